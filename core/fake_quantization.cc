@@ -1,0 +1,330 @@
+#include "core/fake_quantization.h"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "core/error.h"
+#include "core/kernels/fake_quantize_kernels.h"
+#include "core/kernels/gradient_kernels.h"
+#include "core/partition.h"
+
+namespace quantd::core {
+namespace {
+
+// Smaller tensors are done sooner than another thread could begin.
+constexpr std::size_t kParallelElements = 2 * kBlockElements;
+
+// Larger outputs do not stay in the cache anyway.
+constexpr std::size_t kStreamingElements = (std::size_t{16} << 20) / sizeof(float);
+
+absl::Status CheckRangeSize(std::size_t size, std::size_t channels, bool per_channel) {
+  if (size == channels) {
+    return absl::OkStatus();
+  }
+  const std::string expected =
+      per_channel ? absl::StrCat("expected ", channels, ", one for each channel of the axis")
+                  : "expected 1 for the whole tensor: set range.axis to have one for each channel";
+  return InvalidArgument(
+      absl::StrCat("range.min and range.max have ", size, " values; ", expected),
+      {.reason = std::string(reason::kRangeSizeMismatch),
+       .field = "range.min",
+       .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(channels)}}});
+}
+
+absl::Status CheckSpan(absl::string_view name, std::size_t size, std::size_t expected) {
+  if (size == expected) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument(
+      absl::StrCat(name, " has ", size, " elements; expected ", expected, " for this shape"),
+      {.reason = std::string(reason::kTensorSizeMismatch),
+       .field = std::string(name),
+       .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
+}
+
+void ForEachBlock(std::size_t element_count, std::size_t block_count, WorkerPool* pool,
+                  const std::function<void(std::size_t)>& block) {
+  if (pool != nullptr && pool->threads() > 1 && element_count >= kParallelElements) {
+    pool->ForEachBlock(block_count, block);
+    return;
+  }
+  for (std::size_t i = 0; i < block_count; ++i) {
+    block(i);
+  }
+}
+
+kernels::Store StoreFor(std::size_t element_count) {
+  return element_count >= kStreamingElements ? kernels::Store::kStreaming : kernels::Store::kCached;
+}
+
+// Whether `channel` is one of all zeros.
+bool IsZero(const NudgedRange& range, std::size_t channel) { return range.scale[channel] == 0; }
+
+// For each row of a block, the index of the first element.
+template <typename Function>
+void ForEachRow(const ColumnPartition& partition, const ColumnPartition::Block& block,
+                Function function) {
+  for (std::size_t row = 0; row < block.rows; ++row) {
+    function((block.first_row + row) * partition.columns() + block.first_column, block.columns);
+  }
+  if (block.last_row_columns > 0) {
+    function((block.first_row + block.rows) * partition.columns() + block.first_column,
+             block.last_row_columns);
+  }
+}
+
+// Adds rows of sums to the channels that their columns belong to.
+void AddColumns(const ColumnPartition& partition, std::span<double> sums,
+                std::span<float> channel_sums) {
+  std::vector<double> channels(channel_sums.size());
+  for (std::size_t column = 0; column < partition.columns(); ++column) {
+    double sum = 0;
+    for (std::size_t i = column; i < sums.size(); i += partition.columns()) {
+      sum += sums[i];
+    }
+    channels[partition.ChannelOf(column)] += sum;
+  }
+  std::ranges::transform(channels, channel_sums.begin(),
+                         [](double sum) { return static_cast<float>(sum); });
+}
+
+// Calls function(element) for every element of a block that lies in one of
+// `columns`, which are in increasing order.
+template <typename Function>
+void ForEachElementOf(std::span<const std::size_t> columns, const ColumnPartition& partition,
+                      const ColumnPartition::Block& block, Function function) {
+  const auto first = std::ranges::lower_bound(columns, block.first_column);
+  const auto last = std::ranges::lower_bound(columns, block.first_column + block.columns);
+  ForEachRow(partition, block, [&](std::size_t row_element, std::size_t row_columns) {
+    for (auto column = first; column != last; ++column) {
+      const std::size_t offset = *column - block.first_column;
+      if (offset < row_columns) {
+        function(row_element + offset);
+      }
+    }
+  });
+}
+
+}  // namespace
+
+absl::StatusOr<FakeQuantization> FakeQuantization::Create(std::span<const std::int64_t> shape,
+                                                          const Range& range,
+                                                          const QuantizationSpec& spec) {
+  const absl::StatusOr<ChannelLayout> layout = MakeChannelLayout(shape, range.axis);
+  if (!layout.ok()) {
+    return layout.status();
+  }
+  absl::StatusOr<NudgedRange> nudged_range = Nudge(range, spec);
+  if (!nudged_range.ok()) {
+    return nudged_range.status();
+  }
+  const bool per_channel = range.axis.has_value();
+  if (absl::Status status = CheckRangeSize(range.min.size(), layout->channels, per_channel);
+      !status.ok()) {
+    return status;
+  }
+  const bool divide_by_scale = !per_channel && spec.numerics == Numerics::kTensorFlow;
+  Parameters parameters = MakeParameters(*layout, *nudged_range, range, spec);
+  return FakeQuantization(*layout, divide_by_scale, *std::move(nudged_range),
+                          std::move(parameters));
+}
+
+FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayout& layout,
+                                                              const NudgedRange& nudged_range,
+                                                              const Range& range,
+                                                              const QuantizationSpec& spec) {
+  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
+  Parameters parameters;
+  const auto append = [&](std::size_t channel) {
+    const bool zero = IsZero(nudged_range, channel);
+    const float inverse_scale = zero ? 0 : levels / (range.max[channel] - range.min[channel]);
+    const float nudged_min = nudged_range.min[channel];
+    if (zero) {
+      parameters.zeros.push_back(parameters.scale.size());
+    }
+    parameters.nudged_min.push_back(nudged_min);
+    parameters.nudged_max.push_back(nudged_range.max[channel]);
+    parameters.scale.push_back(nudged_range.scale[channel]);
+    parameters.inverse_scale.push_back(inverse_scale);
+    parameters.quant_zero.push_back(std::floor(-nudged_min * inverse_scale + 0.5F));
+  };
+  if (HasLongRuns(layout) || layout.element_count() == 0) {
+    for (std::size_t channel = 0; channel < layout.channels; ++channel) {
+      append(channel);
+    }
+    return parameters;
+  }
+  const ColumnPartition partition(layout);
+  for (std::size_t period = 0; period < partition.periods_per_row(); ++period) {
+    for (std::size_t channel = 0; channel < layout.channels; ++channel) {
+      for (std::size_t column = 0; column < layout.inner; ++column) {
+        append(channel);
+      }
+    }
+  }
+  return parameters;
+}
+
+absl::Status FakeQuantization::Apply(std::span<const float> input, std::span<float> output,
+                                     WorkerPool* pool) const {
+  if (absl::Status status = CheckSpan("input", input.size(), element_count()); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckSpan("output", output.size(), element_count()); !status.ok()) {
+    return status;
+  }
+  if (element_count() == 0) {
+    return absl::OkStatus();
+  }
+  if (HasLongRuns(layout_)) {
+    ApplyToRuns(input.data(), output.data(), pool);
+  } else {
+    ApplyToColumns(input.data(), output.data(), pool);
+  }
+  return absl::OkStatus();
+}
+
+void FakeQuantization::ApplyToRuns(const float* input, float* output, WorkerPool* pool) const {
+  const RunPartition partition(layout_);
+  const kernels::Store store = StoreFor(element_count());
+  const auto rounding = divide_by_scale_ ? kernels::Rounding::kDivideByScale
+                                         : kernels::Rounding::kMultiplyByInverseScale;
+  ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
+    const RunPartition::Block block = partition.block(index);
+    for (std::size_t i = 0; i < block.segment_count; ++i) {
+      const auto [channel, first, count] = partition.segment(block.first_segment + i);
+      if (IsZero(nudged_range_, channel)) {
+        std::fill_n(output + first, count, 0.0F);
+        continue;
+      }
+      kernels::FakeQuantizeRun(input + first, count,
+                               {.nudged_min = parameters_.nudged_min[channel],
+                                .nudged_max = parameters_.nudged_max[channel],
+                                .scale = parameters_.scale[channel],
+                                .inverse_scale = parameters_.inverse_scale[channel],
+                                .quant_zero = parameters_.quant_zero[channel]},
+                               rounding, store, output + first);
+    }
+  });
+}
+
+void FakeQuantization::ApplyToColumns(const float* input, float* output, WorkerPool* pool) const {
+  const ColumnPartition partition(layout_);
+  const kernels::Store store = StoreFor(element_count());
+  ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
+    const ColumnPartition::Block block = partition.block(index);
+    const std::size_t column = block.first_column;
+    const kernels::ColumnParameters columns{
+        .nudged_min = parameters_.nudged_min.data() + column,
+        .nudged_max = parameters_.nudged_max.data() + column,
+        .scale = parameters_.scale.data() + column,
+        .inverse_scale = parameters_.inverse_scale.data() + column,
+        .quant_zero = parameters_.quant_zero.data() + column};
+    const auto quantize = [&](std::size_t first, std::size_t rows, std::size_t width) {
+      kernels::FakeQuantizeColumns(input + first, rows, width, partition.columns(), columns, store,
+                                   output + first);
+    };
+    quantize(partition.FirstElement(block), block.rows, block.columns);
+    quantize(partition.LastRowElement(block), 1, block.last_row_columns);
+    // The kernel keeps NaN, but a channel of zeros has none.
+    ForEachElementOf(parameters_.zeros, partition, block,
+                     [&](std::size_t element) { output[element] = 0; });
+  });
+}
+
+absl::Status FakeQuantization::ApplyGradient(std::span<const float> gradients,
+                                             std::span<const float> inputs, const Gradients& result,
+                                             WorkerPool* pool) const {
+  const struct {
+    absl::string_view name;
+    std::size_t size;
+    std::size_t expected;
+  } spans[] = {{"gradients", gradients.size(), element_count()},
+               {"inputs", inputs.size(), element_count()},
+               {"input_gradients", result.input.size(), element_count()},
+               {"min_gradient", result.min.size(), channel_count()},
+               {"max_gradient", result.max.size(), channel_count()}};
+  for (const auto& [name, size, expected] : spans) {
+    if (absl::Status status = CheckSpan(name, size, expected); !status.ok()) {
+      return status;
+    }
+  }
+  if (element_count() == 0) {
+    std::ranges::fill(result.min, 0.0F);
+    std::ranges::fill(result.max, 0.0F);
+  } else if (HasLongRuns(layout_)) {
+    ApplyGradientToRuns(gradients.data(), inputs.data(), result, pool);
+  } else {
+    ApplyGradientToColumns(gradients.data(), inputs.data(), result, pool);
+  }
+  return absl::OkStatus();
+}
+
+void FakeQuantization::ApplyGradientToRuns(const float* gradients, const float* inputs,
+                                           const Gradients& result, WorkerPool* pool) const {
+  const RunPartition partition(layout_);
+  const kernels::Store store = StoreFor(element_count());
+  // One pair of sums for each segment, whichever thread works on it.
+  std::vector<kernels::RangeGradients> segment_sums(partition.segment_count());
+  ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
+    const RunPartition::Block block = partition.block(index);
+    for (std::size_t i = 0; i < block.segment_count; ++i) {
+      const auto [channel, first, count] = partition.segment(block.first_segment + i);
+      if (IsZero(nudged_range_, channel)) {
+        std::copy_n(gradients + first, count, result.input.data() + first);
+        continue;
+      }
+      segment_sums[block.first_segment + i] = kernels::GradientRun(
+          gradients + first, inputs + first, count, parameters_.nudged_min[channel],
+          parameters_.nudged_max[channel], store, result.input.data() + first);
+    }
+  });
+  // … and these are added in the order of the segments.
+  std::vector<kernels::RangeGradients> sums(channel_count());
+  for (std::size_t i = 0; i < segment_sums.size(); ++i) {
+    kernels::RangeGradients& sum = sums[partition.segment(i).channel];
+    sum.min += segment_sums[i].min;
+    sum.max += segment_sums[i].max;
+  }
+  for (std::size_t channel = 0; channel < channel_count(); ++channel) {
+    result.min[channel] = static_cast<float>(sums[channel].min);
+    result.max[channel] = static_cast<float>(sums[channel].max);
+  }
+}
+
+void FakeQuantization::ApplyGradientToColumns(const float* gradients, const float* inputs,
+                                              const Gradients& result, WorkerPool* pool) const {
+  const ColumnPartition partition(layout_);
+  const kernels::Store store = StoreFor(element_count());
+  // One row of sums for each row of blocks, whichever thread works on it.
+  std::vector<double> min_sums(partition.row_blocks() * partition.columns());
+  std::vector<double> max_sums(min_sums.size());
+  ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
+    const ColumnPartition::Block block = partition.block(index);
+    const std::size_t column = block.first_column;
+    const std::size_t sums = index % partition.row_blocks() * partition.columns() + column;
+    const auto differentiate = [&](std::size_t first, std::size_t rows, std::size_t width) {
+      kernels::GradientColumns(
+          gradients + first, inputs + first, rows, width, partition.columns(),
+          parameters_.nudged_min.data() + column, parameters_.nudged_max.data() + column, store,
+          result.input.data() + first, min_sums.data() + sums, max_sums.data() + sums);
+    };
+    differentiate(partition.FirstElement(block), block.rows, block.columns);
+    differentiate(partition.LastRowElement(block), 1, block.last_row_columns);
+    ForEachElementOf(parameters_.zeros, partition, block,
+                     [&](std::size_t element) { result.input[element] = gradients[element]; });
+  });
+  // … and these are added from top to bottom, then from left to right.
+  AddColumns(partition, min_sums, result.min);
+  AddColumns(partition, max_sums, result.max);
+  for (const std::size_t column : parameters_.zeros) {
+    result.min[partition.ChannelOf(column)] = 0;
+    result.max[partition.ChannelOf(column)] = 0;
+  }
+}
+
+}  // namespace quantd::core

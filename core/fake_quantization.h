@@ -1,0 +1,129 @@
+// TensorFlow's fake quantization and its gradient, with its exact bits.
+//
+// Sources: TensorFlow's FakeQuantWithMinMaxArgs, -Vars and -VarsPerChannel and
+// their gradients (tensorflow/core/kernels/fake_quant_ops_functor.h); Jacob et
+// al., "Quantization and Training of Neural Networks for Efficient
+// Integer-Arithmetic-Only Inference", 2018, for the method.
+
+#ifndef QUANTD_CORE_FAKE_QUANTIZATION_H_
+#define QUANTD_CORE_FAKE_QUANTIZATION_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "core/quantization.h"
+#include "core/tensor_shape.h"
+#include "core/worker_pool.h"
+
+namespace quantd::core {
+
+// A checked fake quantization of tensors of one shape: everything about it that
+// does not depend on the elements. Cheap to make, immutable, and safe to use
+// from several threads at once.
+//
+//   auto quantization = FakeQuantization::Create(shape, range, spec);
+//   if (!quantization.ok()) return quantization.status();
+//   std::vector<float> output(quantization->element_count());
+//   quantization->Apply(input, output, &pool);
+class FakeQuantization {
+ public:
+  // Checks the arguments and nudges the range. Allocates in proportion to the
+  // range alone, never to the shape.
+  //
+  // Errors, all with an ErrorDetail: INVALID_NUM_BITS; TENSOR_SIZE_MISMATCH for
+  // a shape with a negative dimension or too many elements;
+  // AXIS_OUT_OF_RANGE; RANGE_SIZE_MISMATCH where min and max do not have one
+  // value (without an axis) or one for each channel (with one);
+  // INVALID_RANGE as in Nudge(). The field names are those of
+  // quantd.v1.FakeQuantizeRequest.
+  static absl::StatusOr<FakeQuantization> Create(std::span<const std::int64_t> shape,
+                                                 const Range& range, const QuantizationSpec& spec);
+
+  // The number of elements of the tensors this takes.
+  std::size_t element_count() const { return layout_.element_count(); }
+
+  // The number of ranges: 1 without an axis.
+  std::size_t channel_count() const { return layout_.channels; }
+
+  // The ranges that are really used.
+  const NudgedRange& nudged_range() const { return nudged_range_; }
+
+  // Writes the fake-quantized `input` to `output`. Both have element_count()
+  // elements and either do not overlap or are the same. NaN gives NaN,
+  // infinities give the ends of the nudged range; a channel with
+  // min == max == 0 gives zeros whatever its input.
+  //
+  // Splits a large tensor over `pool`, unless it is null. The result is the
+  // same bits with any pool and on every SIMD target.
+  //
+  // Errors: kInvalidArgument where a span has another size.
+  absl::Status Apply(std::span<const float> input, std::span<float> output, WorkerPool* pool) const;
+
+  // Where the gradients of Apply() go. Does not own the elements.
+  struct Gradients {
+    // element_count() elements: `gradients` where the input lies within the
+    // nudged range, ends included, gradient * 0 elsewhere and where it is NaN.
+    std::span<float> input;
+    // channel_count() elements: the sum of `gradients` where the input lies
+    // below the nudged range, within one float32 ulp of the exact sum.
+    std::span<float> min;
+    // The same for inputs above the nudged range.
+    std::span<float> max;
+  };
+
+  // Writes to `result` the gradients with respect to the input, min and max,
+  // given those with respect to the output (`gradients`) and the input that
+  // Apply() had (`inputs`). Nothing overlaps. A channel with min == max == 0 passes all
+  // its gradients to the input and has min and max gradients of 0.
+  //
+  // The sums are taken in double, in an order that follows from the shape
+  // alone: the same bits with any pool and on every SIMD target.
+  //
+  // Errors: kInvalidArgument where a span has another size.
+  absl::Status ApplyGradient(std::span<const float> gradients, std::span<const float> inputs,
+                             const Gradients& result, WorkerPool* pool) const;
+
+ private:
+  // What the kernels need to know: one value for each channel where channels
+  // are long runs, else one for each column (ColumnPartition).
+  struct Parameters {
+    std::vector<float> nudged_min;
+    std::vector<float> nudged_max;
+    std::vector<float> scale;
+    std::vector<float> inverse_scale;
+    std::vector<float> quant_zero;
+    // The channels, or columns, with min == max == 0.
+    std::vector<std::size_t> zeros;
+  };
+
+  FakeQuantization(const ChannelLayout& layout, bool divide_by_scale, NudgedRange nudged_range,
+                   Parameters parameters)
+      : layout_(layout),
+        divide_by_scale_(divide_by_scale),
+        nudged_range_(std::move(nudged_range)),
+        parameters_(std::move(parameters)) {}
+
+  static Parameters MakeParameters(const ChannelLayout& layout, const NudgedRange& nudged_range,
+                                   const Range& range, const QuantizationSpec& spec);
+
+  void ApplyToRuns(const float* input, float* output, WorkerPool* pool) const;
+  void ApplyToColumns(const float* input, float* output, WorkerPool* pool) const;
+  void ApplyGradientToRuns(const float* gradients, const float* inputs, const Gradients& result,
+                           WorkerPool* pool) const;
+  void ApplyGradientToColumns(const float* gradients, const float* inputs, const Gradients& result,
+                              WorkerPool* pool) const;
+
+  ChannelLayout layout_;
+  bool divide_by_scale_;
+  NudgedRange nudged_range_;
+  Parameters parameters_;
+};
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_CORE_FAKE_QUANTIZATION_H_

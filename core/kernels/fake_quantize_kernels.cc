@@ -1,0 +1,198 @@
+#include "core/kernels/fake_quantize_kernels.h"
+
+#include <cstdint>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/fake_quantize_kernels.cc"
+#include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// Must follow foreach_target.h.
+#include "core/kernels/store-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// x within [lower, upper]; NaN stays NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Clamp(D /*d*/, V x, V lower, V upper) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  // MINPS and MAXPS return their second operand where one is NaN.
+  return hn::Max(lower, hn::Min(upper, x));
+#else
+  const V from_above = hn::IfThenElse(hn::Gt(x, upper), upper, x);
+  return hn::IfThenElse(hn::Lt(from_above, lower), lower, from_above);
+#endif
+}
+
+// The contract's formula. `factor` is the scale or its inverse, as `rounding`
+// says.
+template <Rounding rounding, class D, class V = hn::Vec<D>>
+HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V factor,
+                                V quant_zero) {
+  const V shifted = hn::Sub(Clamp(d, x, nudged_min, nudged_max), nudged_min);
+  V q;
+  if constexpr (rounding == Rounding::kDivideByScale) {
+    q = hn::Div(shifted, factor);
+  } else {
+    q = hn::Mul(shifted, factor);
+  }
+  const V half = hn::Set(d, 0.5F);
+  return hn::Mul(hn::Floor(hn::Add(hn::Sub(q, quant_zero), half)), scale);
+}
+
+// Runs of less than two vectors, and what no vector instruction need speed up.
+template <Rounding rounding>
+void ShortRun(const float* input, std::size_t count, const ChannelParameters& channel,
+              float* output) {
+  const hn::CappedTag<float, 1> d;
+  const auto nudged_min = hn::Set(d, channel.nudged_min);
+  const auto nudged_max = hn::Set(d, channel.nudged_max);
+  const auto scale = hn::Set(d, channel.scale);
+  const auto factor =
+      rounding == Rounding::kDivideByScale ? scale : hn::Set(d, channel.inverse_scale);
+  const auto quant_zero = hn::Set(d, channel.quant_zero);
+  for (std::size_t i = 0; i < count; ++i) {
+    hn::StoreU(FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min, nudged_max,
+                                            scale, factor, quant_zero),
+               d, output + i);
+  }
+}
+
+template <Rounding rounding, Store store>
+void Run(const float* input, std::size_t count, const ChannelParameters& channel, float* output) {
+  const hn::ScalableTag<float> d;
+  using V = hn::Vec<decltype(d)>;
+  const std::size_t lanes = hn::Lanes(d);
+  if (count < 2 * lanes) {
+    ShortRun<rounding>(input, count, channel, output);
+    return;
+  }
+  const V nudged_min = hn::Set(d, channel.nudged_min);
+  const V nudged_max = hn::Set(d, channel.nudged_max);
+  const V scale = hn::Set(d, channel.scale);
+  const V factor = rounding == Rounding::kDivideByScale ? scale : hn::Set(d, channel.inverse_scale);
+  const V quant_zero = hn::Set(d, channel.quant_zero);
+
+  // The first and the last vector overlap their neighbours instead of being
+  // shorter. They are loaded first and stored last, because input and output
+  // may be the same.
+  const V first = hn::LoadU(d, input);
+  const V last = hn::LoadU(d, input + count - lanes);
+  std::size_t i = ElementsToAlignment(output, lanes);
+  for (; i + lanes <= count; i += lanes) {
+    StoreVector<store>(d,
+                       FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min,
+                                                    nudged_max, scale, factor, quant_zero),
+                       output + i);
+  }
+  hn::StoreU(
+      FakeQuantizeVector<rounding>(d, first, nudged_min, nudged_max, scale, factor, quant_zero), d,
+      output);
+  hn::StoreU(
+      FakeQuantizeVector<rounding>(d, last, nudged_min, nudged_max, scale, factor, quant_zero), d,
+      output + count - lanes);
+}
+
+void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParameters& channel,
+                     Rounding rounding, Store store, float* output) {
+  const bool divide = rounding == Rounding::kDivideByScale;
+  if (store == Store::kStreaming) {
+    divide
+        ? Run<Rounding::kDivideByScale, Store::kStreaming>(input, count, channel, output)
+        : Run<Rounding::kMultiplyByInverseScale, Store::kStreaming>(input, count, channel, output);
+    hwy::FlushStream();
+    return;
+  }
+  divide ? Run<Rounding::kDivideByScale, Store::kCached>(input, count, channel, output)
+         : Run<Rounding::kMultiplyByInverseScale, Store::kCached>(input, count, channel, output);
+}
+
+// One vector's width of columns, `row_count` rows from `first_row` on. The
+// parameters are loaded once for all of them.
+template <Store store, class D>
+HWY_INLINE void ColumnStrip(D d, const float* input, std::size_t rows, std::size_t stride,
+                            const ColumnParameters& parameters, std::size_t column, float* output) {
+  using V = hn::Vec<D>;
+  const V nudged_min = hn::LoadU(d, parameters.nudged_min + column);
+  const V nudged_max = hn::LoadU(d, parameters.nudged_max + column);
+  const V scale = hn::LoadU(d, parameters.scale + column);
+  const V inverse_scale = hn::LoadU(d, parameters.inverse_scale + column);
+  const V quant_zero = hn::LoadU(d, parameters.quant_zero + column);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t at = row * stride + column;
+    StoreVector<store>(
+        d,
+        FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
+            d, hn::LoadU(d, input + at), nudged_min, nudged_max, scale, inverse_scale, quant_zero),
+        output + at);
+  }
+}
+
+// A few rows at a time: enough to pay for loading the parameters, few enough to
+// read and write memory nearly in order.
+constexpr std::size_t kRowsAtOnce = 4;
+
+template <Store store>
+void Columns(const float* input, std::size_t rows, std::size_t columns, std::size_t stride,
+             const ColumnParameters& parameters, float* output) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> single;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t row = 0; row < rows; row += kRowsAtOnce) {
+    const std::size_t count = HWY_MIN(kRowsAtOnce, rows - row);
+    const float* HWY_RESTRICT from = input + row * stride;
+    float* HWY_RESTRICT to = output + row * stride;
+    std::size_t column = 0;
+    for (; column + lanes <= columns; column += lanes) {
+      ColumnStrip<store>(d, from, count, stride, parameters, column, to);
+    }
+    for (; column < columns; ++column) {
+      ColumnStrip<Store::kCached>(single, from, count, stride, parameters, column, to);
+    }
+  }
+}
+
+void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
+                         std::size_t stride, const ColumnParameters& parameters, Store store,
+                         float* output) {
+  const std::size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+  const bool rows_aligned = ElementsToAlignment(output, lanes) == 0 && stride % lanes == 0;
+  if (store == Store::kStreaming && rows_aligned) {
+    Columns<Store::kStreaming>(input, rows, columns, stride, parameters, output);
+    hwy::FlushStream();
+    return;
+  }
+  Columns<Store::kCached>(input, rows, columns, stride, parameters, output);
+}
+
+std::int64_t DispatchedTarget() { return HWY_TARGET; }
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace quantd::core::kernels {
+
+HWY_EXPORT(FakeQuantizeRun);
+HWY_EXPORT(FakeQuantizeColumns);
+HWY_EXPORT(DispatchedTarget);
+
+void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParameters& channel,
+                     Rounding rounding, Store store, float* output) {
+  HWY_DYNAMIC_DISPATCH(FakeQuantizeRun)(input, count, channel, rounding, store, output);
+}
+
+void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
+                         std::size_t stride, const ColumnParameters& parameters, Store store,
+                         float* output) {
+  HWY_DYNAMIC_DISPATCH(FakeQuantizeColumns)
+  (input, rows, columns, stride, parameters, store, output);
+}
+
+std::int64_t DispatchedTarget() { return HWY_DYNAMIC_DISPATCH(DispatchedTarget)(); }
+
+}  // namespace quantd::core::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,230 @@
+#include "core/kernels/gradient_kernels.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/gradient_kernels.cc"
+#include "hwy/cache_control.h"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// Must follow foreach_target.h.
+#include "core/kernels/store-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// The number of partial sums of a run, whatever the width of a vector.
+constexpr std::size_t kPartialSums = 16;
+
+// Rows are looked at in groups. Where all inputs of a group lie inside the
+// range, as mostly, the sums are left alone: they start at +0, so that adding
+// the zeros of inside elements would not change a bit of them.
+constexpr std::size_t kGroupRows = 4;
+
+// No vector is wider than the partial sums.
+using FloatTag = hn::CappedTag<float, kPartialSums>;
+using DoubleTag = hn::CappedTag<double, kPartialSums / 2>;
+using SingleFloatTag = hn::CappedTag<float, 1>;
+using SingleDoubleTag = hn::CappedTag<double, 1>;
+
+// Writes one vector of input gradients and returns where inputs lie inside.
+template <Store store, class D, class V = hn::Vec<D>>
+HWY_INLINE hn::Mask<D> StoreInputGradients(D d, const float* HWY_RESTRICT gradients,
+                                           const float* HWY_RESTRICT inputs, V nudged_min,
+                                           V nudged_max, float* HWY_RESTRICT input_gradients) {
+  const V x = hn::LoadU(d, inputs);
+  const hn::Mask<D> inside = hn::And(hn::Ge(x, nudged_min), hn::Le(x, nudged_max));
+  const V factor = hn::IfThenElseZero(inside, hn::Set(d, 1.0F));
+  StoreVector<store>(d, hn::Mul(hn::LoadU(d, gradients), factor), input_gradients);
+  return inside;
+}
+
+// Adds to sums, one for each lane of `d`, the gradients of `rows` vectors that
+// lie `stride` elements apart.
+template <class D, class V = hn::Vec<hn::Rebind<float, D>>>
+HWY_INLINE void AddOutside(D d, const float* HWY_RESTRICT gradients,
+                           const float* HWY_RESTRICT inputs, std::size_t rows, std::size_t stride,
+                           V nudged_min, V nudged_max, double* HWY_RESTRICT min_sums,
+                           double* HWY_RESTRICT max_sums) {
+  const hn::Rebind<float, D> df;
+  auto min_sum = hn::LoadU(d, min_sums);
+  auto max_sum = hn::LoadU(d, max_sums);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const V x = hn::LoadU(df, inputs + row * stride);
+    const V gradient = hn::LoadU(df, gradients + row * stride);
+    const V below = hn::IfThenElseZero(hn::Lt(x, nudged_min), gradient);
+    const V above = hn::IfThenElseZero(hn::Gt(x, nudged_max), gradient);
+    min_sum = hn::Add(min_sum, hn::PromoteTo(d, below));
+    max_sum = hn::Add(max_sum, hn::PromoteTo(d, above));
+  }
+  hn::StoreU(min_sum, d, min_sums);
+  hn::StoreU(max_sum, d, max_sums);
+}
+
+double AddPartialSums(double* sums) {
+  for (std::size_t distance = kPartialSums / 2; distance > 0; distance /= 2) {
+    for (std::size_t i = 0; i < distance; ++i) {
+      sums[i] += sums[i + distance];
+    }
+  }
+  return sums[0];
+}
+
+// Up to kGroupRows rows of kPartialSums elements, one after another.
+template <Store store>
+HWY_INLINE void RunGroup(const float* HWY_RESTRICT gradients, const float* HWY_RESTRICT inputs,
+                         std::size_t rows, float nudged_min, float nudged_max,
+                         float* HWY_RESTRICT input_gradients, double* HWY_RESTRICT min_sums,
+                         double* HWY_RESTRICT max_sums) {
+  const FloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  auto inside = hn::FirstN(d, hn::Lanes(d));
+  for (std::size_t i = 0; i < rows * kPartialSums; i += hn::Lanes(d)) {
+    inside = hn::And(inside, StoreInputGradients<store>(d, gradients + i, inputs + i, lower, upper,
+                                                        input_gradients + i));
+  }
+  if (hn::AllTrue(d, inside)) {
+    return;
+  }
+  const DoubleTag dd;
+  const hn::Rebind<float, DoubleTag> df;
+  for (std::size_t i = 0; i < kPartialSums; i += hn::Lanes(dd)) {
+    AddOutside(dd, gradients + i, inputs + i, rows, kPartialSums, hn::Set(df, nudged_min),
+               hn::Set(df, nudged_max), min_sums + i, max_sums + i);
+  }
+}
+
+template <Store store>
+RangeGradients Run(const float* gradients, const float* inputs, std::size_t count, float nudged_min,
+                   float nudged_max, float* input_gradients) {
+  HWY_ALIGN double min_sums[kPartialSums] = {};
+  HWY_ALIGN double max_sums[kPartialSums] = {};
+  std::size_t i = 0;
+  while (count - i >= kPartialSums) {
+    const std::size_t rows = HWY_MIN(kGroupRows, (count - i) / kPartialSums);
+    RunGroup<store>(gradients + i, inputs + i, rows, nudged_min, nudged_max, input_gradients + i,
+                    min_sums, max_sums);
+    i += rows * kPartialSums;
+  }
+  const SingleFloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  for (std::size_t sum = 0; i < count; ++i, ++sum) {
+    StoreInputGradients<Store::kCached>(d, gradients + i, inputs + i, lower, upper,
+                                        input_gradients + i);
+    AddOutside(SingleDoubleTag(), gradients + i, inputs + i, 1, 0, lower, upper, min_sums + sum,
+               max_sums + sum);
+  }
+  return {.min = AddPartialSums(min_sums), .max = AddPartialSums(max_sums)};
+}
+
+bool IsAligned(const float* pointer) {
+  return ElementsToAlignment(pointer, hn::Lanes(FloatTag())) == 0;
+}
+
+RangeGradients GradientRun(const float* gradients, const float* inputs, std::size_t count,
+                           float nudged_min, float nudged_max, Store store,
+                           float* input_gradients) {
+  if (store == Store::kStreaming && IsAligned(input_gradients)) {
+    const RangeGradients sums =
+        Run<Store::kStreaming>(gradients, inputs, count, nudged_min, nudged_max, input_gradients);
+    hwy::FlushStream();
+    return sums;
+  }
+  return Run<Store::kCached>(gradients, inputs, count, nudged_min, nudged_max, input_gradients);
+}
+
+// One vector's width of columns, up to kGroupRows rows. D and DD are tags of
+// floats and of doubles; a vector of floats is a whole number of those of
+// doubles.
+template <Store store, class D, class DD>
+HWY_INLINE void ColumnGroup(D d, DD dd, const float* HWY_RESTRICT gradients,
+                            const float* HWY_RESTRICT inputs, std::size_t rows, std::size_t stride,
+                            const float* HWY_RESTRICT nudged_min,
+                            const float* HWY_RESTRICT nudged_max,
+                            float* HWY_RESTRICT input_gradients, double* HWY_RESTRICT min_sums,
+                            double* HWY_RESTRICT max_sums) {
+  const auto lower = hn::LoadU(d, nudged_min);
+  const auto upper = hn::LoadU(d, nudged_max);
+  auto inside = hn::FirstN(d, hn::Lanes(d));
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::size_t at = row * stride;
+    inside = hn::And(inside, StoreInputGradients<store>(d, gradients + at, inputs + at, lower,
+                                                        upper, input_gradients + at));
+  }
+  if (hn::AllTrue(d, inside)) {
+    return;
+  }
+  const hn::Rebind<float, DD> df;
+  for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
+    AddOutside(dd, gradients + i, inputs + i, rows, stride, hn::LoadU(df, nudged_min + i),
+               hn::LoadU(df, nudged_max + i), min_sums + i, max_sums + i);
+  }
+}
+
+template <Store store>
+void Columns(const float* gradients, const float* inputs, std::size_t rows, std::size_t columns,
+             std::size_t stride, const float* nudged_min, const float* nudged_max,
+             float* input_gradients, double* min_sums, double* max_sums) {
+  const FloatTag d;
+  for (std::size_t row = 0; row < rows; row += kGroupRows) {
+    const std::size_t count = HWY_MIN(kGroupRows, rows - row);
+    std::size_t column = 0;
+    for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
+      const std::size_t at = row * stride + column;
+      ColumnGroup<store>(d, DoubleTag(), gradients + at, inputs + at, count, stride,
+                         nudged_min + column, nudged_max + column, input_gradients + at,
+                         min_sums + column, max_sums + column);
+    }
+    for (; column < columns; ++column) {
+      const std::size_t at = row * stride + column;
+      ColumnGroup<Store::kCached>(SingleFloatTag(), SingleDoubleTag(), gradients + at, inputs + at,
+                                  count, stride, nudged_min + column, nudged_max + column,
+                                  input_gradients + at, min_sums + column, max_sums + column);
+    }
+  }
+}
+
+void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
+                     std::size_t columns, std::size_t stride, const float* nudged_min,
+                     const float* nudged_max, Store store, float* input_gradients, double* min_sums,
+                     double* max_sums) {
+  if (store == Store::kStreaming && IsAligned(input_gradients) &&
+      stride % hn::Lanes(FloatTag()) == 0) {
+    Columns<Store::kStreaming>(gradients, inputs, rows, columns, stride, nudged_min, nudged_max,
+                               input_gradients, min_sums, max_sums);
+    hwy::FlushStream();
+    return;
+  }
+  Columns<Store::kCached>(gradients, inputs, rows, columns, stride, nudged_min, nudged_max,
+                          input_gradients, min_sums, max_sums);
+}
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace quantd::core::kernels {
+
+HWY_EXPORT(GradientRun);
+HWY_EXPORT(GradientColumns);
+
+RangeGradients GradientRun(const float* gradients, const float* inputs, std::size_t count,
+                           float nudged_min, float nudged_max, Store store,
+                           float* input_gradients) {
+  return HWY_DYNAMIC_DISPATCH(GradientRun)(gradients, inputs, count, nudged_min, nudged_max, store,
+                                           input_gradients);
+}
+
+void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
+                     std::size_t columns, std::size_t stride, const float* nudged_min,
+                     const float* nudged_max, Store store, float* input_gradients, double* min_sums,
+                     double* max_sums) {
+  HWY_DYNAMIC_DISPATCH(GradientColumns)
+  (gradients, inputs, rows, columns, stride, nudged_min, nudged_max, store, input_gradients,
+   min_sums, max_sums);
+}
+
+}  // namespace quantd::core::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,42 @@
+// Storing a vector in the way that a kernel was asked to. Included once for each
+// SIMD target.
+
+#if defined(QUANTD_CORE_KERNELS_STORE_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUANTD_CORE_KERNELS_STORE_INL_H_
+#undef QUANTD_CORE_KERNELS_STORE_INL_H_
+#else
+#define QUANTD_CORE_KERNELS_STORE_INL_H_
+#endif
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/kernels/store.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// How many elements lie between `pointer` and the next address that is a
+// multiple of a vector of `lanes` elements.
+HWY_INLINE std::size_t ElementsToAlignment(const float* pointer, std::size_t lanes) {
+  const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(pointer) / sizeof(float) % lanes;
+  return misaligned == 0 ? 0 : lanes - misaligned;
+}
+
+// Precondition: `to` is aligned if `store` is kStreaming.
+template <Store store, class D>
+HWY_INLINE void StoreVector(D d, hn::Vec<D> v, float* to) {
+  if constexpr (store == Store::kStreaming) {
+    hn::Stream(v, d, to);
+  } else {
+    hn::StoreU(v, d, to);
+  }
+}
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // QUANTD_CORE_KERNELS_STORE_INL_H_

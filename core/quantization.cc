@@ -1,0 +1,147 @@
+#include "core/quantization.h"
+
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/string_view.h"
+#include "core/error.h"
+
+namespace quantd::core {
+namespace {
+
+absl::Status InvalidNumBits(std::uint32_t num_bits) {
+  return InvalidArgument(
+      absl::StrCat("num_bits is ", num_bits, "; expected ", kMinNumBits, "..", kMaxNumBits,
+                   ": choose a number of bits in this range, or leave it out for 8"),
+      {.reason = std::string(reason::kInvalidNumBits),
+       .field = "spec.num_bits",
+       .metadata = {{"num_bits", absl::StrCat(num_bits)},
+                    {"min", absl::StrCat(kMinNumBits)},
+                    {"max", absl::StrCat(kMaxNumBits)}}});
+}
+
+absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
+  return InvalidArgument(
+      absl::StrCat("range.min has ", min_size, " values and range.max has ", max_size,
+                   "; expected as many of one as of the other"),
+      {.reason = std::string(reason::kRangeSizeMismatch),
+       .field = "range.max",
+       .metadata = {{"min_size", absl::StrCat(min_size)}, {"max_size", absl::StrCat(max_size)}}});
+}
+
+// Enough digits to tell any two float32 values apart.
+std::string Decimal(float value) { return absl::StrFormat("%.9g", value); }
+
+absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float min, float max,
+                          absl::string_view complaint) {
+  return InvalidArgument(
+      absl::StrCat("the range [", Decimal(min), ", ", Decimal(max), "] of channel ", channel, " ",
+                   complaint),
+      {.reason = std::string(reason::kInvalidRange),
+       .field = absl::StrCat("range.", bound, "[", channel, "]"),
+       .metadata = {
+           {"channel", absl::StrCat(channel)}, {"min", Decimal(min)}, {"max", Decimal(max)}}});
+}
+
+absl::Status CheckBounds(float min, float max, std::size_t channel) {
+  if (!std::isfinite(min)) {
+    return InvalidRange("min", channel, min, max,
+                        "has a lower end that is not finite; expected a finite float32: send the "
+                        "smallest finite value of the data");
+  }
+  if (!std::isfinite(max)) {
+    return InvalidRange("max", channel, min, max,
+                        "has an upper end that is not finite; expected a finite float32: send the "
+                        "largest finite value of the data");
+  }
+  if (min > max) {
+    return InvalidRange("min", channel, min, max,
+                        "has min above max; expected min < max: swap the two");
+  }
+  if (min == max && min != 0) {
+    return InvalidRange("max", channel, min, max,
+                        "is empty; expected min < max, or both 0 for a channel of zeros: widen the "
+                        "range to include 0");
+  }
+  return absl::OkStatus();
+}
+
+struct NudgedChannel {
+  float min;
+  float max;
+  float scale;
+  std::int32_t zero_point;
+};
+
+float NudgedZeroPoint(float from_min, float quant_min, float quant_max) {
+  if (from_min < quant_min) {
+    return quant_min;
+  }
+  if (from_min > quant_max) {
+    return quant_max;
+  }
+  return std::round(from_min);
+}
+
+// Precondition: CheckBounds() is content.
+absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t channel,
+                                           const QuantizationSpec& spec) {
+  if (min == 0 && max == 0) {
+    return NudgedChannel{.min = 0, .max = 0, .scale = 0, .zero_point = spec.quant_min()};
+  }
+  const auto quant_min = static_cast<float>(spec.quant_min());
+  const auto quant_max = static_cast<float>(spec.quant_max());
+  const float levels = quant_max - quant_min;
+  const float scale = (max - min) / levels;
+  const float zero_point = NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max);
+  const NudgedChannel nudged{.min = (quant_min - zero_point) * scale,
+                             .max = (quant_max - zero_point) * scale,
+                             .scale = scale,
+                             .zero_point = static_cast<std::int32_t>(zero_point)};
+  if (!std::isnormal(scale) || !std::isnormal(levels / (max - min)) || !std::isfinite(nudged.min) ||
+      !std::isfinite(nudged.max)) {
+    return InvalidRange(
+        "max", channel, min, max,
+        absl::StrCat("is too narrow or too wide for ", spec.num_bits,
+                     " bits; expected a width whose scale, (max - min) / ", levels,
+                     ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
+                     "for both ends of a channel of zeros"));
+  }
+  return nudged;
+}
+
+}  // namespace
+
+absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec) {
+  if (spec.num_bits < kMinNumBits || spec.num_bits > kMaxNumBits) {
+    return InvalidNumBits(spec.num_bits);
+  }
+  if (range.min.size() != range.max.size()) {
+    return SizesDiffer(range.min.size(), range.max.size());
+  }
+  NudgedRange nudged;
+  nudged.min.reserve(range.min.size());
+  nudged.max.reserve(range.min.size());
+  nudged.scale.reserve(range.min.size());
+  nudged.zero_point.reserve(range.min.size());
+  for (std::size_t channel = 0; channel < range.min.size(); ++channel) {
+    const float min = range.min[channel];
+    const float max = range.max[channel];
+    if (absl::Status status = CheckBounds(min, max, channel); !status.ok()) {
+      return status;
+    }
+    const absl::StatusOr<NudgedChannel> nudged_channel = NudgeChannel(min, max, channel, spec);
+    if (!nudged_channel.ok()) {
+      return nudged_channel.status();
+    }
+    nudged.min.push_back(nudged_channel->min);
+    nudged.max.push_back(nudged_channel->max);
+    nudged.scale.push_back(nudged_channel->scale);
+    nudged.zero_point.push_back(nudged_channel->zero_point);
+  }
+  return nudged;
+}
+
+}  // namespace quantd::core

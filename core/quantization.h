@@ -1,0 +1,72 @@
+// The words of quantization: ranges, specs and what nudging makes of them.
+
+#ifndef QUANTD_CORE_QUANTIZATION_H_
+#define QUANTD_CORE_QUANTIZATION_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace quantd::core {
+
+inline constexpr std::uint32_t kMinNumBits = 2;
+inline constexpr std::uint32_t kMaxNumBits = 16;
+
+// Whose arithmetic to reproduce, bit for bit.
+enum class Numerics {
+  // FakeQuantWithMinMaxVars without an axis: divides by the scale;
+  // FakeQuantWithMinMaxVarsPerChannel with one: multiplies by its inverse.
+  kTensorFlow,
+  // FakeQuantWithMinMaxArgs: always multiplies by the inverse scale.
+  kTensorFlowArgs,
+};
+
+// How many codes there are and how values are rounded to them.
+struct QuantizationSpec {
+  // kMinNumBits..kMaxNumBits.
+  std::uint32_t num_bits = 8;
+  // Leave out code 0, so that symmetric ranges have symmetric codes.
+  bool narrow_range = false;
+  Numerics numerics = Numerics::kTensorFlow;
+
+  // The lowest and the highest code.
+  std::int32_t quant_min() const { return narrow_range ? 1 : 0; }
+  std::int32_t quant_max() const { return (std::int32_t{1} << num_bits) - 1; }
+};
+
+// The real interval that the codes stand for: one for the whole tensor
+// (without an axis), or one for each index along the axis. Does not own the
+// values.
+struct Range {
+  std::span<const float> min;
+  std::span<const float> max;
+  // -rank..rank-1; negative counts from the last dimension.
+  std::optional<std::int32_t> axis;
+};
+
+// The ranges after nudging, so that zero is exactly a code; one value a
+// channel. Code q stands for (q - zero_point) * scale. A channel with
+// min == max == 0 has min, max and scale 0 and the lowest code as zero point.
+struct NudgedRange {
+  std::vector<float> min;
+  std::vector<float> max;
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;
+};
+
+// Nudges `range` as TensorFlow's Nudge() does (fake_quant_ops_functor.h), in
+// float32, each operation rounded once. For values without a tensor: the axis
+// is not looked at, and min and max may have any equal size.
+//
+// Errors: INVALID_NUM_BITS; RANGE_SIZE_MISMATCH where min and max differ in
+// size; INVALID_RANGE, with the field named, for a bound that is NaN or
+// infinite, min > max, min == max other than 0, or an interval whose scale, or
+// its inverse, is no normal float32.
+absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec);
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_CORE_QUANTIZATION_H_

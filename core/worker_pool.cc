@@ -1,0 +1,77 @@
+#include "core/worker_pool.h"
+
+#include <oneapi/tbb/blocked_range.h>
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace quantd::core {
+
+namespace tbb = oneapi::tbb;
+
+class WorkerPool::Arena {
+ public:
+  explicit Arena(std::size_t threads)
+      : threads_(threads),
+        // One more than the workers, for a caller that takes part; oneTBB would
+        // else stop at the number of processors less one.
+        parallelism_(tbb::global_control::max_allowed_parallelism, threads + 1),
+        arena_(static_cast<int>(threads), /*reserved_for_masters=*/0) {}
+
+  ~Arena() {
+    std::unique_lock lock(mutex_);
+    idle_.wait(lock, [this] { return pending_ == 0; });
+  }
+
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  std::size_t threads() const { return threads_; }
+
+  void Submit(std::function<void()> task) {
+    {
+      const std::lock_guard lock(mutex_);
+      ++pending_;
+    }
+    arena_.enqueue([this, task = std::move(task)] {
+      task();
+      const std::lock_guard lock(mutex_);
+      if (--pending_ == 0) {
+        idle_.notify_all();
+      }
+    });
+  }
+
+  void ForEachBlock(std::size_t count, const std::function<void(std::size_t)>& block) {
+    arena_.execute([&] {
+      // Isolated: while this thread waits for blocks that others work on, it
+      // must not begin another task, or this call would wait for that one too.
+      tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::size_t{0}, count, block); });
+    });
+  }
+
+ private:
+  const std::size_t threads_;
+  tbb::global_control parallelism_;
+  tbb::task_arena arena_;
+  std::mutex mutex_;
+  std::condition_variable idle_;
+  std::size_t pending_ = 0;
+};
+
+WorkerPool::WorkerPool(std::size_t threads) : arena_(std::make_unique<Arena>(threads)) {}
+WorkerPool::~WorkerPool() = default;
+
+std::size_t WorkerPool::threads() const { return arena_->threads(); }
+
+void WorkerPool::Submit(std::function<void()> task) { arena_->Submit(std::move(task)); }
+
+void WorkerPool::ForEachBlock(std::size_t count, const std::function<void(std::size_t)>& block) {
+  arena_->ForEachBlock(count, block);
+}
+
+}  // namespace quantd::core
