@@ -1,0 +1,36 @@
+// Comparing floats by their bits.
+
+#ifndef QUANTD_TESTS_CORE_SAME_BITS_H_
+#define QUANTD_TESTS_CORE_SAME_BITS_H_
+
+#include <gtest/gtest.h>
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+#include <span>
+
+namespace quantd::core {
+
+// Whether all elements have the same bits; any NaN equals any NaN. A zero
+// differs from its negative.
+inline testing::AssertionResult SameBits(std::span<const float> actual,
+                                         std::span<const float> expected) {
+  if (actual.size() != expected.size()) {
+    return testing::AssertionFailure()
+           << actual.size() << " elements, expected " << expected.size();
+  }
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    const bool both_nan = std::isnan(actual[i]) && std::isnan(expected[i]);
+    if (!both_nan &&
+        std::bit_cast<std::uint32_t>(actual[i]) != std::bit_cast<std::uint32_t>(expected[i])) {
+      return testing::AssertionFailure() << "element " << i << " is " << actual[i] << ", expected "
+                                         << expected[i] << ", of " << actual.size();
+    }
+  }
+  return testing::AssertionSuccess();
+}
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_TESTS_CORE_SAME_BITS_H_
