@@ -1,15 +1,16 @@
 #include "core/fake_quantization.h"
 
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/error.h"
 #include "core/kernels/fake_quantize_kernels.h"
 #include "core/kernels/gradient_kernels.h"
+#include "core/kernels/parameters.h"
 #include "core/partition.h"
 
 namespace quantd::core {
@@ -77,16 +78,19 @@ void ForEachRow(const ColumnPartition& partition, const ColumnPartition::Block& 
   }
 }
 
-// Adds rows of sums to the channels that their columns belong to.
-void AddColumns(const ColumnPartition& partition, std::span<double> sums,
-                std::span<float> channel_sums) {
-  std::vector<double> channels(channel_sums.size());
-  for (std::size_t column = 0; column < partition.columns(); ++column) {
-    double sum = 0;
-    for (std::size_t i = column; i < sums.size(); i += partition.columns()) {
-      sum += sums[i];
+// Adds rows of sums from top to bottom, then the columns of each channel from
+// left to right.
+void AddRowsAndColumns(const ColumnPartition& partition, std::span<double> sums,
+                       std::span<float> channel_sums) {
+  const std::size_t columns = partition.columns();
+  for (std::size_t row = columns; row < sums.size(); row += columns) {
+    for (std::size_t column = 0; column < columns; ++column) {
+      sums[column] += sums[row + column];
     }
-    channels[partition.ChannelOf(column)] += sum;
+  }
+  std::vector<double> channels(channel_sums.size());
+  for (std::size_t column = 0; column < columns; ++column) {
+    channels[partition.ChannelOf(column)] += sums[column];
   }
   std::ranges::transform(channels, channel_sums.begin(),
                          [](double sum) { return static_cast<float>(sum); });
@@ -109,7 +113,48 @@ void ForEachElementOf(std::span<const std::size_t> columns, const ColumnPartitio
   });
 }
 
+kernels::ChannelParameters MakeChannelParameters(const NudgedRange& nudged_range,
+                                                 const Range& range, const QuantizationSpec& spec,
+                                                 std::size_t channel) {
+  if (IsZero(nudged_range, channel)) {
+    return {};
+  }
+  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
+  const float inverse_scale = levels / (range.max[channel] - range.min[channel]);
+  return {.nudged_min = nudged_range.min[channel],
+          .nudged_max = nudged_range.max[channel],
+          .scale = nudged_range.scale[channel],
+          .inverse_scale = inverse_scale,
+          .lowest_step = static_cast<float>(spec.quant_min() - nudged_range.zero_point[channel])};
+}
+
+// Repeats the parameters of the channels over the columns of a row.
+std::vector<kernels::ColumnParameters> ExpandToColumns(
+    const ColumnPartition& partition, std::span<const kernels::ChannelParameters> channels) {
+  std::vector<kernels::ColumnParameters> blocks((partition.columns() + kernels::kMaxLanes - 1) /
+                                                kernels::kMaxLanes);
+  for (std::size_t column = 0; column < partition.columns(); ++column) {
+    const kernels::ChannelParameters& channel = channels[partition.ChannelOf(column)];
+    kernels::ColumnParameters& block = blocks[column / kernels::kMaxLanes];
+    const std::size_t lane = column % kernels::kMaxLanes;
+    block.scale[lane] = channel.scale;
+    block.inverse_scale[lane] = channel.inverse_scale;
+    block.lowest_step[lane] = channel.lowest_step;
+  }
+  return blocks;
+}
+
 }  // namespace
+
+struct FakeQuantization::Parameters {
+  kernels::Rounding rounding;
+  float levels;
+  std::vector<kernels::ChannelParameters> channels = {};
+  // Where channels are no long runs: for all columns of a ColumnPartition, and
+  // the indices of those with min == max == 0.
+  std::vector<kernels::ColumnParameters> columns = {};
+  std::vector<std::size_t> zero_columns = {};
+};
 
 absl::StatusOr<FakeQuantization> FakeQuantization::Create(std::span<const std::int64_t> shape,
                                                           const Range& range,
@@ -127,43 +172,30 @@ absl::StatusOr<FakeQuantization> FakeQuantization::Create(std::span<const std::i
       !status.ok()) {
     return status;
   }
-  const bool divide_by_scale = !per_channel && spec.numerics == Numerics::kTensorFlow;
-  Parameters parameters = MakeParameters(*layout, *nudged_range, range, spec);
-  return FakeQuantization(*layout, divide_by_scale, *std::move(nudged_range),
-                          std::move(parameters));
+  auto parameters =
+      std::make_shared<const Parameters>(MakeParameters(*layout, *nudged_range, range, spec));
+  return FakeQuantization(*layout, *std::move(nudged_range), std::move(parameters));
 }
 
 FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayout& layout,
                                                               const NudgedRange& nudged_range,
                                                               const Range& range,
                                                               const QuantizationSpec& spec) {
-  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
-  Parameters parameters;
-  const auto append = [&](std::size_t channel) {
-    const bool zero = IsZero(nudged_range, channel);
-    const float inverse_scale = zero ? 0 : levels / (range.max[channel] - range.min[channel]);
-    const float nudged_min = nudged_range.min[channel];
-    if (zero) {
-      parameters.zeros.push_back(parameters.scale.size());
-    }
-    parameters.nudged_min.push_back(nudged_min);
-    parameters.nudged_max.push_back(nudged_range.max[channel]);
-    parameters.scale.push_back(nudged_range.scale[channel]);
-    parameters.inverse_scale.push_back(inverse_scale);
-    parameters.quant_zero.push_back(std::floor(-nudged_min * inverse_scale + 0.5F));
-  };
+  const bool divide = !range.axis.has_value() && spec.numerics == Numerics::kTensorFlow;
+  Parameters parameters{.rounding = divide ? kernels::Rounding::kDivideByScale
+                                           : kernels::Rounding::kMultiplyByInverseScale,
+                        .levels = static_cast<float>(spec.quant_max() - spec.quant_min())};
+  for (std::size_t channel = 0; channel < layout.channels; ++channel) {
+    parameters.channels.push_back(MakeChannelParameters(nudged_range, range, spec, channel));
+  }
   if (HasLongRuns(layout) || layout.element_count() == 0) {
-    for (std::size_t channel = 0; channel < layout.channels; ++channel) {
-      append(channel);
-    }
     return parameters;
   }
   const ColumnPartition partition(layout);
-  for (std::size_t period = 0; period < partition.periods_per_row(); ++period) {
-    for (std::size_t channel = 0; channel < layout.channels; ++channel) {
-      for (std::size_t column = 0; column < layout.inner; ++column) {
-        append(channel);
-      }
+  parameters.columns = ExpandToColumns(partition, parameters.channels);
+  for (std::size_t column = 0; column < partition.columns(); ++column) {
+    if (IsZero(nudged_range, partition.ChannelOf(column))) {
+      parameters.zero_columns.push_back(column);
     }
   }
   return parameters;
@@ -191,8 +223,6 @@ absl::Status FakeQuantization::Apply(std::span<const float> input, std::span<flo
 void FakeQuantization::ApplyToRuns(const float* input, float* output, WorkerPool* pool) const {
   const RunPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
-  const auto rounding = divide_by_scale_ ? kernels::Rounding::kDivideByScale
-                                         : kernels::Rounding::kMultiplyByInverseScale;
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const RunPartition::Block block = partition.block(index);
     for (std::size_t i = 0; i < block.segment_count; ++i) {
@@ -201,13 +231,8 @@ void FakeQuantization::ApplyToRuns(const float* input, float* output, WorkerPool
         std::fill_n(output + first, count, 0.0F);
         continue;
       }
-      kernels::FakeQuantizeRun(input + first, count,
-                               {.nudged_min = parameters_.nudged_min[channel],
-                                .nudged_max = parameters_.nudged_max[channel],
-                                .scale = parameters_.scale[channel],
-                                .inverse_scale = parameters_.inverse_scale[channel],
-                                .quant_zero = parameters_.quant_zero[channel]},
-                               rounding, store, output + first);
+      kernels::FakeQuantizeRun(input + first, count, parameters_->channels[channel],
+                               parameters_->rounding, store, output + first);
     }
   });
 }
@@ -217,21 +242,16 @@ void FakeQuantization::ApplyToColumns(const float* input, float* output, WorkerP
   const kernels::Store store = StoreFor(element_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const ColumnPartition::Block block = partition.block(index);
-    const std::size_t column = block.first_column;
-    const kernels::ColumnParameters columns{
-        .nudged_min = parameters_.nudged_min.data() + column,
-        .nudged_max = parameters_.nudged_max.data() + column,
-        .scale = parameters_.scale.data() + column,
-        .inverse_scale = parameters_.inverse_scale.data() + column,
-        .quant_zero = parameters_.quant_zero.data() + column};
+    const kernels::ColumnParameters* const columns =
+        &parameters_->columns[block.first_column / kernels::kMaxLanes];
     const auto quantize = [&](std::size_t first, std::size_t rows, std::size_t width) {
-      kernels::FakeQuantizeColumns(input + first, rows, width, partition.columns(), columns, store,
-                                   output + first);
+      kernels::FakeQuantizeColumns(input + first, rows, width, partition.columns(), columns,
+                                   parameters_->levels, store, output + first);
     };
     quantize(partition.FirstElement(block), block.rows, block.columns);
     quantize(partition.LastRowElement(block), 1, block.last_row_columns);
     // The kernel keeps NaN, but a channel of zeros has none.
-    ForEachElementOf(parameters_.zeros, partition, block,
+    ForEachElementOf(parameters_->zero_columns, partition, block,
                      [&](std::size_t element) { output[element] = 0; });
   });
 }
@@ -279,8 +299,8 @@ void FakeQuantization::ApplyGradientToRuns(const float* gradients, const float* 
         continue;
       }
       segment_sums[block.first_segment + i] = kernels::GradientRun(
-          gradients + first, inputs + first, count, parameters_.nudged_min[channel],
-          parameters_.nudged_max[channel], store, result.input.data() + first);
+          gradients + first, inputs + first, count, parameters_->channels[channel].nudged_min,
+          parameters_->channels[channel].nudged_max, store, result.input.data() + first);
     }
   });
   // … and these are added in the order of the segments.
@@ -305,23 +325,23 @@ void FakeQuantization::ApplyGradientToColumns(const float* gradients, const floa
   std::vector<double> max_sums(min_sums.size());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const ColumnPartition::Block block = partition.block(index);
-    const std::size_t column = block.first_column;
-    const std::size_t sums = index % partition.row_blocks() * partition.columns() + column;
+    const kernels::ColumnParameters* const columns =
+        &parameters_->columns[block.first_column / kernels::kMaxLanes];
+    const std::size_t sums =
+        index % partition.row_blocks() * partition.columns() + block.first_column;
     const auto differentiate = [&](std::size_t first, std::size_t rows, std::size_t width) {
-      kernels::GradientColumns(
-          gradients + first, inputs + first, rows, width, partition.columns(),
-          parameters_.nudged_min.data() + column, parameters_.nudged_max.data() + column, store,
-          result.input.data() + first, min_sums.data() + sums, max_sums.data() + sums);
+      kernels::GradientColumns(gradients + first, inputs + first, rows, width, partition.columns(),
+                               columns, parameters_->levels, store, result.input.data() + first,
+                               min_sums.data() + sums, max_sums.data() + sums);
     };
     differentiate(partition.FirstElement(block), block.rows, block.columns);
     differentiate(partition.LastRowElement(block), 1, block.last_row_columns);
-    ForEachElementOf(parameters_.zeros, partition, block,
+    ForEachElementOf(parameters_->zero_columns, partition, block,
                      [&](std::size_t element) { result.input[element] = gradients[element]; });
   });
-  // … and these are added from top to bottom, then from left to right.
-  AddColumns(partition, min_sums, result.min);
-  AddColumns(partition, max_sums, result.max);
-  for (const std::size_t column : parameters_.zeros) {
+  AddRowsAndColumns(partition, min_sums, result.min);
+  AddRowsAndColumns(partition, max_sums, result.max);
+  for (const std::size_t column : parameters_->zero_columns) {
     result.min[partition.ChannelOf(column)] = 0;
     result.max[partition.ChannelOf(column)] = 0;
   }

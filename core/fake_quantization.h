@@ -10,9 +10,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -89,22 +89,11 @@ class FakeQuantization {
                              const Gradients& result, WorkerPool* pool) const;
 
  private:
-  // What the kernels need to know: one value for each channel where channels
-  // are long runs, else one for each column (ColumnPartition).
-  struct Parameters {
-    std::vector<float> nudged_min;
-    std::vector<float> nudged_max;
-    std::vector<float> scale;
-    std::vector<float> inverse_scale;
-    std::vector<float> quant_zero;
-    // The channels, or columns, with min == max == 0.
-    std::vector<std::size_t> zeros;
-  };
+  struct Parameters;
 
-  FakeQuantization(const ChannelLayout& layout, bool divide_by_scale, NudgedRange nudged_range,
-                   Parameters parameters)
+  FakeQuantization(const ChannelLayout& layout, NudgedRange nudged_range,
+                   std::shared_ptr<const Parameters> parameters)
       : layout_(layout),
-        divide_by_scale_(divide_by_scale),
         nudged_range_(std::move(nudged_range)),
         parameters_(std::move(parameters)) {}
 
@@ -119,9 +108,9 @@ class FakeQuantization {
                               WorkerPool* pool) const;
 
   ChannelLayout layout_;
-  bool divide_by_scale_;
   NudgedRange nudged_range_;
-  Parameters parameters_;
+  // What the kernels need to know, laid out for them.
+  std::shared_ptr<const Parameters> parameters_;
 };
 
 }  // namespace quantd::core

@@ -17,15 +17,16 @@ std::size_t CeilDivide(std::size_t dividend, std::size_t divisor) {
   return (dividend + divisor - 1) / divisor;
 }
 
-// How many periods a row has: as many as fit into a block's width, in a number
-// that makes the row a multiple of kLanes, if there is one.
+// Rows of at least this many elements keep the kernels' loops busy.
+constexpr std::size_t kRowElements = 64;
+
+// How many periods a row has: enough to make it long, in a number that makes it
+// a multiple of kLanes, where that stays within a block's width.
 std::size_t PeriodsPerRow(std::size_t period) {
-  if (period >= ColumnPartition::kBlockColumns) {
-    return 1;
-  }
-  const std::size_t fitting = ColumnPartition::kBlockColumns / period;
   const std::size_t aligning = kLanes / std::gcd(period, kLanes);
-  return fitting < aligning ? fitting : fitting / aligning * aligning;
+  const std::size_t periods = CeilDivide(kRowElements, period * aligning) * aligning;
+  const std::size_t fitting = ColumnPartition::kBlockColumns / period;
+  return std::max<std::size_t>(1, std::min(periods, fitting));
 }
 
 }  // namespace

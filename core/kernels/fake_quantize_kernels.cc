@@ -27,11 +27,11 @@ HWY_INLINE V Clamp(D /*d*/, V x, V lower, V upper) {
 #endif
 }
 
-// The contract's formula. `factor` is the scale or its inverse, as `rounding`
-// says.
+// The contract's formula, in which q - quant_zero is q + lowest_step. `factor`
+// is the scale or its inverse, as `rounding` says.
 template <Rounding rounding, class D, class V = hn::Vec<D>>
 HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V factor,
-                                V quant_zero) {
+                                V lowest_step) {
   const V shifted = hn::Sub(Clamp(d, x, nudged_min, nudged_max), nudged_min);
   V q;
   if constexpr (rounding == Rounding::kDivideByScale) {
@@ -40,7 +40,7 @@ HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V
     q = hn::Mul(shifted, factor);
   }
   const V half = hn::Set(d, 0.5F);
-  return hn::Mul(hn::Floor(hn::Add(hn::Sub(q, quant_zero), half)), scale);
+  return hn::Mul(hn::Floor(hn::Add(hn::Add(q, lowest_step), half)), scale);
 }
 
 // Runs of less than two vectors, and what no vector instruction need speed up.
@@ -53,10 +53,10 @@ void ShortRun(const float* input, std::size_t count, const ChannelParameters& ch
   const auto scale = hn::Set(d, channel.scale);
   const auto factor =
       rounding == Rounding::kDivideByScale ? scale : hn::Set(d, channel.inverse_scale);
-  const auto quant_zero = hn::Set(d, channel.quant_zero);
+  const auto lowest_step = hn::Set(d, channel.lowest_step);
   for (std::size_t i = 0; i < count; ++i) {
     hn::StoreU(FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min, nudged_max,
-                                            scale, factor, quant_zero),
+                                            scale, factor, lowest_step),
                d, output + i);
   }
 }
@@ -74,7 +74,7 @@ void Run(const float* input, std::size_t count, const ChannelParameters& channel
   const V nudged_max = hn::Set(d, channel.nudged_max);
   const V scale = hn::Set(d, channel.scale);
   const V factor = rounding == Rounding::kDivideByScale ? scale : hn::Set(d, channel.inverse_scale);
-  const V quant_zero = hn::Set(d, channel.quant_zero);
+  const V lowest_step = hn::Set(d, channel.lowest_step);
 
   // The first and the last vector overlap their neighbours instead of being
   // shorter. They are loaded first and stored last, because input and output
@@ -85,14 +85,14 @@ void Run(const float* input, std::size_t count, const ChannelParameters& channel
   for (; i + lanes <= count; i += lanes) {
     StoreVector<store>(d,
                        FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min,
-                                                    nudged_max, scale, factor, quant_zero),
+                                                    nudged_max, scale, factor, lowest_step),
                        output + i);
   }
   hn::StoreU(
-      FakeQuantizeVector<rounding>(d, first, nudged_min, nudged_max, scale, factor, quant_zero), d,
+      FakeQuantizeVector<rounding>(d, first, nudged_min, nudged_max, scale, factor, lowest_step), d,
       output);
   hn::StoreU(
-      FakeQuantizeVector<rounding>(d, last, nudged_min, nudged_max, scale, factor, quant_zero), d,
+      FakeQuantizeVector<rounding>(d, last, nudged_min, nudged_max, scale, factor, lowest_step), d,
       output + count - lanes);
 }
 
@@ -110,62 +110,71 @@ void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParamet
          : Run<Rounding::kMultiplyByInverseScale, Store::kCached>(input, count, channel, output);
 }
 
-// One vector's width of columns, `row_count` rows from `first_row` on. The
-// parameters are loaded once for all of them.
-template <Store store, class D>
-HWY_INLINE void ColumnStrip(D d, const float* input, std::size_t rows, std::size_t stride,
-                            const ColumnParameters& parameters, std::size_t column, float* output) {
+// One vector's width of columns in `rows` rows. The parameters, of which `lane`
+// is the first, are loaded once for all of them.
+template <std::size_t rows, Store store, class D>
+HWY_INLINE void ColumnStrip(D d, const float* input, std::size_t stride,
+                            const ColumnParameters& parameters, std::size_t lane, float levels,
+                            float* output) {
   using V = hn::Vec<D>;
-  const V nudged_min = hn::LoadU(d, parameters.nudged_min + column);
-  const V nudged_max = hn::LoadU(d, parameters.nudged_max + column);
-  const V scale = hn::LoadU(d, parameters.scale + column);
-  const V inverse_scale = hn::LoadU(d, parameters.inverse_scale + column);
-  const V quant_zero = hn::LoadU(d, parameters.quant_zero + column);
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t at = row * stride + column;
+  const V scale = hn::Load(d, parameters.scale + lane);
+  const V inverse_scale = hn::Load(d, parameters.inverse_scale + lane);
+  const V lowest_step = hn::Load(d, parameters.lowest_step + lane);
+  const V nudged_min = hn::Mul(lowest_step, scale);
+  const V nudged_max = hn::Mul(hn::Add(lowest_step, hn::Set(d, levels)), scale);
+  for (std::size_t at = 0; at < rows * stride; at += stride) {
     StoreVector<store>(
         d,
         FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
-            d, hn::LoadU(d, input + at), nudged_min, nudged_max, scale, inverse_scale, quant_zero),
+            d, hn::LoadU(d, input + at), nudged_min, nudged_max, scale, inverse_scale, lowest_step),
         output + at);
   }
 }
 
-// A few rows at a time: enough to pay for loading the parameters, few enough to
-// read and write memory nearly in order.
-constexpr std::size_t kRowsAtOnce = 4;
+template <std::size_t rows, Store store>
+HWY_INLINE void ColumnRows(const float* input, std::size_t columns, std::size_t stride,
+                           const ColumnParameters* parameters, float levels, float* output) {
+  const hn::CappedTag<float, kMaxLanes> d;
+  const hn::CappedTag<float, 1> single;
+  std::size_t column = 0;
+  for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
+    ColumnStrip<rows, store>(d, input + column, stride, parameters[column / kMaxLanes],
+                             column % kMaxLanes, levels, output + column);
+  }
+  for (; column < columns; ++column) {
+    ColumnStrip<rows, Store::kCached>(single, input + column, stride,
+                                      parameters[column / kMaxLanes], column % kMaxLanes, levels,
+                                      output + column);
+  }
+}
 
 template <Store store>
 void Columns(const float* input, std::size_t rows, std::size_t columns, std::size_t stride,
-             const ColumnParameters& parameters, float* output) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t row = 0; row < rows; row += kRowsAtOnce) {
-    const std::size_t count = HWY_MIN(kRowsAtOnce, rows - row);
-    const float* HWY_RESTRICT from = input + row * stride;
-    float* HWY_RESTRICT to = output + row * stride;
-    std::size_t column = 0;
-    for (; column + lanes <= columns; column += lanes) {
-      ColumnStrip<store>(d, from, count, stride, parameters, column, to);
+             const ColumnParameters* parameters, float levels, float* output) {
+  std::size_t row = 0;
+  if (stride <= kNarrowStride) {
+    for (; row + kNarrowRows <= rows; row += kNarrowRows) {
+      ColumnRows<kNarrowRows, store>(input + row * stride, columns, stride, parameters, levels,
+                                     output + row * stride);
     }
-    for (; column < columns; ++column) {
-      ColumnStrip<Store::kCached>(single, from, count, stride, parameters, column, to);
-    }
+  }
+  for (; row < rows; ++row) {
+    ColumnRows<1, store>(input + row * stride, columns, stride, parameters, levels,
+                         output + row * stride);
   }
 }
 
 void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
-                         std::size_t stride, const ColumnParameters& parameters, Store store,
-                         float* output) {
-  const std::size_t lanes = hn::Lanes(hn::ScalableTag<float>());
+                         std::size_t stride, const ColumnParameters* parameters, float levels,
+                         Store store, float* output) {
+  const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kMaxLanes>());
   const bool rows_aligned = ElementsToAlignment(output, lanes) == 0 && stride % lanes == 0;
   if (store == Store::kStreaming && rows_aligned) {
-    Columns<Store::kStreaming>(input, rows, columns, stride, parameters, output);
+    Columns<Store::kStreaming>(input, rows, columns, stride, parameters, levels, output);
     hwy::FlushStream();
     return;
   }
-  Columns<Store::kCached>(input, rows, columns, stride, parameters, output);
+  Columns<Store::kCached>(input, rows, columns, stride, parameters, levels, output);
 }
 
 std::int64_t DispatchedTarget() { return HWY_TARGET; }
@@ -186,10 +195,10 @@ void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParamet
 }
 
 void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
-                         std::size_t stride, const ColumnParameters& parameters, Store store,
-                         float* output) {
+                         std::size_t stride, const ColumnParameters* parameters, float levels,
+                         Store store, float* output) {
   HWY_DYNAMIC_DISPATCH(FakeQuantizeColumns)
-  (input, rows, columns, stride, parameters, store, output);
+  (input, rows, columns, stride, parameters, levels, store, output);
 }
 
 std::int64_t DispatchedTarget() { return HWY_DYNAMIC_DISPATCH(DispatchedTarget)(); }

@@ -15,6 +15,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // The number of partial sums of a run, whatever the width of a vector.
 constexpr std::size_t kPartialSums = 16;
+static_assert(kPartialSums == kMaxLanes);
 
 // Rows are looked at in groups. Where all inputs of a group lie inside the
 // range, as mostly, the sums are left alone: they start at +0, so that adding
@@ -135,69 +136,94 @@ RangeGradients GradientRun(const float* gradients, const float* inputs, std::siz
   return Run<Store::kCached>(gradients, inputs, count, nudged_min, nudged_max, input_gradients);
 }
 
-// One vector's width of columns, up to kGroupRows rows. D and DD are tags of
-// floats and of doubles; a vector of floats is a whole number of those of
-// doubles.
-template <Store store, class D, class DD>
-HWY_INLINE void ColumnGroup(D d, DD dd, const float* HWY_RESTRICT gradients,
-                            const float* HWY_RESTRICT inputs, std::size_t rows, std::size_t stride,
-                            const float* HWY_RESTRICT nudged_min,
-                            const float* HWY_RESTRICT nudged_max,
-                            float* HWY_RESTRICT input_gradients, double* HWY_RESTRICT min_sums,
-                            double* HWY_RESTRICT max_sums) {
-  const auto lower = hn::LoadU(d, nudged_min);
-  const auto upper = hn::LoadU(d, nudged_max);
+// The ends of the nudged range of a vector of columns, of which `lane` is the
+// first.
+template <class D>
+HWY_INLINE hn::Vec<D> NudgedMin(D d, const ColumnParameters& parameters, std::size_t lane) {
+  return hn::Mul(hn::Load(d, parameters.lowest_step + lane), hn::Load(d, parameters.scale + lane));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> NudgedMax(D d, const ColumnParameters& parameters, std::size_t lane,
+                                float levels) {
+  const auto highest_step = hn::Add(hn::Load(d, parameters.lowest_step + lane), hn::Set(d, levels));
+  return hn::Mul(highest_step, hn::Load(d, parameters.scale + lane));
+}
+
+// One vector's width of columns in `rows` rows, of which `lane` has the first
+// parameters. D and DD are tags of floats and of doubles; a vector of floats is a
+// whole number of those of doubles.
+template <std::size_t rows, Store store, class D, class DD>
+HWY_INLINE void ColumnStrip(D d, DD dd, const float* gradients, const float* inputs,
+                            std::size_t stride, const ColumnParameters& parameters,
+                            std::size_t lane, float levels, float* input_gradients,
+                            double* min_sums, double* max_sums) {
+  const auto nudged_min = NudgedMin(d, parameters, lane);
+  const auto nudged_max = NudgedMax(d, parameters, lane, levels);
   auto inside = hn::FirstN(d, hn::Lanes(d));
-  for (std::size_t row = 0; row < rows; ++row) {
-    const std::size_t at = row * stride;
-    inside = hn::And(inside, StoreInputGradients<store>(d, gradients + at, inputs + at, lower,
-                                                        upper, input_gradients + at));
+  for (std::size_t at = 0; at < rows * stride; at += stride) {
+    inside = hn::And(inside, StoreInputGradients<store>(d, gradients + at, inputs + at, nudged_min,
+                                                        nudged_max, input_gradients + at));
   }
   if (hn::AllTrue(d, inside)) {
     return;
   }
   const hn::Rebind<float, DD> df;
   for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
-    AddOutside(dd, gradients + i, inputs + i, rows, stride, hn::LoadU(df, nudged_min + i),
-               hn::LoadU(df, nudged_max + i), min_sums + i, max_sums + i);
+    AddOutside(dd, gradients + i, inputs + i, rows, stride, NudgedMin(df, parameters, lane + i),
+               NudgedMax(df, parameters, lane + i, levels), min_sums + i, max_sums + i);
+  }
+}
+
+template <std::size_t rows, Store store>
+HWY_INLINE void ColumnRows(const float* gradients, const float* inputs, std::size_t columns,
+                           std::size_t stride, const ColumnParameters* parameters, float levels,
+                           float* input_gradients, double* min_sums, double* max_sums) {
+  const FloatTag d;
+  std::size_t column = 0;
+  for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
+    ColumnStrip<rows, store>(d, DoubleTag(), gradients + column, inputs + column, stride,
+                             parameters[column / kMaxLanes], column % kMaxLanes, levels,
+                             input_gradients + column, min_sums + column, max_sums + column);
+  }
+  for (; column < columns; ++column) {
+    ColumnStrip<rows, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), gradients + column,
+                                      inputs + column, stride, parameters[column / kMaxLanes],
+                                      column % kMaxLanes, levels, input_gradients + column,
+                                      min_sums + column, max_sums + column);
   }
 }
 
 template <Store store>
 void Columns(const float* gradients, const float* inputs, std::size_t rows, std::size_t columns,
-             std::size_t stride, const float* nudged_min, const float* nudged_max,
+             std::size_t stride, const ColumnParameters* parameters, float levels,
              float* input_gradients, double* min_sums, double* max_sums) {
-  const FloatTag d;
-  for (std::size_t row = 0; row < rows; row += kGroupRows) {
-    const std::size_t count = HWY_MIN(kGroupRows, rows - row);
-    std::size_t column = 0;
-    for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
-      const std::size_t at = row * stride + column;
-      ColumnGroup<store>(d, DoubleTag(), gradients + at, inputs + at, count, stride,
-                         nudged_min + column, nudged_max + column, input_gradients + at,
-                         min_sums + column, max_sums + column);
+  std::size_t row = 0;
+  if (stride <= kNarrowStride) {
+    for (; row + kNarrowRows <= rows; row += kNarrowRows) {
+      const std::size_t at = row * stride;
+      ColumnRows<kNarrowRows, store>(gradients + at, inputs + at, columns, stride, parameters,
+                                     levels, input_gradients + at, min_sums, max_sums);
     }
-    for (; column < columns; ++column) {
-      const std::size_t at = row * stride + column;
-      ColumnGroup<Store::kCached>(SingleFloatTag(), SingleDoubleTag(), gradients + at, inputs + at,
-                                  count, stride, nudged_min + column, nudged_max + column,
-                                  input_gradients + at, min_sums + column, max_sums + column);
-    }
+  }
+  for (; row < rows; ++row) {
+    const std::size_t at = row * stride;
+    ColumnRows<1, store>(gradients + at, inputs + at, columns, stride, parameters, levels,
+                         input_gradients + at, min_sums, max_sums);
   }
 }
 
 void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
-                     std::size_t columns, std::size_t stride, const float* nudged_min,
-                     const float* nudged_max, Store store, float* input_gradients, double* min_sums,
+                     std::size_t columns, std::size_t stride, const ColumnParameters* parameters,
+                     float levels, Store store, float* input_gradients, double* min_sums,
                      double* max_sums) {
-  if (store == Store::kStreaming && IsAligned(input_gradients) &&
-      stride % hn::Lanes(FloatTag()) == 0) {
-    Columns<Store::kStreaming>(gradients, inputs, rows, columns, stride, nudged_min, nudged_max,
+  const bool rows_aligned = IsAligned(input_gradients) && stride % hn::Lanes(FloatTag()) == 0;
+  if (store == Store::kStreaming && rows_aligned) {
+    Columns<Store::kStreaming>(gradients, inputs, rows, columns, stride, parameters, levels,
                                input_gradients, min_sums, max_sums);
     hwy::FlushStream();
     return;
   }
-  Columns<Store::kCached>(gradients, inputs, rows, columns, stride, nudged_min, nudged_max,
+  Columns<Store::kCached>(gradients, inputs, rows, columns, stride, parameters, levels,
                           input_gradients, min_sums, max_sums);
 }
 
@@ -218,12 +244,12 @@ RangeGradients GradientRun(const float* gradients, const float* inputs, std::siz
 }
 
 void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
-                     std::size_t columns, std::size_t stride, const float* nudged_min,
-                     const float* nudged_max, Store store, float* input_gradients, double* min_sums,
+                     std::size_t columns, std::size_t stride, const ColumnParameters* parameters,
+                     float levels, Store store, float* input_gradients, double* min_sums,
                      double* max_sums) {
   HWY_DYNAMIC_DISPATCH(GradientColumns)
-  (gradients, inputs, rows, columns, stride, nudged_min, nudged_max, store, input_gradients,
-   min_sums, max_sums);
+  (gradients, inputs, rows, columns, stride, parameters, levels, store, input_gradients, min_sums,
+   max_sums);
 }
 
 }  // namespace quantd::core::kernels

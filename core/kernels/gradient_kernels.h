@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "core/kernels/store.h"
+#include "core/kernels/parameters.h"
 
 namespace quantd::core::kernels {
 
@@ -27,11 +27,12 @@ RangeGradients GradientRun(const float* gradients, const float* inputs, std::siz
                            float nudged_min, float nudged_max, Store store, float* input_gradients);
 
 // Writes the same for `rows` rows of `columns` elements, `stride` elements
-// apart, of which column j has the range nudged_min[j]..nudged_max[j], and adds
-// each column's elements, row after row, to min_sums[j] and max_sums[j].
+// apart, of which column j has the parameters j % 16 of block j / 16, and all
+// have codes 0..levels above the lowest; adds each column's elements, row after
+// row, to min_sums[j] and max_sums[j].
 void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
-                     std::size_t columns, std::size_t stride, const float* nudged_min,
-                     const float* nudged_max, Store store, float* input_gradients, double* min_sums,
+                     std::size_t columns, std::size_t stride, const ColumnParameters* parameters,
+                     float levels, Store store, float* input_gradients, double* min_sums,
                      double* max_sums);
 
 }  // namespace quantd::core::kernels

@@ -11,7 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/kernels/store.h"
+#include "core/kernels/parameters.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -25,6 +25,13 @@ HWY_INLINE std::size_t ElementsToAlignment(const float* pointer, std::size_t lan
   const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(pointer) / sizeof(float) % lanes;
   return misaligned == 0 ? 0 : lanes - misaligned;
 }
+
+// Rows of columns that lie this close together are worked on several at a time,
+// so that parameters are loaded once for all of them. Wider rows are not: memory
+// is fastest in order, and rows that are a page apart compete for the same lines
+// of the cache.
+constexpr std::size_t kNarrowStride = 256;
+constexpr std::size_t kNarrowRows = 4;
 
 // Precondition: `to` is aligned if `store` is kStreaming.
 template <Store store, class D>

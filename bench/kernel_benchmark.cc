@@ -1,0 +1,178 @@
+// How fast core's kernels are next to a copy of the same memory, on one thread.
+//
+//   build/release/bin/kernel_benchmark [--benchmark_filter=…] [--simd_target=AVX2]
+//
+// Every benchmark moves the same number of bytes in and out as memcpy of a
+// buffer of the named size, but for the gradient, which reads two buffers.
+// Buffers are touched before, so that no page fault is measured. Machines are
+// noisy: compare medians of interleaved repetitions
+// (--benchmark_enable_random_interleaving=true --benchmark_repetitions=9
+// --benchmark_report_aggregates_only=true).
+
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <iostream>
+#include <memory>
+#include <new>
+#include <optional>
+#include <random>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "core/fake_quantization.h"
+#include "core/simd_target.h"
+
+namespace quantd::core {
+namespace {
+
+constexpr std::int64_t kKiB = 1024;
+constexpr std::int64_t kMiB = 1024 * kKiB;
+
+// Floats at an address that suits every vector and every cache line.
+class AlignedFloats {
+ public:
+  explicit AlignedFloats(std::size_t count)
+      : memory_(new (kAlignment) float[count], Delete), floats_(memory_.get(), count) {}
+
+  std::span<float> get() const { return floats_; }
+
+ private:
+  static constexpr std::align_val_t kAlignment{4096};
+  static void Delete(float* memory) { operator delete[](memory, kAlignment); }
+
+  std::unique_ptr<float[], void (*)(float*)> memory_;
+  std::span<float> floats_;
+};
+
+// A bell curve of which [-3, 3] clips 0.27 %, as a trained range would.
+AlignedFloats Normal(std::size_t count) {
+  AlignedFloats floats(count);
+  std::minstd_rand random(1);
+  std::normal_distribution<float> normal;
+  for (float& value : floats.get()) {
+    value = normal(random);
+  }
+  return floats;
+}
+
+AlignedFloats Zeros(std::size_t count) {
+  AlignedFloats floats(count);
+  std::ranges::fill(floats.get(), 0.0F);
+  return floats;
+}
+
+// As many elements as fit into the named size in whole rows of channels.
+std::size_t ElementCount(const benchmark::State& state, std::size_t channels) {
+  const std::size_t count = static_cast<std::size_t>(state.range(0)) / sizeof(float);
+  return count - count % std::max<std::size_t>(1, channels);
+}
+
+void CountBytes(benchmark::State& state, std::size_t count, std::size_t buffers) {
+  const auto bytes = static_cast<std::int64_t>(count * sizeof(float) * buffers);
+  state.SetBytesProcessed(state.iterations() * bytes);
+}
+
+// A quantization of `count` elements to 8 bits: per tensor with 0 channels,
+// else per channel along the last axis.
+FakeQuantization Make(std::size_t count, std::size_t channels) {
+  const std::size_t ranges = std::max<std::size_t>(1, channels);
+  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count / ranges),
+                                           static_cast<std::int64_t>(ranges)};
+  const std::vector<float> min(ranges, -3);
+  const std::vector<float> max(ranges, 3);
+  const auto axis = channels == 0 ? std::nullopt : std::optional<std::int32_t>(-1);
+  return FakeQuantization::Create(shape, {.min = min, .max = max, .axis = axis}, {}).value();
+}
+
+void Memcpy(benchmark::State& state) {
+  const std::size_t count = ElementCount(state, 0);
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  for (auto _ : state) {
+    std::memcpy(output.get().data(), input.get().data(), count * sizeof(float));
+    benchmark::ClobberMemory();
+  }
+  CountBytes(state, count, 2);
+}
+
+void Forward(benchmark::State& state, std::size_t channels) {
+  const std::size_t count = ElementCount(state, channels);
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const FakeQuantization quantization = Make(count, channels);
+  for (auto _ : state) {
+    if (!quantization.Apply(input.get(), output.get(), nullptr).ok()) {
+      state.SkipWithError("the quantization does not fit the buffers");
+    }
+  }
+  CountBytes(state, count, 2);
+}
+
+void Gradient(benchmark::State& state, std::size_t channels) {
+  const std::size_t count = ElementCount(state, channels);
+  const AlignedFloats gradients = Normal(count);
+  const AlignedFloats inputs = Normal(count);
+  const AlignedFloats input_gradients = Zeros(count);
+  const FakeQuantization quantization = Make(count, channels);
+  std::vector<float> min(quantization.channel_count());
+  std::vector<float> max(quantization.channel_count());
+  const FakeQuantization::Gradients result{
+      .input = input_gradients.get(), .min = min, .max = max};
+  for (auto _ : state) {
+    if (!quantization.ApplyGradient(gradients.get(), inputs.get(), result, nullptr).ok()) {
+      state.SkipWithError("the quantization does not fit the buffers");
+    }
+  }
+  CountBytes(state, count, 3);
+}
+
+void Sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgName("bytes")->Arg(64 * kKiB)->Arg(kMiB)->Arg(16 * kMiB)->Arg(256 * kMiB);
+}
+
+BENCHMARK(Memcpy)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, per_tensor, 0)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 3_channels, 3)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 64_channels, 64)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 1024_channels, 1024)->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, per_tensor, 0)->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, 64_channels, 64)->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, 1024_channels, 1024)->Apply(Sizes);
+
+// Takes --simd_target=NAME out of the arguments; false if it cannot be used.
+bool ForceTargetFromArguments(int& argc, char** argv) {
+  constexpr std::string_view kFlag = "--simd_target=";
+  int kept = 0;
+  for (int i = 0; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (!argument.starts_with(kFlag)) {
+      argv[kept++] = argv[i];
+    } else if (auto status = ForceSimdTarget(argument.substr(kFlag.size())); !status.ok()) {
+      std::cerr << status.message() << "\n";
+      return false;
+    }
+  }
+  argc = kept;
+  return true;
+}
+
+}  // namespace
+}  // namespace quantd::core
+
+int main(int argc, char** argv) {
+  if (!quantd::core::ForceTargetFromArguments(argc, argv)) {
+    return 2;
+  }
+  benchmark::AddCustomContext("simd_target", quantd::core::ActiveSimdTarget());
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
+    return 2;
+  }
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}

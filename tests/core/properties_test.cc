@@ -1,0 +1,189 @@
+// Properties that hold for every tensor, range and spec.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <optional>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "core/fake_quantization.h"
+#include "core/reference.h"
+#include "tests/core/every_simd_target.h"
+#include "tests/core/same_bits.h"
+
+namespace quantd::core {
+namespace {
+
+struct Example {
+  std::vector<std::int64_t> shape;
+  std::optional<std::int32_t> axis;
+  QuantizationSpec spec;
+  std::vector<float> min;
+  std::vector<float> max;
+  std::vector<float> inputs;
+  std::vector<float> gradients;
+
+  Range range() const { return {.min = min, .max = max, .axis = axis}; }
+  FakeQuantization quantization() const {
+    return FakeQuantization::Create(shape, range(), spec).value();
+  }
+};
+
+// Random shapes from a few elements to some blocks, every axis, every spec.
+Example MakeExample(unsigned seed) {
+  std::mt19937 random(seed);
+  const auto up_to = [&](std::size_t limit) { return random() % limit; };
+  Example example;
+  const std::size_t rank = 1 + up_to(4);
+  const std::size_t dimension_limit[] = {200'000, 500, 60, 20};
+  std::size_t count = 1;
+  for (std::size_t i = 0; i < rank; ++i) {
+    example.shape.push_back(static_cast<std::int64_t>(1 + up_to(dimension_limit[rank - 1])));
+    count *= static_cast<std::size_t>(example.shape.back());
+  }
+  std::size_t channels = 1;
+  if (up_to(4) != 0) {
+    example.axis = static_cast<std::int32_t>(up_to(rank));
+    channels = static_cast<std::size_t>(example.shape[static_cast<std::size_t>(*example.axis)]);
+  }
+  example.spec = {.num_bits = static_cast<std::uint32_t>(2 + up_to(15)),
+                  .narrow_range = up_to(2) == 0,
+                  .numerics = up_to(2) == 0 ? Numerics::kTensorFlow : Numerics::kTensorFlowArgs};
+  std::uniform_real_distribution<float> bound(0.01F, 3);
+  for (std::size_t i = 0; i < channels; ++i) {
+    const float offset = up_to(5) == 0 ? 4.0F : 0.0F;
+    example.min.push_back(offset - bound(random));
+    example.max.push_back(offset + bound(random));
+  }
+  std::normal_distribution<float> normal(0, 2);
+  for (std::size_t i = 0; i < count; ++i) {
+    example.inputs.push_back(normal(random));
+    example.gradients.push_back(normal(random));
+  }
+  return example;
+}
+
+constexpr unsigned kExamples = 60;
+
+struct Results {
+  std::vector<float> output;
+  std::vector<float> input_gradients;
+  std::vector<float> min;
+  std::vector<float> max;
+};
+
+Results Compute(const Example& example, WorkerPool* pool) {
+  const FakeQuantization quantization = example.quantization();
+  Results results{.output = std::vector<float>(example.inputs.size()),
+                  .input_gradients = std::vector<float>(example.inputs.size()),
+                  .min = std::vector<float>(quantization.channel_count()),
+                  .max = std::vector<float>(quantization.channel_count())};
+  EXPECT_TRUE(quantization.Apply(example.inputs, results.output, pool).ok());
+  EXPECT_TRUE(
+      quantization
+          .ApplyGradient(example.gradients, example.inputs,
+                         {.input = results.input_gradients, .min = results.min, .max = results.max},
+                         pool)
+          .ok());
+  return results;
+}
+
+void ExpectSame(const Results& actual, const Results& expected) {
+  EXPECT_TRUE(SameBits(actual.output, expected.output));
+  EXPECT_TRUE(SameBits(actual.input_gradients, expected.input_gradients));
+  EXPECT_TRUE(SameBits(actual.min, expected.min));
+  EXPECT_TRUE(SameBits(actual.max, expected.max));
+}
+
+TEST(FakeQuantizationProperties, ThreadsAndSimdTargetsDoNotChangeABit) {
+  WorkerPool pool(3);
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    const Example example = MakeExample(seed);
+    const Results expected = Compute(example, nullptr);
+    for (const std::string& target : SupportedSimdTargets()) {
+      SCOPED_TRACE(target);
+      ASSERT_TRUE(ForceSimdTarget(target).ok());
+      ExpectSame(Compute(example, nullptr), expected);
+      ExpectSame(Compute(example, &pool), expected);
+    }
+    ASSERT_TRUE(ForceSimdTarget("").ok());
+  }
+}
+
+TEST(FakeQuantizationProperties, AgreesWithTheReference) {
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    const Example example = MakeExample(seed);
+    const Results results = Compute(example, nullptr);
+    const auto output =
+        reference::FakeQuantize(example.shape, example.inputs, example.range(), example.spec);
+    EXPECT_TRUE(SameBits(results.output, *output));
+    const auto gradients = reference::FakeQuantizeGradient(
+        example.shape, example.gradients, example.inputs, example.range(), example.spec);
+    EXPECT_TRUE(SameBits(results.input_gradients, gradients->input));
+    for (std::size_t i = 0; i < results.min.size(); ++i) {
+      const auto ulp = [](double sum) {
+        const float rounded = std::abs(static_cast<float>(sum));
+        return std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded;
+      };
+      EXPECT_NEAR(results.min[i], gradients->min[i], ulp(gradients->min[i]) + 1e-9);
+      EXPECT_NEAR(results.max[i], gradients->max[i], ulp(gradients->max[i]) + 1e-9);
+    }
+  }
+}
+
+TEST(FakeQuantizationProperties, QuantizingTwiceChangesNothing) {
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    Example example = MakeExample(seed);
+    const std::vector<float> once = Compute(example, nullptr).output;
+    example.inputs = once;
+    EXPECT_TRUE(SameBits(Compute(example, nullptr).output, once));
+  }
+}
+
+TEST(FakeQuantizationProperties, EveryOutputIsOneOfTheLevels) {
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    Example example = MakeExample(seed);
+    example.axis.reset();
+    example.min.resize(1);
+    example.max.resize(1);
+    const std::vector<float> output = Compute(example, nullptr).output;
+    const std::set<float> values(output.begin(), output.end());
+    const std::int32_t levels = example.spec.quant_max() - example.spec.quant_min();
+    EXPECT_LE(values.size(), static_cast<std::size_t>(levels) + 1);
+  }
+}
+
+TEST(FakeQuantizationProperties, LargerInputsGiveNoSmallerOutputs) {
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    Example example = MakeExample(seed);
+    example.axis.reset();
+    example.min.resize(1);
+    example.max.resize(1);
+    std::ranges::sort(example.inputs);
+    const std::vector<float> output = Compute(example, nullptr).output;
+    EXPECT_TRUE(std::ranges::is_sorted(output));
+  }
+}
+
+TEST(FakeQuantizationProperties, ZeroGivesZero) {
+  for (unsigned seed = 0; seed < kExamples; ++seed) {
+    SCOPED_TRACE(seed);
+    Example example = MakeExample(seed);
+    std::ranges::fill(example.inputs, 0.0F);
+    const std::vector<float> output = Compute(example, nullptr).output;
+    EXPECT_TRUE(std::ranges::all_of(output, [](float y) { return y == 0; }));
+  }
+}
+
+}  // namespace
+}  // namespace quantd::core
