@@ -89,9 +89,8 @@ void AddRowsAndColumns(const ColumnPartition& partition, std::span<double> sums,
     }
   }
   std::vector<double> channels(channel_sums.size());
-  for (std::size_t column = 0; column < columns; ++column) {
-    channels[partition.ChannelOf(column)] += sums[column];
-  }
+  partition.ForEachColumn(
+      [&](std::size_t column, std::size_t channel) { channels[channel] += sums[column]; });
   std::ranges::transform(channels, channel_sums.begin(),
                          [](double sum) { return static_cast<float>(sum); });
 }
@@ -133,14 +132,13 @@ std::vector<kernels::ColumnParameters> ExpandToColumns(
     const ColumnPartition& partition, std::span<const kernels::ChannelParameters> channels) {
   std::vector<kernels::ColumnParameters> blocks((partition.columns() + kernels::kMaxLanes - 1) /
                                                 kernels::kMaxLanes);
-  for (std::size_t column = 0; column < partition.columns(); ++column) {
-    const kernels::ChannelParameters& channel = channels[partition.ChannelOf(column)];
+  partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
     kernels::ColumnParameters& block = blocks[column / kernels::kMaxLanes];
     const std::size_t lane = column % kernels::kMaxLanes;
-    block.scale[lane] = channel.scale;
-    block.inverse_scale[lane] = channel.inverse_scale;
-    block.lowest_step[lane] = channel.lowest_step;
-  }
+    block.scale[lane] = channels[channel].scale;
+    block.inverse_scale[lane] = channels[channel].inverse_scale;
+    block.lowest_step[lane] = channels[channel].lowest_step;
+  });
   return blocks;
 }
 
@@ -193,11 +191,11 @@ FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayou
   }
   const ColumnPartition partition(layout);
   parameters.columns = ExpandToColumns(partition, parameters.channels);
-  for (std::size_t column = 0; column < partition.columns(); ++column) {
-    if (IsZero(nudged_range, partition.ChannelOf(column))) {
+  partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
+    if (IsZero(nudged_range, channel)) {
       parameters.zero_columns.push_back(column);
     }
-  }
+  });
   return parameters;
 }
 
@@ -341,9 +339,11 @@ void FakeQuantization::ApplyGradientToColumns(const float* gradients, const floa
   });
   AddRowsAndColumns(partition, min_sums, result.min);
   AddRowsAndColumns(partition, max_sums, result.max);
-  for (const std::size_t column : parameters_->zero_columns) {
-    result.min[partition.ChannelOf(column)] = 0;
-    result.max[partition.ChannelOf(column)] = 0;
+  for (std::size_t channel = 0; channel < channel_count(); ++channel) {
+    if (IsZero(nudged_range_, channel)) {
+      result.min[channel] = 0;
+      result.max[channel] = 0;
+    }
   }
 }
 

@@ -70,8 +70,18 @@ class ColumnPartition {
   static constexpr std::size_t kBlockColumns = 1024;
 
   std::size_t columns() const { return columns_; }
-  std::size_t periods_per_row() const { return columns_ / (channels_ * inner_); }
-  std::size_t ChannelOf(std::size_t column) const { return column / inner_ % channels_; }
+
+  // Calls function(column, channel) for every column from left to right.
+  template <typename Function>
+  void ForEachColumn(Function function) const {
+    for (std::size_t column = 0; column < columns_;) {
+      for (std::size_t channel = 0; channel < channels_; ++channel) {
+        for (std::size_t i = 0; i < inner_; ++i) {
+          function(column++, channel);
+        }
+      }
+    }
+  }
 
   struct Block {
     std::size_t first_column;

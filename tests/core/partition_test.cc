@@ -61,11 +61,16 @@ TEST(ColumnPartition, CoversEveryElementOnceWithItsOwnChannel) {
     SCOPED_TRACE(Describe(layout));
     const ColumnPartition partition(layout);
     std::vector<int> visits(layout.element_count());
+    std::vector<std::size_t> channel_of;
+    partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
+      ASSERT_EQ(column, channel_of.size());
+      channel_of.push_back(channel);
+    });
     const auto visit = [&](const ColumnPartition::Block& block, std::size_t first,
                            std::size_t columns) {
       for (std::size_t i = 0; i < columns; ++i) {
         ++visits.at(first + i);
-        ASSERT_EQ(partition.ChannelOf(block.first_column + i), ChannelOf(layout, first + i));
+        ASSERT_EQ(channel_of.at(block.first_column + i), ChannelOf(layout, first + i));
       }
     };
     for (std::size_t b = 0; b < partition.block_count(); ++b) {
