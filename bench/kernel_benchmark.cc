@@ -93,7 +93,7 @@ void Memcpy(benchmark::State& state) {
   const std::size_t count = ElementCount(state, 0);
   const AlignedFloats input = Normal(count);
   const AlignedFloats output = Zeros(count);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     std::memcpy(output.get().data(), input.get().data(), count * sizeof(float));
     benchmark::ClobberMemory();
   }
@@ -105,7 +105,7 @@ void Forward(benchmark::State& state, std::size_t channels) {
   const AlignedFloats input = Normal(count);
   const AlignedFloats output = Zeros(count);
   const FakeQuantization quantization = Make(count, channels);
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     if (!quantization.Apply(input.get(), output.get(), nullptr).ok()) {
       state.SkipWithError("the quantization does not fit the buffers");
     }
@@ -121,9 +121,8 @@ void Gradient(benchmark::State& state, std::size_t channels) {
   const FakeQuantization quantization = Make(count, channels);
   std::vector<float> min(quantization.channel_count());
   std::vector<float> max(quantization.channel_count());
-  const FakeQuantization::Gradients result{
-      .input = input_gradients.get(), .min = min, .max = max};
-  for (auto _ : state) {
+  const FakeQuantization::Gradients result{.input = input_gradients.get(), .min = min, .max = max};
+  for ([[maybe_unused]] auto _ : state) {
     if (!quantization.ApplyGradient(gradients.get(), inputs.get(), result, nullptr).ok()) {
       state.SkipWithError("the quantization does not fit the buffers");
     }

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 
@@ -19,9 +20,10 @@ constexpr char kSeparator = '\0';
 }  // namespace
 
 absl::Status MakeError(absl::StatusCode code, std::string_view message, const ErrorDetail& detail) {
-  std::string payload = detail.reason + kSeparator + detail.field;
+  const std::string separator(1, kSeparator);
+  std::string payload = absl::StrCat(detail.reason, separator, detail.field);
   for (const auto& [key, value] : detail.metadata) {
-    payload += kSeparator + key + kSeparator + value;
+    absl::StrAppend(&payload, separator, key, separator, value);
   }
   absl::Status status(code, absl::string_view(message.data(), message.size()));
   status.SetPayload(kPayloadUrl, absl::Cord(std::move(payload)));

@@ -82,8 +82,9 @@ TEST(FakeQuantization, TakesAScalar) {
 
 TEST(FakeQuantization, TakesAnEmptyTensor) {
   for (const std::optional<std::int32_t> axis : {std::optional<std::int32_t>(), {0}}) {
-    const auto quantization = Create({2, 0}, axis ? std::vector<float>{-1, -1} : std::vector{-1.F},
-                                     axis ? std::vector<float>{1, 1} : std::vector{1.F}, axis);
+    const std::size_t channels = axis.has_value() ? 2 : 1;
+    const auto quantization =
+        Create({2, 0}, std::vector<float>(channels, -1), std::vector<float>(channels, 1), axis);
     ASSERT_TRUE(quantization.ok()) << quantization.status();
     EXPECT_THAT(Apply(*quantization, {}), IsEmpty());
     std::vector<float> min(quantization->channel_count(), 7);
@@ -116,8 +117,9 @@ class ChannelOfZeros : public EverySimdTarget {
   }
   static std::vector<float> Inputs(const FakeQuantization& quantization) {
     std::vector<float> inputs(quantization.element_count(), 0.7F);
-    for (std::size_t i = 0; i < inputs.size(); i += 4) {
-      inputs[i] = i % 8 == 0 ? kNaN : kInfinity;
+    for (std::size_t i = 0; i + 4 < inputs.size(); i += 8) {
+      inputs[i] = kNaN;
+      inputs[i + 4] = kInfinity;
     }
     return inputs;
   }

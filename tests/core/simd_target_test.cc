@@ -8,7 +8,6 @@
 namespace quantd::core {
 namespace {
 
-using testing::Contains;
 using testing::HasSubstr;
 
 TEST(SimdTarget, IsTheBestSupportedOneUnlessForced) {

@@ -80,15 +80,14 @@ TEST(WorkerPool, MayBeUsedFromSeveralThreads) {
   std::atomic<std::size_t> runs = 0;
   {
     WorkerPool pool(2);
-    std::vector<std::jthread> callers;
-    for (int i = 0; i < 4; ++i) {
-      callers.emplace_back([&] {
-        for (int j = 0; j < 100; ++j) {
-          pool.Submit([&] { ++runs; });
-          pool.ForEachBlock(3, [&](std::size_t) { ++runs; });
-        }
-      });
-    }
+    const auto call = [&] {
+      for (int i = 0; i < 100; ++i) {
+        pool.Submit([&] { ++runs; });
+        pool.ForEachBlock(3, [&](std::size_t) { ++runs; });
+      }
+    };
+    const std::jthread callers[] = {std::jthread(call), std::jthread(call), std::jthread(call),
+                                    std::jthread(call)};
   }
   EXPECT_EQ(runs, 1600U);
 }
