@@ -1,0 +1,52 @@
+// Addresses a server listens on: HOST:PORT, or unix:PATH.
+
+#ifndef QUANTD_SERVER_ADDRESS_H_
+#define QUANTD_SERVER_ADDRESS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace quantd::server {
+
+// A network address. The host is a name or a number, an IPv6 one without its
+// brackets.
+struct HostPort {
+  std::string host;
+  // 0 asks the system for a free port.
+  std::uint16_t port = 0;
+};
+
+// Reads "localhost:50051", "0.0.0.0:50051" or "[::1]:50051".
+//
+// Errors: kInvalidArgument, with the text and what was expected.
+absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
+
+// The inverse of ParseHostPort().
+std::string FormatHostPort(const HostPort& address);
+
+// The path in "unix:PATH", or nothing where `address` is of another kind.
+std::optional<std::string_view> UnixSocketPath(std::string_view address);
+
+// Whether a server can be asked to listen on `address`: HOST:PORT or unix:PATH.
+//
+// Errors: kInvalidArgument, with the text and what was expected.
+absl::Status CheckListenAddress(std::string_view address);
+
+// The number of the host, as in "127.0.0.1", found with the system's resolver;
+// an IPv4 one where there is one. May wait for a name server.
+//
+// Errors: kNotFound, with the resolver's reason.
+absl::StatusOr<std::string> ResolveHost(const std::string& host);
+
+// Whether a process accepts connections on the unix socket at `path`; false for
+// a file that a dead one left behind.
+bool IsUnixSocketServed(std::string_view path);
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_ADDRESS_H_

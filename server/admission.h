@@ -1,0 +1,89 @@
+// How many calls, and how many bytes of them, the server works on at once.
+
+#ifndef QUANTD_SERVER_ADMISSION_H_
+#define QUANTD_SERVER_ADMISSION_H_
+
+#include <chrono>
+#include <condition_variable>
+#include <cstddef>
+#include <cstdint>
+#include <mutex>
+
+#include "absl/status/statusor.h"
+
+namespace quantd::server {
+
+// Lets calls in while there is room for their bytes, and none any more once the
+// server drains. All methods may be called from any thread. Must outlive its
+// tickets.
+class Admission {
+ public:
+  // What a call that was let in holds. A call has two ends: when its answer is
+  // ready, its bytes are free for others (Release); when its answer is sent, it
+  // no longer holds up the drain (destruction). Not to be used by two threads
+  // at once.
+  class Ticket {
+   public:
+    // Holds nothing.
+    Ticket() = default;
+    Ticket(Ticket&& other) noexcept;
+    Ticket& operator=(Ticket&& other) noexcept;
+    ~Ticket();
+
+    // Gives back the bytes. Does nothing the second time.
+    void Release();
+
+   private:
+    friend class Admission;
+    Ticket(Admission* admission, std::uint64_t bytes) : admission_(admission), bytes_(bytes) {}
+
+    void Close();
+
+    Admission* admission_ = nullptr;
+    std::uint64_t bytes_ = 0;
+    bool released_ = false;
+  };
+
+  // What is being worked on.
+  struct Load {
+    std::size_t requests = 0;
+    std::uint64_t bytes = 0;
+  };
+
+  explicit Admission(std::uint64_t max_in_flight_bytes)
+      : max_in_flight_bytes_(max_in_flight_bytes) {}
+
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // Lets in a call whose request has `bytes` bytes. Never waits.
+  //
+  // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining();
+  // RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT where the bytes of all calls would
+  // exceed the limit.
+  absl::StatusOr<Ticket> Admit(std::uint64_t bytes);
+
+  // From now on, lets in no call.
+  void StartDraining();
+
+  // Waits until every ticket is destroyed; returns false at `deadline`.
+  bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
+
+  // The calls whose tickets were not yet released.
+  Load load() const;
+
+ private:
+  void ReleaseBytes(std::uint64_t bytes);
+  void CloseCall();
+
+  const std::uint64_t max_in_flight_bytes_;
+  mutable std::mutex mutex_;
+  std::condition_variable idle_;
+  Load load_;
+  std::size_t open_calls_ = 0;
+  bool draining_ = false;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_ADMISSION_H_

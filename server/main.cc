@@ -1,0 +1,106 @@
+// quantd: parses its settings, serves until it is told to stop, drains.
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "core/simd_target.h"
+#include "server/log.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "version.h"
+
+namespace {
+
+using quantd::server::CommandLine;
+using quantd::server::Environment;
+using quantd::server::Log;
+using quantd::server::LogLevel;
+using quantd::server::Options;
+using quantd::server::Server;
+
+constexpr int kExitSuccess = 0;
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  return signals;
+}
+
+Environment ReadEnvironment() {
+  Environment environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view variable(*entry);
+    if (const std::size_t equals = variable.find('='); equals != std::string_view::npos) {
+      environment.emplace(variable.substr(0, equals), variable.substr(equals + 1));
+    }
+  }
+  return environment;
+}
+
+std::string ServingLine(const Server& server, const Options& options) {
+  const std::string metrics =
+      server.metrics_url().empty() ? "" : absl::StrCat(", metrics on ", server.metrics_url());
+  return absl::StrCat("quantd ", std::string(quantd::kVersion), " serving on ",
+                      absl::StrJoin(server.addresses(), ", "), metrics, " (",
+                      quantd::core::ActiveSimdTarget(), ", ", options.worker_threads,
+                      options.worker_threads == 1 ? " worker thread)" : " worker threads)");
+}
+
+int Serve(const Options& options, const sigset_t& stop_signals) {
+  Log log(options.log_level, options.log_format, std::cerr);
+  const absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &log);
+  if (!server.ok()) {
+    log.Write(LogLevel::kError, "cannot serve",
+              {{"message", std::string(server.status().message())}});
+    return kExitFailure;
+  }
+  std::cout << ServingLine(**server, options) << std::endl;
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  // From here on, a signal does what it does by default: it ends the process.
+  pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
+  log.Write(LogLevel::kInfo, "draining", {{"signal", std::int64_t{signal}}});
+  if (const absl::Status status = (*server)->Drain(options.drain_timeout); !status.ok()) {
+    log.Write(LogLevel::kError, "drain incomplete", {{"message", std::string(status.message())}});
+    return kExitFailure;
+  }
+  log.Write(LogLevel::kInfo, "stopped", {});
+  return kExitSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // Before the first thread starts, so that all inherit it: the signals are for
+  // sigwait() alone.
+  const sigset_t stop_signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const absl::StatusOr<CommandLine> command_line =
+      quantd::server::ParseCommandLine(arguments, ReadEnvironment());
+  if (!command_line.ok()) {
+    std::cerr << "quantd: " << command_line.status().message()
+              << "\nRun quantd --help for all flags.\n";
+    return kExitUsage;
+  }
+  if (command_line->answer.has_value()) {
+    std::cout << *command_line->answer;
+    return kExitSuccess;
+  }
+  return Serve(command_line->options, stop_signals);
+}

@@ -1,0 +1,76 @@
+// The server's metrics: the only place that names a series.
+//
+// Names and labels of calls are those of go-grpc-prometheus, so that dashboards
+// made for it work.
+
+#ifndef QUANTD_SERVER_METRICS_H_
+#define QUANTD_SERVER_METRICS_H_
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "server/method.h"
+
+namespace prometheus {
+class Collectable;
+}  // namespace prometheus
+
+namespace quantd::server {
+
+using Seconds = std::chrono::duration<double>;
+
+// What core is asked to do.
+enum class Operation : std::size_t { kFakeQuantize, kFakeQuantizeGradient };
+
+// The tensors of one run of a kernel.
+struct KernelTensors {
+  std::size_t elements = 0;
+  std::size_t bytes_in = 0;
+  std::size_t bytes_out = 0;
+};
+
+// Counts. All methods may be called from any thread, and none waits for long
+// Every series whose labels are known beforehand is there from the
+// start, at 0, so that a rate() sees its first event.
+class Metrics {
+ public:
+  // `simd_target` is the one in use, for quantd_build_info.
+  explicit Metrics(std::string_view simd_target);
+  ~Metrics();
+
+  Metrics(const Metrics&) = delete;
+  Metrics& operator=(const Metrics&) = delete;
+
+  // A call has arrived.
+  void CallStarted(Method method);
+  // Its request message was read.
+  void MessageReceived(Method method);
+  // It was let in / is about to be answered. Each entry is left once.
+  void EnteredFlight(std::uint64_t request_bytes);
+  void LeftFlight(std::uint64_t request_bytes);
+  // It is about to be answered with `status`. Counts the code, the time, the
+  // answer where it succeeded, and the reason where it was refused with one.
+  void CallHandled(Method method, const absl::Status& status, Seconds duration);
+
+  // A kernel has run for a request that came over gRPC.
+  void KernelRun(Operation operation, Seconds duration, const KernelTensors& tensors);
+
+  // What a scrape shows of these metrics.
+  std::shared_ptr<prometheus::Collectable> collectable() const;
+
+  // The same in Prometheus' text format.
+  std::string Text() const;
+
+ private:
+  struct Series;
+  std::unique_ptr<Series> series_;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_METRICS_H_

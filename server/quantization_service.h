@@ -1,0 +1,48 @@
+// The gRPC side of QuantizationService.
+
+#ifndef QUANTD_SERVER_QUANTIZATION_SERVICE_H_
+#define QUANTD_SERVER_QUANTIZATION_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include "quantd/v1/quantization_service.grpc.pb.h"
+#include "server/handlers.h"
+#include "server/unary_call.h"
+
+namespace quantd::server {
+
+// Every method takes and returns bytes, not messages: so that size and load are
+// checked before anything is parsed, parsing happens on our own threads, and
+// bytes that are no message get an answer of ours.
+using RawQuantizationService = v1::QuantizationService::WithRawCallbackMethod_FakeQuantize<
+    v1::QuantizationService::WithRawCallbackMethod_FakeQuantizeGradient<
+        v1::QuantizationService::WithRawCallbackMethod_GetServerInfo<
+            v1::QuantizationService::Service>>>;
+
+// Answers calls with the handlers. Outlives the gRPC server it is registered
+// with, and is outlived by what `environment` refers to.
+class QuantizationService final : public RawQuantizationService {
+ public:
+  QuantizationService(const CallEnvironment& environment, const ServerLimits& limits)
+      : environment_(environment), limits_(limits) {}
+
+  grpc::ServerUnaryReactor* FakeQuantize(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* FakeQuantizeGradient(grpc::CallbackServerContext* context,
+                                                 const grpc::ByteBuffer* request,
+                                                 grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* GetServerInfo(grpc::CallbackServerContext* context,
+                                          const grpc::ByteBuffer* request,
+                                          grpc::ByteBuffer* response) override;
+
+ private:
+  HandlerContext handler_context() const { return {environment_.pool, environment_.metrics}; }
+
+  const CallEnvironment environment_;
+  const ServerLimits limits_;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_QUANTIZATION_SERVICE_H_

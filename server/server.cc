@@ -1,0 +1,200 @@
+#include "server/server.h"
+
+#include <grpcpp/ext/health_check_service_server_builder_option.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/simd_target.h"
+#include "core/worker_pool.h"
+#include "server/address.h"
+#include "server/admission.h"
+#include "server/metrics.h"
+#include "server/metrics_endpoint.h"
+#include "server/quantization_service.h"
+#include "server/reflection.h"
+
+namespace quantd::server {
+namespace {
+
+// gRPC reads messages this much above the limit, so that we can refuse them
+// with details; what is still larger it refuses by itself, without.
+constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
+
+// What is still open when no call runs any more: health watches, which never
+// end by themselves, and refusals on their way.
+constexpr std::chrono::milliseconds kCloseTimeout{500};
+
+int ReceiveLimit(std::uint64_t max_message_bytes) {
+  constexpr std::uint64_t kMax = std::numeric_limits<int>::max();
+  return static_cast<int>(std::min(max_message_bytes + kReceiveMargin, kMax));
+}
+
+absl::Status CannotListen(const std::string& address, absl::string_view cause) {
+  return absl::UnavailableError(
+      absl::StrCat("cannot listen on ", address, ": ", cause,
+                   "; expected an address of this machine that is free: choose another with "
+                   "--listen, or stop what listens there"));
+}
+
+// gRPC would take a socket away from a server that lives.
+absl::Status CheckUnixSockets(const std::vector<std::string>& addresses) {
+  for (const std::string& address : addresses) {
+    const auto path = UnixSocketPath(address);
+    if (path.has_value() && IsUnixSocketServed(*path)) {
+      return CannotListen(address, "another process serves there");
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::string WithPort(const std::string& address, int port) {
+  absl::StatusOr<HostPort> host_port = ParseHostPort(address);
+  if (UnixSocketPath(address).has_value() || !host_port.ok()) {
+    return address;
+  }
+  host_port->port = static_cast<std::uint16_t>(port);
+  return FormatHostPort(*host_port);
+}
+
+}  // namespace
+
+// In the order in which they depend on each other; the gRPC server, whose calls
+// use all others, goes first.
+class Server::Parts {
+ public:
+  Parts(const Options& options, Log* log)
+      : metrics_(core::ActiveSimdTarget()),
+        admission_(options.max_in_flight_bytes),
+        pool_(options.worker_threads),
+        service_({.max_message_bytes = options.max_message_bytes,
+                  .admission = &admission_,
+                  .pool = &pool_,
+                  .metrics = &metrics_,
+                  .log = log},
+                 {.max_message_bytes = options.max_message_bytes,
+                  .max_in_flight_bytes = options.max_in_flight_bytes,
+                  .worker_threads = options.worker_threads}) {}
+
+  ~Parts() { CloseConnections(std::chrono::milliseconds(0)); }
+
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  absl::Status ServeMetrics(const Options& options) {
+    if (options.metrics_listen.empty()) {
+      return absl::OkStatus();
+    }
+    absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
+        MetricsEndpoint::Start(options.metrics_listen, metrics_);
+    if (!endpoint.ok()) {
+      return endpoint.status();
+    }
+    metrics_endpoint_ = *std::move(endpoint);
+    return absl::OkStatus();
+  }
+
+  absl::Status ServeCalls(const Options& options) {
+    if (absl::Status status = CheckUnixSockets(options.listen); !status.ok()) {
+      return status;
+    }
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::ServerBuilder builder;
+    builder.SetMaxReceiveMessageSize(ReceiveLimit(options.max_message_bytes));
+    builder.SetMaxSendMessageSize(-1);
+    // A second server on the same port would get a part of its calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
+    builder.RegisterService(&service_);
+    std::vector<int> ports(options.listen.size(), 0);
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+    }
+    server_ = builder.BuildAndStart();
+    return server_ == nullptr ? WhyNotServing(options, ports) : ReportServing(options, ports);
+  }
+
+  const std::vector<std::string>& addresses() const { return addresses_; }
+
+  std::string metrics_url() const {
+    return metrics_endpoint_ == nullptr ? "" : metrics_endpoint_->url();
+  }
+
+  absl::Status Drain(std::chrono::milliseconds timeout) {
+    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    server_->GetHealthCheckService()->Shutdown();
+    admission_.StartDraining();
+    const bool idle = admission_.WaitUntilIdle(deadline);
+    const std::size_t running = admission_.load().requests;
+    CloseConnections(kCloseTimeout);
+    return idle ? absl::OkStatus()
+                : absl::DeadlineExceededError(
+                      absl::StrCat(running,
+                                   " calls were still running and were cut off; raise "
+                                   "--drain-timeout to let them finish"));
+  }
+
+ private:
+  absl::Status WhyNotServing(const Options& options, const std::vector<int>& ports) {
+    // gRPC binds in order, and stops at the first failure.
+    const auto failed = std::ranges::find(ports, 0);
+    if (failed == ports.end()) {
+      return absl::InternalError("gRPC did not start");
+    }
+    return CannotListen(options.listen[static_cast<std::size_t>(failed - ports.begin())],
+                        "it cannot be bound");
+  }
+
+  absl::Status ReportServing(const Options& options, const std::vector<int>& ports) {
+    for (std::size_t i = 0; i < ports.size(); ++i) {
+      addresses_.push_back(WithPort(options.listen[i], ports[i]));
+    }
+    grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
+    health.SetServingStatus("", true);
+    health.SetServingStatus(std::string(kServiceName), true);
+    return absl::OkStatus();
+  }
+
+  // Ends everything that is still open after `timeout`.
+  void CloseConnections(std::chrono::milliseconds timeout) {
+    if (server_ != nullptr) {
+      server_->Shutdown(std::chrono::system_clock::now() + timeout);
+      server_->Wait();
+    }
+  }
+
+  Metrics metrics_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
+  Admission admission_;
+  core::WorkerPool pool_;
+  QuantizationService service_;
+  std::unique_ptr<grpc::Server> server_;
+  std::vector<std::string> addresses_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Log* log) {
+  if (absl::Status status = core::ForceSimdTarget(options.simd_target); !status.ok()) {
+    return status;
+  }
+  auto parts = std::make_unique<Parts>(options, log);
+  if (absl::Status status = parts->ServeMetrics(options); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = parts->ServeCalls(options); !status.ok()) {
+    return status;
+  }
+  return std::make_unique<Server>(PrivateKey(), std::move(parts));
+}
+
+Server::Server(PrivateKey /*key*/, std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::~Server() = default;
+
+const std::vector<std::string>& Server::addresses() const { return parts_->addresses(); }
+std::string Server::metrics_url() const { return parts_->metrics_url(); }
+absl::Status Server::Drain(std::chrono::milliseconds timeout) { return parts_->Drain(timeout); }
+
+}  // namespace quantd::server

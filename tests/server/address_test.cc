@@ -1,0 +1,70 @@
+#include "server/address.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace quantd::server {
+namespace {
+
+TEST(ParseHostPort, ReadsNamesNumbersAndBracketedNumbers) {
+  const struct {
+    const char* text;
+    const char* host;
+    int port;
+  } cases[] = {{"localhost:50051", "localhost", 50051},
+               {"0.0.0.0:0", "0.0.0.0", 0},
+               {"[::1]:65535", "::1", 65535}};
+  for (const auto& [text, host, port] : cases) {
+    const auto address = ParseHostPort(text);
+    ASSERT_TRUE(address.ok()) << address.status();
+    EXPECT_EQ(address->host, host);
+    EXPECT_EQ(address->port, port);
+    EXPECT_EQ(FormatHostPort(*address), text);
+  }
+}
+
+TEST(ParseHostPort, RefusesOtherTextsAndShowsThem) {
+  for (const char* text : {"", "nowhere", ":50051", "localhost:", "localhost:65536", "localhost:-1",
+                           "localhost:http", "::1:50051", "[]:1", "localhost:1 "}) {
+    const auto address = ParseHostPort(text);
+    ASSERT_FALSE(address.ok()) << text;
+    EXPECT_THAT(std::string(address.status().message()),
+                testing::HasSubstr("'" + std::string(text) + "'"));
+  }
+}
+
+TEST(CheckListenAddress, TakesHostsAndUnixSockets) {
+  EXPECT_TRUE(CheckListenAddress("localhost:50051").ok());
+  EXPECT_TRUE(CheckListenAddress("unix:/run/quantd.sock").ok());
+  EXPECT_FALSE(CheckListenAddress("unix:").ok());
+  EXPECT_FALSE(CheckListenAddress("unix:" + std::string(108, 'x')).ok());
+  EXPECT_FALSE(CheckListenAddress("/run/quantd.sock").ok());
+}
+
+TEST(ResolveHost, KnowsLocalhostAsAnIpv4Number) {
+  const auto number = ResolveHost("localhost");
+  ASSERT_TRUE(number.ok()) << number.status();
+  EXPECT_EQ(*number, "127.0.0.1");
+}
+
+TEST(ResolveHost, LeavesNumbersAsTheyAre) {
+  const auto number = ResolveHost("127.0.0.1");
+  ASSERT_TRUE(number.ok()) << number.status();
+  EXPECT_EQ(*number, "127.0.0.1");
+}
+
+TEST(ResolveHost, NamesAHostThatIsNoHost) {
+  const auto number = ResolveHost("no host has spaces");
+  EXPECT_EQ(number.status().code(), absl::StatusCode::kNotFound);
+  EXPECT_THAT(std::string(number.status().message()), testing::HasSubstr("no host has spaces"));
+}
+
+TEST(IsUnixSocketServed, IsFalseWhereNobodyListens) {
+  EXPECT_FALSE(IsUnixSocketServed(testing::TempDir() + "/no.sock"));
+  EXPECT_FALSE(IsUnixSocketServed(std::string(200, 'x')));
+}
+
+}  // namespace
+}  // namespace quantd::server

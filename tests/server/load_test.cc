@@ -1,0 +1,141 @@
+// What a service does with more than it can work on, and when it is to stop.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+#include <string>
+
+#include "tests/server/call_error.h"
+#include "tests/server/requests.h"
+#include "tests/server/running_service.h"
+#include "tests/server/wait_until.h"
+
+namespace quantd::server {
+namespace {
+
+using std::chrono::steady_clock;
+using testing::HasSubstr;
+
+// More than is answered on gRPC's own threads.
+constexpr std::size_t kManyElements = 100'000;
+
+// Keeps the pool's one thread busy until it is released.
+class BusyPool {
+ public:
+  explicit BusyPool(core::WorkerPool& pool) {
+    pool.Submit([released = release_.get_future().share()] { released.wait(); });
+  }
+  ~BusyPool() { Release(); }
+  BusyPool(const BusyPool&) = delete;
+  BusyPool& operator=(const BusyPool&) = delete;
+
+  void Release() {
+    if (!released_) {
+      released_ = true;
+      release_.set_value();
+    }
+  }
+
+ private:
+  std::promise<void> release_;
+  bool released_ = false;
+};
+
+TEST(Load, RefusesAMessageOverTheLimitWithBothSizes) {
+  const RunningService running;
+  const v1::FakeQuantizeRequest request =
+      PerTensorRequest(RunningService::kMaxMessageBytes / sizeof(float));
+  const grpc::Status status = running.FakeQuantize(request);
+  const CallError error = ErrorOf(status);
+  EXPECT_EQ(error.code, grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_EQ(error.reason, "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(error.metadata.at("message_bytes"), std::to_string(request.ByteSizeLong()));
+  EXPECT_EQ(error.metadata.at("max_message_bytes"),
+            std::to_string(RunningService::kMaxMessageBytes));
+}
+
+TEST(Load, RefusesACallBeyondTheBytesInFlightAndSaysWhenToComeBack) {
+  RunningService running;
+  auto others = running.admission.Admit(RunningService::kMaxInFlightBytes - 10);
+  ASSERT_TRUE(others.ok());
+  const grpc::Status status = running.FakeQuantize(PerTensorRequest(100));
+  const CallError error = ErrorOf(status);
+  EXPECT_EQ(error.code, grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_EQ(error.domain, "quantd");
+  EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
+  EXPECT_TRUE(error.has_retry_delay);
+  EXPECT_EQ(error.metadata.at("in_flight_bytes"),
+            std::to_string(RunningService::kMaxInFlightBytes - 10));
+  others->Release();
+  EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(100)).ok());
+}
+
+TEST(Load, RefusesEveryMethodWhileDraining) {
+  RunningService running;
+  running.admission.StartDraining();
+  grpc::ClientContext context;
+  v1::GetServerInfoResponse info;
+  for (const grpc::Status& status : {running.FakeQuantize(PerTensorRequest(1)),
+                                     running.FakeQuantizeGradient(PerChannelGradientRequest()),
+                                     running.stub->GetServerInfo(&context, {}, &info)}) {
+    const CallError error = ErrorOf(status);
+    EXPECT_EQ(error.code, grpc::StatusCode::UNAVAILABLE) << status.error_message();
+    EXPECT_EQ(error.domain, "quantd");
+    EXPECT_EQ(error.reason, "SHUTTING_DOWN");
+  }
+}
+
+TEST(Load, AnswersSmallCallsWhileAllWorkersAreBusy) {
+  RunningService running;
+  BusyPool busy(running.pool);
+  EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(100)).ok());
+}
+
+TEST(Load, FinishesARunningCallWhileDraining) {
+  RunningService running;
+  BusyPool busy(running.pool);
+  auto call = std::async(std::launch::async,
+                         [&] { return running.FakeQuantize(PerTensorRequest(kManyElements)); });
+  ASSERT_TRUE(WaitUntil([&] { return running.admission.load().requests == 1; }));
+  EXPECT_THAT(running.metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
+
+  running.admission.StartDraining();
+  EXPECT_EQ(ErrorOf(running.FakeQuantize(PerTensorRequest(1))).reason, "SHUTTING_DOWN");
+  EXPECT_FALSE(running.admission.WaitUntilIdle(steady_clock::now()));
+
+  busy.Release();
+  const grpc::Status status = call.get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_TRUE(running.admission.WaitUntilIdle(steady_clock::now() + std::chrono::minutes(1)));
+  EXPECT_THAT(running.metrics.Text(), HasSubstr("quantd_in_flight_requests 0\n"));
+}
+
+TEST(Load, DoesNotComputeForAClientThatHasGone) {
+  RunningService running;
+  const std::string cancelled =
+      "grpc_server_handled_total{grpc_code=\"Canceled\",grpc_method=\"FakeQuantize\"";
+  const auto count = [&] {
+    const std::string text = running.metrics.Text();
+    return std::stoi(text.substr(text.find("} ", text.find(cancelled)) + 2));
+  };
+  // The server learns of it a little later: once in a while it is too late.
+  EXPECT_TRUE(WaitUntil([&] {
+    BusyPool busy(running.pool);
+    grpc::ClientContext context;
+    auto call = std::async(std::launch::async, [&] {
+      v1::FakeQuantizeResponse response;
+      return running.stub->FakeQuantize(&context, PerTensorRequest(kManyElements), &response);
+    });
+    EXPECT_TRUE(WaitUntil([&] { return running.admission.load().requests == 1; }));
+    context.TryCancel();
+    EXPECT_EQ(call.get().error_code(), grpc::StatusCode::CANCELLED);
+    EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(1)).ok());
+    busy.Release();
+    EXPECT_TRUE(running.admission.WaitUntilIdle(steady_clock::now() + std::chrono::minutes(1)));
+    return count() > 0;
+  }));
+}
+
+}  // namespace
+}  // namespace quantd::server

@@ -1,0 +1,80 @@
+// Requests to begin tests with.
+
+#ifndef QUANTD_TESTS_SERVER_REQUESTS_H_
+#define QUANTD_TESTS_SERVER_REQUESTS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <initializer_list>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "quantd/v1/quantization_service.pb.h"
+
+namespace quantd::server {
+
+inline std::string BytesOf(std::span<const float> elements) {
+  std::string bytes(elements.size_bytes(), '\0');
+  std::memcpy(bytes.data(), elements.data(), bytes.size());
+  return bytes;
+}
+
+inline std::vector<float> ElementsOf(const v1::Tensor& tensor) {
+  std::vector<float> elements(tensor.data().size() / sizeof(float));
+  std::memcpy(elements.data(), tensor.data().data(), tensor.data().size());
+  return elements;
+}
+
+inline v1::Tensor MakeTensor(std::initializer_list<std::int64_t> shape,
+                             std::span<const float> elements) {
+  v1::Tensor tensor;
+  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
+  tensor.mutable_shape()->Assign(shape.begin(), shape.end());
+  tensor.set_data(BytesOf(elements));
+  return tensor;
+}
+
+// Evenly spaced from -3 to 3: beyond the ranges below on both sides.
+inline std::vector<float> Ramp(std::size_t count) {
+  std::vector<float> elements(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    elements[i] = -3.0F + 6.0F * static_cast<float>(i) / static_cast<float>(count);
+  }
+  return elements;
+}
+
+// A valid request for a tensor of shape [2, 3], per channel along axis 1.
+inline v1::FakeQuantizeRequest PerChannelRequest() {
+  v1::FakeQuantizeRequest request;
+  *request.mutable_input() = MakeTensor({2, 3}, Ramp(6));
+  for (const float bound : {1.0F, 2.0F, 3.0F}) {
+    request.mutable_range()->add_min(-bound);
+    request.mutable_range()->add_max(bound);
+  }
+  request.mutable_range()->set_axis(1);
+  return request;
+}
+
+inline v1::FakeQuantizeGradientRequest PerChannelGradientRequest() {
+  const v1::FakeQuantizeRequest forward = PerChannelRequest();
+  v1::FakeQuantizeGradientRequest request;
+  *request.mutable_gradients() = MakeTensor({2, 3}, Ramp(6));
+  *request.mutable_inputs() = forward.input();
+  *request.mutable_range() = forward.range();
+  return request;
+}
+
+// A valid request for `count` elements, per tensor.
+inline v1::FakeQuantizeRequest PerTensorRequest(std::size_t count) {
+  v1::FakeQuantizeRequest request;
+  *request.mutable_input() = MakeTensor({static_cast<std::int64_t>(count)}, Ramp(count));
+  request.mutable_range()->add_min(-1);
+  request.mutable_range()->add_max(1);
+  return request;
+}
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_TESTS_SERVER_REQUESTS_H_

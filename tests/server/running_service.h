@@ -1,0 +1,78 @@
+// A QuantizationService behind a real channel, with its parts in the test's
+// hands.
+
+#ifndef QUANTD_TESTS_SERVER_RUNNING_SERVICE_H_
+#define QUANTD_TESTS_SERVER_RUNNING_SERVICE_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstdint>
+#include <memory>
+#include <sstream>
+#include <string>
+
+#include "server/admission.h"
+#include "server/log.h"
+#include "server/metrics.h"
+#include "server/quantization_service.h"
+
+namespace quantd::server {
+
+// A channel of its own, without limits, to `address`.
+inline std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(-1);
+  arguments.SetMaxSendMessageSize(-1);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+struct RunningService {
+  static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{1} << 20;
+  static constexpr std::uint64_t kMaxInFlightBytes = std::uint64_t{2} << 20;
+
+  RunningService() {
+    int port = 0;
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    builder.RegisterService(&service);
+    grpc_server = builder.BuildAndStart();
+    channel = ConnectTo("127.0.0.1:" + std::to_string(port));
+    stub = v1::QuantizationService::NewStub(channel);
+  }
+
+  grpc::Status FakeQuantize(const v1::FakeQuantizeRequest& request) const {
+    grpc::ClientContext context;
+    v1::FakeQuantizeResponse response;
+    return stub->FakeQuantize(&context, request, &response);
+  }
+
+  grpc::Status FakeQuantizeGradient(const v1::FakeQuantizeGradientRequest& request) const {
+    grpc::ClientContext context;
+    v1::FakeQuantizeGradientResponse response;
+    return stub->FakeQuantizeGradient(&context, request, &response);
+  }
+
+  std::ostringstream log_text;
+  Log log{LogLevel::kDebug, LogFormat::kText, log_text};
+  Metrics metrics{"TEST"};
+  Admission admission{kMaxInFlightBytes};
+  // One thread, so that a task can keep calls waiting.
+  core::WorkerPool pool{1};
+  QuantizationService service{{.max_message_bytes = kMaxMessageBytes,
+                               .admission = &admission,
+                               .pool = &pool,
+                               .metrics = &metrics,
+                               .log = &log},
+                              {.max_message_bytes = kMaxMessageBytes,
+                               .max_in_flight_bytes = kMaxInFlightBytes,
+                               .worker_threads = 1}};
+  std::unique_ptr<grpc::Server> grpc_server;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::QuantizationService::Stub> stub;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_TESTS_SERVER_RUNNING_SERVICE_H_

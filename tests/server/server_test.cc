@@ -1,0 +1,202 @@
+#include "server/server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <future>
+#include <string>
+
+#include "tests/server/call_error.h"
+#include "tests/server/http_get.h"
+#include "tests/server/raw_call.h"
+#include "tests/server/requests.h"
+#include "tests/server/running_server.h"
+#include "tests/server/wait_until.h"
+
+namespace quantd::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+
+constexpr char kReflectionMethod[] =
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+// A ServerReflectionRequest with list_services = "".
+constexpr char kListServices[] = "\x3a";
+
+std::string ListServicesRequest() { return {kListServices, sizeof(kListServices)}; }
+
+// A path for a unix socket, short and free; removed with the test.
+class SocketPath {
+ public:
+  SocketPath() {
+    std::string folder = "/tmp/quantd-XXXXXX";
+    folder_ = mkdtemp(folder.data());
+  }
+  ~SocketPath() { std::filesystem::remove_all(folder_); }
+  SocketPath(const SocketPath&) = delete;
+  SocketPath& operator=(const SocketPath&) = delete;
+
+  std::string path() const { return folder_ + "/quantd.sock"; }
+  std::string address() const { return "unix:" + path(); }
+
+ private:
+  std::string folder_;
+};
+
+// Leaves a socket file behind, as a server that was killed does.
+void AbandonSocket(const std::string& path) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+  const int abandoned = socket(AF_UNIX, SOCK_STREAM, 0);
+  const void* const generic = &address;
+  ASSERT_EQ(bind(abandoned, static_cast<const sockaddr*>(generic), sizeof(address)), 0);
+  ASSERT_EQ(listen(abandoned, 1), 0);
+  close(abandoned);
+}
+
+TEST(Server, ServesOnEveryAddressAndReportsTheRealPorts) {
+  const SocketPath socket_path;
+  Options options = OnFreePorts();
+  options.listen = {"localhost:0", "127.0.0.1:0", socket_path.address()};
+  const RunningServer running(options);
+  ASSERT_EQ(running.server->addresses().size(), 3U);
+  EXPECT_THAT(running.server->addresses()[0], MatchesRegex("localhost:[1-9][0-9]+"));
+  EXPECT_THAT(running.server->addresses()[1], MatchesRegex("127[.]0[.]0[.]1:[1-9][0-9]+"));
+  EXPECT_EQ(running.server->addresses()[2], socket_path.address());
+  for (const std::string& address : running.server->addresses()) {
+    const grpc::Status status = AskForInfo(ConnectTo(address));
+    EXPECT_TRUE(status.ok()) << address << ": " << status.error_message();
+  }
+}
+
+TEST(Server, NamesAnAddressThatIsTaken) {
+  RunningServer first;
+  Options options = OnFreePorts();
+  options.listen = {"localhost:0", first.server->addresses().front()};
+  const auto second = Server::Start(options, &first.log);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(first.server->addresses().front()));
+  EXPECT_TRUE(AskForInfo(first.channel).ok());
+}
+
+TEST(Server, TakesOverTheSocketFileOfADeadServer) {
+  const SocketPath socket_path;
+  AbandonSocket(socket_path.path());
+  ASSERT_TRUE(std::filesystem::exists(socket_path.path()));
+  Options options = OnFreePorts();
+  options.listen = {socket_path.address()};
+  const RunningServer running(options);
+  EXPECT_TRUE(AskForInfo(running.channel).ok());
+}
+
+TEST(Server, DoesNotTakeTheSocketOfALivingServer) {
+  const SocketPath socket_path;
+  Options options = OnFreePorts();
+  options.listen = {socket_path.address()};
+  RunningServer first(options);
+  const auto second = Server::Start(options, &first.log);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(socket_path.address()));
+  EXPECT_TRUE(AskForInfo(ConnectTo(socket_path.address())).ok());
+}
+
+TEST(Server, RefusesAnInstructionSetThatThereIsNot) {
+  Options options = OnFreePorts();
+  options.simd_target = "NOSUCH";
+  std::ostringstream text;
+  Log log(LogLevel::kInfo, LogFormat::kText, text);
+  EXPECT_THAT(std::string(Server::Start(options, &log).status().message()), HasSubstr("NOSUCH"));
+}
+
+TEST(Server, ServesMetricsOfItsTraffic) {
+  const RunningServer running(OnFreePortsWithMetrics());
+  ASSERT_TRUE(AskForInfo(running.channel).ok());
+  ASSERT_TRUE(AskForInfo(running.channel).ok());
+  EXPECT_THAT(HttpGet(running.server->metrics_url()),
+              HasSubstr("grpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"GetServerInfo\","
+                        "grpc_service=\"quantd.v1.QuantizationService\",grpc_type=\"unary\"} 2\n"));
+}
+
+TEST(Server, ServesNoMetricsWhereTheyAreOff) {
+  const RunningServer running(OnFreePorts());
+  EXPECT_EQ(running.server->metrics_url(), "");
+  EXPECT_TRUE(AskForInfo(running.channel).ok());
+}
+
+TEST(Server, ListsItsServiceByReflectionUnlessThatIsOff) {
+  const RunningServer with;
+  Options options = OnFreePorts();
+  options.reflection = false;
+  const RunningServer without(options);
+  EXPECT_THAT(RawStreamCall(with.channel, kReflectionMethod, ListServicesRequest()).message,
+              HasSubstr("quantd.v1.QuantizationService"));
+  EXPECT_EQ(
+      RawStreamCall(without.channel, kReflectionMethod, ListServicesRequest()).status.error_code(),
+      grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(Server, TakesATensorOf64MiBInOneCallWithDefaultSettings) {
+  const RunningServer running;
+  constexpr std::size_t kElements = (std::size_t{64} << 20) / sizeof(float);
+  grpc::ClientContext context;
+  v1::FakeQuantizeResponse response;
+  const grpc::Status status = v1::QuantizationService::NewStub(running.channel)
+                                  ->FakeQuantize(&context, PerTensorRequest(kElements), &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.output().data().size(), kElements * sizeof(float));
+}
+
+TEST(Server, RefusesWithDetailsWhatIsALittleTooLargeAndWithoutWhatIsFarTooLarge) {
+  Options options = OnFreePorts();
+  options.max_message_bytes = 1024;
+  const RunningServer running(options);
+  const auto stub = v1::QuantizationService::NewStub(running.channel);
+  const auto refusal = [&](std::size_t bytes) {
+    grpc::ClientContext context;
+    v1::FakeQuantizeResponse response;
+    return ErrorOf(
+        stub->FakeQuantize(&context, PerTensorRequest(bytes / sizeof(float)), &response));
+  };
+  const CallError a_little = refusal(std::size_t{1} << 20);
+  EXPECT_EQ(a_little.code, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(a_little.reason, "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(a_little.metadata.at("max_message_bytes"), "1024");
+  EXPECT_EQ(refusal(std::size_t{65} << 20).code, grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_TRUE(AskForInfo(running.channel).ok());
+}
+
+TEST(Server, FinishesARunningCallInADrain) {
+  const RunningServer running(OnFreePortsWithMetrics());
+  constexpr std::size_t kElements = (std::size_t{64} << 20) / sizeof(float);
+  auto call = std::async(std::launch::async, [&] {
+    grpc::ClientContext context;
+    v1::FakeQuantizeResponse response;
+    return v1::QuantizationService::NewStub(running.channel)
+        ->FakeQuantize(&context, PerTensorRequest(kElements), &response);
+  });
+  ASSERT_TRUE(WaitUntil([&] {
+    return HttpGet(running.server->metrics_url()).find("\nquantd_in_flight_requests 1\n") !=
+               std::string::npos ||
+           call.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+  }));
+  const absl::Status drained = running.server->Drain(std::chrono::minutes(1));
+  EXPECT_TRUE(drained.ok()) << drained;
+  const grpc::Status status = call.get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(Server, IsGoneAfterADrain) {
+  const RunningServer running;
+  ASSERT_TRUE(running.server->Drain(std::chrono::minutes(1)).ok());
+  EXPECT_EQ(AskForInfo(running.channel).error_code(), grpc::StatusCode::UNAVAILABLE);
+}
+
+}  // namespace
+}  // namespace quantd::server

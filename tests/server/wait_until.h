@@ -1,0 +1,26 @@
+// Waiting for what another thread or process brings about.
+
+#ifndef QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
+#define QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
+
+#include <chrono>
+#include <thread>
+
+namespace quantd::server {
+
+// Asks `condition` again and again until it holds; false after a minute.
+template <typename Condition>
+bool WaitUntil(Condition condition) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
