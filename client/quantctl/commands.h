@@ -1,0 +1,30 @@
+// The commands of quantctl, one file each.
+
+#ifndef QUANTD_CLIENT_QUANTCTL_COMMANDS_H_
+#define QUANTD_CLIENT_QUANTCTL_COMMANDS_H_
+
+#include <CLI/CLI.hpp>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "client/client.h"
+#include "client/quantctl/terminal.h"
+
+namespace quantd::client {
+
+// A command whose options are read, ready to run. A status that is not OK is
+// why it failed.
+using Command = std::function<absl::Status(Client& client, const Terminal& terminal)>;
+
+// Each adds one subcommand to `app`. While `app` parses a command line that
+// chooses it, it sets `*chosen`, or throws CLI::ParseError for options that
+// don't go together. `chosen` must outlive `app`.
+void AddFakeQuantCommand(CLI::App& app, Command* chosen);
+void AddGradientCommand(CLI::App& app, Command* chosen);
+void AddTrainRangeCommand(CLI::App& app, Command* chosen);
+void AddInfoCommand(CLI::App& app, Command* chosen);
+void AddHealthCommand(CLI::App& app, Command* chosen);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_QUANTCTL_COMMANDS_H_

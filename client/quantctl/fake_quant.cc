@@ -1,0 +1,93 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_format.h"
+#include "client/npy.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/range_options.h"
+#include "client/quantctl/report.h"
+#include "core/error_statistics.h"
+
+namespace quantd::client {
+namespace {
+
+struct FakeQuantOptions {
+  std::string input;
+  std::string output;
+  RangeOptions range;
+  core::QuantizationSpec spec;
+  bool json = false;
+};
+
+void Print(const core::NudgedRange& range, const core::ErrorStatistics& statistics, bool json,
+           std::ostream& output) {
+  if (json) {
+    PrintJson({{"nudged_range", ToJson(range)},
+               {"sqnr_db", statistics.sqnr_db},
+               {"max_abs_error", statistics.max_abs_error},
+               {"clipped_share", statistics.clipped_share}},
+              output);
+    return;
+  }
+  PrintChannelTable(NudgedRangeColumns(range), output);
+  PrintFact("SQNR", FormatDecibels(statistics.sqnr_db), output);
+  PrintFact("max abs error", absl::StrFormat("%.6g", statistics.max_abs_error), output);
+  PrintFact("clipped", absl::StrFormat("%.4g %%", 100 * statistics.clipped_share), output);
+}
+
+absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Terminal& terminal) {
+  const absl::StatusOr<NpyArray> input = ReadNpy(options.input);
+  if (!input.ok()) {
+    return input.status();
+  }
+  const TensorView tensor{.shape = input->shape, .values = input->values};
+  const absl::StatusOr<RangeValues> range = LoadRange(options.range, tensor);
+  if (!range.ok()) {
+    return range.status();
+  }
+  const absl::StatusOr<FakeQuantizeResult> result =
+      client.FakeQuantize(tensor, range->view(), options.spec);
+  if (!result.ok()) {
+    return result.status();
+  }
+  const absl::StatusOr<core::ErrorStatistics> statistics = core::MeasureError(
+      input->shape, input->values, result->output, result->nudged_range, range->axis);
+  if (!statistics.ok()) {
+    return statistics.status();
+  }
+  absl::Status written = WriteNpy(options.output, input->shape, result->output);
+  if (written.ok()) {
+    Print(result->nudged_range, *statistics, options.json, terminal.output);
+  }
+  return written;
+}
+
+}  // namespace
+
+void AddFakeQuantCommand(CLI::App& app, Command* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "fake-quant",
+      "Rounds a tensor to the values that codes of a few bits can stand for; prints the range "
+      "really used and the error: SQNR in dB, max abs error, share of clipped elements");
+  const auto options = std::make_shared<FakeQuantOptions>();
+  command->add_option("--input", options->input, ".npy file, float32: the tensor to quantize")
+      ->type_name("FILE")
+      ->required();
+  command
+      ->add_option("--output", options->output,
+                   ".npy file to write, float32: the quantized tensor, of the input's shape")
+      ->type_name("FILE")
+      ->required();
+  AddRangeOptions(*command, &options->range);
+  AddSpecOptions(*command, &options->spec);
+  AddNumericsOption(*command, &options->spec);
+  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->callback([options, chosen] {
+    CheckRangeOptions(options->range);
+    *chosen = [options](Client& client, const Terminal& terminal) {
+      return FakeQuant(*options, client, terminal);
+    };
+  });
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,101 @@
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/npy.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/range_options.h"
+#include "client/quantctl/report.h"
+
+namespace quantd::client {
+namespace {
+
+struct GradientOptions {
+  std::string gradients;
+  std::string inputs;
+  std::string output;
+  RangeOptions range;
+  core::QuantizationSpec spec;
+  bool json = false;
+};
+
+void Print(const FakeQuantizeGradientResult& result, bool json, std::ostream& output) {
+  if (json) {
+    PrintJson({{"min_gradient", result.min_gradient},
+               {"max_gradient", result.max_gradient},
+               {"nudged_range", ToJson(result.nudged_range)}},
+              output);
+    return;
+  }
+  std::vector<Column> columns = {NumberColumn("min gradient", result.min_gradient),
+                                 NumberColumn("max gradient", result.max_gradient)};
+  for (Column& column : NudgedRangeColumns(result.nudged_range)) {
+    columns.push_back(std::move(column));
+  }
+  PrintChannelTable(columns, output);
+}
+
+absl::Status Gradient(const GradientOptions& options, Client& client, const Terminal& terminal) {
+  const absl::StatusOr<NpyArray> gradients = ReadNpy(options.gradients);
+  if (!gradients.ok()) {
+    return gradients.status();
+  }
+  const absl::StatusOr<NpyArray> inputs = ReadNpy(options.inputs);
+  if (!inputs.ok()) {
+    return inputs.status();
+  }
+  const TensorView tensor{.shape = inputs->shape, .values = inputs->values};
+  const absl::StatusOr<RangeValues> range = LoadRange(options.range, tensor);
+  if (!range.ok()) {
+    return range.status();
+  }
+  const absl::StatusOr<FakeQuantizeGradientResult> result =
+      client.FakeQuantizeGradient({.shape = gradients->shape, .values = gradients->values}, tensor,
+                                  range->view(), options.spec);
+  if (!result.ok()) {
+    return result.status();
+  }
+  absl::Status written = WriteNpy(options.output, inputs->shape, result->input_gradients);
+  if (written.ok()) {
+    Print(*result, options.json, terminal.output);
+  }
+  return written;
+}
+
+}  // namespace
+
+void AddGradientCommand(CLI::App& app, Command* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "gradient",
+      "Passes a gradient back through fake-quant: writes that with respect to the inputs, prints "
+      "those with respect to min and max");
+  const auto options = std::make_shared<GradientOptions>();
+  command
+      ->add_option("--gradients", options->gradients,
+                   ".npy file, float32: the gradient of the loss with respect to fake-quant's "
+                   "output")
+      ->type_name("FILE")
+      ->required();
+  command
+      ->add_option("--inputs", options->inputs,
+                   ".npy file, float32, of the same shape: the input that fake-quant had")
+      ->type_name("FILE")
+      ->required();
+  command
+      ->add_option("--output", options->output,
+                   ".npy file to write, float32: the gradient with respect to the inputs")
+      ->type_name("FILE")
+      ->required();
+  AddRangeOptions(*command, &options->range);
+  AddSpecOptions(*command, &options->spec);
+  AddNumericsOption(*command, &options->spec);
+  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->callback([options, chosen] {
+    CheckRangeOptions(options->range);
+    *chosen = [options](Client& client, const Terminal& terminal) {
+      return Gradient(*options, client, terminal);
+    };
+  });
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,42 @@
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "client/quantctl/commands.h"
+
+namespace quantd::client {
+namespace {
+
+absl::Status Health(const std::string& service, Client& client, const Terminal& terminal) {
+  const absl::StatusOr<HealthStatus> health = client.CheckHealth(service);
+  if (!health.ok()) {
+    return health.status();
+  }
+  terminal.output << HealthStatusName(*health) << "\n";
+  if (*health != HealthStatus::kServing) {
+    return absl::UnavailableError(
+        absl::StrCat(service.empty() ? "the server" : service,
+                     " takes no calls now: wait until it has started, or ask another server"));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+void AddHealthCommand(CLI::App& app, Command* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "health", "Prints whether the server takes calls; exit code 0 when it is SERVING, else 1");
+  const auto service = std::make_shared<std::string>();
+  command
+      ->add_option("--service", *service,
+                   "Full name of a service, such as quantd.v1.QuantizationService. Default: the "
+                   "server as a whole")
+      ->type_name("NAME");
+  command->callback([service, chosen] {
+    *chosen = [service](Client& client, const Terminal& terminal) {
+      return Health(*service, client, terminal);
+    };
+  });
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,34 @@
+#include "client/quantctl/progress_bar.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace quantd::client {
+namespace {
+
+constexpr std::int64_t kBarWidth = 30;
+// ANSI: to the start of the line, and erase to its end.
+constexpr std::string_view kClearLine = "\r\x1b[K";
+
+}  // namespace
+
+ProgressBar::~ProgressBar() {
+  if (is_drawn_) {
+    terminal_.error << kClearLine << std::flush;
+  }
+}
+
+void ProgressBar::Show(int done, int total, std::string_view text) {
+  if (!terminal_.error_is_watched) {
+    return;
+  }
+  is_drawn_ = true;
+  const auto filled = static_cast<std::size_t>(total > 0 ? kBarWidth * done / total : kBarWidth);
+  const std::string bar =
+      std::string(filled, '#') + std::string(static_cast<std::size_t>(kBarWidth) - filled, '.');
+  terminal_.error << kClearLine << "[" << bar << "] " << done << "/" << total << " " << text
+                  << std::flush;
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,129 @@
+#include "client/quantctl/quantctl.h"
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "client/client.h"
+#include "client/quantctl/commands.h"
+#include "core/error.h"
+#include "version.h"
+
+namespace quantd::client {
+namespace {
+
+constexpr double kMinTimeoutSeconds = 0.001;
+constexpr double kMaxTimeoutSeconds = 1e6;
+
+// What all commands share.
+struct GlobalOptions {
+  std::string server = ClientOptions().address;
+  double timeout_seconds = std::chrono::duration<double>(ClientOptions().timeout).count();
+};
+
+std::string VersionLine() {
+  return absl::StrCat("quantctl ", absl::string_view(kVersion.data(), kVersion.size()), " (",
+                      absl::string_view(kRevision.data(), kRevision.size()), ")");
+}
+
+void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
+  app.add_option("--server", options->server,
+                 "Address of quantd: HOST:PORT, or unix:PATH on the same host")
+      ->envname("QUANTCTL_SERVER")
+      ->type_name("ADDRESS")
+      ->capture_default_str();
+  app.add_option("--timeout", options->timeout_seconds, "How long one call may take, in seconds")
+      ->envname("QUANTCTL_TIMEOUT")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
+      ->capture_default_str();
+  app.set_version_flag("--version", VersionLine(), "Print the version and exit");
+}
+
+// What a wrong command line, or a call for help, leads to.
+int ReportParseEnd(const CLI::App& app, const CLI::ParseError& end, const Terminal& terminal) {
+  if (end.get_name() == "CallForVersion") {
+    terminal.output << VersionLine() << "\n";
+    return kExitSuccess;
+  }
+  if (end.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
+    app.exit(end, terminal.output, terminal.error);  // Prints the help.
+    return kExitSuccess;
+  }
+  terminal.error << "quantctl: " << end.what() << "\n";
+  const std::vector<CLI::App*> chosen = app.get_subcommands();
+  terminal.error << "Run \"quantctl " << (chosen.empty() ? "" : chosen.front()->get_name() + " ")
+                 << "--help\" for the options.\n";
+  return kExitUsage;
+}
+
+void ReportFailure(const absl::Status& status, const Terminal& terminal) {
+  terminal.error << "quantctl: " << absl::StatusCodeToString(status.code());
+  const std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
+  if (detail.has_value()) {
+    terminal.error << " (" << detail->reason << ")";
+    if (!detail->field.empty()) {
+      terminal.error << " at " << detail->field;
+    }
+  }
+  terminal.error << ": " << status.message() << "\n";
+}
+
+absl::Status RunCommand(const Command& command, const GlobalOptions& options,
+                        const Terminal& terminal) {
+  const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::duration<double>(options.timeout_seconds));
+  const absl::StatusOr<std::unique_ptr<Client>> client =
+      Client::Connect({.address = options.server, .timeout = timeout});
+  if (!client.ok()) {
+    return client.status();
+  }
+  absl::Status status = command(**client, terminal);
+  terminal.output.flush();
+  if (status.ok() && !terminal.output) {
+    return absl::DataLossError("cannot write the results to the standard output");
+  }
+  return status;
+}
+
+}  // namespace
+
+int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
+  CLI::App app(
+      "Fake-quantizes tensors in .npy files with TensorFlow's bits, computed by quantd.\n"
+      "Exit code: 0 done, 1 a call or a file failed, 2 wrong usage.",
+      "quantctl");
+  GlobalOptions options;
+  Command command;
+  AddGlobalOptions(app, &options);
+  AddFakeQuantCommand(app, &command);
+  AddGradientCommand(app, &command);
+  AddTrainRangeCommand(app, &command);
+  AddInfoCommand(app, &command);
+  AddHealthCommand(app, &command);
+  app.require_subcommand(1);
+  for (CLI::App* subcommand : app.get_subcommands(nullptr)) {
+    subcommand->fallthrough();  // --server may also stand behind the command.
+  }
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& end) {
+    return ReportParseEnd(app, end, terminal);
+  }
+  const absl::Status status = RunCommand(command, options, terminal);
+  if (!status.ok()) {
+    ReportFailure(status, terminal);
+    return kExitFailure;
+  }
+  return kExitSuccess;
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,91 @@
+#include "client/quantctl/report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <iomanip>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+
+namespace quantd::client {
+namespace {
+
+// More channels than these are shortened to the first and the last ones.
+constexpr std::size_t kMaxRows = 16;
+constexpr std::size_t kLastRows = 4;
+constexpr std::size_t kFirstRows = kMaxRows - kLastRows;
+
+constexpr int kColumnWidth = 14;
+constexpr int kChannelWidth = 9;
+constexpr int kNameWidth = 18;
+
+void PrintRow(std::size_t channel, const std::vector<Column>& columns, std::ostream& output) {
+  output << std::setw(kChannelWidth) << channel;
+  for (const Column& column : columns) {
+    output << std::setw(kColumnWidth) << column.texts[channel];
+  }
+  output << "\n";
+}
+
+}  // namespace
+
+void PrintJson(const Json& object, std::ostream& output) {
+  output << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+}
+
+Json ToJson(const core::NudgedRange& range) {
+  return {{"min", range.min},
+          {"max", range.max},
+          {"scale", range.scale},
+          {"zero_point", range.zero_point}};
+}
+
+Column NumberColumn(std::string_view name, const std::vector<float>& values) {
+  Column column{.name = name, .texts = {}};
+  for (const float value : values) {
+    column.texts.push_back(absl::StrFormat("%.6g", value));
+  }
+  return column;
+}
+
+std::vector<Column> NudgedRangeColumns(const core::NudgedRange& range) {
+  Column zero_points{.name = "zero point", .texts = {}};
+  for (const std::int32_t zero_point : range.zero_point) {
+    zero_points.texts.push_back(absl::StrCat(zero_point));
+  }
+  return {NumberColumn("nudged min", range.min), NumberColumn("nudged max", range.max),
+          NumberColumn("scale", range.scale), zero_points};
+}
+
+void PrintChannelTable(const std::vector<Column>& columns, std::ostream& output) {
+  output << std::setw(kChannelWidth) << "channel";
+  for (const Column& column : columns) {
+    output << std::setw(kColumnWidth) << column.name;
+  }
+  output << "\n";
+  const std::size_t channels = columns.empty() ? 0 : columns.front().texts.size();
+  const std::size_t first_rows = channels > kMaxRows ? kFirstRows : channels;
+  for (std::size_t channel = 0; channel < first_rows; ++channel) {
+    PrintRow(channel, columns, output);
+  }
+  if (channels > kMaxRows) {
+    output << "      ... " << channels - kMaxRows << " more (--json prints all)\n";
+    for (std::size_t channel = channels - kLastRows; channel < channels; ++channel) {
+      PrintRow(channel, columns, output);
+    }
+  }
+}
+
+std::string FormatDecibels(double value) {
+  if (std::isnan(value)) {
+    return "undefined (no signal)";
+  }
+  return std::isinf(value) && value > 0 ? "infinite (no error)" : absl::StrFormat("%.2f dB", value);
+}
+
+void PrintFact(std::string_view name, std::string_view value, std::ostream& output) {
+  output << std::left << std::setw(kNameWidth) << name << std::right << value << "\n";
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,134 @@
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "client/npy.h"
+#include "client/quantctl/commands.h"
+#include "client/quantctl/progress_bar.h"
+#include "client/quantctl/range_options.h"
+#include "client/quantctl/report.h"
+#include "client/range_training.h"
+
+namespace quantd::client {
+namespace {
+
+constexpr int kMaxSteps = 1000000;
+constexpr double kMinLearningRate = 1e-9;
+constexpr double kMaxLearningRate = 1;
+
+struct TrainRangeOptions {
+  std::string input;
+  std::string min_output;
+  std::string max_output;
+  std::optional<std::int32_t> axis;
+  RangeTrainingOptions training;
+  bool json = false;
+};
+
+absl::StatusOr<TrainedRange> Train(const TrainRangeOptions& options, const TensorView& input,
+                                   Client& client, const Terminal& terminal) {
+  ProgressBar bar(terminal);
+  return TrainRange(input, options.axis, options.training,
+                    MakeRangeTrainingCalls(client, input, options.training.spec),
+                    [&bar](const RangeTrainingProgress& progress) {
+                      bar.Show(progress.step, progress.steps,
+                               absl::StrFormat("loss %.6g", progress.loss));
+                    });
+}
+
+absl::Status WriteBounds(const std::string& path, const std::vector<float>& values) {
+  if (path.empty()) {
+    return absl::OkStatus();
+  }
+  return WriteNpy(path, std::vector{static_cast<std::int64_t>(values.size())}, values);
+}
+
+void Print(const TrainedRange& trained, bool json, std::ostream& output) {
+  if (json) {
+    PrintJson({{"min", trained.range.min},
+               {"max", trained.range.max},
+               {"sqnr_db_before", trained.sqnr_db_before},
+               {"sqnr_db_after", trained.sqnr_db_after},
+               {"steps", trained.steps}},
+              output);
+    return;
+  }
+  PrintChannelTable(
+      {NumberColumn("min", trained.range.min), NumberColumn("max", trained.range.max)}, output);
+  PrintFact("SQNR before", FormatDecibels(trained.sqnr_db_before), output);
+  PrintFact("SQNR after", FormatDecibels(trained.sqnr_db_after), output);
+  PrintFact("steps", absl::StrCat(trained.steps), output);
+}
+
+absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
+                           const Terminal& terminal) {
+  const absl::StatusOr<NpyArray> input = ReadNpy(options.input);
+  if (!input.ok()) {
+    return input.status();
+  }
+  const absl::StatusOr<TrainedRange> trained =
+      Train(options, {.shape = input->shape, .values = input->values}, client, terminal);
+  if (!trained.ok()) {
+    return trained.status();
+  }
+  absl::Status written = WriteBounds(options.min_output, trained->range.min);
+  if (written.ok()) {
+    written = WriteBounds(options.max_output, trained->range.max);
+  }
+  if (written.ok()) {
+    Print(*trained, options.json, terminal.output);
+  }
+  return written;
+}
+
+void AddTrainingOptions(CLI::App& command, RangeTrainingOptions* training) {
+  AddSpecOptions(command, &training->spec);
+  command.add_option("--steps", training->steps, "Steps of gradient descent to take")
+      ->type_name("COUNT")
+      ->check(CLI::Range(1, kMaxSteps).description(""))
+      ->capture_default_str();
+  command
+      .add_option("--learning-rate", training->learning_rate,
+                  "Length of the first step, as a share of the width of the range that training "
+                  "starts from; falls to a hundredth of it until the last step")
+      ->type_name("SHARE")
+      ->check(CLI::Range(kMinLearningRate, kMaxLearningRate).description(""))
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
+  CLI::App* command = app.add_subcommand(
+      "train-range",
+      "Learns the range that quantizes a tensor with the least squared error, by gradient descent "
+      "(Adam) from the data's own range; prints it, and the SQNR in dB before and after");
+  const auto options = std::make_shared<TrainRangeOptions>();
+  command->add_option("--input", options->input, ".npy file, float32: the tensor to quantize")
+      ->type_name("FILE")
+      ->required();
+  AddAxisOption(*command, &options->axis);
+  AddTrainingOptions(*command, &options->training);
+  command
+      ->add_option("--min-output", options->min_output,
+                   ".npy file to write, float32, one dimension: the learnt lower ends, as "
+                   "fake-quant --min-file takes them")
+      ->type_name("FILE");
+  command
+      ->add_option("--max-output", options->max_output,
+                   ".npy file to write, float32, one dimension: the learnt upper ends, as "
+                   "fake-quant --max-file takes them")
+      ->type_name("FILE");
+  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->callback([options, chosen] {
+    *chosen = [options](Client& client, const Terminal& terminal) {
+      return RunTrainRange(*options, client, terminal);
+    };
+  });
+}
+
+}  // namespace quantd::client

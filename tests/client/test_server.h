@@ -1,0 +1,57 @@
+// A small quantd for the client's tests: the public service over core, without
+// the real server's transport, limits and threads.
+
+#ifndef QUANTD_TESTS_CLIENT_TEST_SERVER_H_
+#define QUANTD_TESTS_CLIENT_TEST_SERVER_H_
+
+#include <grpcpp/server.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "quantd/v1/quantization_service.grpc.pb.h"
+
+namespace quantd::client {
+
+// The status that a server sends for `status`: with google.rpc.ErrorInfo and
+// BadRequest where it carries a core::ErrorDetail.
+grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// Answers with core's numbers, unless a test puts another answer in place
+// before the server starts.
+class TestService final : public v1::QuantizationService::Service {
+ public:
+  grpc::Status FakeQuantize(grpc::ServerContext* context, const v1::FakeQuantizeRequest* request,
+                            v1::FakeQuantizeResponse* response) override;
+  grpc::Status FakeQuantizeGradient(grpc::ServerContext* context,
+                                    const v1::FakeQuantizeGradientRequest* request,
+                                    v1::FakeQuantizeGradientResponse* response) override;
+  grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
+                             v1::GetServerInfoResponse* response) override;
+
+  // Called with each answer of FakeQuantize before it leaves.
+  std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeResponse*)> edit_answer;
+};
+
+// Serves until it is destroyed.
+class TestServer {
+ public:
+  // Listens on an ephemeral port of this host, or on `address`.
+  explicit TestServer(TestService* service, const std::string& address = "127.0.0.1:0");
+  ~TestServer();
+  TestServer(const TestServer&) = delete;
+  TestServer& operator=(const TestServer&) = delete;
+
+  const std::string& address() const { return address_; }
+  void SetServing(bool serving);
+
+ private:
+  std::string address_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_TESTS_CLIENT_TEST_SERVER_H_
