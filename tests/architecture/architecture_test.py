@@ -1,0 +1,106 @@
+"""The source tree keeps the rules of rules.py, and those catch what they are for."""
+
+import os
+import pathlib
+import tempfile
+import unittest
+
+import rules
+
+SOURCE_DIRECTORY = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"])
+
+
+class SourceTreeTest(unittest.TestCase):
+
+    def test_the_source_tree_keeps_the_rules(self):
+        violations = rules.check(SOURCE_DIRECTORY)
+        self.assertEqual(violations, [], "\n" + "\n".join(map(str, violations)))
+
+    def test_there_is_something_to_check_in_every_room(self):
+        for room in rules.ROOMS:
+            with self.subTest(room):
+                self.assertTrue(any((SOURCE_DIRECTORY / room).rglob("*.[chp]*")))
+
+
+class RulesTest(unittest.TestCase):
+
+    def violations_of(self, path, text):
+        with tempfile.TemporaryDirectory() as root:
+            file = pathlib.Path(root, path)
+            file.parent.mkdir(parents=True)
+            file.write_text(text, encoding="utf-8")
+            return rules.check(root)
+
+    def test_every_rule_catches_what_it_is_for(self):
+        caught = set()
+        for path, text in (
+            ("proto/a.proto", 'import "core/a.proto";'),
+            ("core/a.cc", '#include "server/codec.h"'),
+            ("core/a.cc", '#include "client/client.h"'),
+            ("core/a.cc", '#include "quantd/v1/tensor.pb.h"'),
+            ("core/a.cc", "#include <grpcpp/grpcpp.h>"),
+            ("core/a.cc", "#include <prometheus/counter.h>"),
+            ("core/a.cc", "#  include <spdlog/spdlog.h>"),
+            ("core/kernels/a.cc", "#include <CLI/CLI.hpp>"),
+            ("core/a.cc", '#include "tests/golden/golden_cases.h"'),
+            ("server/a.cc", '#include "client/npy.h"'),
+            ("client/quantctl/a.cc", '#include "server/codec.h"'),
+            ("server/a.cc", '#include "core/kernels/store.h"'),
+            ("client/a.cc", '#include "core/kernels/store.h"'),
+            ("tests/client/a.cc", '#include "server/server.h"'),
+            ("tests/server/a.cc", '#include "client/client.h"'),
+            ("server/server.cc", "#include <prometheus/registry.h>"),
+            ("server/server.cc", "#include <CLI/CLI.hpp>"),
+            ("server/handlers.cc", '#include "google/rpc/status.pb.h"'),
+            ("server/server.cc", 'Count("quantd_rejected_requests_total");'),
+            ("server/server.cc", 'Count(R"(grpc_server_started_total)");'),
+            ("server/server.cc", "if (broken) std::exit(1);"),
+            ("server/server.cc", "abort();"),
+            ("client/client.cc", "::signal(SIGINT, SIG_IGN);"),
+            ("client/client.cc", 'std::getenv("HOME");'),
+            ("core/a.cc", 'std::cerr << "no";'),
+            ("server/server.cc", 'printf("no");'),
+            ("core/a.cc", "auto* a = new A;"),
+            ("core/a.cc", "delete a;"),
+            ("core/a.cc", "void* p = malloc(3);"),
+            ("server/handlers.cc", "message.ParseFromString(bytes);"),
+            ("server/a.cc", "// " + "TO" + "DO: later"),
+        ):
+            with self.subTest(path=path, text=text):
+                found = self.violations_of(path, text)
+                self.assertNotEqual(found, [])
+                self.assertEqual({(v.path, v.line, v.text) for v in found}, {(path, 1, text)})
+                caught |= {violation.rule for violation in found}
+        self.assertEqual({rule.name for rule in rules.RULES} - caught, set())
+
+    def test_a_header_s_guard_is_its_path(self):
+        for guard in ("QUANTD_SERVER_CODEC_H_", "QUANTD_CODEC_H_"):
+            text = f"#ifndef {guard}\n#define {guard}\n#endif\n"
+            found = self.violations_of("server/codec.h", text)
+            self.assertEqual(found == [], guard == "QUANTD_SERVER_CODEC_H_")
+
+    def test_a_violation_names_its_line(self):
+        (violation,) = self.violations_of("core/a.cc", "/* one\n   two */\nint* a = new int;\n")
+        self.assertEqual(str(violation), "core/a.cc:3: ownership is in types: int* a = new int;")
+
+    def test_what_is_allowed_is_left_alone(self):
+        for path, text in (
+            ("core/a.cc", '#include "core/quantization.h"\n#include <tbb/tbb.h>'),
+            ("core/a.cc", "#include <new>"),
+            ("core/kernels/a.cc", '#include "core/kernels/store.h"'),
+            ("server/codec.cc", '#include "core/error.h"\n#include "quantd/v1/tensor.pb.h"'),
+            ("client/quantctl/main.cc", "#include <CLI/CLI.hpp>\nint main() { exit(2); }"),
+            ("server/metrics.cc", 'Count("quantd_rejected_requests_total");'),
+            ("server/main.cc", "pthread_sigmask(SIG_BLOCK, &signals, nullptr);"),
+            ("core/a.cc", "A(const A&) = delete;"),
+            ("core/a.cc", "// A new kind of delete; exit(1)."),
+            ("core/a.cc", 'Say("a new std::cout; abort()");'),
+            ("core/a.cc", "const auto size = 1'000'000; exit_code(1); call.kill(2);"),
+            ("server/a.cc", 'Flag("quantd_tests");'),
+        ):
+            with self.subTest(path=path, text=text):
+                self.assertEqual(self.violations_of(path, text), [])
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,181 @@
+"""The rules of the house that a program can check: who may include whom, and who may do what.
+
+docs/design.md gives the reasons. A rule says where it holds (path patterns) and what must not
+stand there (a pattern of lines).
+"""
+
+import dataclasses
+import fnmatch
+import pathlib
+import re
+
+ROOMS = ("bench", "client", "core", "proto", "server", "tests")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """What must not stand in the files that match `where` and none of `except_in`."""
+
+    name: str
+    where: tuple
+    forbidden: re.Pattern
+    # What the pattern looks at: "code" without comments and literals, "literals" alone, or the
+    # "includes" (the path between the quotes or angle brackets; imports in .proto files).
+    looks_at: str
+    except_in: tuple = ()
+
+    def holds_in(self, path):
+        return _matches(path, self.where) and not _matches(path, self.except_in)
+
+
+@dataclasses.dataclass(frozen=True)
+class Violation:
+    """A line that breaks a rule."""
+
+    path: str
+    line: int
+    rule: str
+    text: str
+
+    def __str__(self):
+        return f"{self.path}:{self.line}: {self.rule}: {self.text}"
+
+
+def _matches(path, patterns):
+    return any(fnmatch.fnmatchcase(path, pattern) for pattern in patterns)
+
+
+def _include_rule(name, where, forbidden, except_in=()):
+    return Rule(name, where, re.compile(forbidden), "includes", except_in)
+
+
+def _code_rule(name, where, forbidden, except_in=()):
+    return Rule(name, where, re.compile(forbidden), "code", except_in)
+
+
+_ROOMS_OF_CODE = ("core/*", "server/*", "client/*")
+_MAIN = ("server/main.cc", "client/quantctl/main.cc")
+# The wire, metrics, flags and logs.
+_WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann)/"
+
+RULES = (
+    # Which way the rooms look.
+    _include_rule("proto includes nothing of the other rooms", ("proto/*",),
+                  r"(core|server|client|tests|bench)/"),
+    _include_rule("core includes no other room", ("core/*",), r"(server|client|tests|bench)/"),
+    _include_rule("core knows no proto, gRPC, metrics, flags or logs", ("core/*",), _WORLD),
+    _include_rule("server includes only core and proto", ("server/*",), r"(client|tests|bench)/"),
+    _include_rule("client includes only core and proto", ("client/*",), r"(server|tests|bench)/"),
+    _include_rule("no room includes tests or benchmarks", _ROOMS_OF_CODE, r"(tests|bench)/"),
+    _include_rule("kernels are core's own", ("server/*", "client/*", "core/*.h"), r"core/kernels/",
+                  except_in=("core/kernels/*",)),
+    _include_rule("the client is tested without the server", ("tests/client/*",), r"server/"),
+    _include_rule("the server is tested without the client", ("tests/server/*",), r"client/"),
+
+    # One job, one place.
+    _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
+                  except_in=("server/metrics*", "server/process_metrics*")),
+    _include_rule("only options, main and quantctl know flags", _ROOMS_OF_CODE, r"CLI/",
+                  except_in=("server/options*", "server/main.cc", "client/quantctl/*")),
+    _include_rule("only one file of each side knows google.rpc", _ROOMS_OF_CODE, r"google/rpc/",
+                  except_in=("server/status.*", "client/status.*")),
+    Rule("only the metrics files name a series", _ROOMS_OF_CODE,
+         re.compile(r"\b(quantd_[a-z_]+_(total|seconds|bytes|requests|info)|grpc_server_\w+|"
+                    r"process_[a-z_]+_(total|bytes|fds|seconds))\b"),
+         "literals", except_in=("server/metrics*", "server/process_metrics*")),
+    _code_rule("only main exits or touches signals", _ROOMS_OF_CODE,
+               r"(?<![\w.>])(std::|::)?(_?exit|_Exit|abort|quick_exit|terminate|signal|sigaction|"
+               r"sigwait\w*|sigprocmask|pthread_sigmask|raise|kill)\s*\(",
+               except_in=_MAIN),
+    _code_rule("only options and main read the environment", _ROOMS_OF_CODE, r"\b(secure_)?getenv\b",
+               except_in=("server/options*", *_MAIN)),
+    _code_rule("libraries do not print", _ROOMS_OF_CODE,
+               r"\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|puts|fputs|perror)\s*\(",
+               except_in=("server/main.cc", "client/quantctl/*")),
+    _code_rule("ownership is in types", _ROOMS_OF_CODE,
+               r"(?<!operator )\bnew\b(?!-)|(?<!operator )(?<!= )\bdelete\b(?!-)|"
+               r"\b(malloc|calloc|realloc|free)\s*\("),
+    _code_rule("only the wire and status files turn messages into bytes or back", _ROOMS_OF_CODE,
+               r"[.>](ParseFrom|ParsePartialFrom|MergeFrom(Coded|Zero|String)|MergePartialFrom|"
+               r"Serialize\w*To|SerializeAs|AppendToString)\w*\s*\(",
+               except_in=("server/wire.*", "server/status.*", "client/status.*")),
+    _code_rule("nothing is left to do", ("*",), r"\b(TODO|FIXME|XXX|HACK)\b"),
+)
+
+
+def check(root):
+    """All violations in the source tree at `root`."""
+    root = pathlib.Path(root)
+    violations = []
+    for room in ROOMS:
+        for file in sorted((root / room).rglob("*")):
+            if file.suffix in (".h", ".cc", ".proto"):
+                path = file.relative_to(root).as_posix()
+                violations += _check_file(path, file.read_text(encoding="utf-8"))
+    return violations
+
+
+def _check_file(path, text):
+    code, literals = _split(text)
+    views = {"code": code, "literals": literals, "includes": _includes(text)}
+    found = [
+        Violation(path, number, rule.name, text.splitlines()[number - 1].strip())
+        for rule in RULES if rule.holds_in(path)
+        for number, line in enumerate(views[rule.looks_at], 1)
+        if _search(rule, line)
+    ]
+    if path.endswith(".h") and not _has_guard(path, text):
+        found.append(Violation(path, 1, "the include guard is the path", _guard(path)))
+    return found
+
+
+def _search(rule, line):
+    return rule.forbidden.match(line) if rule.looks_at == "includes" else rule.forbidden.search(line)
+
+
+def _includes(text):
+    """For every line the path it includes, or nothing."""
+    pattern = re.compile(r'\s*(?:#\s*include|import(?: public)?)\s*["<]([^">]+)[">]')
+    return [match[1] if (match := pattern.match(line)) else "" for line in text.splitlines()]
+
+
+_TOKEN = re.compile(
+    r'(?P<comment>//[^\n]*|/\*.*?\*/)'
+    r'|(?P<raw>R"(?P<tag>[^(\s]*)\(.*?\)(?P=tag)")'
+    r'|(?P<string>"(?:[^"\\\n]|\\.)*")'
+    r"|(?P<character>(?<![0-9A-Fa-f])'(?:[^'\\\n]|\\.)+')", re.DOTALL)
+
+
+def _split(text):
+    """Two lists of the text's lines: with code alone, and with string literals alone.
+
+    Marks of unfinished work count as code wherever they stand.
+    """
+    def keep_lines(match):
+        return "".join(c for c in match[0] if c == "\n")
+
+    def code_of(match):
+        marks = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b", match[0]) if match["comment"] else []
+        return " ".join(marks) + keep_lines(match)
+
+    without_includes = re.sub(r"(?m)^[ \t]*#\s*include\b.*$", "", text)
+    code = _TOKEN.sub(code_of, without_includes)
+    literals = []
+    end = 0
+    for match in _TOKEN.finditer(text):
+        literals.append("\n" * text.count("\n", end, match.start()))
+        literals.append(match[0] if match["raw"] or match["string"] else keep_lines(match))
+        end = match.end()
+    return code.split("\n"), "".join(literals).split("\n")
+
+
+def _guard(path):
+    return "QUANTD_" + re.sub(r"[^A-Z0-9]", "_", path.upper()) + "_"
+
+
+def _has_guard(path, text):
+    guard = _guard(path)
+    if path.endswith("-inl.h"):
+        # Included once for every SIMD target: Highway's own kind of guard.
+        return "HWY_TARGET_TOGGLE" in text
+    return f"#ifndef {guard}\n#define {guard}\n" in text

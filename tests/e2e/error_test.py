@@ -1,0 +1,143 @@
+"""What a client learns from a call that fails. The server's own tests have every row."""
+
+import unittest
+
+import grpc
+import numpy as np
+
+import api
+import quantd_process
+
+INVALID_ARGUMENT = grpc.StatusCode.INVALID_ARGUMENT
+RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def valid_request():
+    """A request without a fault, over three channels."""
+    return api.FakeQuantizeRequest(
+        input=api.tensor_of_bytes(np.ones((2, 3), np.float32)),
+        range=api.Range(min=[-1, -2, -3], max=[1, 2, 3], axis=1),
+    )
+
+
+class ErrorTest(quantd_process.QuantdTestCase):
+
+    flags = ("--max-message-bytes=1MiB",)
+
+    def error_of(self, call, *arguments):
+        with self.assertRaises(grpc.RpcError) as raised:
+            call(*arguments, timeout=quantd_process.DEADLINE_SECONDS)
+        return api.call_error(raised.exception)
+
+    def test_the_request_that_the_others_spoil_is_valid(self):
+        self.assertEqual(api.array_of(self.stub.FakeQuantize(valid_request()).output).shape, (2, 3))
+
+    def test_a_bad_request_names_reason_and_field(self):
+        def too_many_bits(request):
+            request.spec.num_bits = 17
+
+        def no_range(request):
+            request.ClearField("range")
+
+        def one_max_missing(request):
+            del request.range.max[2]
+
+        def infinite_bound(request):
+            request.range.min[1] = float("-inf")
+
+        def axis_beyond_the_rank(request):
+            request.range.axis = 2
+
+        def data_cut_short(request):
+            request.input.data = request.input.data[:-1]
+
+        def negative_dimension(request):
+            request.input.shape[0] = -2
+
+        def shape_that_overflows(request):
+            request.input.shape[:] = [2**62, 2**62]
+
+        def integers(request):
+            request.input.data_type = api.DATA_TYPE_INT8
+
+        def unknown_numerics(request):
+            request.spec.numerics = 99
+
+        for spoil, reason, field in (
+            (too_many_bits, "INVALID_NUM_BITS", "spec.num_bits"),
+            (no_range, "RANGE_SIZE_MISMATCH", "range"),
+            (one_max_missing, "RANGE_SIZE_MISMATCH", "range.max"),
+            (infinite_bound, "INVALID_RANGE", "range.min[1]"),
+            (axis_beyond_the_rank, "AXIS_OUT_OF_RANGE", "range.axis"),
+            (data_cut_short, "TENSOR_SIZE_MISMATCH", "input.data"),
+            (negative_dimension, "TENSOR_SIZE_MISMATCH", "input.shape[0]"),
+            (shape_that_overflows, "TENSOR_SIZE_MISMATCH", "input.shape"),
+            (integers, "UNSUPPORTED_DATA_TYPE", "input.data_type"),
+            (unknown_numerics, "UNSUPPORTED_NUMERICS", "spec.numerics"),
+        ):
+            with self.subTest(spoil.__name__):
+                request = valid_request()
+                spoil(request)
+                error = self.error_of(self.stub.FakeQuantize, request)
+                self.assertEqual(error.code, INVALID_ARGUMENT)
+                self.assertEqual((error.domain, error.reason), ("quantd", reason))
+                self.assertEqual(error.fields, (field,))
+                self.assertGreater(len(error.message), 20)
+
+    def test_the_numbers_behind_an_error_are_in_its_metadata(self):
+        request = valid_request()
+        request.spec.num_bits = 17
+        error = self.error_of(self.stub.FakeQuantize, request)
+        self.assertIn("17", error.metadata.values())
+        self.assertIn("17", error.message)
+
+    def test_a_gradient_of_another_shape_is_refused(self):
+        request = api.FakeQuantizeGradientRequest(
+            gradients=api.tensor_of_bytes(np.ones(3, np.float32)),
+            inputs=api.tensor_of_bytes(np.ones(4, np.float32)),
+            range=api.Range(min=[-1], max=[1]),
+        )
+        error = self.error_of(self.stub.FakeQuantizeGradient, request)
+        self.assertEqual((error.code, error.reason), (INVALID_ARGUMENT, "SHAPE_MISMATCH"))
+
+    def test_bytes_that_are_no_message_are_refused(self):
+        channel = self.quantd.connect()
+        for method in ("FakeQuantize", "FakeQuantizeGradient"):
+            for garbage in (b"\xff", b"\x0a\x7f", b"\x0b", b"\x0a\x02\x08"):
+                with self.subTest(method=method, garbage=garbage):
+                    call = channel.unary_unary(f"/{api.SERVICE}/{method}")
+                    error = self.error_of(call, garbage)
+                    self.assertEqual(error.code, INVALID_ARGUMENT)
+                    self.assertEqual(error.reason, "MALFORMED_MESSAGE")
+
+    def test_an_empty_message_lacks_a_range_or_a_tensor_but_is_a_message(self):
+        error = self.error_of(self.stub.FakeQuantize, api.FakeQuantizeRequest())
+        self.assertEqual(error.code, INVALID_ARGUMENT)
+        self.assertNotEqual(error.reason, "MALFORMED_MESSAGE")
+        self.assertEqual(error.domain, "quantd")
+
+    def test_a_message_over_the_limit_is_refused_with_the_limit(self):
+        request = api.FakeQuantizeRequest(
+            input=api.tensor_of_bytes(np.ones(2**18, np.float32)), range=api.Range(min=[-1], max=[1])
+        )
+        error = self.error_of(self.stub.FakeQuantize, request)
+        self.assertEqual((error.code, error.reason), (RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE"))
+        self.assertEqual(error.metadata["max_message_bytes"], str(2**20))
+        self.assertEqual(error.metadata["message_bytes"], str(request.ByteSize()))
+
+    def test_an_unknown_method_is_unimplemented(self):
+        call = self.quantd.connect().unary_unary(f"/{api.SERVICE}/NoSuchMethod")
+        self.assertEqual(self.error_of(call, b"").code, grpc.StatusCode.UNIMPLEMENTED)
+
+    def test_every_failed_call_leaves_a_line_in_the_log(self):
+        request = valid_request()
+        request.spec.num_bits = 1
+        self.error_of(self.stub.FakeQuantize, request)
+        lines = [line for line in self.quantd.log.splitlines() if "INVALID_NUM_BITS" in line]
+        self.assertTrue(lines, self.quantd.log)
+        self.assertIn("FakeQuantize", lines[-1])
+        self.assertIn("spec.num_bits", lines[-1])
+
+
+if __name__ == "__main__":
+    unittest.main()

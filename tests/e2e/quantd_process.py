@@ -1,0 +1,216 @@
+"""Runs the real quantd and quantctl, each server on free ports in a directory of its own."""
+
+import contextlib
+import os
+import pathlib
+import re
+import selectors
+import signal
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.request
+
+import grpc
+from prometheus_client.parser import text_string_to_metric_families
+
+import api
+
+BINARIES = pathlib.Path(os.environ["QUANTD_BINARY_DIR"])
+QUANTD = BINARIES / "quantd"
+QUANTCTL = BINARIES / "quantctl"
+
+# How long anything may take before a test gives up; sanitizers on a busy machine are slow.
+DEADLINE_SECONDS = 60
+
+_SERVING_LINE = re.compile(
+    r"quantd \S+ serving on (?P<addresses>.+?)"
+    r"(?:, metrics on http://(?P<metrics>\S+)/metrics)? "
+    r"\((?P<simd_target>\w+), (?P<threads>\d+) worker threads?\)\n"
+)
+
+
+def clean_environment(extra=None):
+    """This process's environment without what would change quantd's or gRPC's behaviour."""
+    kept = {
+        key: value for key, value in os.environ.items()
+        if not key.startswith(("QUANTD_", "QUANTCTL_", "GRPC_"))
+        and not key.lower().endswith("_proxy")
+    }
+    return kept | (extra or {})
+
+
+def run(program, *arguments, environment=None):
+    """Runs a program to its end; returns its subprocess.CompletedProcess, with text."""
+    return subprocess.run(
+        [program, *map(str, arguments)], env=clean_environment(environment), check=False,
+        capture_output=True, text=True, timeout=DEADLINE_SECONDS,
+    )
+
+
+def wait_until(condition, what):
+    """Asks `condition` again and again until it holds, and returns what it said."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while True:
+        if result := condition():
+            return result
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {DEADLINE_SECONDS} s for {what}")
+        time.sleep(0.005)
+
+
+class Quantd:
+    """A running quantd. Use it as a context manager: leaving stops it and checks its exit code."""
+
+    def __init__(self, *flags, listen=("localhost:0",), metrics_listen="localhost:0",
+                 environment=None):
+        self._directory = tempfile.TemporaryDirectory(prefix="quantd-")
+        self.directory = pathlib.Path(self._directory.name)
+        self._log_path = self.directory / "stderr"
+        arguments = [QUANTD, "--metrics-listen", metrics_listen, *flags]
+        for address in listen:
+            arguments.append(f"--listen={address.format(directory=self.directory)}")
+        with open(self._log_path, "wb") as log:
+            self._process = subprocess.Popen(
+                arguments, env=clean_environment(environment), cwd=self.directory,
+                stdout=subprocess.PIPE, stderr=log,
+            )
+        self._channels = contextlib.ExitStack()
+        try:
+            serving = self._read_serving_line()
+        except BaseException:
+            self.kill()
+            raise
+        self.addresses = serving["addresses"].split(", ")
+        self.metrics_address = serving["metrics"]
+        self.simd_target = serving["simd_target"]
+        self.worker_threads = int(serving["threads"])
+
+    @property
+    def address(self):
+        """The first address it listens on."""
+        return self.addresses[0]
+
+    @property
+    def log(self):
+        """What it wrote to stderr so far."""
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    def connect(self, address=None):
+        """A channel with a connection of its own, closed when the server stops."""
+        options = (
+            ("grpc.max_receive_message_length", -1),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.use_local_subchannel_pool", 1),
+        )
+        channel = grpc.insecure_channel(address or self.address, options)
+        return self._channels.enter_context(channel)
+
+    def stub(self):
+        """A QuantizationServiceStub with a connection of its own."""
+        return api.QuantizationServiceStub(self.connect())
+
+    def metrics_text(self):
+        """The metrics page."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        url = f"http://{self.metrics_address}/metrics"
+        with opener.open(url, timeout=DEADLINE_SECONDS) as answer:
+            return answer.read().decode("utf-8")
+
+    def metrics(self):
+        """The metrics page, parsed."""
+        return Metrics(self.metrics_text())
+
+    def signal(self, number=signal.SIGTERM):
+        self._process.send_signal(number)
+
+    def is_running(self):
+        return self._process.poll() is None
+
+    def wait(self):
+        """Waits until it has ended; returns the exit code."""
+        return self._process.wait(DEADLINE_SECONDS)
+
+    def stop(self):
+        """Stops it and raises where it did not end as it should."""
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+        try:
+            code = self.wait()
+            if code != 0:
+                raise RuntimeError(f"quantd ended with exit code {code}:\n{self.log}")
+        finally:
+            self.kill()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, exception_type, exception, traceback):
+        if exception_type is None:
+            self.stop()
+        else:
+            self.kill()
+
+    def _read_serving_line(self):
+        line = b""
+        deadline = time.monotonic() + DEADLINE_SECONDS
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n") and selector.select(deadline - time.monotonic()):
+                part = os.read(self._process.stdout.fileno(), 4096)
+                if not part:
+                    break
+                line += part
+        serving = _SERVING_LINE.fullmatch(line.decode("utf-8"))
+        if serving is None:
+            raise RuntimeError(f"quantd did not say that it serves, but {line!r}:\n{self.log}")
+        return serving
+
+    def kill(self):
+        """Ends it at once, as a crash would."""
+        self._channels.close()
+        if self.is_running():
+            self._process.kill()
+        self._process.wait()
+        self._process.stdout.close()
+        self._directory.cleanup()
+
+
+class Metrics:
+    """The samples of a metrics page."""
+
+    def __init__(self, text):
+        self._samples = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                self._samples[sample.name, frozenset(sample.labels.items())] = sample.value
+
+    def names(self):
+        return {name for name, _ in self._samples}
+
+    def labels(self, name):
+        """The label sets of the series `name`, as a list of dictionaries."""
+        return [dict(labels) for sample, labels in self._samples if sample == name]
+
+    def value(self, name, **labels):
+        """The value of one series; a KeyError where there is none."""
+        return self._samples[name, frozenset(labels.items())]
+
+    def total(self, name, **labels):
+        """The sum over all series `name` with at least these labels."""
+        return sum(value for (sample, found), value in self._samples.items()
+                   if sample == name and labels.items() <= dict(found).items())
+
+
+class QuantdTestCase(unittest.TestCase):
+    """Tests that share one server with default settings, as `self.quantd`."""
+
+    flags = ()
+
+    @classmethod
+    def setUpClass(cls):
+        cls.quantd = Quantd(*cls.flags)
+        cls.addClassCleanup(cls.quantd.stop)
+        cls.stub = cls.quantd.stub()
