@@ -226,6 +226,9 @@ absl::Status CheckSameType(v1::DataType gradients, v1::DataType inputs) {
 FloatElements::FloatElements(std::string_view bytes) {
   const std::size_t count = bytes.size() / sizeof(float);
   const void* const address = bytes.data();
+  if (count == 0) {
+    return;
+  }
   if (std::bit_cast<std::uintptr_t>(address) % alignof(float) == 0) {
     elements_ = {static_cast<const float*>(address), count};
     return;

@@ -301,7 +301,7 @@ std::string ConfigComplaint(const CLI::ConfigError& error) {
 }
 
 // Parses `arguments` alone, and names `source` where they are at fault.
-absl::Status ParseFrom(absl::string_view source, const Values& arguments, Parser& parser) {
+absl::Status ParseArguments(absl::string_view source, const Values& arguments, Parser& parser) {
   try {
     parser.Parse(arguments);
   } catch (const CLI::ConfigError& error) {
@@ -344,8 +344,8 @@ absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
     Options options;
     Requests requests;
     Parser parser(flags, /*read_file=*/false, options, requests);
-    if (absl::Status status =
-            ParseFrom(absl::StrCat("the environment variable ", name, ": "), arguments, parser);
+    if (absl::Status status = ParseArguments(absl::StrCat("the environment variable ", name, ": "),
+                                             arguments, parser);
         !status.ok()) {
       return status;
     }
@@ -415,7 +415,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   Parser everything(flags, /*read_file=*/true, result.options, requests);
   const std::string source =
       requests.config.empty() ? "" : absl::StrCat("the configuration file ", requests.config, ": ");
-  if (absl::Status status = ParseFrom(source, all, everything); !status.ok()) {
+  if (absl::Status status = ParseArguments(source, all, everything); !status.ok()) {
     return status;
   }
   if (absl::Status status = CheckLimits(result.options); !status.ok()) {

@@ -1,11 +1,13 @@
 #include "server/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
 
 #include <algorithm>
 #include <limits>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -28,6 +30,22 @@ constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
 // What is still open when no call runs any more: health watches, which never
 // end by themselves, and refusals on their way.
 constexpr std::chrono::milliseconds kCloseTimeout{500};
+
+// How long a drain takes at least. Until clients have learnt that this server
+// goes, their calls are refused with SHUTTING_DOWN, which they may send again;
+// gRPC, once shut down, would answer them CANCELLED.
+constexpr std::chrono::milliseconds kLameDuckPeriod{300};
+
+// gRPC stays initialized until the process ends: its shutdown, which the last
+// server's destructor would bring about, can wait ten seconds for a poller of
+// its own.
+void InitializeGrpc() {
+  static const bool initialized = [] {
+    grpc_init();
+    return true;
+  }();
+  (void)initialized;
+}
 
 int ReceiveLimit(std::uint64_t max_message_bytes) {
   constexpr std::uint64_t kMax = std::numeric_limits<int>::max();
@@ -102,6 +120,7 @@ class Server::Parts {
     if (absl::Status status = CheckUnixSockets(options.listen); !status.ok()) {
       return status;
     }
+    InitializeGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(ReceiveLimit(options.max_message_bytes));
@@ -125,10 +144,11 @@ class Server::Parts {
   }
 
   absl::Status Drain(std::chrono::milliseconds timeout) {
-    const auto deadline = std::chrono::steady_clock::now() + timeout;
+    const auto start = std::chrono::steady_clock::now();
     server_->GetHealthCheckService()->Shutdown();
     admission_.StartDraining();
-    const bool idle = admission_.WaitUntilIdle(deadline);
+    const bool idle = admission_.WaitUntilIdle(start + timeout);
+    std::this_thread::sleep_until(start + std::min(timeout, kLameDuckPeriod));
     const std::size_t running = admission_.load().requests;
     CloseConnections(kCloseTimeout);
     return idle ? absl::OkStatus()

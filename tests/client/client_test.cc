@@ -140,6 +140,7 @@ TEST_F(ClientTest, CheckHealthDoesNotFindServicesThatAreNotThere) {
 
 TEST_F(ClientTest, OneClientServesManyThreads) {
   std::vector<std::future<bool>> calls;
+  calls.reserve(8);
   for (int i = 0; i < 8; ++i) {
     calls.push_back(std::async(std::launch::async, [this] {
       bool all_ok = true;
