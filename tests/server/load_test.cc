@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <memory>
 #include <string>
 
 #include "tests/server/call_error.h"
@@ -24,7 +25,13 @@ constexpr std::size_t kManyElements = 100'000;
 class BusyPool {
  public:
   explicit BusyPool(core::WorkerPool& pool) {
-    pool.Submit([released = release_.get_future().share()] { released.wait(); });
+    const auto started = std::make_shared<std::promise<void>>();
+    pool.Submit([started, released = release_.get_future().share()] {
+      started->set_value();
+      released.wait();
+    });
+    // Tasks run in no particular order: a later one might come before.
+    started->get_future().wait();
   }
   ~BusyPool() { Release(); }
   BusyPool(const BusyPool&) = delete;

@@ -5,7 +5,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <initializer_list>
 #include <span>
 #include <string>
@@ -16,14 +15,17 @@
 namespace quantd::server {
 
 inline std::string BytesOf(std::span<const float> elements) {
-  std::string bytes(elements.size_bytes(), '\0');
-  std::memcpy(bytes.data(), elements.data(), bytes.size());
-  return bytes;
+  if (elements.empty()) {
+    return "";
+  }
+  const void* const address = elements.data();
+  return {static_cast<const char*>(address), elements.size_bytes()};
 }
 
 inline std::vector<float> ElementsOf(const v1::Tensor& tensor) {
   std::vector<float> elements(tensor.data().size() / sizeof(float));
-  std::memcpy(elements.data(), tensor.data().data(), tensor.data().size());
+  tensor.data().copy(static_cast<char*>(static_cast<void*>(elements.data())),
+                     elements.size() * sizeof(float));
   return elements;
 }
 
