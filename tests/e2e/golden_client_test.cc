@@ -1,0 +1,89 @@
+// TensorFlow's bits, from the C++ client through a whole server, as golden_test.py
+// has them from Python; and a tensor of 64 MiB with the default settings of both.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <memory>
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "client/client.h"
+#include "server/log.h"
+#include "server/options.h"
+#include "server/server.h"
+#include "tests/core/same_bits.h"
+#include "tests/golden/golden_cases.h"
+
+namespace quantd {
+namespace {
+
+using core::SameBits;
+
+class ClientAndServer : public testing::Test {
+ protected:
+  void SetUp() override {
+    server::Options options;
+    options.listen = {"127.0.0.1:0"};
+    options.metrics_listen = "";
+    absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, &log_);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = *std::move(server);
+    absl::StatusOr<std::unique_ptr<client::Client>> client =
+        client::Client::Connect({.address = server_->addresses().front()});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+  }
+
+  client::Client& client() { return *client_; }
+
+ private:
+  std::ostringstream log_text_;
+  server::Log log_{server::LogLevel::kInfo, server::LogFormat::kText, log_text_};
+  std::unique_ptr<server::Server> server_;
+  std::unique_ptr<client::Client> client_;
+};
+
+void ExpectSums(const std::vector<float>& actual, const std::vector<double>& expected,
+                const golden::Case& golden) {
+  ASSERT_EQ(actual.size(), expected.size());
+  for (std::size_t i = 0; i < actual.size(); ++i) {
+    EXPECT_NEAR(actual[i], expected[i], golden::GradientTolerance(expected[i], golden.gradients));
+  }
+}
+
+TEST_F(ClientAndServer, GiveTensorFlowsBitsForEveryGoldenCase) {
+  const std::vector<golden::Case> cases = golden::LoadCases();
+  ASSERT_EQ(cases.size(), 118U);
+  for (const golden::Case& golden : cases) {
+    SCOPED_TRACE(golden.name);
+    const client::TensorView inputs{.shape = golden.shape, .values = golden.inputs};
+    if (golden.is_gradient()) {
+      const auto result = client().FakeQuantizeGradient(
+          {.shape = golden.shape, .values = golden.gradients}, inputs, golden.range(), golden.spec);
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_TRUE(SameBits(result->input_gradients, golden.input_gradients));
+      ExpectSums(result->min_gradient, golden.min_gradient, golden);
+      ExpectSums(result->max_gradient, golden.max_gradient, golden);
+    } else {
+      const auto result = client().FakeQuantize(inputs, golden.range(), golden.spec);
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_TRUE(SameBits(result->output, golden.outputs));
+    }
+  }
+}
+
+TEST_F(ClientAndServer, TakeATensorOf64MiBInOneCall) {
+  const std::vector<float> values(std::size_t{16} << 20, 0.4F);
+  const std::vector<std::int64_t> shape = {16, 1 << 20};
+  const float min = 0;
+  const float max = 255;
+  const auto result = client().FakeQuantize({.shape = shape, .values = values},
+                                            {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(SameBits(result->output, std::vector<float>(values.size(), 0)));
+}
+
+}  // namespace
+}  // namespace quantd
