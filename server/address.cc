@@ -17,6 +17,11 @@
 namespace quantd::server {
 namespace {
 
+// Always the loopback (RFC 6761, section 6.3), but unknown to the resolver where
+// there is no /etc/hosts, as in a bare container.
+constexpr std::string_view kLocalhost = "localhost";
+constexpr std::string_view kLoopback = "127.0.0.1";
+
 constexpr std::string_view kUnixPrefix = "unix:";
 
 absl::Status NoAddress(std::string_view address, absl::string_view expected) {
@@ -128,6 +133,9 @@ absl::StatusOr<std::string> ResolveHost(const std::string& host) {
   hints.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
+    if (host == kLocalhost) {
+      return std::string(kLoopback);
+    }
     return absl::NotFoundError(
         absl::StrCat("the host '", host, "' is not known: ", gai_strerror(error)));
   }
@@ -141,6 +149,21 @@ absl::StatusOr<std::string> ResolveHost(const std::string& host) {
         absl::StrCat("the host '", host, "' has no number: ", gai_strerror(error)));
   }
   return std::string(number.data());
+}
+
+std::string BindAddress(const std::string& address) {
+  absl::StatusOr<HostPort> host_port = ParseHostPort(address);
+  if (UnixSocketPath(address).has_value() || !host_port.ok() || host_port->host != kLocalhost) {
+    return address;
+  }
+  addrinfo* found = nullptr;
+  const bool known = getaddrinfo(host_port->host.c_str(), nullptr, nullptr, &found) == 0;
+  const AddressInfoList list(found);
+  if (known) {
+    return address;
+  }
+  host_port->host = kLoopback;
+  return FormatHostPort(*host_port);
 }
 
 bool IsUnixSocketServed(std::string_view path) {

@@ -38,10 +38,15 @@ std::optional<std::string_view> UnixSocketPath(std::string_view address);
 absl::Status CheckListenAddress(std::string_view address);
 
 // The number of the host, as in "127.0.0.1", found with the system's resolver;
-// an IPv4 one where there is one. May wait for a name server.
+// an IPv4 one where there is one. May wait for a name server. "localhost" is the
+// loopback even where the resolver does not know it.
 //
 // Errors: kNotFound, with the resolver's reason.
 absl::StatusOr<std::string> ResolveHost(const std::string& host);
+
+// `address` as it can be bound: the same, but for a "localhost" that the system's
+// resolver does not know, which becomes the loopback's number.
+std::string BindAddress(const std::string& address);
 
 // Whether a process accepts connections on the unix socket at `path`; false for
 // a file that a dead one left behind.

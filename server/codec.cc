@@ -1,7 +1,6 @@
 #include "server/codec.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -229,7 +228,7 @@ FloatElements::FloatElements(std::string_view bytes) {
   if (count == 0) {
     return;
   }
-  if (std::bit_cast<std::uintptr_t>(address) % alignof(float) == 0) {
+  if (reinterpret_cast<std::uintptr_t>(address) % alignof(float) == 0) {
     elements_ = {static_cast<const float*>(address), count};
     return;
   }

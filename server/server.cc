@@ -131,7 +131,8 @@ class Server::Parts {
     builder.RegisterService(&service_);
     std::vector<int> ports(options.listen.size(), 0);
     for (std::size_t i = 0; i < ports.size(); ++i) {
-      builder.AddListeningPort(options.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+      builder.AddListeningPort(BindAddress(options.listen[i]), grpc::InsecureServerCredentials(),
+                               &ports[i]);
     }
     server_ = builder.BuildAndStart();
     return server_ == nullptr ? WhyNotServing(options, ports) : ReportServing(options, ports);

@@ -43,6 +43,17 @@ TEST(CheckListenAddress, TakesHostsAndUnixSockets) {
   EXPECT_FALSE(CheckListenAddress("/run/quantd.sock").ok());
 }
 
+TEST(BindAddress, LeavesWhatTheResolverKnowsOrNobodyDoes) {
+  for (const std::string address :
+       {"127.0.0.1:50051", "[::1]:0", "unix:/tmp/localhost", "no.such.host.invalid:1"}) {
+    EXPECT_EQ(BindAddress(address), address);
+  }
+}
+
+TEST(BindAddress, MakesLocalhostBindableOnEverySystem) {
+  EXPECT_THAT(BindAddress("localhost:0"), testing::AnyOf("localhost:0", "127.0.0.1:0"));
+}
+
 TEST(ResolveHost, KnowsLocalhostAsAnIpv4Number) {
   const auto number = ResolveHost("localhost");
   ASSERT_TRUE(number.ok()) << number.status();
