@@ -172,7 +172,7 @@ class Server::Parts {
 
   absl::Status ReportServing(const Options& options, const std::vector<int>& ports) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
-      addresses_.push_back(WithPort(options.listen[i], ports[i]));
+      addresses_.push_back(WithPort(BindAddress(options.listen[i]), ports[i]));
     }
     grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
     health.SetServingStatus("", true);

@@ -46,7 +46,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // options.listen with the real ports.
+  // options.listen as they were bound: with the real ports.
   const std::vector<std::string>& addresses() const;
 
   // Where metrics are served, as a URL; empty where they are not.
