@@ -1,6 +1,7 @@
 #include "server/options.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <string_view>
 #include <utility>
@@ -44,11 +45,11 @@ struct Flag {
 
 // A flag of one value, read by `parse` into `member` and written by `format`.
 template <typename T, typename Parse, typename Format>
-Flag ValueFlag(std::string name, std::string value_name, std::string description,
-               T Options::*member, Parse parse, Format format) {
-  return {.name = std::move(name),
-          .value_name = std::move(value_name),
-          .description = std::move(description),
+Flag ValueFlag(const std::string& name, const std::string& value_name,
+               const std::string& description, T Options::*member, Parse parse, Format format) {
+  return {.name = name,
+          .value_name = value_name,
+          .description = description,
           .kind = Flag::Kind::kSingle,
           .set = [member, parse](const Values& values, Options& options) -> absl::Status {
             auto value = parse(values.front());
@@ -231,17 +232,18 @@ class Parser {
 
   // Throws CLI::ParseError, also for --help.
   void Parse(const Values& arguments) {
-    Values reversed;  // As CLI11 wants them.
-    for (auto argument = arguments.rbegin(); argument != arguments.rend(); ++argument) {
+    Values split;
+    for (const std::string& argument : arguments) {
       // CLI11 takes the next argument for the value where that is empty.
-      if (argument->starts_with("--") && argument->find('=') == argument->size() - 1) {
-        reversed.emplace_back();
-        reversed.push_back(argument->substr(0, argument->size() - 1));
+      if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
+        split.push_back(argument.substr(0, argument.size() - 1));
+        split.emplace_back();
       } else {
-        reversed.push_back(*argument);
+        split.push_back(argument);
       }
     }
-    app_.parse(std::move(reversed));
+    std::ranges::reverse(split);  // As CLI11 wants them.
+    app_.parse(std::move(split));
   }
 
   // Whether flag number `index` was given.

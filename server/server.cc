@@ -70,6 +70,16 @@ absl::Status CheckUnixSockets(const std::vector<std::string>& addresses) {
   return absl::OkStatus();
 }
 
+absl::Status WhyNotServing(const Options& options, const std::vector<int>& ports) {
+  // gRPC binds in order, and stops at the first failure.
+  const auto failed = std::ranges::find(ports, 0);
+  if (failed == ports.end()) {
+    return absl::InternalError("gRPC did not start");
+  }
+  return CannotListen(options.listen[static_cast<std::size_t>(failed - ports.begin())],
+                      "it cannot be bound");
+}
+
 std::string WithPort(const std::string& address, int port) {
   absl::StatusOr<HostPort> host_port = ParseHostPort(address);
   if (UnixSocketPath(address).has_value() || !host_port.ok()) {
@@ -160,16 +170,6 @@ class Server::Parts {
   }
 
  private:
-  absl::Status WhyNotServing(const Options& options, const std::vector<int>& ports) {
-    // gRPC binds in order, and stops at the first failure.
-    const auto failed = std::ranges::find(ports, 0);
-    if (failed == ports.end()) {
-      return absl::InternalError("gRPC did not start");
-    }
-    return CannotListen(options.listen[static_cast<std::size_t>(failed - ports.begin())],
-                        "it cannot be bound");
-  }
-
   absl::Status ReportServing(const Options& options, const std::vector<int>& ports) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
       addresses_.push_back(WithPort(BindAddress(options.listen[i]), ports[i]));

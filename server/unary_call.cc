@@ -82,10 +82,11 @@ absl::Status UnaryCall::Admit() {
 
 void UnaryCall::Run() {
   absl::StatusOr<grpc::ByteBuffer> answer = MakeAnswer();
-  if (answer.ok()) {
+  const absl::Status status = answer.status();
+  if (status.ok()) {
     *response_ = *std::move(answer);
   }
-  FinishWith(answer.status());
+  FinishWith(status);
 }
 
 absl::StatusOr<grpc::ByteBuffer> UnaryCall::MakeAnswer() const {
