@@ -136,14 +136,16 @@ HWY_INLINE void ColumnRows(const float* input, std::size_t columns, std::size_t 
                            const ColumnParameters* parameters, float levels, float* output) {
   const hn::CappedTag<float, kMaxLanes> d;
   const hn::CappedTag<float, 1> single;
+  const ColumnParameters* block = parameters;
   std::size_t column = 0;
-  for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
-    ColumnStrip<rows, store>(d, input + column, stride, parameters[column / kMaxLanes],
-                             column % kMaxLanes, levels, output + column);
+  for (; column + kMaxLanes <= columns; column += kMaxLanes, ++block) {
+    for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
+      ColumnStrip<rows, store>(d, input + column + lane, stride, *block, lane, levels,
+                               output + column + lane);
+    }
   }
-  for (; column < columns; ++column) {
-    ColumnStrip<rows, Store::kCached>(single, input + column, stride,
-                                      parameters[column / kMaxLanes], column % kMaxLanes, levels,
+  for (std::size_t lane = 0; column < columns; ++column, ++lane) {
+    ColumnStrip<rows, Store::kCached>(single, input + column, stride, *block, lane, levels,
                                       output + column);
   }
 }

@@ -179,17 +179,19 @@ HWY_INLINE void ColumnRows(const float* gradients, const float* inputs, std::siz
                            std::size_t stride, const ColumnParameters* parameters, float levels,
                            float* input_gradients, double* min_sums, double* max_sums) {
   const FloatTag d;
+  const ColumnParameters* block = parameters;
   std::size_t column = 0;
-  for (; column + hn::Lanes(d) <= columns; column += hn::Lanes(d)) {
-    ColumnStrip<rows, store>(d, DoubleTag(), gradients + column, inputs + column, stride,
-                             parameters[column / kMaxLanes], column % kMaxLanes, levels,
-                             input_gradients + column, min_sums + column, max_sums + column);
+  for (; column + kMaxLanes <= columns; column += kMaxLanes, ++block) {
+    for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
+      const std::size_t at = column + lane;
+      ColumnStrip<rows, store>(d, DoubleTag(), gradients + at, inputs + at, stride, *block, lane,
+                               levels, input_gradients + at, min_sums + at, max_sums + at);
+    }
   }
-  for (; column < columns; ++column) {
-    ColumnStrip<rows, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), gradients + column,
-                                      inputs + column, stride, parameters[column / kMaxLanes],
-                                      column % kMaxLanes, levels, input_gradients + column,
-                                      min_sums + column, max_sums + column);
+  for (std::size_t lane = 0; column < columns; ++column, ++lane) {
+    ColumnStrip<rows, Store::kCached>(
+        SingleFloatTag(), SingleDoubleTag(), gradients + column, inputs + column, stride, *block,
+        lane, levels, input_gradients + column, min_sums + column, max_sums + column);
   }
 }
 
