@@ -65,16 +65,15 @@ kernels::Store StoreFor(std::size_t element_count) {
 // Whether `channel` is one of all zeros.
 bool IsZero(const NudgedRange& range, std::size_t channel) { return range.scale[channel] == 0; }
 
-// For each row of a block, the index of the first element.
+// Calls function(first element, columns) for every row of a block.
 template <typename Function>
 void ForEachRow(const ColumnPartition& partition, const ColumnPartition::Block& block,
                 Function function) {
   for (std::size_t row = 0; row < block.rows; ++row) {
-    function((block.first_row + row) * partition.columns() + block.first_column, block.columns);
+    function(partition.FirstElement(block) + row * partition.columns(), block.columns);
   }
   if (block.last_row_columns > 0) {
-    function((block.first_row + block.rows) * partition.columns() + block.first_column,
-             block.last_row_columns);
+    function(partition.LastRowElement(block), block.last_row_columns);
   }
 }
 
