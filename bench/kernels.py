@@ -43,6 +43,13 @@ PEERS = ("eigen", "numpy", "pytorch", "onnxruntime")
 # Larger results are not compared: the kernels do nothing new from here on.
 _LARGEST_COMPARED = 16 * MIB
 
+# Who allocates memory in calls, and keeps it.
+_ALLOCATING = ("pytorch", "onnxruntime")
+
+# A case that takes so long is run in the first rounds only: it would take most of the time.
+_SLOW_SECONDS = 1.0
+_ROUNDS_OF_SLOW = 2
+
 # What one is called in tables, in the order of their rows.
 _TITLES = {
     "memcpy": "memcpy",
@@ -184,7 +191,8 @@ class Contest:
 
     def __init__(self, runners: dict[str, Runner], peers: Iterable[str], sizes: Iterable[int]):
         self.notes: list[str] = []
-        self.seconds: dict[Case, list[float]] = collections.defaultdict(list)
+        # Of each case, by the number of the round.
+        self.seconds: dict[Case, dict[int, float]] = collections.defaultdict(dict)
         self._runner_of: dict[tuple[str, str], Runner] = {
             contender: process for process in runners.values() for contender in process.contenders
             if "eigen" in peers or not contender[0].startswith("eigen")}
@@ -204,6 +212,16 @@ class Contest:
                 if problem:
                     self._drop(case, problem)
 
+    def warm_up(self) -> None:
+        """Lets those that allocate results get their memory, so that it is not measured."""
+        for case in self.cases(max(self.sizes)):
+            if case.contender in _ALLOCATING:
+                try:
+                    self._runner_of[case.contender, case.operation].time(case, 0)
+                except RunnerError as error:
+                    self._drop(case, str(error))
+                    return
+
     def _problem(self, case: Case, expected: "Expectations", folder: pathlib.Path) -> str | None:
         if (case.contender, case.operation) not in self._runner_of:
             return None  # dropped already
@@ -222,13 +240,17 @@ class Contest:
             shuffle(cases)
             # Those that are compared run soon after one another.
             for case in sorted(cases, key=_work):
-                if (case.contender, case.operation) in self._runner_of:
-                    self._run(case, milliseconds)
+                if (case.contender, case.operation) in self._runner_of and not (
+                        number >= _ROUNDS_OF_SLOW and self._is_slow(case)):
+                    self._run(case, number, milliseconds)
 
-    def _run(self, case: Case, milliseconds: float) -> None:
+    def _is_slow(self, case: Case) -> bool:
+        return max(self.seconds[case].values(), default=0) > _SLOW_SECONDS
+
+    def _run(self, case: Case, number: int, milliseconds: float) -> None:
         process = self._runner_of[case.contender, case.operation]
         try:
-            self.seconds[case].append(process.time(case, milliseconds))
+            self.seconds[case][number] = process.time(case, milliseconds)
         except RunnerError as error:
             self._drop(case, str(error))
 
@@ -245,13 +267,12 @@ class Contest:
     def ratio(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
         """In each round how many times faster quantd is than the best of the others."""
         ours = self.seconds.get(Case(comparison.contender, comparison.operation, channels, size))
-        limit = comparison.of_limit
-        others = [seconds for name in comparison.others if (seconds := self.seconds.get(
-            Case(name, _LIMIT_OF[comparison.operation] if limit else comparison.operation,
-                 0 if limit else channels, size)))]
+        others = [seconds for name in comparison.others
+                  if (seconds := self.seconds.get(comparison.other_case(name, channels, size)))]
         if not ours or not others:
             return None
-        return [min(theirs) / our for our, *theirs in zip(ours, *others)]
+        return [min(seconds[number] for seconds in others) / our for number, our in ours.items()
+                if all(number in seconds for seconds in others)]
 
 
 class Expectations:
@@ -307,6 +328,12 @@ class Comparison:
     contender: str = "quantd"
     # Whether the others do the operation's limit instead.
     of_limit: bool = False
+
+    def other_case(self, name: str, channels: int, size: int) -> Case:
+        """What the other one called `name` does."""
+        if self.of_limit:
+            return Case(name, _LIMIT_OF[self.operation], 0, size)
+        return Case(name, self.operation, channels, size)
 
 
 _EIGEN = ("eigen_native", "eigen_avx2")
@@ -393,7 +420,7 @@ def _speeds(contest: Contest, operation: str, channels: int,
             cases = [Case(name, of, columns, size) for size in contest.sizes]
             if any(contest.seconds.get(case) for case in cases):
                 speeds[title] = [
-                    case.bytes_moved() / statistics.median(contest.seconds[case]) / 1e9
+                    case.bytes_moved() / statistics.median(contest.seconds[case].values()) / 1e9
                     if contest.seconds.get(case) else None for case in cases]
     return speeds
 
@@ -434,7 +461,7 @@ def _binding_note(contest: Contest, onnxruntime: Runner, milliseconds: float) ->
     size = contest.sizes[0]
     work = contest.seconds.get(Case("onnxruntime", "forward", 0, size))
     if work:
-        note += (f", {call / statistics.median(work):.0%} of its time for {binary_size(size)} per "
+        note += (f", {call / statistics.median(work.values()):.0%} of its time for {binary_size(size)} per "
                  "tensor. The figures contain it")
     return note + "."
 
@@ -447,7 +474,8 @@ _NOTES = (
     "One thread each, unless the title says all cores. The C++ contenders share one process and "
     "its buffers; numpy and ONNX Runtime write into buffers that are there, too.",
     "PyTorch allocates its result, and a mask for its gradient, with every call: its functions "
-    "take no buffers. Its process keeps freed memory, so that no page faults are counted.",
+    "take no buffers. ONNX Runtime allocates the codes between its two operators. Both processes "
+    "keep freed memory, so that no page faults are counted.",
 )
 
 
@@ -525,6 +553,7 @@ def main(argv: list[str]) -> None:
         contest = Contest(runners, arguments.peers, sizes)
         _say("kernels: comparing results")
         contest.verify(folder)
+        contest.warm_up()
         for number in range(rounds):
             _say(f"kernels: round {number + 1} of {rounds}")
             contest.run_round(number, milliseconds)
@@ -533,7 +562,9 @@ def main(argv: list[str]) -> None:
     tables, plots = _tables_and_plots(contest)
     section = {
         "section": "Kernels",
-        "notes": notes + contest.notes + [f"Medians; rounds: {rounds}."],
+        "notes": notes + contest.notes + [
+            f"Medians; rounds: {rounds}, but {min(rounds, _ROUNDS_OF_SLOW)} of what takes over "
+            f"{_SLOW_SECONDS:g} s a call."],
         "tables": tables,
         "ratios": list(_ratios(contest)),
         "plots": plots,

@@ -13,7 +13,7 @@
 //
 //   time CONTENDER OPERATION CHANNELS BYTES MILLISECONDS
 //
-// is answered by `ok SECONDS` for a call, the mean over at least MILLISECONDS (a
+// is answered by `ok SECONDS` for a call, the median of at least MILLISECONDS (a
 // single call if that takes as long), and each line
 //
 //   write CONTENDER OPERATION CHANNELS BYTES PATH
@@ -25,26 +25,32 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <fstream>
 #include <ios>
 #include <iostream>
+#include <iterator>
 #include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <sstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "bench/aligned_floats.h"
 #include "bench/contenders/contender.h"
 #include "bench/contenders/limits.h"
 #include "core/fake_quantization.h"
+#include "core/quantization.h"
 #include "core/simd_target.h"
 #include "core/worker_pool.h"
 #ifdef QUANTD_BENCH_EIGEN
@@ -130,7 +136,8 @@ std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const flo
 
 bool HasAvx2() {
 #if defined(__x86_64__)
-  return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0;
+  return static_cast<bool>(__builtin_cpu_supports("avx2")) &&
+         static_cast<bool>(__builtin_cpu_supports("fma"));
 #else
   return false;
 #endif
@@ -155,31 +162,36 @@ std::vector<Contender> AllContenders() {
   return contenders;
 }
 
-// The mean duration of a call.
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+// The median duration of a call, so that one that was interrupted counts for
+// little.
 double SecondsPerCall(const Call& call, double least_seconds) {
   using Clock = std::chrono::steady_clock;
-  const auto seconds_since = [](Clock::time_point start) {
-    return std::chrono::duration<double>(Clock::now() - start).count();
-  };
-  const Clock::time_point warm_up = Clock::now();
-  call();
-  const double first = seconds_since(warm_up);
-  if (first >= least_seconds) {
-    return first;
-  }
-  // Looking at the clock after every short call would be measured, too.
-  const auto calls_per_look = static_cast<std::int64_t>(std::max(1.0, 1e-4 / first));
-  const Clock::time_point start = Clock::now();
-  std::int64_t calls = 0;
-  double seconds = 0;
-  while (seconds < least_seconds) {
-    for (std::int64_t i = 0; i < calls_per_look; ++i) {
+  const auto seconds_of = [&](std::int64_t calls) {
+    const Clock::time_point start = Clock::now();
+    for (std::int64_t i = 0; i < calls; ++i) {
       call();
     }
-    calls += calls_per_look;
-    seconds = seconds_since(start);
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const double warm_up = seconds_of(1);
+  if (warm_up >= least_seconds) {
+    return warm_up;
   }
-  return seconds / static_cast<double>(calls);
+  // Looking at the clock after every short call would be measured, too.
+  const auto calls_per_look = static_cast<std::int64_t>(std::max(1.0, 1e-4 / warm_up));
+  std::vector<double> durations;
+  for (double seconds = 0; seconds < least_seconds;) {
+    const double duration = seconds_of(calls_per_look);
+    seconds += duration;
+    durations.push_back(duration / static_cast<double>(calls_per_look));
+  }
+  return Median(std::move(durations));
 }
 
 class Runner {

@@ -50,25 +50,26 @@ async function prepare(operation, channels, bytes) {
   return {call: () => session.run(feeds, fetches), result};
 }
 
-// The mean duration of a call, after one to warm up; of that one if it takes so
-// long.
+// The median duration of a call, after one to warm up; of that one if it takes
+// so long.
 async function secondsPerCall(call, leastSeconds) {
   const now = () => Number(process.hrtime.bigint()) / 1e9;
   let start = now();
   await call();
-  const first = now() - start;
-  if (first >= leastSeconds) {
-    return first;
+  let end = now();
+  if (end - start >= leastSeconds) {
+    return end - start;
   }
-  start = now();
-  let calls = 0;
-  let seconds = 0;
-  while (seconds < leastSeconds) {
+  const durations = [];
+  const until = end + leastSeconds;
+  while (end < until) {
+    start = end;
     await call();
-    ++calls;
-    seconds = now() - start;
+    end = now();
+    durations.push(end - start);
   }
-  return seconds / calls;
+  durations.sort((a, b) => a - b);
+  return durations[Math.floor(durations.length / 2)];
 }
 
 async function answer(line) {

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -49,20 +50,20 @@ class NudgedRange:
 
 
 def seconds_per_call(call: Call, least_seconds: float) -> float:
-    """The mean duration of a call, after one to warm up; of that one if it takes so long."""
+    """The median duration of a call, after one to warm up; of that one if it takes so long."""
     start = time.perf_counter()
     call()
-    first = time.perf_counter() - start
-    if first >= least_seconds:
-        return first
-    start = time.perf_counter()
-    calls = 0
-    seconds = 0.0
-    while seconds < least_seconds:
+    end = time.perf_counter()
+    if end - start >= least_seconds:
+        return end - start
+    durations = []
+    until = end + least_seconds
+    while end < until:
+        start = end
         call()
-        calls += 1
-        seconds = time.perf_counter() - start
-    return seconds / calls
+        end = time.perf_counter()
+        durations.append(end - start)
+    return statistics.median(durations)
 
 
 def serve(contender: str, versions: dict[str, str], prepare: Callable[[int, int], Call]) -> None:
