@@ -216,11 +216,7 @@ class Contest:
         """Lets those that allocate results get their memory, so that it is not measured."""
         for case in self.cases(max(self.sizes)):
             if case.contender in _ALLOCATING:
-                try:
-                    self._runner_of[case.contender, case.operation].time(case, 0)
-                except RunnerError as error:
-                    self._drop(case, str(error))
-                    return
+                self._time(case, 0)
 
     def _problem(self, case: Case, expected: "Expectations", folder: pathlib.Path) -> str | None:
         if (case.contender, case.operation) not in self._runner_of:
@@ -240,23 +236,28 @@ class Contest:
             shuffle(cases)
             # Those that are compared run soon after one another.
             for case in sorted(cases, key=_work):
-                if (case.contender, case.operation) in self._runner_of and not (
-                        number >= _ROUNDS_OF_SLOW and self._is_slow(case)):
-                    self._run(case, number, milliseconds)
+                if number < _ROUNDS_OF_SLOW or not self._is_slow(case):
+                    seconds = self._time(case, milliseconds)
+                    if seconds is not None:
+                        self.seconds[case][number] = seconds
 
     def _is_slow(self, case: Case) -> bool:
-        return max(self.seconds[case].values(), default=0) > _SLOW_SECONDS
+        return max(self.seconds.get(case, {}).values(), default=0) > _SLOW_SECONDS
 
-    def _run(self, case: Case, number: int, milliseconds: float) -> None:
-        process = self._runner_of[case.contender, case.operation]
+    def _time(self, case: Case, milliseconds: float) -> float | None:
+        """Seconds for a call; nothing for a contender that was dropped, or has to be."""
+        process = self._runner_of.get((case.contender, case.operation))
+        if process is None:
+            return None
         try:
-            self.seconds[case][number] = process.time(case, milliseconds)
+            return process.time(case, milliseconds)
         except RunnerError as error:
             self._drop(case, str(error))
+            return None
 
     def _drop(self, case: Case, problem: str) -> None:
-        if case.contender == "quantd":
-            raise RunnerError(f"quantd itself failed at {_describe(case)}: {problem}")
+        if case.contender.startswith("quantd"):
+            raise RunnerError(f"{_TITLES[case.contender]} failed at {_describe(case)}: {problem}")
         self.notes.append(f"**{_TITLES[case.contender]} is left out of {case.operation}**: "
                           f"at {_describe(case)}: {problem}.")
         del self._runner_of[case.contender, case.operation]
@@ -541,6 +542,16 @@ def _say(text: str) -> None:
 def main(argv: list[str]) -> None:
     """Measures, and writes the section of the report as JSON."""
     arguments = _arguments(argv)
+    try:
+        section = measure(arguments)
+    except RunnerError as error:
+        sys.exit(f"kernels: {error}")
+    arguments.output.write_text(json.dumps(section, indent=1, ensure_ascii=False) + "\n",
+                                encoding="utf-8")
+
+
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The section of the report."""
     sizes = (64 * KIB, 256 * KIB) if arguments.quick else SIZES
     rounds, milliseconds = (1, 1.0) if arguments.quick else (arguments.rounds, 50.0)
     notes = list(_NOTES)
@@ -560,7 +571,7 @@ def main(argv: list[str]) -> None:
         if "onnxruntime" in runners:
             notes.append(_binding_note(contest, runners["onnxruntime"], milliseconds))
     tables, plots = _tables_and_plots(contest)
-    section = {
+    return {
         "section": "Kernels",
         "notes": notes + contest.notes + [
             f"Medians; rounds: {rounds}, but {min(rounds, _ROUNDS_OF_SLOW)} of what takes over "
@@ -571,8 +582,6 @@ def main(argv: list[str]) -> None:
         "versions": {name: version for process in runners.values()
                      for name, version in process.versions.items()},
     }
-    arguments.output.write_text(json.dumps(section, indent=1, ensure_ascii=False) + "\n",
-                                encoding="utf-8")
 
 
 if __name__ == "__main__":

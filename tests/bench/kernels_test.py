@@ -27,7 +27,10 @@ class FakeRunner:
 
     def time(self, case, _):
         if case.operation == "forward" and case.channels == 0:
-            return self.seconds[case.contender].pop(0)
+            outcome = self.seconds[case.contender].pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
         return 0.5
 
 
@@ -93,6 +96,23 @@ class ContestTest(unittest.TestCase):
         self.assertEqual(fake.seconds["numpy"], [])
         comparison = kernels.Comparison("forward", ("numpy",), "numpy")
         self.assertEqual(contest.ratio(SIZE, 0, comparison), [30.0, 15.0])
+
+    def test_who_fails_on_the_way_is_left_out_and_the_others_go_on(self):
+        fake = FakeRunner(self.folder)
+        fake.seconds["numpy"] = [1.0, kernels.RunnerError("it ended: out of memory")]
+        contest = kernels.Contest({"fake": fake}, ["numpy"], [SIZE])
+        for number in range(3):
+            contest.run_round(number, 1)
+        (note,) = contest.notes
+        self.assertIn("out of memory", note)
+        self.assertEqual({case.contender for case in contest.seconds}, {"quantd"})
+        self.assertEqual(len(contest.seconds[Case("quantd", "forward", 0, SIZE)]), 3)
+
+    def test_quantd_itself_must_not_fail(self):
+        fake = FakeRunner(self.folder)
+        fake.seconds["quantd"] = [kernels.RunnerError("it ended: out of memory")]
+        with self.assertRaisesRegex(kernels.RunnerError, "quantd failed at forward"):
+            kernels.Contest({"fake": fake}, ["numpy"], [SIZE]).run_round(0, 1)
 
     def test_the_best_of_several_is_compared_with(self):
         contest = self.contest()
