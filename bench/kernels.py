@@ -203,6 +203,10 @@ class Contest:
         return [Case(name, operation, channels, size) for name, operation in self._runner_of
                 for channels in (CHANNELS if operation in _LIMIT_OF else (0,))]
 
+    def takes_part(self, contender: str, operation: str) -> bool:
+        """Whether it is there and was not dropped."""
+        return (contender, operation) in self._runner_of
+
     def verify(self, folder: pathlib.Path) -> None:
         """Drops the contenders whose results differ from quantd's."""
         for size in (size for size in self.sizes if size <= _LARGEST_COMPARED):
@@ -219,8 +223,8 @@ class Contest:
                 self._time(case, 0)
 
     def _problem(self, case: Case, expected: "Expectations", folder: pathlib.Path) -> str | None:
-        if (case.contender, case.operation) not in self._runner_of:
-            return None  # dropped already
+        if not self.takes_part(case.contender, case.operation):
+            return None
         try:
             results = self._runner_of[case.contender, case.operation].write(case,
                                                                             folder / "results.f32")
@@ -568,7 +572,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         for number in range(rounds):
             _say(f"kernels: round {number + 1} of {rounds}")
             contest.run_round(number, milliseconds)
-        if "onnxruntime" in runners:
+        if contest.takes_part("onnxruntime", "forward"):
             notes.append(_binding_note(contest, runners["onnxruntime"], milliseconds))
     tables, plots = _tables_and_plots(contest)
     return {
