@@ -57,6 +57,9 @@ void SetDeadline(grpc::ClientContext& context) {
 }
 
 absl::Status ToAbslStatus(const grpc::Status& status) {
+  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
+    return absl::UnimplementedError("the server does not offer this method");
+  }
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
 }
 
