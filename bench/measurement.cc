@@ -43,7 +43,7 @@ bool Measurement::CallEnded(Clock::time_point start) {
     }
     return true;
   }
-  latencies_.push_back(now - start);
+  latencies_.emplace_back(now - start);
   if (now - begin_->time < limits_.duration || latencies_.size() < limits_.calls ||
       latencies_.size() % limits_.in_flight != 0) {
     return true;
