@@ -11,7 +11,7 @@ BINARIES = os.environ["QUANTD_BINARY_DIR"]
 SCRIPT = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "script/bench")
 
 # The parts of the benchmark and their sections of the report.
-PARTS = {"kernels": "Kernels"}
+PARTS = {"kernels": "Kernels", "rpc": "RPC"}
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess:
