@@ -1,6 +1,7 @@
 """Runs the benchmarks and writes their report; script/bench calls it.
 
-    run.py --binaries FOLDER [--output FOLDER] [--quick] [--rounds N] [--peers LIST] [PART ...]
+    run.py --binaries FOLDER [--output FOLDER] [--quick] [--rounds N] [--peers LIST]
+           [--command TEXT] [PART ...]
 
 The parts are kernels and rpc; both if none is named.
 """
@@ -55,6 +56,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--binaries", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=_FOLDER / "results")
+    parser.add_argument("--command", help="how the reader of the report can call this again")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--peers")
@@ -72,7 +74,8 @@ def main(argv: list[str]) -> None:
     arguments = _arguments(argv)
     parts = [part for part in PARTS if part in (arguments.parts or PARTS)]
     sections = [measure(part, _options_of(part, arguments)) for part in parts]
-    described = machine.describe(arguments.binaries, shlex.join(["script/bench", *argv]))
+    command = arguments.command or shlex.join(["bench/run.py", *argv])
+    described = machine.describe(arguments.binaries, command)
     for section in sections:
         described["versions"] |= section.pop("versions", {})
     results = {"machine": described, "sections": sections}
