@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <future>
 #include <limits>
 #include <random>
@@ -82,6 +83,13 @@ std::vector<float> Expected(const RandomTensor& tensor, const core::Range& range
   return *core::reference::FakeQuantize(tensor.shape(), tensor.values().values, range, spec);
 }
 
+bool WithinAnUlp(float actual, double expected) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto rounded = static_cast<float>(expected);
+  return std::nextafter(rounded, -kInfinity) <= actual &&
+         actual <= std::nextafter(rounded, kInfinity);
+}
+
 class StreamTest : public ::testing::Test {
  protected:
   TestService service_;
@@ -139,8 +147,8 @@ TEST_F(StreamTest, AddsUpTheGradientsOfMinAndMaxForEveryAxis) {
     EXPECT_TRUE(core::SameBits(result->input_gradients, expected->input));
     ASSERT_THAT(result->min_gradient, SizeIs(expected->min.size()));
     for (std::size_t channel = 0; channel < expected->min.size(); ++channel) {
-      EXPECT_FLOAT_EQ(result->min_gradient[channel], static_cast<float>(expected->min[channel]));
-      EXPECT_FLOAT_EQ(result->max_gradient[channel], static_cast<float>(expected->max[channel]));
+      EXPECT_TRUE(WithinAnUlp(result->min_gradient[channel], expected->min[channel]));
+      EXPECT_TRUE(WithinAnUlp(result->max_gradient[channel], expected->max[channel]));
     }
     EXPECT_EQ(result->nudged_range.scale, core::Nudge(range, spec_)->scale);
   }
