@@ -167,7 +167,7 @@ class RangeTrainer {
     if (!clipping.ok()) {
       return clipping.status();
     }
-    const double levels = options_.spec.quant_max() - options_.spec.quant_min();
+    const double levels = options_.spec.levels();
     for (std::size_t channel = 0; channel < channels_.size(); ++channel) {
       ChannelDescent& descent = channels_[channel];
       if (!descent.is_active()) {

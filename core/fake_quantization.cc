@@ -1,6 +1,7 @@
 #include "core/fake_quantization.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <string>
 #include <vector>
@@ -18,6 +19,11 @@ namespace {
 
 // Smaller tensors are done sooner than another thread could begin.
 constexpr std::size_t kParallelElements = 2 * kBlockElements;
+
+// Where elements of a run lie in pieces, this many about a cut are brought
+// together: enough for the widest vectors.
+constexpr std::size_t kRunUnit = 64;
+static_assert(kRunUnit % kernels::kPartialSums == 0);
 
 // Larger outputs do not stay in the cache anyway.
 constexpr std::size_t kStreamingElements = (std::size_t{16} << 20) / sizeof(float);
@@ -77,21 +83,97 @@ void ForEachRow(const ColumnPartition& partition, const ColumnPartition::Block& 
   }
 }
 
+// Walks over the same elements of `inputs` tensors, which lie in pieces of
+// their own, by the runs in which the kernels can take them.
+template <std::size_t inputs>
+class RunReader {
+ public:
+  using Pointers = std::array<ElementPointer, inputs>;
+
+  explicit RunReader(const std::array<const ScatteredElements*, inputs>& elements)
+      : elements_(elements) {}
+
+  // Calls function(pointers, first element, count) for elements `first` to
+  // first + count - 1, in order. Each count is a multiple of `unit`, which is at
+  // most kBlockColumns, but for the last.
+  template <typename Function>
+  void ForEachRun(std::size_t first, std::size_t count, std::size_t unit, Function function) {
+    for (const std::size_t end = first + count; first < end;) {
+      Pointers pointers;
+      std::size_t together = end - first;
+      for (std::size_t i = 0; i < inputs; ++i) {
+        const ScatteredElements::Run run =
+            elements_[i]->RunFrom(first, together, unit, scratch_[i].elements);
+        pointers[i] = run.elements;
+        together = run.count;
+      }
+      function(pointers, first, together);
+      first += together;
+    }
+  }
+
+  // Calls function(pointers, first element, rows, columns) for all elements of
+  // a block: as many rows at a time as lie together.
+  template <typename Function>
+  void ForEachRowsOf(const ColumnPartition& partition, const ColumnPartition::Block& block,
+                     Function function) {
+    const std::size_t stride = partition.columns();
+    if (InOnePiece()) {
+      const std::size_t first = partition.FirstElement(block);
+      Pointers pointers;
+      std::ranges::transform(elements_, pointers.begin(), [&](const ScatteredElements* elements) {
+        return elements->front() + first;
+      });
+      function(pointers, first, block.rows, block.columns);
+    } else if (block.columns == stride) {
+      ForEachRun(partition.FirstElement(block), block.rows * stride, stride,
+                 [&](const Pointers& pointers, std::size_t first, std::size_t count) {
+                   function(pointers, first, count / stride, stride);
+                 });
+    } else {
+      for (std::size_t row = 0; row < block.rows; ++row) {
+        ForEachRow(partition.FirstElement(block) + row * stride, block.columns, function);
+      }
+    }
+    ForEachRow(partition.LastRowElement(block), block.last_row_columns, function);
+  }
+
+ private:
+  struct alignas(64) Scratch {
+    float elements[ColumnPartition::kBlockColumns];
+  };
+
+  bool InOnePiece() const {
+    return std::ranges::all_of(elements_, &ScatteredElements::in_one_piece);
+  }
+
+  // A row whole, however it lies.
+  template <typename Function>
+  void ForEachRow(std::size_t first, std::size_t columns, Function function) {
+    ForEachRun(first, columns, columns,
+               [&](const Pointers& pointers, std::size_t element, std::size_t count) {
+                 function(pointers, element, std::size_t{1}, count);
+               });
+  }
+
+  std::array<const ScatteredElements*, inputs> elements_;
+  std::array<Scratch, inputs> scratch_;
+};
+
 // Adds rows of sums from top to bottom, then the columns of each channel from
 // left to right.
-void AddRowsAndColumns(const ColumnPartition& partition, std::span<double> sums,
-                       std::span<float> channel_sums) {
+std::vector<double> AddRowsAndColumns(const ColumnPartition& partition, std::size_t channel_count,
+                                      std::span<double> sums) {
   const std::size_t columns = partition.columns();
   for (std::size_t row = columns; row < sums.size(); row += columns) {
     for (std::size_t column = 0; column < columns; ++column) {
       sums[column] += sums[row + column];
     }
   }
-  std::vector<double> channels(channel_sums.size());
+  std::vector<double> channels(channel_count);
   partition.ForEachColumn(
       [&](std::size_t column, std::size_t channel) { channels[channel] += sums[column]; });
-  std::ranges::transform(channels, channel_sums.begin(),
-                         [](double sum) { return static_cast<float>(sum); });
+  return channels;
 }
 
 // Calls function(element) for every element of a block that lies in one of
@@ -117,7 +199,7 @@ kernels::ChannelParameters MakeChannelParameters(const NudgedRange& nudged_range
   if (IsZero(nudged_range, channel)) {
     return {};
   }
-  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
+  const auto levels = static_cast<float>(spec.levels());
   const float inverse_scale = levels / (range.max[channel] - range.min[channel]);
   return {.nudged_min = nudged_range.min[channel],
           .nudged_max = nudged_range.max[channel],
@@ -181,7 +263,7 @@ FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayou
   const bool divide = !range.axis.has_value() && spec.numerics == Numerics::kTensorFlow;
   Parameters parameters{.rounding = divide ? kernels::Rounding::kDivideByScale
                                            : kernels::Rounding::kMultiplyByInverseScale,
-                        .levels = static_cast<float>(spec.quant_max() - spec.quant_min())};
+                        .levels = static_cast<float>(spec.levels())};
   for (std::size_t channel = 0; channel < layout.channels; ++channel) {
     parameters.channels.push_back(MakeChannelParameters(nudged_range, range, spec, channel));
   }
@@ -198,7 +280,7 @@ FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayou
   return parameters;
 }
 
-absl::Status FakeQuantization::Apply(std::span<const float> input, std::span<float> output,
+absl::Status FakeQuantization::Apply(const ScatteredElements& input, std::span<float> output,
                                      WorkerPool* pool) const {
   if (absl::Status status = CheckSpan("input", input.size(), element_count()); !status.ok()) {
     return status;
@@ -210,52 +292,61 @@ absl::Status FakeQuantization::Apply(std::span<const float> input, std::span<flo
     return absl::OkStatus();
   }
   if (HasLongRuns(layout_)) {
-    ApplyToRuns(input.data(), output.data(), pool);
+    ApplyToRuns(input, output.data(), pool);
   } else {
-    ApplyToColumns(input.data(), output.data(), pool);
+    ApplyToColumns(input, output.data(), pool);
   }
   return absl::OkStatus();
 }
 
-void FakeQuantization::ApplyToRuns(const float* input, float* output, WorkerPool* pool) const {
+void FakeQuantization::ApplyToRuns(const ScatteredElements& input, float* output,
+                                   WorkerPool* pool) const {
   const RunPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const RunPartition::Block block = partition.block(index);
+    RunReader<1> reader({&input});
     for (std::size_t i = 0; i < block.segment_count; ++i) {
-      const auto [channel, first, count] = partition.segment(block.first_segment + i);
-      if (IsZero(nudged_range_, channel)) {
-        std::fill_n(output + first, count, 0.0F);
+      const RunPartition::Segment segment = partition.segment(block.first_segment + i);
+      if (IsZero(nudged_range_, segment.channel)) {
+        std::fill_n(output + segment.first_element, segment.element_count, 0.0F);
         continue;
       }
-      kernels::FakeQuantizeRun(input + first, count, parameters_->channels[channel],
-                               parameters_->rounding, store, output + first);
+      reader.ForEachRun(segment.first_element, segment.element_count, kRunUnit,
+                        [&](const auto& pointers, std::size_t first, std::size_t count) {
+                          kernels::FakeQuantizeRun(pointers[0], count,
+                                                   parameters_->channels[segment.channel],
+                                                   parameters_->rounding, store, output + first);
+                        });
     }
   });
 }
 
-void FakeQuantization::ApplyToColumns(const float* input, float* output, WorkerPool* pool) const {
+void FakeQuantization::ApplyToColumns(const ScatteredElements& input, float* output,
+                                      WorkerPool* pool) const {
   const ColumnPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const ColumnPartition::Block block = partition.block(index);
     const kernels::ColumnParameters* const columns =
         &parameters_->columns[block.first_column / kernels::kMaxLanes];
-    const auto quantize = [&](std::size_t first, std::size_t rows, std::size_t width) {
-      kernels::FakeQuantizeColumns(input + first, rows, width, partition.columns(), columns,
-                                   parameters_->levels, store, output + first);
-    };
-    quantize(partition.FirstElement(block), block.rows, block.columns);
-    quantize(partition.LastRowElement(block), 1, block.last_row_columns);
+    RunReader<1>({&input}).ForEachRowsOf(
+        partition, block,
+        [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
+          kernels::FakeQuantizeColumns(pointers[0], rows, width, partition.columns(), columns,
+                                       parameters_->levels, store, output + first);
+        });
     // The kernel keeps NaN, but a channel of zeros has none.
     ForEachElementOf(parameters_->zero_columns, partition, block,
                      [&](std::size_t element) { output[element] = 0; });
   });
 }
 
-absl::Status FakeQuantization::ApplyGradient(std::span<const float> gradients,
-                                             std::span<const float> inputs, const Gradients& result,
-                                             WorkerPool* pool) const {
+absl::Status FakeQuantization::ApplyGradient(const ScatteredElements& gradients,
+                                             const ScatteredElements& inputs,
+                                             const Gradients& result, WorkerPool* pool) const {
+  const bool no_sums = result.min_sum.empty() && result.max_sum.empty();
+  const std::size_t sum_count = no_sums ? 0 : channel_count();
   const struct {
     absl::string_view name;
     std::size_t size;
@@ -264,57 +355,78 @@ absl::Status FakeQuantization::ApplyGradient(std::span<const float> gradients,
                {"inputs", inputs.size(), element_count()},
                {"input_gradients", result.input.size(), element_count()},
                {"min_gradient", result.min.size(), channel_count()},
-               {"max_gradient", result.max.size(), channel_count()}};
+               {"max_gradient", result.max.size(), channel_count()},
+               {"min_gradient_sum", result.min_sum.size(), sum_count},
+               {"max_gradient_sum", result.max_sum.size(), sum_count}};
   for (const auto& [name, size, expected] : spans) {
     if (absl::Status status = CheckSpan(name, size, expected); !status.ok()) {
       return status;
     }
   }
-  if (element_count() == 0) {
-    std::ranges::fill(result.min, 0.0F);
-    std::ranges::fill(result.max, 0.0F);
-  } else if (HasLongRuns(layout_)) {
-    ApplyGradientToRuns(gradients.data(), inputs.data(), result, pool);
-  } else {
-    ApplyGradientToColumns(gradients.data(), inputs.data(), result, pool);
+  RangeGradients sums = DifferentiateElements(gradients, inputs, result.input.data(), pool);
+  const auto to_float = [](double sum) { return static_cast<float>(sum); };
+  std::ranges::transform(sums.min, result.min.begin(), to_float);
+  std::ranges::transform(sums.max, result.max.begin(), to_float);
+  if (!no_sums) {
+    std::ranges::copy(sums.min, result.min_sum.begin());
+    std::ranges::copy(sums.max, result.max_sum.begin());
   }
   return absl::OkStatus();
 }
 
-void FakeQuantization::ApplyGradientToRuns(const float* gradients, const float* inputs,
-                                           const Gradients& result, WorkerPool* pool) const {
+FakeQuantization::RangeGradients FakeQuantization::DifferentiateElements(
+    const ScatteredElements& gradients, const ScatteredElements& inputs, float* input_gradients,
+    WorkerPool* pool) const {
+  if (element_count() == 0) {
+    return {.min = std::vector<double>(channel_count()),
+            .max = std::vector<double>(channel_count())};
+  }
+  return HasLongRuns(layout_) ? DifferentiateRuns(gradients, inputs, input_gradients, pool)
+                              : DifferentiateColumns(gradients, inputs, input_gradients, pool);
+}
+
+FakeQuantization::RangeGradients FakeQuantization::DifferentiateRuns(
+    const ScatteredElements& gradients, const ScatteredElements& inputs, float* input_gradients,
+    WorkerPool* pool) const {
   const RunPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
   // One pair of sums for each segment, whichever thread works on it.
   std::vector<kernels::RangeGradients> segment_sums(partition.segment_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const RunPartition::Block block = partition.block(index);
+    RunReader<2> reader({&gradients, &inputs});
     for (std::size_t i = 0; i < block.segment_count; ++i) {
-      const auto [channel, first, count] = partition.segment(block.first_segment + i);
-      if (IsZero(nudged_range_, channel)) {
-        std::copy_n(gradients + first, count, result.input.data() + first);
+      const RunPartition::Segment segment = partition.segment(block.first_segment + i);
+      if (IsZero(nudged_range_, segment.channel)) {
+        gradients.CopyTo(segment.first_element,
+                         {input_gradients + segment.first_element, segment.element_count});
         continue;
       }
-      segment_sums[block.first_segment + i] = kernels::GradientRun(
-          gradients + first, inputs + first, count, parameters_->channels[channel].nudged_min,
-          parameters_->channels[channel].nudged_max, store, result.input.data() + first);
+      const kernels::ChannelParameters& channel = parameters_->channels[segment.channel];
+      kernels::PartialSums sums;
+      reader.ForEachRun(segment.first_element, segment.element_count, kRunUnit,
+                        [&](const auto& pointers, std::size_t first, std::size_t count) {
+                          kernels::GradientRun(pointers[0], pointers[1], count, channel.nudged_min,
+                                               channel.nudged_max, store, input_gradients + first,
+                                               sums);
+                        });
+      segment_sums[block.first_segment + i] = kernels::AddPartialSums(sums);
     }
   });
   // … and these are added in the order of the segments.
-  std::vector<kernels::RangeGradients> sums(channel_count());
+  RangeGradients sums{.min = std::vector<double>(channel_count()),
+                      .max = std::vector<double>(channel_count())};
   for (std::size_t i = 0; i < segment_sums.size(); ++i) {
-    kernels::RangeGradients& sum = sums[partition.segment(i).channel];
-    sum.min += segment_sums[i].min;
-    sum.max += segment_sums[i].max;
+    const std::size_t channel = partition.segment(i).channel;
+    sums.min[channel] += segment_sums[i].min;
+    sums.max[channel] += segment_sums[i].max;
   }
-  for (std::size_t channel = 0; channel < channel_count(); ++channel) {
-    result.min[channel] = static_cast<float>(sums[channel].min);
-    result.max[channel] = static_cast<float>(sums[channel].max);
-  }
+  return sums;
 }
 
-void FakeQuantization::ApplyGradientToColumns(const float* gradients, const float* inputs,
-                                              const Gradients& result, WorkerPool* pool) const {
+FakeQuantization::RangeGradients FakeQuantization::DifferentiateColumns(
+    const ScatteredElements& gradients, const ScatteredElements& inputs, float* input_gradients,
+    WorkerPool* pool) const {
   const ColumnPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
   // One row of sums for each row of blocks, whichever thread works on it.
@@ -326,24 +438,27 @@ void FakeQuantization::ApplyGradientToColumns(const float* gradients, const floa
         &parameters_->columns[block.first_column / kernels::kMaxLanes];
     const std::size_t sums =
         index % partition.row_blocks() * partition.columns() + block.first_column;
-    const auto differentiate = [&](std::size_t first, std::size_t rows, std::size_t width) {
-      kernels::GradientColumns(gradients + first, inputs + first, rows, width, partition.columns(),
-                               columns, parameters_->levels, store, result.input.data() + first,
-                               min_sums.data() + sums, max_sums.data() + sums);
-    };
-    differentiate(partition.FirstElement(block), block.rows, block.columns);
-    differentiate(partition.LastRowElement(block), 1, block.last_row_columns);
-    ForEachElementOf(parameters_->zero_columns, partition, block,
-                     [&](std::size_t element) { result.input[element] = gradients[element]; });
+    RunReader<2>({&gradients, &inputs})
+        .ForEachRowsOf(
+            partition, block,
+            [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
+              kernels::GradientColumns(pointers[0], pointers[1], rows, width, partition.columns(),
+                                       columns, parameters_->levels, store, input_gradients + first,
+                                       min_sums.data() + sums, max_sums.data() + sums);
+            });
+    ForEachElementOf(parameters_->zero_columns, partition, block, [&](std::size_t element) {
+      gradients.CopyTo(element, {input_gradients + element, 1});
+    });
   });
-  AddRowsAndColumns(partition, min_sums, result.min);
-  AddRowsAndColumns(partition, max_sums, result.max);
+  RangeGradients sums{.min = AddRowsAndColumns(partition, channel_count(), min_sums),
+                      .max = AddRowsAndColumns(partition, channel_count(), max_sums)};
   for (std::size_t channel = 0; channel < channel_count(); ++channel) {
     if (IsZero(nudged_range_, channel)) {
-      result.min[channel] = 0;
-      result.max[channel] = 0;
+      sums.min[channel] = 0;
+      sums.max[channel] = 0;
     }
   }
+  return sums;
 }
 
 }  // namespace quantd::core

@@ -13,10 +13,12 @@
 #include <memory>
 #include <span>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/quantization.h"
+#include "core/scattered_elements.h"
 #include "core/tensor_shape.h"
 #include "core/worker_pool.h"
 
@@ -54,7 +56,8 @@ class FakeQuantization {
   const NudgedRange& nudged_range() const { return nudged_range_; }
 
   // Writes the fake-quantized `input` to `output`. Both have element_count()
-  // elements and either do not overlap or are the same. NaN gives NaN,
+  // elements and either do not overlap or, where the input is in one piece, are
+  // the same. NaN gives NaN,
   // infinities give the ends of the nudged range; a channel with
   // min == max == 0 gives zeros whatever its input.
   //
@@ -62,7 +65,12 @@ class FakeQuantization {
   // same bits with any pool and on every SIMD target.
   //
   // Errors: kInvalidArgument where a span has another size.
-  absl::Status Apply(std::span<const float> input, std::span<float> output, WorkerPool* pool) const;
+  absl::Status Apply(const ScatteredElements& input, std::span<float> output,
+                     WorkerPool* pool) const;
+  absl::Status Apply(std::span<const float> input, std::span<float> output,
+                     WorkerPool* pool) const {
+    return Apply(ScatteredElements(input), output, pool);
+  }
 
   // Where the gradients of Apply() go. Does not own the elements.
   struct Gradients {
@@ -74,6 +82,10 @@ class FakeQuantization {
     std::span<float> min;
     // The same for inputs above the nudged range.
     std::span<float> max;
+    // Where they are not empty, what `min` and `max` were before they were
+    // rounded: for adding up those of a tensor's parts.
+    std::span<double> min_sum = {};
+    std::span<double> max_sum = {};
   };
 
   // Writes to `result` the gradients with respect to the input, min and max,
@@ -85,8 +97,12 @@ class FakeQuantization {
   // alone: the same bits with any pool and on every SIMD target.
   //
   // Errors: kInvalidArgument where a span has another size.
-  absl::Status ApplyGradient(std::span<const float> gradients, std::span<const float> inputs,
+  absl::Status ApplyGradient(const ScatteredElements& gradients, const ScatteredElements& inputs,
                              const Gradients& result, WorkerPool* pool) const;
+  absl::Status ApplyGradient(std::span<const float> gradients, std::span<const float> inputs,
+                             const Gradients& result, WorkerPool* pool) const {
+    return ApplyGradient(ScatteredElements(gradients), ScatteredElements(inputs), result, pool);
+  }
 
  private:
   struct Parameters;
@@ -100,12 +116,24 @@ class FakeQuantization {
   static Parameters MakeParameters(const ChannelLayout& layout, const NudgedRange& nudged_range,
                                    const Range& range, const QuantizationSpec& spec);
 
-  void ApplyToRuns(const float* input, float* output, WorkerPool* pool) const;
-  void ApplyToColumns(const float* input, float* output, WorkerPool* pool) const;
-  void ApplyGradientToRuns(const float* gradients, const float* inputs, const Gradients& result,
-                           WorkerPool* pool) const;
-  void ApplyGradientToColumns(const float* gradients, const float* inputs, const Gradients& result,
-                              WorkerPool* pool) const;
+  void ApplyToRuns(const ScatteredElements& input, float* output, WorkerPool* pool) const;
+  void ApplyToColumns(const ScatteredElements& input, float* output, WorkerPool* pool) const;
+
+  // Sums of gradients, one of each a channel.
+  struct RangeGradients {
+    std::vector<double> min;
+    std::vector<double> max;
+  };
+  // Write the input gradients, and return the sums.
+  RangeGradients DifferentiateElements(const ScatteredElements& gradients,
+                                       const ScatteredElements& inputs, float* input_gradients,
+                                       WorkerPool* pool) const;
+  RangeGradients DifferentiateRuns(const ScatteredElements& gradients,
+                                   const ScatteredElements& inputs, float* input_gradients,
+                                   WorkerPool* pool) const;
+  RangeGradients DifferentiateColumns(const ScatteredElements& gradients,
+                                      const ScatteredElements& inputs, float* input_gradients,
+                                      WorkerPool* pool) const;
 
   ChannelLayout layout_;
   NudgedRange nudged_range_;

@@ -35,6 +35,8 @@ struct QuantizationSpec {
   // The lowest and the highest code.
   std::int32_t quant_min() const { return narrow_range ? 1 : 0; }
   std::int32_t quant_max() const { return (std::int32_t{1} << num_bits) - 1; }
+  // The number of steps between them.
+  std::int32_t levels() const { return quant_max() - quant_min(); }
 };
 
 // The real interval that the codes stand for: one for the whole tensor

@@ -50,9 +50,23 @@ Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
 
 Admission::Ticket::~Ticket() { Close(); }
 
+absl::Status Admission::Ticket::Take(std::uint64_t bytes) {
+  absl::Status status = admission_->TakeBytes(bytes);
+  if (status.ok()) {
+    bytes_ += bytes;
+  }
+  return status;
+}
+
+void Admission::Ticket::GiveBack(std::uint64_t bytes) {
+  bytes_ -= bytes;
+  admission_->GiveBackBytes(bytes);
+}
+
 void Admission::Ticket::Release() {
   if (admission_ != nullptr && !std::exchange(released_, true)) {
-    admission_->ReleaseBytes(bytes_);
+    GiveBack(bytes_);
+    admission_->EndRequest();
   }
 }
 
@@ -68,12 +82,10 @@ absl::StatusOr<Admission::Ticket> Admission::Admit(std::uint64_t bytes) {
   if (draining_) {
     return ShuttingDown();
   }
-  // load_.bytes never exceeds the limit, so that this cannot wrap around.
-  if (bytes > max_in_flight_bytes_ - load_.bytes) {
-    return InFlightLimit(bytes, load_.bytes, max_in_flight_bytes_);
+  if (absl::Status status = TakeBytesLocked(bytes); !status.ok()) {
+    return status;
   }
   ++load_.requests;
-  load_.bytes += bytes;
   ++open_calls_;
   return Ticket(this, bytes);
 }
@@ -93,10 +105,28 @@ Admission::Load Admission::load() const {
   return load_;
 }
 
-void Admission::ReleaseBytes(std::uint64_t bytes) {
+absl::Status Admission::TakeBytes(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  return TakeBytesLocked(bytes);
+}
+
+absl::Status Admission::TakeBytesLocked(std::uint64_t bytes) {
+  // load_.bytes never exceeds the limit, so that this cannot wrap around.
+  if (bytes > max_in_flight_bytes_ - load_.bytes) {
+    return InFlightLimit(bytes, load_.bytes, max_in_flight_bytes_);
+  }
+  load_.bytes += bytes;
+  return absl::OkStatus();
+}
+
+void Admission::GiveBackBytes(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  load_.bytes -= bytes;
+}
+
+void Admission::EndRequest() {
   const std::lock_guard lock(mutex_);
   --load_.requests;
-  load_.bytes -= bytes;
 }
 
 void Admission::CloseCall() {

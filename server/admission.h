@@ -18,10 +18,10 @@ namespace quantd::server {
 // tickets.
 class Admission {
  public:
-  // What a call that was let in holds. A call has two ends: when its answer is
-  // ready, its bytes are free for others (Release); when its answer is sent, it
-  // no longer holds up the drain (destruction). Not to be used by two threads
-  // at once.
+  // What a call that was let in holds: bytes, while it works on its messages. A
+  // call has two ends: when its last answer is ready, it counts as a request no
+  // more (Release); when that is sent, it no longer holds up the drain
+  // (destruction). Not to be used by two threads at once.
   class Ticket {
    public:
     // Holds nothing.
@@ -30,7 +30,17 @@ class Admission {
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket();
 
-    // Gives back the bytes. Does nothing the second time.
+    // Takes `bytes` more, for a message. A call that was let in is not stopped
+    // by a drain. Never waits.
+    //
+    // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT where the bytes of all calls
+    // would exceed the limit.
+    absl::Status Take(std::uint64_t bytes);
+
+    // Gives back `bytes` of those that were taken.
+    void GiveBack(std::uint64_t bytes);
+
+    // Gives back all bytes, and ends the request. Does nothing the second time.
     void Release();
 
    private:
@@ -56,11 +66,10 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // Lets in a call whose request has `bytes` bytes. Never waits.
+  // Lets in a call that takes `bytes` at once. Never waits.
   //
-  // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining();
-  // RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT where the bytes of all calls would
-  // exceed the limit.
+  // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining(); those of
+  // Ticket::Take().
   absl::StatusOr<Ticket> Admit(std::uint64_t bytes);
 
   // From now on, lets in no call.
@@ -69,11 +78,14 @@ class Admission {
   // Waits until every ticket is destroyed; returns false at `deadline`.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
-  // The calls whose tickets were not yet released.
+  // The calls whose tickets were not yet released, and their bytes.
   Load load() const;
 
  private:
-  void ReleaseBytes(std::uint64_t bytes);
+  absl::Status TakeBytes(std::uint64_t bytes);
+  absl::Status TakeBytesLocked(std::uint64_t bytes);
+  void GiveBackBytes(std::uint64_t bytes);
+  void EndRequest();
   void CloseCall();
 
   const std::uint64_t max_in_flight_bytes_;

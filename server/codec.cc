@@ -90,23 +90,20 @@ absl::Status CheckDataType(absl::string_view name, v1::DataType type) {
              : UnsupportedDataType(name, type);
 }
 
-// The elements of `tensor`, which are as many as `count`.
-absl::StatusOr<FloatElements> DecodeElements(absl::string_view name, const v1::Tensor& tensor,
-                                             std::size_t count) {
+// That `tensor` has `count` elements, which lie in `bytes`.
+absl::Status CheckElements(absl::string_view name, const v1::Tensor& tensor,
+                           const wire::TensorBytes& bytes, std::size_t count) {
   switch (tensor.storage_case()) {
     case v1::Tensor::kData:
-      if (tensor.data().size() != count * sizeof(float)) {
-        return SizeMismatch(absl::StrCat(name, ".data"), "bytes", tensor.data().size(),
-                            count * sizeof(float));
-      }
-      return FloatElements(std::string_view(tensor.data()));
-    case v1::Tensor::kFloatValues: {
-      const std::span<const float> values = AsSpan(tensor.float_values().values());
-      if (values.size() != count) {
-        return SizeMismatch(absl::StrCat(name, ".float_values"), "elements", values.size(), count);
-      }
-      return FloatElements(values);
-    }
+      return bytes.size() == count * sizeof(float)
+                 ? absl::OkStatus()
+                 : SizeMismatch(absl::StrCat(name, ".data"), "bytes", bytes.size(),
+                                count * sizeof(float));
+    case v1::Tensor::kFloatValues:
+      return bytes.size() == count * sizeof(float)
+                 ? absl::OkStatus()
+                 : SizeMismatch(absl::StrCat(name, ".float_values"), "elements",
+                                bytes.size() / sizeof(float), count);
     case v1::Tensor::kSharedMemory:
       return SharedMemoryUnavailable(name);
     case v1::Tensor::STORAGE_NOT_SET:
@@ -115,7 +112,8 @@ absl::StatusOr<FloatElements> DecodeElements(absl::string_view name, const v1::T
   return NoStorage(name);
 }
 
-absl::StatusOr<FloatTensor> DecodeTensor(absl::string_view name, const v1::Tensor& tensor) {
+absl::StatusOr<FloatTensor> DecodeTensor(absl::string_view name, const v1::Tensor& tensor,
+                                         const wire::TensorBytes& bytes) {
   if (absl::Status status = CheckDataType(name, tensor.data_type()); !status.ok()) {
     return status;
   }
@@ -124,28 +122,24 @@ absl::StatusOr<FloatTensor> DecodeTensor(absl::string_view name, const v1::Tenso
   if (!count.ok()) {
     return WithinField(name, count.status());
   }
-  absl::StatusOr<FloatElements> elements = DecodeElements(name, tensor, *count);
-  if (!elements.ok()) {
-    return elements.status();
+  if (absl::Status status = CheckElements(name, tensor, bytes, *count); !status.ok()) {
+    return status;
   }
-  return FloatTensor{.shape = shape, .elements = *std::move(elements)};
+  return FloatTensor{.shape = shape, .elements = core::ScatteredElements(bytes.pieces())};
 }
 
-// Refers to `request`, which any request with a range and a spec can be.
-template <typename Request>
-absl::StatusOr<core::Range> DecodeRange(const Request& request) {
-  if (!request.has_range()) {
+absl::StatusOr<core::Range> DecodeRange(const v1::Range* range) {
+  if (range == nullptr) {
     return core::InvalidArgument(
         "range is missing; expected one min and one max, or one of each a channel: set range",
         {.reason = std::string(core::reason::kRangeSizeMismatch),
          .field = "range",
          .metadata = {}});
   }
-  const v1::Range& range = request.range();
   return core::Range{
-      .min = AsSpan(range.min()),
-      .max = AsSpan(range.max()),
-      .axis = range.has_axis() ? std::optional<std::int32_t>(range.axis()) : std::nullopt};
+      .min = AsSpan(range->min()),
+      .max = AsSpan(range->max()),
+      .axis = range->has_axis() ? std::optional<std::int32_t>(range->axis()) : std::nullopt};
 }
 
 absl::StatusOr<core::Numerics> DecodeNumerics(v1::Numerics numerics) {
@@ -178,6 +172,30 @@ absl::StatusOr<core::QuantizationSpec> DecodeSpec(const v1::QuantizationSpec& me
   spec.narrow_range = message.narrow_range();
   spec.numerics = *numerics;
   return spec;
+}
+
+struct Quantization {
+  core::Range range;
+  core::QuantizationSpec spec;
+};
+
+// Of any request with a range and a spec.
+template <typename Request>
+absl::StatusOr<Quantization> DecodeQuantization(const Request& request,
+                                                const RequestDefaults& defaults) {
+  const v1::Range* const inherited = defaults.range.has_value() ? &*defaults.range : nullptr;
+  const absl::StatusOr<core::Range> range =
+      DecodeRange(request.has_range() ? &request.range() : inherited);
+  if (!range.ok()) {
+    return range.status();
+  }
+  const bool inherits_spec = !request.has_spec() && defaults.spec.has_value();
+  const absl::StatusOr<core::QuantizationSpec> spec =
+      DecodeSpec(inherits_spec ? *defaults.spec : request.spec());
+  if (!spec.ok()) {
+    return spec.status();
+  }
+  return Quantization{.range = *range, .spec = *spec};
 }
 
 // Shapes are a client's: any length. Enough of one for a message.
@@ -222,63 +240,48 @@ absl::Status CheckSameType(v1::DataType gradients, v1::DataType inputs) {
 
 }  // namespace
 
-FloatElements::FloatElements(std::string_view bytes) {
-  const std::size_t count = bytes.size() / sizeof(float);
-  const void* const address = bytes.data();
-  if (count == 0) {
-    return;
-  }
-  if (reinterpret_cast<std::uintptr_t>(address) % alignof(float) == 0) {
-    elements_ = {static_cast<const float*>(address), count};
-    return;
-  }
-  aligned_copy_.resize(count);
-  std::memcpy(aligned_copy_.data(), address, count * sizeof(float));
-  elements_ = aligned_copy_;
-}
-
-absl::StatusOr<FakeQuantizeArguments> Decode(const v1::FakeQuantizeRequest& request) {
-  if (!request.has_input()) {
+absl::StatusOr<FakeQuantizeArguments> Decode(
+    const wire::ReceivedMessage<v1::FakeQuantizeRequest>& request,
+    const RequestDefaults& defaults) {
+  const v1::FakeQuantizeRequest& message = request.message();
+  if (!message.has_input()) {
     return NoTensor("input");
   }
-  const absl::StatusOr<core::Range> range = DecodeRange(request);
-  if (!range.ok()) {
-    return range.status();
+  const absl::StatusOr<Quantization> quantization = DecodeQuantization(message, defaults);
+  if (!quantization.ok()) {
+    return quantization.status();
   }
-  const absl::StatusOr<core::QuantizationSpec> spec = DecodeSpec(request.spec());
-  if (!spec.ok()) {
-    return spec.status();
-  }
-  absl::StatusOr<FloatTensor> input = DecodeTensor("input", request.input());
+  absl::StatusOr<FloatTensor> input = DecodeTensor("input", message.input(), request.elements(0));
   if (!input.ok()) {
     return input.status();
   }
-  return FakeQuantizeArguments{.input = *std::move(input), .range = *range, .spec = *spec};
+  return FakeQuantizeArguments{
+      .input = *std::move(input), .range = quantization->range, .spec = quantization->spec};
 }
 
 absl::StatusOr<FakeQuantizeGradientArguments> Decode(
-    const v1::FakeQuantizeGradientRequest& request) {
-  if (!request.has_gradients() || !request.has_inputs()) {
-    return NoTensor(request.has_gradients() ? "inputs" : "gradients");
+    const wire::ReceivedMessage<v1::FakeQuantizeGradientRequest>& request,
+    const RequestDefaults& defaults) {
+  const v1::FakeQuantizeGradientRequest& message = request.message();
+  if (!message.has_gradients() || !message.has_inputs()) {
+    return NoTensor(message.has_gradients() ? "inputs" : "gradients");
   }
-  const absl::StatusOr<core::Range> range = DecodeRange(request);
-  if (!range.ok()) {
-    return range.status();
-  }
-  const absl::StatusOr<core::QuantizationSpec> spec = DecodeSpec(request.spec());
-  if (!spec.ok()) {
-    return spec.status();
+  const absl::StatusOr<Quantization> quantization = DecodeQuantization(message, defaults);
+  if (!quantization.ok()) {
+    return quantization.status();
   }
   if (absl::Status status =
-          CheckSameType(request.gradients().data_type(), request.inputs().data_type());
+          CheckSameType(message.gradients().data_type(), message.inputs().data_type());
       !status.ok()) {
     return status;
   }
-  absl::StatusOr<FloatTensor> gradients = DecodeTensor("gradients", request.gradients());
+  absl::StatusOr<FloatTensor> gradients =
+      DecodeTensor("gradients", message.gradients(), request.elements(0));
   if (!gradients.ok()) {
     return gradients.status();
   }
-  absl::StatusOr<FloatTensor> inputs = DecodeTensor("inputs", request.inputs());
+  absl::StatusOr<FloatTensor> inputs =
+      DecodeTensor("inputs", message.inputs(), request.elements(1));
   if (!inputs.ok()) {
     return inputs.status();
   }
@@ -287,20 +290,8 @@ absl::StatusOr<FakeQuantizeGradientArguments> Decode(
   }
   return FakeQuantizeGradientArguments{.gradients = *std::move(gradients),
                                        .inputs = *std::move(inputs),
-                                       .range = *range,
-                                       .spec = *spec};
-}
-
-std::span<float> EncodeTensor(std::span<const std::int64_t> shape, std::size_t count,
-                              v1::Tensor& tensor) {
-  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
-  tensor.mutable_shape()->Assign(shape.begin(), shape.end());
-  std::string& data = *tensor.mutable_data();
-  data.resize(count * sizeof(float));
-  // A string's own buffer is aligned for more than a float, on the heap as
-  // within the string.
-  void* const address = data.data();
-  return {static_cast<float*>(address), count};
+                                       .range = quantization->range,
+                                       .spec = quantization->spec};
 }
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message) {

@@ -5,45 +5,33 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <string_view>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/quantization.h"
+#include "core/scattered_elements.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "wire/received_message.h"
 
 namespace quantd::server {
 
 // The element types that the methods take.
 inline constexpr v1::DataType kSupportedDataTypes[] = {v1::DATA_TYPE_FLOAT32};
 
-// float32 elements that lie where a processor can load them: those given, or a
-// copy where they do not. Refers to what it was made from.
-class FloatElements {
- public:
-  explicit FloatElements(std::span<const float> elements) : elements_(elements) {}
-
-  // From little-endian bytes at any address. A size that is no multiple of 4
-  // loses the rest.
-  explicit FloatElements(std::string_view bytes);
-
-  FloatElements(FloatElements&&) = default;
-  FloatElements& operator=(FloatElements&&) = default;
-
-  std::span<const float> get() const { return elements_; }
-
- private:
-  std::vector<float> aligned_copy_;
-  std::span<const float> elements_;
-};
-
 // A float32 tensor with as many elements as its shape says.
 struct FloatTensor {
   std::span<const std::int64_t> shape;
-  FloatElements elements;
+  core::ScatteredElements elements;
+};
+
+// What the requests of a stream take over from those before them; empty for
+// the first one, and for unary calls.
+struct RequestDefaults {
+  std::optional<v1::Range> range;
+  std::optional<v1::QuantizationSpec> spec;
 };
 
 struct FakeQuantizeArguments {
@@ -68,15 +56,24 @@ struct FakeQuantizeGradientArguments {
 //   SHAPE_MISMATCH             gradients and inputs of different shape or type
 //   RANGE_SIZE_MISMATCH        no range
 //   UNSUPPORTED_NUMERICS       numerics that this server does not know
-// The errors name the field within the request. The result refers to `request`.
-absl::StatusOr<FakeQuantizeArguments> Decode(const v1::FakeQuantizeRequest& request);
+// The errors name the field within the request. What the request leaves out is
+// taken from `defaults`. The result refers to both.
+absl::StatusOr<FakeQuantizeArguments> Decode(
+    const wire::ReceivedMessage<v1::FakeQuantizeRequest>& request, const RequestDefaults& defaults);
 absl::StatusOr<FakeQuantizeGradientArguments> Decode(
-    const v1::FakeQuantizeGradientRequest& request);
+    const wire::ReceivedMessage<v1::FakeQuantizeGradientRequest>& request,
+    const RequestDefaults& defaults);
 
-// Makes `tensor` a float32 tensor of `shape`, and returns where its `count`
-// elements, zeros so far, are to be written.
-std::span<float> EncodeTensor(std::span<const std::int64_t> shape, std::size_t count,
-                              v1::Tensor& tensor);
+// Takes over what later requests may leave out.
+template <typename Request>
+void Remember(const Request& request, RequestDefaults& defaults) {
+  if (request.has_range()) {
+    defaults.range = request.range();
+  }
+  if (request.has_spec()) {
+    defaults.spec = request.spec();
+  }
+}
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message);
 

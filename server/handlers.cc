@@ -6,15 +6,15 @@
 
 #include "core/fake_quantization.h"
 #include "core/simd_target.h"
-#include "server/codec.h"
 #include "version.h"
 
 namespace quantd::server {
 namespace {
 
 // Resizes `field` to `size` zeros, and returns them.
-std::span<float> Resize(std::size_t size, google::protobuf::RepeatedField<float>& field) {
-  field.Resize(static_cast<int>(size), 0.0F);
+template <typename T>
+std::span<T> Resize(std::size_t size, google::protobuf::RepeatedField<T>& field) {
+  field.Resize(static_cast<int>(size), T{});
   return {field.mutable_data(), size};
 }
 
@@ -32,64 +32,61 @@ absl::Status RunKernel(Operation operation, const KernelTensors& tensors, Metric
 
 }  // namespace
 
-absl::StatusOr<v1::FakeQuantizeResponse> HandleFakeQuantize(const v1::FakeQuantizeRequest& request,
-                                                            const HandlerContext& context) {
-  const auto arguments = Decode(request);
-  if (!arguments.ok()) {
-    return arguments.status();
-  }
-  const auto& [input, range, spec] = *arguments;
+absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArguments& arguments,
+                                                        const HandlerContext& context) {
+  const auto& [input, range, spec] = arguments;
   const auto quantization = core::FakeQuantization::Create(input.shape, range, spec);
   if (!quantization.ok()) {
     return quantization.status();
   }
-  v1::FakeQuantizeResponse response;
-  const std::span<const float> elements = input.elements.get();
-  const std::span<float> output =
-      EncodeTensor(input.shape, elements.size(), *response.mutable_output());
-  const KernelTensors tensors{.elements = elements.size(),
-                              .bytes_in = elements.size_bytes(),
-                              .bytes_out = output.size_bytes()};
+  v1::FakeQuantizeResponse rest;
+  EncodeNudgedRange(quantization->nudged_range(), *rest.mutable_nudged_range());
+  wire::OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, input.shape,
+                                input.elements.size(), rest);
+  const std::span<float> output = response.elements();
+  const KernelTensors tensors{
+      .elements = output.size(), .bytes_in = output.size_bytes(), .bytes_out = output.size_bytes()};
   absl::Status status = RunKernel(Operation::kFakeQuantize, tensors, *context.metrics, [&] {
-    return quantization->Apply(elements, output, context.pool);
+    return quantization->Apply(input.elements, output, context.pool);
   });
   if (!status.ok()) {
     return status;
   }
-  EncodeNudgedRange(quantization->nudged_range(), *response.mutable_nudged_range());
+  response.EncodeRest(rest);
   return response;
 }
 
-absl::StatusOr<v1::FakeQuantizeGradientResponse> HandleFakeQuantizeGradient(
-    const v1::FakeQuantizeGradientRequest& request, const HandlerContext& context) {
-  const auto arguments = Decode(request);
-  if (!arguments.ok()) {
-    return arguments.status();
-  }
-  const auto& [gradients, inputs, range, spec] = *arguments;
+absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
+    const FakeQuantizeGradientArguments& arguments, GradientSums sums,
+    const HandlerContext& context) {
+  const auto& [gradients, inputs, range, spec] = arguments;
   const auto quantization = core::FakeQuantization::Create(inputs.shape, range, spec);
   if (!quantization.ok()) {
     return quantization.status();
   }
-  v1::FakeQuantizeGradientResponse response;
-  const std::span<const float> gradient_elements = gradients.elements.get();
-  const std::span<const float> input_elements = inputs.elements.get();
-  const core::FakeQuantization::Gradients result{
-      .input =
-          EncodeTensor(inputs.shape, input_elements.size(), *response.mutable_input_gradients()),
-      .min = Resize(quantization->channel_count(), *response.mutable_min_gradient()),
-      .max = Resize(quantization->channel_count(), *response.mutable_max_gradient())};
-  const KernelTensors tensors{
-      .elements = input_elements.size(),
-      .bytes_in = gradient_elements.size_bytes() + input_elements.size_bytes(),
-      .bytes_out = result.input.size_bytes()};
+  const std::size_t channels = quantization->channel_count();
+  const std::size_t sum_count = sums == GradientSums::kSent ? channels : 0;
+  v1::FakeQuantizeGradientResponse rest;
+  core::FakeQuantization::Gradients result{
+      .input = {},
+      .min = Resize(channels, *rest.mutable_min_gradient()),
+      .max = Resize(channels, *rest.mutable_max_gradient()),
+      .min_sum = Resize(sum_count, *rest.mutable_min_gradient_sum()),
+      .max_sum = Resize(sum_count, *rest.mutable_max_gradient_sum())};
+  EncodeNudgedRange(quantization->nudged_range(), *rest.mutable_nudged_range());
+  wire::OutgoingTensor response(v1::FakeQuantizeGradientResponse::kInputGradientsFieldNumber,
+                                inputs.shape, inputs.elements.size(), rest);
+  result.input = response.elements();
+  const KernelTensors tensors{.elements = result.input.size(),
+                              .bytes_in = 2 * result.input.size_bytes(),
+                              .bytes_out = result.input.size_bytes()};
   absl::Status status = RunKernel(Operation::kFakeQuantizeGradient, tensors, *context.metrics, [&] {
-    return quantization->ApplyGradient(gradient_elements, input_elements, result, context.pool);
+    return quantization->ApplyGradient(gradients.elements, inputs.elements, result, context.pool);
   });
   if (!status.ok()) {
     return status;
   }
-  EncodeNudgedRange(quantization->nudged_range(), *response.mutable_nudged_range());
+  response.EncodeRest(rest);
   return response;
 }
 

@@ -1,4 +1,4 @@
-// What the methods do, without gRPC: from a request message to its response.
+// What the methods do, without gRPC: from a checked request to its response.
 
 #ifndef QUANTD_SERVER_HANDLERS_H_
 #define QUANTD_SERVER_HANDLERS_H_
@@ -9,7 +9,9 @@
 #include "absl/status/statusor.h"
 #include "core/worker_pool.h"
 #include "quantd/v1/quantization_service.pb.h"
+#include "server/codec.h"
 #include "server/metrics.h"
+#include "wire/outgoing_tensor.h"
 
 namespace quantd::server {
 
@@ -21,17 +23,23 @@ struct HandlerContext {
   Metrics* metrics;
 };
 
-// Fake-quantizes request.input. May be called from any number of threads.
+// Fake-quantizes arguments.input into a v1::FakeQuantizeResponse. May be called
+// from any number of threads. Throws std::bad_alloc.
 //
-// Errors: those of Decode() and core::FakeQuantization::Create(), named after
-// the request's fields. Nothing in proportion to the output is allocated before
-// the request has passed all checks.
-absl::StatusOr<v1::FakeQuantizeResponse> HandleFakeQuantize(const v1::FakeQuantizeRequest& request,
-                                                            const HandlerContext& context);
+// Errors: those of core::FakeQuantization::Create(), named after the request's
+// fields. Nothing in proportion to the output is allocated before the arguments
+// have passed all checks.
+absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArguments& arguments,
+                                                        const HandlerContext& context);
 
-// Differentiates HandleFakeQuantize(). Threads and errors as there.
-absl::StatusOr<v1::FakeQuantizeGradientResponse> HandleFakeQuantizeGradient(
-    const v1::FakeQuantizeGradientRequest& request, const HandlerContext& context);
+// Whether an answer has min_gradient_sum and max_gradient_sum.
+enum class GradientSums { kLeftOut, kSent };
+
+// Differentiates HandleFakeQuantize() into a v1::FakeQuantizeGradientResponse.
+// Threads and errors as there.
+absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
+    const FakeQuantizeGradientArguments& arguments, GradientSums sums,
+    const HandlerContext& context);
 
 // What a client may expect of this server.
 struct ServerLimits {

@@ -11,14 +11,31 @@ namespace quantd::server {
 
 inline constexpr std::string_view kServiceName = "quantd.v1.QuantizationService";
 
-enum class Method : std::size_t { kFakeQuantize, kFakeQuantizeGradient, kGetServerInfo };
+enum class Method : std::size_t {
+  kFakeQuantize,
+  kFakeQuantizeGradient,
+  kStreamFakeQuantize,
+  kStreamFakeQuantizeGradient,
+  kGetServerInfo
+};
 
-// The methods' names in the schema, by the enum's numbers.
-inline constexpr std::array<std::string_view, 3> kMethodNames = {
-    "FakeQuantize", "FakeQuantizeGradient", "GetServerInfo"};
+struct MethodDescription {
+  // In the schema.
+  std::string_view name;
+  // As go-grpc-prometheus spells it.
+  std::string_view type;
+};
+
+// By the enum's numbers.
+inline constexpr std::array<MethodDescription, 5> kMethods = {
+    {{.name = "FakeQuantize", .type = "unary"},
+     {.name = "FakeQuantizeGradient", .type = "unary"},
+     {.name = "StreamFakeQuantize", .type = "bidi_stream"},
+     {.name = "StreamFakeQuantizeGradient", .type = "bidi_stream"},
+     {.name = "GetServerInfo", .type = "unary"}}};
 
 constexpr std::string_view MethodName(Method method) {
-  return kMethodNames[static_cast<std::size_t>(method)];
+  return kMethods[static_cast<std::size_t>(method)].name;
 }
 
 }  // namespace quantd::server

@@ -99,8 +99,8 @@ std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
                    .Help("Response messages that were sent.")
                    .Register(registry);
   std::vector<MethodSeries> methods;
-  for (const std::string_view name : kMethodNames) {
-    const Labels labels = {{"grpc_type", "unary"},
+  for (const auto& [name, type] : kMethods) {
+    const Labels labels = {{"grpc_type", std::string(type)},
                            {"grpc_service", std::string(kServiceName)},
                            {"grpc_method", std::string(name)}};
     methods.emplace_back(labels, started, handled, seconds, received, sent);
@@ -200,23 +200,27 @@ void Metrics::MessageReceived(Method method) {
   series_->methods[static_cast<std::size_t>(method)].received.Increment();
 }
 
-void Metrics::EnteredFlight(std::uint64_t request_bytes) {
-  series_->in_flight_requests.Increment();
-  series_->in_flight_bytes.Increment(static_cast<double>(request_bytes));
+void Metrics::MessageSent(Method method) {
+  series_->methods[static_cast<std::size_t>(method)].sent.Increment();
 }
 
-void Metrics::LeftFlight(std::uint64_t request_bytes) {
-  series_->in_flight_requests.Decrement();
-  series_->in_flight_bytes.Decrement(static_cast<double>(request_bytes));
+void Metrics::CallEnteredFlight() { series_->in_flight_requests.Increment(); }
+
+void Metrics::CallLeftFlight() { series_->in_flight_requests.Decrement(); }
+
+void Metrics::MessageEnteredFlight(std::uint64_t bytes) {
+  series_->in_flight_bytes.Increment(static_cast<double>(bytes));
+}
+
+void Metrics::MessageLeftFlight(std::uint64_t bytes) {
+  series_->in_flight_bytes.Decrement(static_cast<double>(bytes));
 }
 
 void Metrics::CallHandled(Method method, const absl::Status& status, Seconds duration) {
   MethodSeries& series = series_->methods[static_cast<std::size_t>(method)];
   series.handled[CodeIndex(status.code())].get().Increment();
   series.seconds.Observe(duration.count());
-  if (status.ok()) {
-    series.sent.Increment();
-  } else if (const auto detail = core::GetErrorDetail(status); detail.has_value()) {
+  if (const auto detail = core::GetErrorDetail(status); detail.has_value()) {
     series_->rejected.Increment(detail->reason);
   }
 }

@@ -48,13 +48,17 @@ class Metrics {
 
   // A call has arrived.
   void CallStarted(Method method);
-  // Its request message was read.
+  // A request message of it was read / a response is about to be sent.
   void MessageReceived(Method method);
-  // It was let in / is about to be answered. Each entry is left once.
-  void EnteredFlight(std::uint64_t request_bytes);
-  void LeftFlight(std::uint64_t request_bytes);
-  // It is about to be answered with `status`. Counts the code, the time, the
-  // answer where it succeeded, and the reason where it was refused with one.
+  void MessageSent(Method method);
+  // It was let in / is about to end. Each entry is left once.
+  void CallEnteredFlight();
+  void CallLeftFlight();
+  // A message of it begins to be worked on / is answered.
+  void MessageEnteredFlight(std::uint64_t bytes);
+  void MessageLeftFlight(std::uint64_t bytes);
+  // It is about to end with `status`. Counts the code, the time, and the reason
+  // where it was refused with one.
   void CallHandled(Method method, const absl::Status& status, Seconds duration);
 
   // A kernel has run for a request that came over gRPC.

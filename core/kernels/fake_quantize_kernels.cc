@@ -7,7 +7,7 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
-#include "core/kernels/store-inl.h"
+#include "core/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -45,7 +45,7 @@ HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V
 
 // Runs of less than two vectors, and what no vector instruction need speed up.
 template <Rounding rounding>
-void ShortRun(const float* input, std::size_t count, const ChannelParameters& channel,
+void ShortRun(ElementPointer input, std::size_t count, const ChannelParameters& channel,
               float* output) {
   const hn::CappedTag<float, 1> d;
   const auto nudged_min = hn::Set(d, channel.nudged_min);
@@ -55,14 +55,14 @@ void ShortRun(const float* input, std::size_t count, const ChannelParameters& ch
       rounding == Rounding::kDivideByScale ? scale : hn::Set(d, channel.inverse_scale);
   const auto lowest_step = hn::Set(d, channel.lowest_step);
   for (std::size_t i = 0; i < count; ++i) {
-    hn::StoreU(FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min, nudged_max,
+    hn::StoreU(FakeQuantizeVector<rounding>(d, LoadElements(d, input + i), nudged_min, nudged_max,
                                             scale, factor, lowest_step),
                d, output + i);
   }
 }
 
 template <Rounding rounding, Store store>
-void Run(const float* input, std::size_t count, const ChannelParameters& channel, float* output) {
+void Run(ElementPointer input, std::size_t count, const ChannelParameters& channel, float* output) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
@@ -79,12 +79,12 @@ void Run(const float* input, std::size_t count, const ChannelParameters& channel
   // The first and the last vector overlap their neighbours instead of being
   // shorter. They are loaded first and stored last, because input and output
   // may be the same.
-  const V first = hn::LoadU(d, input);
-  const V last = hn::LoadU(d, input + count - lanes);
+  const V first = LoadElements(d, input);
+  const V last = LoadElements(d, input + (count - lanes));
   std::size_t i = ElementsToAlignment(output, lanes);
   for (; i + lanes <= count; i += lanes) {
     StoreVector<store>(d,
-                       FakeQuantizeVector<rounding>(d, hn::LoadU(d, input + i), nudged_min,
+                       FakeQuantizeVector<rounding>(d, LoadElements(d, input + i), nudged_min,
                                                     nudged_max, scale, factor, lowest_step),
                        output + i);
   }
@@ -96,7 +96,7 @@ void Run(const float* input, std::size_t count, const ChannelParameters& channel
       output + count - lanes);
 }
 
-void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParameters& channel,
+void FakeQuantizeRun(ElementPointer input, std::size_t count, const ChannelParameters& channel,
                      Rounding rounding, Store store, float* output) {
   const bool divide = rounding == Rounding::kDivideByScale;
   if (store == Store::kStreaming) {
@@ -113,7 +113,7 @@ void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParamet
 // One vector's width of columns in `rows` rows. The parameters, of which `lane`
 // is the first, are loaded once for all of them.
 template <std::size_t rows, Store store, class D>
-HWY_INLINE void ColumnStrip(D d, const float* input, std::size_t stride,
+HWY_INLINE void ColumnStrip(D d, ElementPointer input, std::size_t stride,
                             const ColumnParameters& parameters, std::size_t lane, float levels,
                             float* output) {
   using V = hn::Vec<D>;
@@ -123,16 +123,16 @@ HWY_INLINE void ColumnStrip(D d, const float* input, std::size_t stride,
   const V nudged_min = hn::Mul(lowest_step, scale);
   const V nudged_max = hn::Mul(hn::Add(lowest_step, hn::Set(d, levels)), scale);
   for (std::size_t at = 0; at < rows * stride; at += stride) {
-    StoreVector<store>(
-        d,
-        FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
-            d, hn::LoadU(d, input + at), nudged_min, nudged_max, scale, inverse_scale, lowest_step),
-        output + at);
+    StoreVector<store>(d,
+                       FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
+                           d, LoadElements(d, input + at), nudged_min, nudged_max, scale,
+                           inverse_scale, lowest_step),
+                       output + at);
   }
 }
 
 template <std::size_t rows, Store store>
-HWY_INLINE void ColumnRows(const float* input, std::size_t columns, std::size_t stride,
+HWY_INLINE void ColumnRows(ElementPointer input, std::size_t columns, std::size_t stride,
                            const ColumnParameters* parameters, float levels, float* output) {
   const hn::CappedTag<float, kMaxLanes> d;
   const hn::CappedTag<float, 1> single;
@@ -151,7 +151,7 @@ HWY_INLINE void ColumnRows(const float* input, std::size_t columns, std::size_t 
 }
 
 template <Store store>
-void Columns(const float* input, std::size_t rows, std::size_t columns, std::size_t stride,
+void Columns(ElementPointer input, std::size_t rows, std::size_t columns, std::size_t stride,
              const ColumnParameters* parameters, float levels, float* output) {
   std::size_t row = 0;
   if (stride <= kNarrowStride) {
@@ -166,7 +166,7 @@ void Columns(const float* input, std::size_t rows, std::size_t columns, std::siz
   }
 }
 
-void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
+void FakeQuantizeColumns(ElementPointer input, std::size_t rows, std::size_t columns,
                          std::size_t stride, const ColumnParameters* parameters, float levels,
                          Store store, float* output) {
   const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kMaxLanes>());
@@ -191,12 +191,12 @@ HWY_EXPORT(FakeQuantizeRun);
 HWY_EXPORT(FakeQuantizeColumns);
 HWY_EXPORT(DispatchedTarget);
 
-void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParameters& channel,
+void FakeQuantizeRun(ElementPointer input, std::size_t count, const ChannelParameters& channel,
                      Rounding rounding, Store store, float* output) {
   HWY_DYNAMIC_DISPATCH(FakeQuantizeRun)(input, count, channel, rounding, store, output);
 }
 
-void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
+void FakeQuantizeColumns(ElementPointer input, std::size_t rows, std::size_t columns,
                          std::size_t stride, const ColumnParameters* parameters, float levels,
                          Store store, float* output) {
   HWY_DYNAMIC_DISPATCH(FakeQuantizeColumns)

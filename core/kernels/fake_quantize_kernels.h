@@ -8,20 +8,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "core/element_pointer.h"
 #include "core/kernels/parameters.h"
 
 namespace quantd::core::kernels {
 
 // Fake-quantizes `count` elements of one channel. `input` and `output` either
 // are the same or do not overlap.
-void FakeQuantizeRun(const float* input, std::size_t count, const ChannelParameters& channel,
+void FakeQuantizeRun(ElementPointer input, std::size_t count, const ChannelParameters& channel,
                      Rounding rounding, Store store, float* output);
 
 // Fake-quantizes `rows` rows of `columns` elements, `stride` elements apart;
 // column j has the parameters j % 16 of block j / 16, and all have codes
 // 0..levels above the lowest. Multiplies by the inverse scale.
 // `input` and `output` either are the same or do not overlap.
-void FakeQuantizeColumns(const float* input, std::size_t rows, std::size_t columns,
+void FakeQuantizeColumns(ElementPointer input, std::size_t rows, std::size_t columns,
                          std::size_t stride, const ColumnParameters* parameters, float levels,
                          Store store, float* output);
 

@@ -5,17 +5,13 @@
 #include "hwy/cache_control.h"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
-#include "core/kernels/store-inl.h"
+#include "core/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
-
-// The number of partial sums of a run, whatever the width of a vector.
-constexpr std::size_t kPartialSums = 16;
-static_assert(kPartialSums == kMaxLanes);
 
 // Rows are looked at in groups. Where all inputs of a group lie inside the
 // range, as mostly, the sums are left alone: they start at +0, so that adding
@@ -30,29 +26,28 @@ using SingleDoubleTag = hn::CappedTag<double, 1>;
 
 // Writes one vector of input gradients and returns where inputs lie inside.
 template <Store store, class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Mask<D> StoreInputGradients(D d, const float* HWY_RESTRICT gradients,
-                                           const float* HWY_RESTRICT inputs, V nudged_min,
-                                           V nudged_max, float* HWY_RESTRICT input_gradients) {
-  const V x = hn::LoadU(d, inputs);
+HWY_INLINE hn::Mask<D> StoreInputGradients(D d, ElementPointer gradients, ElementPointer inputs,
+                                           V nudged_min, V nudged_max,
+                                           float* HWY_RESTRICT input_gradients) {
+  const V x = LoadElements(d, inputs);
   const hn::Mask<D> inside = hn::And(hn::Ge(x, nudged_min), hn::Le(x, nudged_max));
   const V factor = hn::IfThenElseZero(inside, hn::Set(d, 1.0F));
-  StoreVector<store>(d, hn::Mul(hn::LoadU(d, gradients), factor), input_gradients);
+  StoreVector<store>(d, hn::Mul(LoadElements(d, gradients), factor), input_gradients);
   return inside;
 }
 
 // Adds to sums, one for each lane of `d`, the gradients of `rows` vectors that
 // lie `stride` elements apart.
 template <class D, class V = hn::Vec<hn::Rebind<float, D>>>
-HWY_INLINE void AddOutside(D d, const float* HWY_RESTRICT gradients,
-                           const float* HWY_RESTRICT inputs, std::size_t rows, std::size_t stride,
-                           V nudged_min, V nudged_max, double* HWY_RESTRICT min_sums,
-                           double* HWY_RESTRICT max_sums) {
+HWY_INLINE void AddOutside(D d, ElementPointer gradients, ElementPointer inputs, std::size_t rows,
+                           std::size_t stride, V nudged_min, V nudged_max,
+                           double* HWY_RESTRICT min_sums, double* HWY_RESTRICT max_sums) {
   const hn::Rebind<float, D> df;
   auto min_sum = hn::LoadU(d, min_sums);
   auto max_sum = hn::LoadU(d, max_sums);
   for (std::size_t row = 0; row < rows; ++row) {
-    const V x = hn::LoadU(df, inputs + row * stride);
-    const V gradient = hn::LoadU(df, gradients + row * stride);
+    const V x = LoadElements(df, inputs + row * stride);
+    const V gradient = LoadElements(df, gradients + row * stride);
     const V below = hn::IfThenElseZero(hn::Lt(x, nudged_min), gradient);
     const V above = hn::IfThenElseZero(hn::Gt(x, nudged_max), gradient);
     min_sum = hn::Add(min_sum, hn::PromoteTo(d, below));
@@ -62,21 +57,11 @@ HWY_INLINE void AddOutside(D d, const float* HWY_RESTRICT gradients,
   hn::StoreU(max_sum, d, max_sums);
 }
 
-double AddPartialSums(double* sums) {
-  for (std::size_t distance = kPartialSums / 2; distance > 0; distance /= 2) {
-    for (std::size_t i = 0; i < distance; ++i) {
-      sums[i] += sums[i + distance];
-    }
-  }
-  return sums[0];
-}
-
 // Up to kGroupRows rows of kPartialSums elements, one after another.
 template <Store store>
-HWY_INLINE void RunGroup(const float* HWY_RESTRICT gradients, const float* HWY_RESTRICT inputs,
-                         std::size_t rows, float nudged_min, float nudged_max,
-                         float* HWY_RESTRICT input_gradients, double* HWY_RESTRICT min_sums,
-                         double* HWY_RESTRICT max_sums) {
+HWY_INLINE void RunGroup(ElementPointer gradients, ElementPointer inputs, std::size_t rows,
+                         float nudged_min, float nudged_max, float* HWY_RESTRICT input_gradients,
+                         double* HWY_RESTRICT min_sums, double* HWY_RESTRICT max_sums) {
   const FloatTag d;
   const auto lower = hn::Set(d, nudged_min);
   const auto upper = hn::Set(d, nudged_max);
@@ -97,15 +82,13 @@ HWY_INLINE void RunGroup(const float* HWY_RESTRICT gradients, const float* HWY_R
 }
 
 template <Store store>
-RangeGradients Run(const float* gradients, const float* inputs, std::size_t count, float nudged_min,
-                   float nudged_max, float* input_gradients) {
-  HWY_ALIGN double min_sums[kPartialSums] = {};
-  HWY_ALIGN double max_sums[kPartialSums] = {};
+void Run(ElementPointer gradients, ElementPointer inputs, std::size_t count, float nudged_min,
+         float nudged_max, float* input_gradients, PartialSums& sums) {
   std::size_t i = 0;
   while (count - i >= kPartialSums) {
     const std::size_t rows = HWY_MIN(kGroupRows, (count - i) / kPartialSums);
     RunGroup<store>(gradients + i, inputs + i, rows, nudged_min, nudged_max, input_gradients + i,
-                    min_sums, max_sums);
+                    sums.min, sums.max);
     i += rows * kPartialSums;
   }
   const SingleFloatTag d;
@@ -114,26 +97,24 @@ RangeGradients Run(const float* gradients, const float* inputs, std::size_t coun
   for (std::size_t sum = 0; i < count; ++i, ++sum) {
     StoreInputGradients<Store::kCached>(d, gradients + i, inputs + i, lower, upper,
                                         input_gradients + i);
-    AddOutside(SingleDoubleTag(), gradients + i, inputs + i, 1, 0, lower, upper, min_sums + sum,
-               max_sums + sum);
+    AddOutside(SingleDoubleTag(), gradients + i, inputs + i, 1, 0, lower, upper, sums.min + sum,
+               sums.max + sum);
   }
-  return {.min = AddPartialSums(min_sums), .max = AddPartialSums(max_sums)};
 }
 
 bool IsAligned(const float* pointer) {
   return ElementsToAlignment(pointer, hn::Lanes(FloatTag())) == 0;
 }
 
-RangeGradients GradientRun(const float* gradients, const float* inputs, std::size_t count,
-                           float nudged_min, float nudged_max, Store store,
-                           float* input_gradients) {
+void GradientRun(ElementPointer gradients, ElementPointer inputs, std::size_t count,
+                 float nudged_min, float nudged_max, Store store, float* input_gradients,
+                 PartialSums& sums) {
   if (store == Store::kStreaming && IsAligned(input_gradients)) {
-    const RangeGradients sums =
-        Run<Store::kStreaming>(gradients, inputs, count, nudged_min, nudged_max, input_gradients);
+    Run<Store::kStreaming>(gradients, inputs, count, nudged_min, nudged_max, input_gradients, sums);
     hwy::FlushStream();
-    return sums;
+    return;
   }
-  return Run<Store::kCached>(gradients, inputs, count, nudged_min, nudged_max, input_gradients);
+  Run<Store::kCached>(gradients, inputs, count, nudged_min, nudged_max, input_gradients, sums);
 }
 
 // The ends of the nudged range of a vector of columns, of which `lane` is the
@@ -153,7 +134,7 @@ HWY_INLINE hn::Vec<D> NudgedMax(D d, const ColumnParameters& parameters, std::si
 // parameters. D and DD are tags of floats and of doubles; a vector of floats is a
 // whole number of those of doubles.
 template <std::size_t rows, Store store, class D, class DD>
-HWY_INLINE void ColumnStrip(D d, DD dd, const float* gradients, const float* inputs,
+HWY_INLINE void ColumnStrip(D d, DD dd, ElementPointer gradients, ElementPointer inputs,
                             std::size_t stride, const ColumnParameters& parameters,
                             std::size_t lane, float levels, float* input_gradients,
                             double* min_sums, double* max_sums) {
@@ -175,7 +156,7 @@ HWY_INLINE void ColumnStrip(D d, DD dd, const float* gradients, const float* inp
 }
 
 template <std::size_t rows, Store store>
-HWY_INLINE void ColumnRows(const float* gradients, const float* inputs, std::size_t columns,
+HWY_INLINE void ColumnRows(ElementPointer gradients, ElementPointer inputs, std::size_t columns,
                            std::size_t stride, const ColumnParameters* parameters, float levels,
                            float* input_gradients, double* min_sums, double* max_sums) {
   const FloatTag d;
@@ -196,7 +177,7 @@ HWY_INLINE void ColumnRows(const float* gradients, const float* inputs, std::siz
 }
 
 template <Store store>
-void Columns(const float* gradients, const float* inputs, std::size_t rows, std::size_t columns,
+void Columns(ElementPointer gradients, ElementPointer inputs, std::size_t rows, std::size_t columns,
              std::size_t stride, const ColumnParameters* parameters, float levels,
              float* input_gradients, double* min_sums, double* max_sums) {
   std::size_t row = 0;
@@ -214,7 +195,7 @@ void Columns(const float* gradients, const float* inputs, std::size_t rows, std:
   }
 }
 
-void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
+void GradientColumns(ElementPointer gradients, ElementPointer inputs, std::size_t rows,
                      std::size_t columns, std::size_t stride, const ColumnParameters* parameters,
                      float levels, Store store, float* input_gradients, double* min_sums,
                      double* max_sums) {
@@ -238,14 +219,24 @@ namespace quantd::core::kernels {
 HWY_EXPORT(GradientRun);
 HWY_EXPORT(GradientColumns);
 
-RangeGradients GradientRun(const float* gradients, const float* inputs, std::size_t count,
-                           float nudged_min, float nudged_max, Store store,
-                           float* input_gradients) {
-  return HWY_DYNAMIC_DISPATCH(GradientRun)(gradients, inputs, count, nudged_min, nudged_max, store,
-                                           input_gradients);
+void GradientRun(ElementPointer gradients, ElementPointer inputs, std::size_t count,
+                 float nudged_min, float nudged_max, Store store, float* input_gradients,
+                 PartialSums& sums) {
+  HWY_DYNAMIC_DISPATCH(GradientRun)
+  (gradients, inputs, count, nudged_min, nudged_max, store, input_gradients, sums);
 }
 
-void GradientColumns(const float* gradients, const float* inputs, std::size_t rows,
+RangeGradients AddPartialSums(PartialSums sums) {
+  for (std::size_t distance = kPartialSums / 2; distance > 0; distance /= 2) {
+    for (std::size_t i = 0; i < distance; ++i) {
+      sums.min[i] += sums.min[i + distance];
+      sums.max[i] += sums.max[i + distance];
+    }
+  }
+  return {.min = sums.min[0], .max = sums.max[0]};
+}
+
+void GradientColumns(ElementPointer gradients, ElementPointer inputs, std::size_t rows,
                      std::size_t columns, std::size_t stride, const ColumnParameters* parameters,
                      float levels, Store store, float* input_gradients, double* min_sums,
                      double* max_sums) {

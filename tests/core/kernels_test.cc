@@ -70,7 +70,7 @@ ChannelParameters Parameters(float min, float max, const QuantizationSpec& spec)
   return {.nudged_min = nudged.min[0],
           .nudged_max = nudged.max[0],
           .scale = nudged.scale[0],
-          .inverse_scale = static_cast<float>(spec.quant_max() - spec.quant_min()) / (max - min),
+          .inverse_scale = static_cast<float>(spec.levels()) / (max - min),
           .lowest_step = static_cast<float>(spec.quant_min() - nudged.zero_point[0])};
 }
 
@@ -136,8 +136,13 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) {
       }
     }
     std::vector<float> output(count + 1, kCanary);
-    const RangeGradients sums = GradientRun(gradients.data(), inputs.data(), count, kMin, kMax,
-                                            Store::kStreaming, output.data());
+    PartialSums partial_sums;
+    const std::size_t first_part = count / 3 / kPartialSums * kPartialSums;
+    GradientRun(gradients.data(), inputs.data(), first_part, kMin, kMax, Store::kCached,
+                output.data(), partial_sums);
+    GradientRun(gradients.data() + first_part, inputs.data() + first_part, count - first_part, kMin,
+                kMax, Store::kStreaming, output.data() + first_part, partial_sums);
+    const RangeGradients sums = AddPartialSums(partial_sums);
     EXPECT_TRUE(SameBits({output.data(), count}, expected)) << count;
     EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
     EXPECT_EQ(sums.min, min_sums[0]) << count;
@@ -148,8 +153,7 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) {
 // Columns with a range each, and the arrays that the kernels take.
 struct Columns {
   Columns(std::size_t count, const QuantizationSpec& spec)
-      : parameters((count + kMaxLanes - 1) / kMaxLanes),
-        levels(static_cast<float>(spec.quant_max() - spec.quant_min())) {
+      : parameters((count + kMaxLanes - 1) / kMaxLanes), levels(static_cast<float>(spec.levels())) {
     std::mt19937 random(3);
     std::uniform_real_distribution<float> bound(0.5, 2);
     for (std::size_t column = 0; column < count; ++column) {

@@ -8,8 +8,8 @@
 #include "tests/server/bad_requests.h"
 #include "tests/server/call_error.h"
 #include "tests/server/raw_call.h"
-#include "tests/server/requests.h"
 #include "tests/server/running_service.h"
+#include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {

@@ -10,7 +10,8 @@
 
 #include "server/admission.h"
 #include "server/handlers.h"
-#include "tests/server/requests.h"
+#include "tests/server/ask.h"
+#include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {
@@ -25,7 +26,7 @@ TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
   const HandlerContext context{.pool = &pool, .metrics = &metrics};
   const v1::FakeQuantizeRequest request = PerTensorRequest(kElements);
   const v1::FakeQuantizeGradientRequest gradient_request = PerChannelGradientRequest();
-  const std::string expected = HandleFakeQuantize(request, context)->output().data();
+  const std::string expected = Ask(request, context)->output().data();
 
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;
@@ -34,12 +35,14 @@ TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
       for (int i = 0; i < kCalls; ++i) {
         metrics.CallStarted(Method::kFakeQuantize);
         auto ticket = admission.Admit(request.ByteSizeLong());
-        metrics.EnteredFlight(request.ByteSizeLong());
-        const auto response = HandleFakeQuantize(request, context);
-        const auto gradient_response = HandleFakeQuantizeGradient(gradient_request, context);
+        metrics.CallEnteredFlight();
+        metrics.MessageEnteredFlight(request.ByteSizeLong());
+        const auto response = Ask(request, context);
+        const auto gradient_response = Ask(gradient_request, context);
         wrong += static_cast<int>(!ticket.ok() || !response.ok() || !gradient_response.ok() ||
                                   response->output().data() != expected);
-        metrics.LeftFlight(request.ByteSizeLong());
+        metrics.MessageLeftFlight(request.ByteSizeLong());
+        metrics.CallLeftFlight();
         metrics.CallHandled(Method::kFakeQuantize, response.status(), Seconds(1e-3));
       }
     });

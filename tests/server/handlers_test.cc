@@ -10,8 +10,9 @@
 #include "core/reference.h"
 #include "core/simd_target.h"
 #include "server/codec.h"
+#include "tests/server/ask.h"
 #include "tests/server/bad_requests.h"
-#include "tests/server/requests.h"
+#include "tests/wire/requests.h"
 #include "version.h"
 
 namespace quantd::server {
@@ -31,11 +32,12 @@ class Handlers : public testing::Test {
 
 TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
   for (const v1::FakeQuantizeRequest& request : {PerChannelRequest(), PerTensorRequest(100'003)}) {
-    const auto response = HandleFakeQuantize(request, context_);
+    const auto response = Ask(request, context_);
     ASSERT_TRUE(response.ok()) << response.status();
-    const auto arguments = Decode(request);
+    const auto received = Receive(request);
+    const auto arguments = Decode(received, {});
     const auto expected = core::reference::FakeQuantize(
-        arguments->input.shape, arguments->input.elements.get(), arguments->range, arguments->spec);
+        arguments->input.shape, FloatsOf(request.input()), arguments->range, arguments->spec);
     EXPECT_EQ(response->output().data(), BytesOf(*expected));
     EXPECT_EQ(response->output().data_type(), v1::DATA_TYPE_FLOAT32);
     EXPECT_THAT(response->output().shape(), testing::ElementsAreArray(request.input().shape()));
@@ -45,12 +47,13 @@ TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
 
 TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
-  const auto response = HandleFakeQuantizeGradient(request, context_);
+  const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
-  const auto arguments = Decode(request);
+  const auto received = Receive(request);
+  const auto arguments = Decode(received, {});
   const auto expected = core::reference::FakeQuantizeGradient(
-      arguments->inputs.shape, arguments->gradients.elements.get(),
-      arguments->inputs.elements.get(), arguments->range, arguments->spec);
+      arguments->inputs.shape, FloatsOf(request.gradients()), FloatsOf(request.inputs()),
+      arguments->range, arguments->spec);
   EXPECT_EQ(response->input_gradients().data(), BytesOf(expected->input));
   ASSERT_EQ(response->min_gradient_size(), 3);
   for (int channel = 0; channel < 3; ++channel) {
@@ -62,10 +65,26 @@ TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
   EXPECT_EQ(response->nudged_range().scale_size(), 3);
 }
 
+TEST_F(Handlers, SendTheSumsBeforeTheyAreRoundedWhereAsked) {
+  const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
+  const auto without = Ask(request, context_, GradientSums::kLeftOut);
+  ASSERT_TRUE(without.ok()) << without.status();
+  EXPECT_THAT(without->min_gradient_sum(), IsEmpty());
+  EXPECT_THAT(without->max_gradient_sum(), IsEmpty());
+  const auto with = Ask(request, context_, GradientSums::kSent);
+  ASSERT_TRUE(with.ok()) << with.status();
+  ASSERT_EQ(with->min_gradient_sum_size(), 3);
+  ASSERT_EQ(with->max_gradient_sum_size(), 3);
+  for (int channel = 0; channel < 3; ++channel) {
+    EXPECT_EQ(static_cast<float>(with->min_gradient_sum(channel)), with->min_gradient(channel));
+    EXPECT_EQ(static_cast<float>(with->max_gradient_sum(channel)), with->max_gradient(channel));
+  }
+}
+
 TEST_F(Handlers, TakeAScalar) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   request.mutable_input()->clear_shape();
-  const auto response = HandleFakeQuantize(request, context_);
+  const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_THAT(response->output().shape(), IsEmpty());
   EXPECT_EQ(response->output().data().size(), sizeof(float));
@@ -74,7 +93,7 @@ TEST_F(Handlers, TakeAScalar) {
 TEST_F(Handlers, TakeAnEmptyTensor) {
   v1::FakeQuantizeRequest request = PerTensorRequest(0);
   request.mutable_input()->add_shape(1000);
-  const auto response = HandleFakeQuantize(request, context_);
+  const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_TRUE(response->output().has_data());
   EXPECT_THAT(response->output().data(), IsEmpty());
@@ -86,7 +105,7 @@ TEST_F(Handlers, GiveZeroGradientsForAnEmptyTensor) {
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   *request.mutable_gradients() = MakeTensor({0, 3}, {});
   *request.mutable_inputs() = MakeTensor({0, 3}, {});
-  const auto response = HandleFakeQuantizeGradient(request, context_);
+  const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
   EXPECT_THAT(response->min_gradient(), ElementsAre(0, 0, 0));
   EXPECT_THAT(response->max_gradient(), ElementsAre(0, 0, 0));
@@ -109,7 +128,7 @@ void ExpectRefusal(const BadRequest<Request>& bad, Request request, Handler hand
 TEST_F(Handlers, RefuseEveryBadRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeRequests()) {
     ExpectRefusal(bad, PerChannelRequest(), [this](const v1::FakeQuantizeRequest& request) {
-      return HandleFakeQuantize(request, context_).status();
+      return Ask(request, context_).status();
     });
   }
 }
@@ -118,7 +137,7 @@ TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeGradientRequests()) {
     ExpectRefusal(bad, PerChannelGradientRequest(),
                   [this](const v1::FakeQuantizeGradientRequest& request) {
-                    return HandleFakeQuantizeGradient(request, context_).status();
+                    return Ask(request, context_).status();
                   });
   }
 }
@@ -126,10 +145,10 @@ TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
 TEST_F(Handlers, CountOnlyWhatWasComputed) {
   v1::FakeQuantizeRequest bad = PerTensorRequest(10);
   bad.clear_range();
-  EXPECT_FALSE(HandleFakeQuantize(bad, context_).ok());
+  EXPECT_FALSE(Ask(bad, context_).ok());
   EXPECT_THAT(metrics_.Text(), HasSubstr("quantd_elements_total{operation=\"fake_quantize\"} 0\n"));
-  EXPECT_TRUE(HandleFakeQuantize(PerTensorRequest(10), context_).ok());
-  EXPECT_TRUE(HandleFakeQuantizeGradient(PerChannelGradientRequest(), context_).ok());
+  EXPECT_TRUE(Ask(PerTensorRequest(10), context_).ok());
+  EXPECT_TRUE(Ask(PerChannelGradientRequest(), context_).ok());
   const std::string text = metrics_.Text();
   for (const char* line :
        {"quantd_elements_total{operation=\"fake_quantize\"} 10\n",

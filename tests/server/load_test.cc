@@ -8,9 +8,9 @@
 #include <string>
 
 #include "tests/server/call_error.h"
-#include "tests/server/requests.h"
 #include "tests/server/running_service.h"
 #include "tests/server/wait_until.h"
+#include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {

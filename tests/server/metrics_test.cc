@@ -52,6 +52,7 @@ TEST(Metrics, CountACallThatSucceeds) {
   Metrics metrics("TEST");
   metrics.CallStarted(Method::kFakeQuantize);
   metrics.MessageReceived(Method::kFakeQuantize);
+  metrics.MessageSent(Method::kFakeQuantize);
   metrics.CallHandled(Method::kFakeQuantize, absl::OkStatus(), Seconds(0.5));
   const std::string text = metrics.Text();
   EXPECT_THAT(text, HasSubstr(Line("grpc_server_started_total", 1)));
@@ -86,9 +87,12 @@ TEST(Metrics, CountAReasonThatTheyDoNotKnow) {
 
 TEST(Metrics, ShowWhatIsInFlight) {
   Metrics metrics("TEST");
-  metrics.EnteredFlight(100);
-  metrics.EnteredFlight(20);
-  metrics.LeftFlight(100);
+  metrics.CallEnteredFlight();
+  metrics.MessageEnteredFlight(100);
+  metrics.CallEnteredFlight();
+  metrics.MessageEnteredFlight(20);
+  metrics.MessageLeftFlight(100);
+  metrics.CallLeftFlight();
   EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
   EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_bytes 20\n"));
 }

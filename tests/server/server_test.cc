@@ -14,9 +14,9 @@
 #include "tests/server/call_error.h"
 #include "tests/server/http_get.h"
 #include "tests/server/raw_call.h"
-#include "tests/server/requests.h"
 #include "tests/server/running_server.h"
 #include "tests/server/wait_until.h"
+#include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {

@@ -5,8 +5,8 @@
 
 #include <string>
 
-#include "tests/server/requests.h"
 #include "tests/server/running_service.h"
+#include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {

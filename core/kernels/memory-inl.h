@@ -1,16 +1,19 @@
-// Storing a vector in the way that a kernel was asked to. Included once for each
+// Loading a vector from any address, and storing it in the way that a kernel was
+// asked to. Included once for each
 // SIMD target.
 
-#if defined(QUANTD_CORE_KERNELS_STORE_INL_H_) == defined(HWY_TARGET_TOGGLE)
-#ifdef QUANTD_CORE_KERNELS_STORE_INL_H_
-#undef QUANTD_CORE_KERNELS_STORE_INL_H_
+#if defined(QUANTD_CORE_KERNELS_MEMORY_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUANTD_CORE_KERNELS_MEMORY_INL_H_
+#undef QUANTD_CORE_KERNELS_MEMORY_INL_H_
 #else
-#define QUANTD_CORE_KERNELS_STORE_INL_H_
+#define QUANTD_CORE_KERNELS_MEMORY_INL_H_
 #endif
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
+#include "core/element_pointer.h"
 #include "core/kernels/parameters.h"
 #include "hwy/highway.h"
 
@@ -33,6 +36,19 @@ HWY_INLINE std::size_t ElementsToAlignment(const float* pointer, std::size_t lan
 constexpr std::size_t kNarrowStride = 256;
 constexpr std::size_t kNarrowRows = 4;
 
+// Highway's instructions for whole vectors load from any address, but a single
+// lane is a plain float to it.
+template <class D>
+HWY_INLINE hn::Vec<D> LoadElements(D d, ElementPointer from) {
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    float element;
+    std::memcpy(&element, from.bytes(), sizeof(element));
+    return hn::Set(d, element);
+  } else {
+    return hn::LoadU(d, reinterpret_cast<const float*>(from.bytes()));
+  }
+}
+
 // Precondition: `to` is aligned if `store` is kStreaming.
 template <Store store, class D>
 HWY_INLINE void StoreVector(D d, hn::Vec<D> v, float* to) {
@@ -46,4 +62,4 @@ HWY_INLINE void StoreVector(D d, hn::Vec<D> v, float* to) {
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
-#endif  // QUANTD_CORE_KERNELS_STORE_INL_H_
+#endif  // QUANTD_CORE_KERNELS_MEMORY_INL_H_

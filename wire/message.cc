@@ -1,4 +1,4 @@
-#include "server/wire.h"
+#include "wire/message.h"
 
 #include <grpcpp/impl/codegen/proto_utils.h>
 #include <grpcpp/support/proto_buffer_reader.h>
@@ -9,7 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/error.h"
 
-namespace quantd::server {
+namespace quantd::wire {
 
 absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
   // The reader wants a buffer of its own; the bytes are shared.
@@ -18,9 +18,14 @@ absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::Mess
   if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) {
     return absl::OkStatus();
   }
+  return MalformedMessage(buffer, message);
+}
+
+absl::Status MalformedMessage(const grpc::ByteBuffer& buffer,
+                              const google::protobuf::MessageLite& message) {
   return core::InvalidArgument(
-      absl::StrCat("the request's ", buffer.Length(), " bytes are not a ", message.GetTypeName(),
-                   "; expected a protobuf message of this type: make the client from quantd's "
+      absl::StrCat("the message's ", buffer.Length(), " bytes are not a ", message.GetTypeName(),
+                   "; expected a protobuf message of this type: make the sender from quantd's "
                    ".proto files"),
       {.reason = std::string(core::reason::kMalformedMessage),
        .field = {},
@@ -42,4 +47,4 @@ absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::Messag
   return buffer;
 }
 
-}  // namespace quantd::server
+}  // namespace quantd::wire

@@ -1,4 +1,4 @@
-#include "server/wire.h"
+#include "wire/message.h"
 
 #include <grpcpp/support/slice.h>
 #include <gtest/gtest.h>
@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "core/error.h"
-#include "tests/server/requests.h"
+#include "tests/wire/requests.h"
 
-namespace quantd::server {
+namespace quantd::wire {
 namespace {
 
 grpc::ByteBuffer BufferOf(const std::string& bytes, std::size_t slice_size) {
@@ -70,4 +70,4 @@ TEST(SerializeMessage, WritesWhatParses) {
 }
 
 }  // namespace
-}  // namespace quantd::server
+}  // namespace quantd::wire

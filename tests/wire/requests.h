@@ -1,7 +1,7 @@
 // Requests to begin tests with.
 
-#ifndef QUANTD_TESTS_SERVER_REQUESTS_H_
-#define QUANTD_TESTS_SERVER_REQUESTS_H_
+#ifndef QUANTD_TESTS_WIRE_REQUESTS_H_
+#define QUANTD_TESTS_WIRE_REQUESTS_H_
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 #include "quantd/v1/quantization_service.pb.h"
 
-namespace quantd::server {
+namespace quantd {
 
 inline std::string BytesOf(std::span<const float> elements) {
   if (elements.empty()) {
@@ -22,7 +22,7 @@ inline std::string BytesOf(std::span<const float> elements) {
   return {static_cast<const char*>(address), elements.size_bytes()};
 }
 
-inline std::vector<float> ElementsOf(const v1::Tensor& tensor) {
+inline std::vector<float> FloatsOf(const v1::Tensor& tensor) {
   std::vector<float> elements(tensor.data().size() / sizeof(float));
   tensor.data().copy(static_cast<char*>(static_cast<void*>(elements.data())),
                      elements.size() * sizeof(float));
@@ -77,6 +77,6 @@ inline v1::FakeQuantizeRequest PerTensorRequest(std::size_t count) {
   return request;
 }
 
-}  // namespace quantd::server
+}  // namespace quantd
 
-#endif  // QUANTD_TESTS_SERVER_REQUESTS_H_
+#endif  // QUANTD_TESTS_WIRE_REQUESTS_H_

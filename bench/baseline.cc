@@ -1,0 +1,126 @@
+#include "bench/baseline.h"
+
+#include <grpcpp/grpcpp.h>
+#include <pthread.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <csignal>
+#include <cstddef>
+#include <iostream>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "bench/channel_argument.h"
+
+namespace quantd::bench {
+namespace {
+
+constexpr int kExitSuccess = 0;
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+// How long calls may still run after a signal.
+constexpr std::chrono::seconds kShutdownTimeout{1};
+
+struct Flags {
+  std::vector<std::string> listen;
+  std::vector<std::string> channel_arguments;
+};
+
+// Blocks the signals that stop the server in this thread and those it starts:
+// they are for sigwait() alone.
+sigset_t BlockStopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+// Parses the flags into `flags`; returns the exit code where that is all there
+// is to do.
+std::optional<int> ParseFlags(const std::string& name, int argc, char** argv, Flags& flags) {
+  CLI::App app("A server that quantd is compared with.", name);
+  app.add_option("--listen", flags.listen, "HOST:PORT or unix:PATH; may be repeated")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_option("--channel_argument", flags.channel_arguments,
+                 "NAME=VALUE, a setting of gRPC; may be repeated")
+      ->allow_extra_args(false);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitSuccess : kExitUsage;
+  }
+  return std::nullopt;
+}
+
+absl::Status AddChannelArguments(const std::vector<std::string>& texts,
+                                 grpc::ServerBuilder& builder) {
+  for (const std::string& text : texts) {
+    const absl::StatusOr<ChannelArgument> argument = ParseChannelArgument(text);
+    if (!argument.ok()) {
+      return argument.status();
+    }
+    std::visit([&](const auto& value) { builder.AddChannelArgument(argument->name, value); },
+               argument->value);
+  }
+  return absl::OkStatus();
+}
+
+// `address` with the port that it was bound to.
+std::string BoundAddress(const std::string& address, int port) {
+  return absl::StartsWith(address, "unix:")
+             ? address
+             : absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+}
+
+}  // namespace
+
+int ServeBaseline(const std::string& name, grpc::Service& service, int argc, char** argv) {
+  const sigset_t stop_signals = BlockStopSignals();
+  Flags flags;
+  if (const auto code = ParseFlags(name, argc, argv, flags); code.has_value()) {
+    return *code;
+  }
+  grpc::ServerBuilder builder;
+  builder.SetMaxReceiveMessageSize(-1);
+  builder.SetMaxSendMessageSize(-1);
+  builder.RegisterService(&service);
+  if (const absl::Status status = AddChannelArguments(flags.channel_arguments, builder);
+      !status.ok()) {
+    std::cerr << name << ": " << status.message() << "\n";
+    return kExitUsage;
+  }
+  std::vector<int> ports(flags.listen.size(), 0);
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    builder.AddListeningPort(flags.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+  }
+  const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr) {
+    std::cerr << name << ": cannot listen on all of " << absl::StrJoin(flags.listen, ", ")
+              << "; expected addresses of this machine that are free\n";
+    return kExitFailure;
+  }
+  std::vector<std::string> addresses;
+  for (std::size_t i = 0; i < ports.size(); ++i) {
+    addresses.push_back(BoundAddress(flags.listen[i], ports[i]));
+  }
+  std::cout << name << " serving on " << absl::StrJoin(addresses, ", ") << std::endl;
+
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  server->Shutdown(std::chrono::system_clock::now() + kShutdownTimeout);
+  server->Wait();
+  return kExitSuccess;
+}
+
+}  // namespace quantd::bench

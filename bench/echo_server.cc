@@ -1,0 +1,150 @@
+// gRPC's own limit on a machine: a server of QuantizationService that sends
+// every request's bytes back as they came, without a look at them.
+//
+//   echo_server --listen localhost:50052 --channel_argument grpc.http2.max_frame_size=1048576
+
+#include <grpcpp/grpcpp.h>
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+#include "bench/baseline.h"
+#include "quantd/v1/quantization_service.grpc.pb.h"
+
+namespace quantd::bench {
+namespace {
+
+// As many messages of a stream as are held while their answers wait to be sent.
+constexpr std::size_t kMaxQueuedMessages = 64;
+
+// Owns itself until gRPC is done with it.
+class UnaryEcho final : public grpc::ServerUnaryReactor {
+ public:
+  static grpc::ServerUnaryReactor* Start(const grpc::ByteBuffer& request,
+                                         grpc::ByteBuffer& response) {
+    auto echo = std::make_unique<UnaryEcho>();
+    // Shares the bytes.
+    response = request;
+    echo->Finish(request.Valid() ? grpc::Status::OK : grpc::Status::CANCELLED);
+    return echo.release();
+  }
+
+  void OnDone() override { const std::unique_ptr<UnaryEcho> ends_here(this); }
+};
+
+// Reads on while it writes. Owns itself until gRPC is done with it.
+class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Start() {
+    auto echo = std::make_unique<StreamEcho>();
+    echo->StartRead(&echo->incoming_);
+    return echo.release();
+  }
+
+  void OnReadDone(bool ok) override {
+    Take([&] {
+      reading_ = false;
+      ended_ = !ok;
+      if (ok) {
+        queue_.push_back(std::exchange(incoming_, grpc::ByteBuffer()));
+      }
+    });
+  }
+
+  void OnWriteDone(bool ok) override {
+    Take([&] {
+      writing_ = false;
+      queue_.pop_front();
+      if (!ok) {
+        // Nobody listens any more.
+        queue_.clear();
+      }
+    });
+  }
+
+  void OnDone() override { const std::unique_ptr<StreamEcho> ends_here(this); }
+
+ private:
+  struct Step {
+    const grpc::ByteBuffer* write = nullptr;
+    bool read = false;
+    bool finish = false;
+  };
+
+  // Notes an event, and starts what can be started now.
+  template <typename Event>
+  void Take(const Event& event) {
+    const Step step = [&] {
+      const std::lock_guard lock(mutex_);
+      event();
+      return NextStep();
+    }();
+    if (step.write != nullptr) {
+      StartWrite(step.write);
+    }
+    if (step.read) {
+      StartRead(&incoming_);
+    }
+    if (step.finish) {
+      Finish(grpc::Status::OK);
+    }
+  }
+
+  Step NextStep() {
+    Step step;
+    if (!writing_ && !queue_.empty()) {
+      writing_ = true;
+      step.write = &queue_.front();
+    }
+    if (!reading_ && !ended_ && queue_.size() < kMaxQueuedMessages) {
+      reading_ = true;
+      step.read = true;
+    }
+    step.finish = ended_ && queue_.empty();
+    return step;
+  }
+
+  // Belongs to the read that is under way.
+  grpc::ByteBuffer incoming_;
+  std::mutex mutex_;
+  // The first one is being written.
+  std::deque<grpc::ByteBuffer> queue_;
+  bool reading_ = true;
+  bool writing_ = false;
+  // The client sends nothing more.
+  bool ended_ = false;
+};
+
+// Methods that are not overridden are answered UNIMPLEMENTED; none is left to
+// gRPC's synchronous threads, which quantd does without.
+using RawService = v1::QuantizationService::WithRawCallbackMethod_FakeQuantize<
+    v1::QuantizationService::WithRawCallbackMethod_FakeQuantizeGradient<
+        v1::QuantizationService::WithRawCallbackMethod_StreamFakeQuantize<
+            v1::QuantizationService::WithRawCallbackMethod_StreamFakeQuantizeGradient<
+                v1::QuantizationService::WithRawCallbackMethod_GetServerInfo<
+                    v1::QuantizationService::Service>>>>>;
+
+class EchoService final : public RawService {
+ public:
+  grpc::ServerUnaryReactor* FakeQuantize(grpc::CallbackServerContext* /*context*/,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override {
+    return UnaryEcho::Start(*request, *response);
+  }
+
+  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamFakeQuantize(
+      grpc::CallbackServerContext* /*context*/) override {
+    return StreamEcho::Start();
+  }
+};
+
+}  // namespace
+}  // namespace quantd::bench
+
+int main(int argc, char** argv) {
+  quantd::bench::EchoService service;
+  return quantd::bench::ServeBaseline("echo_server", service, argc, argv);
+}

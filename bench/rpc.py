@@ -1,0 +1,435 @@
+"""Measures quantd over gRPC next to gRPC's own limit and to the ordinary way, as JSON.
+
+  /usr/bin/python3 bench/rpc.py --binaries build/release/bin --output rpc.json
+
+Three servers run at once, idle but for the one that is measured:
+
+  quantd        the server
+  echo_server   sends every request's bytes back unread: gRPC's own limit on this machine
+  plain_server  the same service with generated messages, as one would write it in an afternoon
+
+In each round they are measured back to back, in an order that rotates from round to round, and
+figures are compared only within a round, since machines are noisy and change with time.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import itertools
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+KIB = 1024
+MIB = 1024 * KIB
+
+TRANSPORTS = {"tcp": "TCP", "unix": "unix socket"}
+QUANTD_FLAGS = ("--metrics-listen=", "--max-in-flight-bytes=4GiB", "--log-level=error")
+STOP_SECONDS = 30
+
+_SERVING_LINE = re.compile(r"\w.* serving on (?P<addresses>.+?)(?: \(.*\))?\n")
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """What is measured: a server, and how it is called."""
+
+    name: str
+    server: str
+    method: str = "unary"
+    client: str = "raw"
+
+    @property
+    def answer(self) -> str:
+        return "echo" if self.server == "echo_server" else "fake_quantized"
+
+
+QUANTD = Subject("quantd", "quantd")
+ECHO = Subject("echo", "echo_server")
+PLAIN = Subject("plain", "plain_server", client="message")
+PLAIN_RAW = Subject("plain, raw client", "plain_server")
+UNARY = (QUANTD, ECHO, PLAIN, PLAIN_RAW)
+
+QUANTD_STREAM = Subject("quantd stream", "quantd", "stream")
+ECHO_STREAM = Subject("echo stream", "echo_server", "stream")
+PLAIN_STREAM = Subject("plain stream", "plain_server", "stream", client="message")
+STREAM = (QUANTD_STREAM, ECHO_STREAM, PLAIN_STREAM)
+
+QUANTD_CLIENT = Subject("quantd, client library", "quantd", "client")
+
+
+@dataclasses.dataclass(frozen=True)
+class Load:
+    """What a subject is measured with."""
+
+    transport: str
+    tensor_bytes: int
+    in_flight: int
+
+    def __str__(self) -> str:
+        return f"{size_name(self.tensor_bytes)}, {self.in_flight} in flight, " \
+               f"{TRANSPORTS[self.transport]}"
+
+
+# The figures that rpc_benchmark prints, of every subject under every load.
+Round = dict[tuple[Subject, Load], dict[str, float]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ratio:
+    """The best figure of some measurements over the best of others, of the same round."""
+
+    title: str
+    figure: str
+    of: Sequence[tuple[Subject, Load]]
+    to: Sequence[tuple[Subject, Load]]
+    target: float | None = None
+    target_kind: str = "at least"
+
+    def value(self, measured: Round) -> float:
+        def best(keys: Iterable[tuple[Subject, Load]]) -> float:
+            return max(measured[key][self.figure] for key in keys)
+        return best(self.of) / best(self.to)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """All that is measured in a round, and what is made of it."""
+
+    loads: dict[Load, tuple[Subject, ...]]
+    ratios: list[Ratio]
+    # Of the plots over the tensor's size.
+    plotted_in_flight: int
+    # Of the plots over the number in flight.
+    plotted_bytes: int
+    warmup_ms: int
+    duration_ms: int
+    minimum_calls: int
+
+
+def size_name(size: int) -> str:
+    return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"
+
+
+# What is measured.
+
+
+def full_plan() -> Plan:
+    """The plan that the project's targets are about."""
+    loads = {}
+    for transport, size, in_flight in itertools.product(
+            TRANSPORTS, (4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB), (1, 4, 16)):
+        if size * in_flight <= 512 * MIB:
+            loads[Load(transport, size, in_flight)] = UNARY
+    for transport in TRANSPORTS:
+        loads[Load(transport, 64 * MIB, 1)] += (QUANTD_CLIENT,)
+        loads[Load(transport, 4 * KIB, 64)] = STREAM
+    ratios = [
+        *(ratio for load in loads if load.tensor_bytes in (MIB, 16 * MIB)
+          for ratio in throughput_ratios(load, echo_target=0.95, plain_target=1.6)),
+        *(latency_ratio(Load(transport, 4 * KIB, 1), target=1.1) for transport in TRANSPORTS),
+        client_ratio(Load("unix", 64 * MIB, 1), target=3.5),
+        client_ratio(Load("tcp", 64 * MIB, 1), target=2.5),
+        *(ratio for transport in TRANSPORTS for ratio in stream_ratios(
+            Load(transport, 4 * KIB, 64),
+            [Load(transport, 4 * KIB, in_flight) for in_flight in (1, 4, 16)], target=4)),
+    ]
+    return Plan(loads, ratios, plotted_in_flight=4, plotted_bytes=4 * KIB,
+                warmup_ms=50, duration_ms=300, minimum_calls=3)
+
+
+def quick_plan() -> Plan:
+    """A little of everything, to see that it works; its figures mean nothing."""
+    small, large, stream = Load("unix", 4 * KIB, 1), Load("tcp", 64 * KIB, 1), \
+        Load("unix", 4 * KIB, 16)
+    loads = {small: UNARY + (QUANTD_CLIENT,), large: UNARY, stream: STREAM}
+    ratios = [*throughput_ratios(large), latency_ratio(small), client_ratio(small),
+              *stream_ratios(stream, [small])]
+    return Plan(loads, ratios, plotted_in_flight=1, plotted_bytes=4 * KIB,
+                warmup_ms=0, duration_ms=50, minimum_calls=3)
+
+
+def throughput_ratios(load: Load, echo_target: float | None = None,
+                      plain_target: float | None = None) -> list[Ratio]:
+    return [
+        Ratio(f"throughput, {load}: quantd / {other.name}", "gigabytes_per_second",
+              [(QUANTD, load)], [(other, load)], target)
+        for other, target in ((ECHO, echo_target), (PLAIN, plain_target), (PLAIN_RAW, None))
+    ]
+
+
+def latency_ratio(load: Load, target: float | None = None) -> Ratio:
+    return Ratio(f"median latency, {load}: quantd / echo", "p50_seconds",
+                 [(QUANTD, load)], [(ECHO, load)], target, "at most")
+
+
+def client_ratio(load: Load, target: float | None = None) -> Ratio:
+    return Ratio(f"speed, {load}: quantd's client library / plain unary",
+                 "calls_per_second", [(QUANTD_CLIENT, load)], [(PLAIN, load)], target)
+
+
+def stream_ratios(stream: Load, unary: Sequence[Load], target: float | None = None) -> list[Ratio]:
+    return [
+        Ratio(f"calls per second, {stream}: {of.name} / {to.name} unary at its best",
+              "calls_per_second", [(of, stream)], [(to, load) for load in unary], of_target)
+        for of, to, of_target in ((QUANTD_STREAM, QUANTD, target), (ECHO_STREAM, ECHO, None))
+    ]
+
+
+# Measuring.
+
+
+class Server:
+    """A running server on a free TCP port and a unix socket. Use it as a context manager."""
+
+    def __init__(self, binary: pathlib.Path, directory: pathlib.Path) -> None:
+        flags = QUANTD_FLAGS if binary.name == "quantd" else ()
+        self._process = subprocess.Popen(
+            [binary, "--listen=127.0.0.1:0", f"--listen=unix:{directory / binary.name}", *flags],
+            env=clean_environment(), stdout=subprocess.PIPE, text=True)
+        try:
+            serving = _SERVING_LINE.fullmatch(self._process.stdout.readline())
+            if serving is None:
+                raise RuntimeError(f"{binary} did not say that it serves; see its message above")
+        except BaseException:
+            self._process.kill()
+            raise
+        self.process_id = self._process.pid
+        self.addresses = dict(zip(("tcp", "unix"), serving["addresses"].split(", "), strict=True))
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        stop(self._process)
+
+
+class Driver:
+    """A running rpc_benchmark, which measures one case after another."""
+
+    def __init__(self, binary: pathlib.Path) -> None:
+        self._process = subprocess.Popen(
+            [binary, "--cases"], env=clean_environment(), text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+    def measure(self, case: dict[str, Any]) -> dict[str, float]:
+        print(json.dumps(case), file=self._process.stdin, flush=True)
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"rpc_benchmark ended with code {self._process.wait()} at {case}")
+        result = json.loads(line)
+        if "error" in result:
+            raise RuntimeError(f"{result['error']}, says rpc_benchmark of {case}")
+        return result
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.stdin.close()
+        stop(self._process)
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    process.stdout.close()
+
+
+def clean_environment() -> dict[str, str]:
+    """This process's environment without what would change quantd's or gRPC's behaviour."""
+    return {key: value for key, value in os.environ.items()
+            if not key.startswith(("QUANTD_", "GRPC_")) and not key.lower().endswith("_proxy")}
+
+
+def case_of(plan: Plan, subject: Subject, load: Load, server: Server) -> dict[str, Any]:
+    return {
+        "server_address": server.addresses[load.transport],
+        "server_process": server.process_id,
+        "answer": subject.answer,
+        "method": subject.method,
+        "client": subject.client,
+        "tensor_bytes": load.tensor_bytes,
+        "in_flight": load.in_flight,
+        "warmup_ms": plan.warmup_ms,
+        "duration_ms": plan.duration_ms,
+        "minimum_calls": plan.minimum_calls,
+    }
+
+
+def measure(plan: Plan, binaries: pathlib.Path, rounds: int) -> Iterator[Round]:
+    """Yields one round after another."""
+    names = sorted({subject.server for subjects in plan.loads.values() for subject in subjects})
+    with contextlib.ExitStack() as stack:
+        directory = pathlib.Path(
+            stack.enter_context(tempfile.TemporaryDirectory(prefix="quantd-bench-")))
+        servers = {name: stack.enter_context(Server(binaries / name, directory)) for name in names}
+        # A driver for each, so that none inherits the heap that another one's messages left.
+        drivers = {name: stack.enter_context(Driver(binaries / "rpc_benchmark")) for name in names}
+        for number in range(rounds):
+            yield {
+                (subject, load): drivers[subject.server].measure(
+                    case_of(plan, subject, load, servers[subject.server]))
+                for load, subjects in plan.loads.items()
+                for subject in rotated(subjects, number)
+            }
+
+
+def rotated(subjects: tuple[Subject, ...], by: int) -> tuple[Subject, ...]:
+    start = by % len(subjects)
+    return subjects[start:] + subjects[:start]
+
+
+# Reporting.
+
+
+class Report:
+    """The measured rounds of a plan as the JSON that bench's reports are made of."""
+
+    def __init__(self, plan: Plan, rounds: Sequence[Round]) -> None:
+        self._plan = plan
+        self._rounds = rounds
+
+    def section(self) -> dict[str, Any]:
+        return {
+            "section": "RPC",
+            "notes": self._notes(),
+            "tables": self._tables(),
+            "ratios": [self._ratio(ratio) for ratio in self._plan.ratios],
+            "plots": [*self._size_plots(), *self._in_flight_plots()],
+        }
+
+    def _notes(self) -> list[str]:
+        return [
+            "echo sends the request's bytes back unread: gRPC's own limit on this machine. plain is "
+            "the same service and kernel with generated messages and gRPC's default settings.",
+            "quantd and echo are called with bytes made beforehand, whose answers are not parsed; "
+            "plain as an ordinary client does, with generated messages (its request is made "
+            "beforehand, too), and for comparison with the raw client.",
+            "GB/s counts the tensor's bytes there and back. CPU seconds are those of the "
+            "processes, per GB of these bytes, over the counted calls alone.",
+            f"Tables show medians over {len(self._rounds)} rounds. Ratios are taken within a round; "
+            "their value is the median over the rounds.",
+            "The first answer of every measurement was compared with what core computes, or with "
+            "the bytes sent, and all others in size.",
+        ]
+
+    def _median(self, subject: Subject, load: Load, figure: str) -> float | None:
+        if subject not in self._plan.loads.get(load, ()):
+            return None
+        return statistics.median(measured[subject, load][figure] for measured in self._rounds)
+
+    def _tables(self) -> list[dict[str, Any]]:
+        return [self._table(transport, in_flight) for transport, in_flight in
+                dict.fromkeys((load.transport, load.in_flight) for load in self._plan.loads)]
+
+    def _table(self, transport: str, in_flight: int) -> dict[str, Any]:
+        figures = {
+            "calls/s": ("calls_per_second", 1), "GB/s": ("gigabytes_per_second", 1),
+            "p50 (µs)": ("p50_seconds", 1e6), "p99 (µs)": ("p99_seconds", 1e6),
+            "client CPU s/GB": ("client_cpu_seconds_per_gigabyte", 1),
+            "server CPU s/GB": ("server_cpu_seconds_per_gigabyte", 1),
+        }
+        rows = [
+            [size_name(load.tensor_bytes), subject.name,
+             *(rounded(self._median(subject, load, figure) * scale)
+               for figure, scale in figures.values())]
+            for load, subjects in self._plan.loads.items()
+            if (load.transport, load.in_flight) == (transport, in_flight)
+            for subject in subjects
+        ]
+        return {"title": f"{TRANSPORTS[transport]}, {in_flight} in flight",
+                "columns": ["tensor", "server", *figures], "rows": rows}
+
+    def _ratio(self, ratio: Ratio) -> dict[str, Any]:
+        values = [ratio.value(measured) for measured in self._rounds]
+        return {
+            "title": ratio.title, "value": rounded(statistics.median(values)),
+            "rounds": [rounded(value) for value in values],
+            "target": ratio.target, "target_kind": ratio.target_kind,
+        }
+
+    def _size_plots(self) -> Iterator[dict[str, Any]]:
+        in_flight = self._plan.plotted_in_flight
+        for transport in TRANSPORTS:
+            loads = [load for load, subjects in self._plan.loads.items() if QUANTD in subjects
+                     and (load.transport, load.in_flight) == (transport, in_flight)]
+            yield {
+                "title": f"Unary calls over {TRANSPORTS[transport]}, {in_flight} in flight",
+                "file": f"rpc_{transport}.svg", "x_label": "tensor (bytes)", "y_label": "GB/s",
+                "x": [load.tensor_bytes for load in loads], "x_scale": "log2",
+                "series": self._series((QUANTD, ECHO, PLAIN), loads, "gigabytes_per_second"),
+            }
+
+    def _in_flight_plots(self) -> Iterator[dict[str, Any]]:
+        size = self._plan.plotted_bytes
+        for transport in dict.fromkeys(
+                load.transport for load in self._plan.loads if load.tensor_bytes == size):
+            loads = [load for load in self._plan.loads
+                     if (load.transport, load.tensor_bytes) == (transport, size)]
+            yield {
+                "title": f"Tensors of {size_name(size)} over {TRANSPORTS[transport]}",
+                "file": f"rpc_small_{transport}.svg", "x_label": "in flight", "y_label": "calls/s",
+                "x": [load.in_flight for load in loads], "x_scale": "log2",
+                "series": self._series((QUANTD, ECHO, PLAIN) + STREAM, loads, "calls_per_second"),
+            }
+
+    def _series(self, subjects: Iterable[Subject], loads: Sequence[Load],
+                figure: str) -> dict[str, list[float | None]]:
+        return {subject.name: [rounded(self._median(subject, load, figure)) for load in loads]
+                for subject in subjects}
+
+
+def rounded(value: float | None) -> float | None:
+    """To four digits: more are noise."""
+    return None if value is None else float(f"{value:.4g}")
+
+
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="rpc.py", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--binaries", type=pathlib.Path, default=pathlib.Path("build/release/bin"),
+                        help="the folder with the built programs (default: %(default)s)")
+    parser.add_argument("--output", type=pathlib.Path, required=True, help="the JSON file to write")
+    parser.add_argument("--rounds", type=int, help="default: 3, with --quick 1")
+    parser.add_argument("--quick", action="store_true",
+                        help="tiny sizes, a few seconds: to see that it works")
+    parsed = parser.parse_args(arguments)
+    if parsed.rounds is None:
+        parsed.rounds = 1 if parsed.quick else 3
+    if parsed.rounds < 1:
+        parser.error(f"--rounds is {parsed.rounds}; expected at least 1")
+    return parsed
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Measures, and writes the JSON; returns the exit code."""
+    parsed = parse_arguments(arguments)
+    plan = quick_plan() if parsed.quick else full_plan()
+    rounds = []
+    try:
+        for measured in measure(plan, parsed.binaries, parsed.rounds):
+            rounds.append(measured)
+            print(f"rpc.py: round {len(rounds)} of {parsed.rounds} measured", file=sys.stderr)
+    except (OSError, RuntimeError) as error:
+        print(f"rpc.py: {error}", file=sys.stderr)
+        return 1
+    section = Report(plan, rounds).section()
+    parsed.output.write_text(json.dumps(section, indent=1, ensure_ascii=False) + "\n",
+                             encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

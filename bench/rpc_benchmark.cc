@@ -1,0 +1,76 @@
+// How fast a server of QuantizationService answers: quantd, or one of the two
+// that it is compared with. bench/rpc.py puts the figures together.
+//
+//   rpc_benchmark --server_address localhost:50051 --tensor_bytes 1048576 --in_flight 4
+//   rpc_benchmark --cases      (a case a line on stdin, as JSON; as many answers)
+//
+// A case is measured over a connection of its own. Requests are made once,
+// before: what a call costs is gRPC's work and, with --client message, that of
+// serializing the request and parsing the answer. An answer is JSON, too:
+// {"error": …} for a case that failed.
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/load.h"
+#include "bench/rpc_case.h"
+
+namespace {
+
+using quantd::bench::RpcCase;
+
+constexpr int kExitSuccess = 0;
+constexpr int kExitFailure = 1;
+constexpr int kExitUsage = 2;
+
+absl::StatusOr<std::string> MeasureAsJson(const RpcCase& rpc_case) {
+  const auto result = quantd::bench::Measure(rpc_case);
+  if (!result.ok()) {
+    return result.status();
+  }
+  return FormatJson(rpc_case, *result);
+}
+
+// The answer to the case on `line`.
+std::string Answer(const std::string& line) {
+  const absl::StatusOr<RpcCase> rpc_case = quantd::bench::ParseJson(line);
+  const auto json =
+      rpc_case.ok() ? MeasureAsJson(*rpc_case) : absl::StatusOr<std::string>(rpc_case.status());
+  return json.ok() ? *json : nlohmann::json{{"error", json.status().ToString()}}.dump();
+}
+
+int AnswerCases() {
+  for (std::string line; std::getline(std::cin, line);) {
+    std::cout << Answer(line) << std::endl;
+  }
+  return kExitSuccess;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::vector<std::string> flags(argv + 1, argv + argc);
+  if (flags == std::vector<std::string>{"--cases"}) {
+    return AnswerCases();
+  }
+  const absl::StatusOr<RpcCase> rpc_case = quantd::bench::ParseFlags(flags);
+  if (absl::IsOutOfRange(rpc_case.status())) {
+    std::cout << rpc_case.status().message();
+    return kExitSuccess;
+  }
+  if (!rpc_case.ok()) {
+    std::cerr << "rpc_benchmark: " << rpc_case.status().message() << "\n";
+    return kExitUsage;
+  }
+  const absl::StatusOr<std::string> json = MeasureAsJson(*rpc_case);
+  if (!json.ok()) {
+    std::cerr << "rpc_benchmark: " << json.status() << "\n";
+    return kExitFailure;
+  }
+  std::cout << *json << "\n";
+  return kExitSuccess;
+}

@@ -1,0 +1,107 @@
+#include "server/served_call.h"
+
+#include <new>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/error.h"
+#include "server/call_log.h"
+#include "server/status.h"
+
+namespace quantd::server {
+namespace {
+
+// The largest message that is answered on gRPC's own threads.
+constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{64} << 10;
+
+absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
+  return core::MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("the request has ", bytes, " bytes; expected at most ", limit,
+                   ": split the tensor, or raise the server's --max-message-bytes"),
+      {.reason = std::string(core::reason::kMessageTooLarge),
+       .field = {},
+       .metadata = {{"message_bytes", absl::StrCat(bytes)},
+                    {"max_message_bytes", absl::StrCat(limit)}}});
+}
+
+}  // namespace
+
+ServedCall::ServedCall(const CallEnvironment& environment, Method method, Answer answer,
+                       grpc::CallbackServerContext* context)
+    : environment_(environment), method_(method), answer_(std::move(answer)), context_(context) {
+  environment_.metrics->CallStarted(method_);
+}
+
+absl::Status ServedCall::Admit() {
+  absl::StatusOr<Admission::Ticket> ticket = environment_.admission->Admit(0);
+  if (!ticket.ok()) {
+    return ticket.status();
+  }
+  ticket_ = *std::move(ticket);
+  in_flight_ = true;
+  environment_.metrics->CallEnteredFlight();
+  return absl::OkStatus();
+}
+
+absl::Status ServedCall::AdmitMessage(const grpc::ByteBuffer& message) {
+  environment_.metrics->MessageReceived(method_);
+  const std::uint64_t bytes = message.Length();
+  request_bytes_ += bytes;
+  if (bytes > environment_.max_message_bytes) {
+    return MessageTooLarge(bytes, environment_.max_message_bytes);
+  }
+  if (absl::Status status = ticket_.Take(bytes); !status.ok()) {
+    return status;
+  }
+  environment_.metrics->MessageEnteredFlight(bytes);
+  return absl::OkStatus();
+}
+
+bool ServedCall::IsLarge(const grpc::ByteBuffer& message) {
+  return message.Length() > kMaxInlineBytes;
+}
+
+void ServedCall::RunOnWorker(std::function<void()> task) const {
+  environment_.pool->Submit(std::move(task));
+}
+
+absl::StatusOr<grpc::ByteBuffer> ServedCall::AnswerMessage(const grpc::ByteBuffer& message) {
+  const std::uint64_t bytes = message.Length();
+  absl::StatusOr<grpc::ByteBuffer> answer =
+      absl::CancelledError("the client gave the call up before it was computed");
+  if (!context_->IsCancelled()) {
+    try {
+      answer = answer_(message);
+    } catch (const std::bad_alloc&) {
+      answer = absl::ResourceExhaustedError(
+          "the server has too little memory for this request at present: send it again later, or "
+          "lower the server's --max-in-flight-bytes");
+    }
+  }
+  environment_.metrics->MessageLeftFlight(bytes);
+  ticket_.GiveBack(bytes);
+  if (answer.ok()) {
+    ++answered_;
+    environment_.metrics->MessageSent(method_);
+  }
+  return answer;
+}
+
+grpc::Status ServedCall::End(const absl::Status& status) {
+  const Seconds duration = std::chrono::steady_clock::now() - start_;
+  LogCall(*environment_.log, {.method = method_,
+                              .status = status,
+                              .peer = context_->peer(),
+                              .request_bytes = request_bytes_,
+                              .duration = duration});
+  if (in_flight_) {
+    environment_.metrics->CallLeftFlight();
+  }
+  ticket_.Release();
+  environment_.metrics->CallHandled(method_, status, duration);
+  return ToGrpcStatus(status);
+}
+
+}  // namespace quantd::server

@@ -1,0 +1,184 @@
+#include "server/stream_call.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "core/error.h"
+
+namespace quantd::server {
+namespace {
+
+// Beyond this, answers wait until the client has taken some.
+constexpr std::size_t kMaxWaitingBytes = std::size_t{1} << 20;
+
+absl::Status NameMessage(const absl::Status& status, std::uint64_t index) {
+  core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail{});
+  const std::string message = absl::StrCat("message ", index, ": ", status.message());
+  if (detail.reason.empty()) {
+    return {status.code(), message};
+  }
+  detail.metadata.emplace("message_index", absl::StrCat(index));
+  return core::MakeError(status.code(), message, detail);
+}
+
+absl::Status GivenUp() {
+  return absl::CancelledError("the client gave the stream up before it was answered whole");
+}
+
+}  // namespace
+
+grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamCall::Start(
+    const CallEnvironment& environment, Method method, server::Answer answer,
+    grpc::CallbackServerContext* context) {
+  // Owns itself from here on: OnDone() takes it back.
+  StreamCall* const call =
+      std::make_unique<StreamCall>(PrivateKey(), environment, method, std::move(answer), context)
+          .release();
+  call->failure_ = call->call_.Admit();
+  call->Advance();
+  return call;
+}
+
+StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, Method method,
+                       server::Answer answer, grpc::CallbackServerContext* context)
+    : context_(context), call_(environment, method, std::move(answer), context) {}
+
+void StreamCall::OnReadDone(bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    reading_ = false;
+    if (ok) {
+      next_request_.emplace();
+      next_request_->Swap(&incoming_);
+    } else {
+      requests_ended_ = true;
+    }
+  }
+  Advance();
+}
+
+void StreamCall::OnWriteDone(bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    writing_ = false;
+    if (!ok) {
+      // Nobody takes the other answers either.
+      answers_.clear();
+      waiting_bytes_ = 0;
+      failure_.Update(GivenUp());
+    }
+  }
+  Advance();
+}
+
+void StreamCall::OnDone() { const std::unique_ptr<StreamCall> self(this); }
+
+void StreamCall::Advance() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(advancing_, true)) {
+      return;
+    }
+  }
+  while (Take(NextStep())) {
+  }
+}
+
+StreamCall::Step StreamCall::NextStep() {
+  const std::lock_guard lock(mutex_);
+  if (!writing_ && !answers_.empty()) {
+    writing_ = true;
+    return Step::kWrite;
+  }
+  const bool ends = !failure_.ok() || (requests_ended_ && !next_request_.has_value());
+  if (ends && !answering_ && !writing_) {
+    return Step::kEnd;
+  }
+  if (!ends && !answering_ && next_request_.has_value() && waiting_bytes_ < kMaxWaitingBytes) {
+    answering_ = true;
+    request_.Swap(&*next_request_);
+    next_request_.reset();
+    return Step::kAnswer;
+  }
+  if (!ends && !reading_ && !requests_ended_ && !next_request_.has_value()) {
+    reading_ = true;
+    return Step::kRead;
+  }
+  advancing_ = false;
+  return Step::kNothing;
+}
+
+bool StreamCall::Take(Step step) {
+  switch (step) {
+    case Step::kWrite:
+      Write();
+      return true;
+    case Step::kRead:
+      StartRead(&incoming_);
+      return true;
+    case Step::kAnswer:
+      StartAnswer();
+      return true;
+    case Step::kEnd:
+      End();
+      return false;
+    case Step::kNothing:
+      break;
+  }
+  return false;
+}
+
+void StreamCall::Write() {
+  grpc::WriteOptions options;
+  {
+    const std::lock_guard lock(mutex_);
+    outgoing_.Swap(&answers_.front());
+    answers_.pop_front();
+    waiting_bytes_ -= outgoing_.Length();
+    if (!answers_.empty()) {
+      // Another write follows at once: gRPC may send both together.
+      options.set_buffer_hint();
+    }
+  }
+  StartWrite(&outgoing_, options);
+}
+
+void StreamCall::StartAnswer() {
+  if (const absl::Status status = call_.AdmitMessage(request_); !status.ok()) {
+    const std::lock_guard lock(mutex_);
+    answering_ = false;
+    failure_.Update(NameMessage(status, call_.answered()));
+  } else if (ServedCall::IsLarge(request_)) {
+    call_.RunOnWorker([this] {
+      AnswerRequest();
+      Advance();
+    });
+  } else {
+    AnswerRequest();
+  }
+}
+
+void StreamCall::AnswerRequest() {
+  absl::StatusOr<grpc::ByteBuffer> answer = call_.AnswerMessage(request_);
+  request_.Clear();
+  const std::lock_guard lock(mutex_);
+  answering_ = false;
+  if (answer.ok()) {
+    waiting_bytes_ += answer->Length();
+    answers_.push_back(*std::move(answer));
+  } else {
+    failure_.Update(NameMessage(answer.status(), call_.answered()));
+  }
+}
+
+void StreamCall::End() {
+  absl::Status status = std::move(failure_);
+  if (status.ok() && context_->IsCancelled()) {
+    status = GivenUp();
+  }
+  Finish(call_.End(status));
+}
+
+}  // namespace quantd::server

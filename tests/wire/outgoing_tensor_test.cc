@@ -1,0 +1,63 @@
+#include "wire/outgoing_tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "quantd/v1/quantization_service.pb.h"
+#include "tests/wire/requests.h"
+
+namespace quantd::wire {
+namespace {
+
+std::size_t CountOf(const std::vector<std::int64_t>& shape) {
+  return static_cast<std::size_t>(
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>()));
+}
+
+v1::FakeQuantizeResponse Rest() {
+  v1::FakeQuantizeResponse rest;
+  rest.mutable_nudged_range()->add_min(-1);
+  rest.mutable_nudged_range()->add_zero_point(200);
+  return rest;
+}
+
+std::string BytesOf(OutgoingTensor tensor) {
+  const grpc::Slice slice = std::move(tensor).ToSlice();
+  return {slice.begin(), slice.end()};
+}
+
+TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
+  for (const std::vector<std::int64_t>& shape :
+       {std::vector<std::int64_t>{2, 1}, {}, {0, 1000}, {1, 1, 1, 130}, {300, 100}}) {
+    const std::vector<float> elements = Ramp(CountOf(shape));
+    OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, shape, elements.size(),
+                            Rest());
+    ASSERT_EQ(response.elements().size(), elements.size());
+    std::ranges::copy(elements, response.elements().begin());
+    response.EncodeRest(Rest());
+
+    v1::FakeQuantizeResponse expected = Rest();
+    expected.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
+    expected.mutable_output()->mutable_shape()->Assign(shape.begin(), shape.end());
+    expected.mutable_output()->set_data(quantd::BytesOf(elements));
+    EXPECT_EQ(BytesOf(std::move(response)), expected.SerializeAsString());
+  }
+}
+
+TEST(OutgoingTensor, HasItsElementsWhereWideVectorsAreAligned) {
+  for (const std::int64_t count : {1, 100, 1'000'000}) {
+    const std::int64_t shape[] = {count};
+    OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
+                            static_cast<std::size_t>(count), Rest());
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(response.elements().data()) % 64, 0U) << count;
+  }
+}
+
+}  // namespace
+}  // namespace quantd::wire

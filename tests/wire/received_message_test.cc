@@ -1,0 +1,224 @@
+#include "wire/received_message.h"
+
+#include <gmock/gmock.h>
+#include <grpcpp/support/slice.h>
+#include <gtest/gtest.h>
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "tests/golden/golden_cases.h"
+#include "tests/wire/requests.h"
+
+namespace quantd::wire {
+namespace {
+
+using testing::ElementsAre;
+using testing::SizeIs;
+
+// `bytes` as the transport may hand them over: cut at `cuts`.
+grpc::ByteBuffer CutInto(const std::string& bytes, std::initializer_list<std::size_t> cuts) {
+  std::vector<grpc::Slice> slices;
+  std::size_t begin = 0;
+  for (const std::size_t cut : cuts) {
+    slices.emplace_back(bytes.substr(begin, cut - begin));
+    begin = cut;
+  }
+  slices.emplace_back(bytes.substr(begin));
+  return {slices.data(), slices.size()};
+}
+
+std::string Join(const TensorBytes& bytes) {
+  std::string joined;
+  for (const TensorBytes::Piece piece : bytes.pieces()) {
+    const void* const begin = piece.data();
+    joined.append(static_cast<const char*>(begin), piece.size());
+  }
+  return joined;
+}
+
+v1::FakeQuantizeRequest WithoutElements(v1::FakeQuantizeRequest request) {
+  request.mutable_input()->mutable_data()->clear();
+  return request;
+}
+
+v1::FakeQuantizeRequest RequestOf(const golden::Case& example) {
+  v1::FakeQuantizeRequest request;
+  request.mutable_input()->set_data_type(v1::DATA_TYPE_FLOAT32);
+  request.mutable_input()->mutable_shape()->Assign(example.shape.begin(), example.shape.end());
+  request.mutable_input()->set_data(BytesOf(example.inputs));
+  request.mutable_range()->mutable_min()->Assign(example.min.begin(), example.min.end());
+  request.mutable_range()->mutable_max()->Assign(example.max.begin(), example.max.end());
+  return request;
+}
+
+TEST(ReceivedMessage, IsTheSameWhereverItIsCut) {
+  const v1::FakeQuantizeRequest request = PerChannelRequest();
+  const std::string bytes = request.SerializeAsString();
+  for (std::size_t first = 0; first <= bytes.size(); ++first) {
+    for (std::size_t second = first; second <= bytes.size(); ++second) {
+      const auto received =
+          ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto(bytes, {first, second}));
+      ASSERT_TRUE(received.ok()) << received.status();
+      ASSERT_EQ(received->message().SerializeAsString(),
+                WithoutElements(request).SerializeAsString());
+      ASSERT_EQ(Join(received->elements(0)), request.input().data());
+    }
+  }
+}
+
+TEST(ReceivedMessage, HasBothTensorsOfAGradientRequest) {
+  const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
+  const std::string bytes = request.SerializeAsString();
+  for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+    const auto received =
+        ReceivedMessage<v1::FakeQuantizeGradientRequest>::Parse(CutInto(bytes, {cut}));
+    ASSERT_TRUE(received.ok()) << received.status();
+    ASSERT_EQ(Join(received->elements(0)), request.gradients().data());
+    ASSERT_EQ(Join(received->elements(1)), request.inputs().data());
+  }
+}
+
+TEST(ReceivedMessage, HoldsEveryGoldenCaseCutAtEveryOffset) {
+  for (const golden::Case& example : golden::LoadCases()) {
+    const v1::FakeQuantizeRequest request = RequestOf(example);
+    const std::string bytes = request.SerializeAsString();
+    const std::string rest = WithoutElements(request).SerializeAsString();
+    for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+      const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto(bytes, {cut}));
+      ASSERT_TRUE(received.ok()) << received.status();
+      ASSERT_EQ(Join(received->elements(0)), request.input().data()) << example.name;
+      ASSERT_EQ(received->message().SerializeAsString(), rest) << example.name;
+    }
+  }
+}
+
+TEST(ReceivedMessage, LeavesTheElementsWhereTheyAre) {
+  const grpc::Slice slice(PerTensorRequest(1000).SerializeAsString());
+  const auto received =
+      ReceivedMessage<v1::FakeQuantizeRequest>::Parse(grpc::ByteBuffer(&slice, 1));
+  ASSERT_TRUE(received.ok()) << received.status();
+  ASSERT_THAT(received->elements(0).pieces(), SizeIs(1));
+  const void* const elements = received->elements(0).pieces()[0].data();
+  EXPECT_GE(elements, static_cast<const void*>(slice.begin()));
+  EXPECT_LT(elements, static_cast<const void*>(slice.end()));
+}
+
+TEST(ReceivedMessage, OutlivesTheBuffer) {
+  const v1::FakeQuantizeRequest request = PerTensorRequest(1000);
+  grpc::ByteBuffer buffer = CutInto(request.SerializeAsString(), {77, 2000});
+  auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(buffer);
+  ASSERT_TRUE(received.ok()) << received.status();
+  buffer.Clear();
+  const ReceivedMessage<v1::FakeQuantizeRequest> moved = *std::move(received);
+  EXPECT_EQ(Join(moved.elements(0)), request.input().data());
+}
+
+// Forms that serializers do not write, but parsers must take.
+class RareForms : public testing::Test {
+ protected:
+  static std::string Field(int number, const std::string& content) {
+    std::string field(1, static_cast<char>(number << 3 | 2));
+    field += static_cast<char>(content.size());
+    return field + content;
+  }
+
+  // What protobuf makes of `bytes` is what we make of it.
+  static void ExpectAsGenerated(const std::string& bytes) {
+    v1::FakeQuantizeRequest expected;
+    const bool valid = expected.ParseFromString(bytes);
+    for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+      const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto(bytes, {cut}));
+      ASSERT_EQ(received.ok(), valid) << received.status();
+      if (valid) {
+        EXPECT_EQ(Join(received->elements(0)), Join(ElementsOf(expected.input())));
+        EXPECT_EQ(received->message().input().storage_case(), expected.input().storage_case());
+        EXPECT_EQ(received->message().input().shape_size(), expected.input().shape_size());
+      }
+    }
+  }
+};
+
+TEST_F(RareForms, NumbersInsteadOfBytes) {
+  v1::FakeQuantizeRequest request = PerTensorRequest(2);
+  request.mutable_input()->mutable_float_values()->add_values(0.5F);
+  request.mutable_input()->mutable_float_values()->add_values(-7);
+  ExpectAsGenerated(request.SerializeAsString());
+}
+
+TEST_F(RareForms, UnpackedNumbers) {
+  ExpectAsGenerated(Field(1, Field(4, std::string("\x0d\0\0\x80\x3f\x0d\0\0\0\x40", 10))));
+}
+
+TEST_F(RareForms, NumbersInSeveralStretches) {
+  const std::string stretch = Field(1, std::string(8, 'x'));
+  ExpectAsGenerated(Field(1, Field(4, stretch + stretch)));
+  ExpectAsGenerated(Field(1, Field(4, stretch) + Field(4, stretch)));
+}
+
+TEST_F(RareForms, ShapeBehindTheElements) {
+  ExpectAsGenerated(Field(1, Field(3, "abcdefgh") + Field(2, "\x02") + "\x08\x01"));
+}
+
+TEST_F(RareForms, RangeBeforeTheTensor) {
+  ExpectAsGenerated(Field(2, Field(1, std::string(4, '\0'))) + Field(1, Field(3, "abcd")));
+}
+
+TEST_F(RareForms, TensorsThatMerge) {
+  ExpectAsGenerated(Field(1, Field(3, "abcd")) + Field(1, Field(2, "\x01")));
+  ExpectAsGenerated(Field(1, Field(2, "\x01")) + Field(1, Field(3, "abcd")));
+}
+
+TEST_F(RareForms, ElementsThatReplaceOthers) {
+  ExpectAsGenerated(Field(1, Field(3, "abcd") + Field(3, "efghijkl")));
+  ExpectAsGenerated(Field(1, Field(3, "abcd") + Field(4, Field(1, "efgh"))));
+  ExpectAsGenerated(Field(1, Field(3, "abcd") + Field(5, "\x08\x01")));
+}
+
+TEST_F(RareForms, UnknownFields) {
+  ExpectAsGenerated(Field(9, "??") + Field(1, Field(3, "abcd") + Field(12, "?") + "\x70\x05"));
+  // Groups, which are long out of use.
+  ExpectAsGenerated("\x63\x08\x01\x64" + Field(1, Field(3, "abcd")));
+  ExpectAsGenerated(Field(1, "\x63\x64" + Field(3, "abcd")));
+}
+
+TEST_F(RareForms, TagsAndLengthsLongerThanNeedBe) {
+  ExpectAsGenerated("\x8a" + std::string("\0\x04", 2) + Field(3, "ab"));
+  ExpectAsGenerated("\x0a" + std::string("\x84\0", 2) + Field(3, "ab"));
+}
+
+TEST_F(RareForms, KnownFieldsOfAnotherWireType) {
+  ExpectAsGenerated("\x08\x07" + Field(1, "\x18\x07" + Field(3, "abcd")));
+}
+
+TEST_F(RareForms, BytesThatAreNoMessage) {
+  for (const std::string& bytes :
+       {std::string("\xff"), std::string("\x0a\x7f"), std::string("\x0b"),
+        std::string("\x0a\x02\x08"), std::string("\x0a\x03\x1a\x02x"), std::string("\x00\x01", 2),
+        std::string("\x0a\x05\x22\x03\x0a\x01x"), std::string("\x0a\x02\x1a\x01x"),
+        Field(1, Field(3, "abcd")) + "\x12\x01\xff"}) {
+    ExpectAsGenerated(bytes);
+  }
+}
+
+TEST(ReceivedMessage, SaysWhatItIsNot) {
+  const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto("\xff", {0}));
+  EXPECT_EQ(received.status().code(), absl::StatusCode::kInvalidArgument);
+  const auto detail = core::GetErrorDetail(received.status());
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->reason, core::reason::kMalformedMessage);
+  EXPECT_EQ(detail->metadata.at("message_type"), "quantd.v1.FakeQuantizeRequest");
+}
+
+TEST(ReceivedMessage, IsEmptyWithoutBytes) {
+  const auto received =
+      ReceivedMessage<v1::FakeQuantizeRequest>::Parse(grpc::ByteBuffer(nullptr, 0));
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_FALSE(received->message().has_input());
+  EXPECT_EQ(received->elements(0).size(), 0U);
+}
+
+}  // namespace
+}  // namespace quantd::wire

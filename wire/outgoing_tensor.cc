@@ -1,0 +1,74 @@
+#include "wire/outgoing_tensor.h"
+
+#include <google/protobuf/wire_format_lite.h>
+
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "quantd/v1/tensor.pb.h"
+#include "wire/varint.h"
+
+namespace quantd::wire {
+namespace {
+
+// That of a cache line, and of the widest vectors.
+constexpr std::size_t kAlignment = 64;
+
+std::size_t RoundUp(std::size_t value) {
+  return (value + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+void AppendTag(int number, std::string& output) {
+  using google::protobuf::internal::WireFormatLite;
+  AppendVarint(WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), output);
+}
+
+// What stands before the elements.
+std::string EncodeHead(int number, std::span<const std::int64_t> shape, std::size_t data_bytes) {
+  v1::Tensor tensor;
+  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
+  tensor.mutable_shape()->Assign(shape.begin(), shape.end());
+  std::string fields = tensor.SerializeAsString();
+  AppendTag(v1::Tensor::kDataFieldNumber, fields);
+  AppendVarint(data_bytes, fields);
+
+  std::string head;
+  AppendTag(number, head);
+  AppendVarint(fields.size() + data_bytes, head);
+  return head + fields;
+}
+
+}  // namespace
+
+OutgoingTensor::OutgoingTensor(int number, std::span<const std::int64_t> shape, std::size_t count,
+                               const google::protobuf::MessageLite& rest)
+    : count_(count), rest_bytes_(rest.ByteSizeLong()) {
+  const std::string head = EncodeHead(number, shape, count * sizeof(float));
+  const std::size_t padding = RoundUp(head.size()) - head.size();
+  const std::size_t size = head.size() + count * sizeof(float) + rest_bytes_;
+  void* const memory = std::aligned_alloc(kAlignment, RoundUp(padding + size));
+  if (memory == nullptr) {
+    throw std::bad_alloc();
+  }
+  memory_.reset(static_cast<std::byte*>(memory));
+  bytes_ = {memory_.get() + padding, size};
+  elements_begin_ = head.size();
+  std::memcpy(bytes_.data(), head.data(), head.size());
+}
+
+std::span<float> OutgoingTensor::elements() {
+  void* const elements = bytes_.data() + elements_begin_;
+  return {static_cast<float*>(elements), count_};
+}
+
+void OutgoingTensor::EncodeRest(const google::protobuf::MessageLite& rest) {
+  rest.SerializeToArray(bytes_.last(rest_bytes_).data(), static_cast<int>(rest_bytes_));
+}
+
+grpc::Slice OutgoingTensor::ToSlice() && {
+  void* const begin = bytes_.data();
+  return {begin, bytes_.size(), [](void* memory) { std::free(memory); }, memory_.release()};
+}
+
+}  // namespace quantd::wire
