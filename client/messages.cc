@@ -63,10 +63,9 @@ void EncodeParameters(const RequestParameters& parameters, Request* request) {
 // message's other fields.
 grpc::Slice EncodeTensor(int number, const TensorView& tensor,
                          const google::protobuf::MessageLite& rest) {
-  wire::OutgoingTensor outgoing(number, tensor.shape, tensor.values.size(), rest.ByteSizeLong());
+  wire::OutgoingTensor outgoing(number, tensor.shape, tensor.values.size(), rest);
   std::ranges::copy(tensor.values, outgoing.elements().begin());
-  void* const bytes = outgoing.rest().data();
-  rest.SerializeWithCachedSizesToArray(static_cast<std::uint8_t*>(bytes));
+  outgoing.EncodeRest(rest);
   return std::move(outgoing).ToSlice();
 }
 
