@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string>
 #include <utility>
@@ -49,6 +50,9 @@ void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* messag
   message->set_numerics(EncodeNumerics(spec.numerics));
 }
 
+// Of protobuf's messages.
+constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
+
 template <typename Request>
 void EncodeParameters(const RequestParameters& parameters, Request* request) {
   if (parameters.range.has_value()) {
@@ -67,6 +71,11 @@ grpc::Slice EncodeTensor(int number, const TensorView& tensor,
   std::ranges::copy(tensor.values, outgoing.elements().begin());
   outgoing.EncodeRest(rest);
   return std::move(outgoing).ToSlice();
+}
+
+absl::Status RangeDoesNotFit() {
+  return absl::ResourceExhaustedError(
+      "the range does not fit into a message of 2 GiB: check its number of channels");
 }
 
 absl::Status DoesNotFitIntoMemory() {
@@ -151,6 +160,9 @@ absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeRequest(const TensorView& inp
                                                            const RequestParameters& parameters) {
   v1::FakeQuantizeRequest rest;
   EncodeParameters(parameters, &rest);
+  if (rest.ByteSizeLong() > kMaxMessageBytes) {
+    return RangeDoesNotFit();
+  }
   try {
     const grpc::Slice slice = EncodeTensor(v1::FakeQuantizeRequest::kInputFieldNumber, input, rest);
     return grpc::ByteBuffer(&slice, 1);
@@ -163,6 +175,9 @@ absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeGradientRequest(
     const TensorView& gradients, const TensorView& inputs, const RequestParameters& parameters) {
   v1::FakeQuantizeGradientRequest rest;
   EncodeParameters(parameters, &rest);
+  if (rest.ByteSizeLong() > kMaxMessageBytes) {
+    return RangeDoesNotFit();
+  }
   try {
     const std::array slices = {
         EncodeTensor(v1::FakeQuantizeGradientRequest::kGradientsFieldNumber, gradients,
