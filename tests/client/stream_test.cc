@@ -17,6 +17,7 @@
 #include "client/client.h"
 #include "core/error.h"
 #include "core/reference.h"
+#include "core/tensor_shape.h"
 #include "tests/client/test_server.h"
 #include "tests/core/same_bits.h"
 
@@ -83,6 +84,10 @@ std::vector<float> Expected(const RandomTensor& tensor, const core::Range& range
   return *core::reference::FakeQuantize(tensor.shape(), tensor.values().values, range, spec);
 }
 
+std::size_t ChannelCount(const std::vector<std::int64_t>& shape, std::int32_t axis) {
+  return core::MakeChannelLayout(shape, axis).value().channels;
+}
+
 bool WithinAnUlp(float actual, double expected) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const auto rounded = static_cast<float>(expected);
@@ -102,7 +107,7 @@ TEST_F(StreamTest, GivesTheBitsOfTheWholeForEveryAxis) {
   const std::vector<std::int64_t> shape = {3, 4, 5, 6};
   for (std::int32_t axis = -4; axis < 4; ++axis) {
     SCOPED_TRACE(axis);
-    const RandomTensor tensor(shape, static_cast<std::size_t>(shape.at((axis + 4U) % 4)));
+    const RandomTensor tensor(shape, ChannelCount(shape, axis));
     const core::Range range = tensor.range(axis);
     const auto result = client_->FakeQuantize(tensor.values(), range, spec_);
     ASSERT_TRUE(result.ok()) << result.status();
@@ -137,7 +142,7 @@ TEST_F(StreamTest, AddsUpTheGradientsOfMinAndMaxForEveryAxis) {
   const std::vector<std::int64_t> shape = {7, 3, 11};
   for (std::int32_t axis = 0; axis < 3; ++axis) {
     SCOPED_TRACE(axis);
-    const RandomTensor tensor(shape, static_cast<std::size_t>(shape.at(axis)));
+    const RandomTensor tensor(shape, ChannelCount(shape, axis));
     const core::Range range = tensor.range(axis);
     const auto result =
         client_->FakeQuantizeGradient(tensor.gradients(), tensor.values(), range, spec_);
@@ -254,8 +259,8 @@ class BadServerTest : public ::testing::Test {
     return CallTo(server, timeout);
   }
 
-  absl::Status CallTo(const TestServer& server,
-                      std::chrono::milliseconds timeout = std::chrono::minutes(1)) {
+  static absl::Status CallTo(const TestServer& server,
+                             std::chrono::milliseconds timeout = std::chrono::minutes(1)) {
     const RandomTensor tensor({1000});
     return ConnectInParts(server.address(), timeout)
         ->FakeQuantize(tensor.values(), tensor.range(), {})

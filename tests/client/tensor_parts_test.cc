@@ -120,7 +120,7 @@ std::vector<Case> AllCases() {
   std::vector<Case> cases;
   for (const auto& shape : shapes) {
     for (const std::optional<std::int32_t> axis : AxesOf(shape)) {
-      for (const std::size_t max_elements : {1, 2, 3, 5, 8, 16, 33, 1000}) {
+      for (const std::size_t max_elements : {1U, 2U, 3U, 5U, 8U, 16U, 33U, 1000U}) {
         cases.push_back({.shape = shape, .axis = axis, .max_elements = max_elements});
       }
     }

@@ -150,14 +150,14 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 grpc::Status TestService::FakeQuantize(grpc::ServerContext* context,
                                        const v1::FakeQuantizeRequest* request,
                                        v1::FakeQuantizeResponse* response) {
-  const grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  grpc::Status status = ToGrpcStatus(Answer(*request, response));
   return status.ok() && edit_answer ? edit_answer(context, response) : status;
 }
 
 grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* context,
                                                const v1::FakeQuantizeGradientRequest* request,
                                                v1::FakeQuantizeGradientResponse* response) {
-  const grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  grpc::Status status = ToGrpcStatus(Answer(*request, response));
   response->clear_min_gradient_sum();
   response->clear_max_gradient_sum();
   return status.ok() && edit_gradient_answer ? edit_gradient_answer(context, response) : status;

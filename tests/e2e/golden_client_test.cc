@@ -37,7 +37,7 @@ class ClientAndServer : public testing::Test {
     ASSERT_EQ(server_->addresses().size(), 2U);
   }
 
-  std::unique_ptr<client::Client> Connect(client::ClientOptions options) {
+  static std::unique_ptr<client::Client> Connect(const client::ClientOptions& options) {
     absl::StatusOr<std::unique_ptr<client::Client>> client = client::Client::Connect(options);
     EXPECT_TRUE(client.ok()) << client.status();
     return *std::move(client);
