@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,8 +28,18 @@ namespace quantd::client {
 struct ClientOptions {
   // Where the server listens: HOST:PORT, or unix:PATH on the same host.
   std::string address = "localhost:50051";
-  // How long a call may take, from its start to its answer; above 0.
+  // How long the server may keep a call waiting; above 0. A tensor that is sent
+  // in one message is answered within this time, from the start of the call; one
+  // that is sent in parts may take longer in all, but never so long from one
+  // answer to the next.
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
+  // Tensors that have more bytes in all than this, together with their range,
+  // are sent in parts over a stream: faster for large ones, with little memory
+  // on both sides, and of any size. The results are the same. At most 1 GiB.
+  std::size_t stream_from_bytes = std::size_t{1} << 20U;
+  // About how many bytes of tensors a part has: at least one element, at most
+  // 1 GiB.
+  std::size_t stream_message_bytes = std::size_t{512} << 10U;
 };
 
 // A float32 tensor in C order (the last dimension varies fastest). Does not own
@@ -56,6 +67,17 @@ struct FakeQuantizeGradientResult {
   core::NudgedRange nudged_range;
 };
 
+// The gradients with respect to the range: one value, or one a channel.
+struct RangeGradients {
+  std::vector<float> min;
+  std::vector<float> max;
+  core::NudgedRange nudged_range;
+};
+
+// Told, while a call runs, how many of a tensor's elements are done. Called by
+// the thread that waits for the call.
+using Progress = std::function<void(std::size_t done, std::size_t all)>;
+
 // What a server is and what it takes; see quantd.v1.GetServerInfoResponse.
 struct ServerInfo {
   std::string version;
@@ -78,7 +100,9 @@ enum class HealthStatus { kUnknown, kServing, kNotServing };
 std::string_view HealthStatusName(HealthStatus status);
 
 // One connection to a server. Safe to use from several threads at once; every
-// method blocks until the server answered or the timeout has passed.
+// method blocks until the server answered or the timeout has passed. Large
+// tensors are sent in parts, and put together again from the answers: see
+// ClientOptions.
 //
 // A failed call returns the server's code and message, and the
 // core::ErrorDetail that it sent (core::GetErrorDetail()). Where no server
@@ -108,18 +132,40 @@ class Client {
 
   // Fake-quantizes `input`; see core::FakeQuantization::Apply().
   //
-  // Errors: the server's; MESSAGE_TOO_LARGE (kResourceExhausted), before
-  // anything is sent, for a tensor that does not fit into one message of 2 GiB;
-  // kInternal for an answer that does not fit the request.
+  // Errors: the server's; kInternal for an answer that does not fit the request;
+  // kResourceExhausted where memory does not suffice for a message.
   absl::StatusOr<FakeQuantizeResult> FakeQuantize(const TensorView& input, const core::Range& range,
-                                                  const core::QuantizationSpec& spec);
+                                                  const core::QuantizationSpec& spec,
+                                                  const Progress& progress = nullptr);
+
+  // The same, written to `output`, which has as many elements as `input` and
+  // either does not overlap it or is the same. Faster where memory is used again:
+  // that of a new vector has to be cleared first. After an error, `output` has
+  // any values.
+  //
+  // Errors: as above; kInvalidArgument where `output` has another size.
+  absl::StatusOr<core::NudgedRange> FakeQuantizeInto(const TensorView& input,
+                                                     const core::Range& range,
+                                                     const core::QuantizationSpec& spec,
+                                                     std::span<float> output,
+                                                     const Progress& progress = nullptr);
 
   // The gradients of FakeQuantize() with respect to its input and its range,
   // given those with respect to its output; see
   // core::FakeQuantization::ApplyGradient(). Errors: as above.
   absl::StatusOr<FakeQuantizeGradientResult> FakeQuantizeGradient(
       const TensorView& gradients, const TensorView& inputs, const core::Range& range,
-      const core::QuantizationSpec& spec);
+      const core::QuantizationSpec& spec, const Progress& progress = nullptr);
+
+  // The same, with the gradients with respect to the input written to
+  // `input_gradients`, which has as many elements as `inputs`. Otherwise as
+  // FakeQuantizeInto().
+  absl::StatusOr<RangeGradients> FakeQuantizeGradientInto(const TensorView& gradients,
+                                                          const TensorView& inputs,
+                                                          const core::Range& range,
+                                                          const core::QuantizationSpec& spec,
+                                                          std::span<float> input_gradients,
+                                                          const Progress& progress = nullptr);
 
   absl::StatusOr<ServerInfo> GetServerInfo();
 

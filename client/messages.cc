@@ -1,36 +1,30 @@
 #include "client/messages.h"
 
+#include <google/protobuf/message_lite.h>
+#include <grpcpp/support/slice.h>
+
+#include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <new>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/error.h"
+#include "wire/message.h"
+#include "wire/outgoing_tensor.h"
+#include "wire/received_message.h"
 
 namespace quantd::client {
 namespace {
 
 static_assert(std::endian::native == std::endian::little,
               "Tensor.data is little endian and is copied as it stands in memory");
-
-constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
-
-// Upper bounds of what the fields take on the wire: a varint of 64 bits, a min
-// and a max, and all tags, lengths and the spec together.
-constexpr std::size_t kBytesPerDimension = 10;
-constexpr std::size_t kBytesPerChannel = 2 * sizeof(float);
-constexpr std::size_t kBytesForTheRest = 256;
-
-void EncodeTensor(const TensorView& tensor, v1::Tensor* message) {
-  message->set_data_type(v1::DATA_TYPE_FLOAT32);
-  message->mutable_shape()->Add(tensor.shape.begin(), tensor.shape.end());
-  message->set_data(tensor.values.data(), tensor.values.size_bytes());
-}
 
 void EncodeRange(const core::Range& range, v1::Range* message) {
   message->mutable_min()->Add(range.min.begin(), range.min.end());
@@ -56,6 +50,38 @@ void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* messag
   message->set_numerics(EncodeNumerics(spec.numerics));
 }
 
+// Of protobuf's messages.
+constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
+
+template <typename Request>
+void EncodeParameters(const RequestParameters& parameters, Request* request) {
+  if (parameters.range.has_value()) {
+    EncodeRange(*parameters.range, request->mutable_range());
+  }
+  if (parameters.spec.has_value()) {
+    EncodeSpec(*parameters.spec, request->mutable_spec());
+  }
+}
+
+// `tensor` as the field `number` of a message, and behind it `rest`, the
+// message's other fields.
+grpc::Slice EncodeTensor(int number, const TensorView& tensor,
+                         const google::protobuf::MessageLite& rest) {
+  wire::OutgoingTensor outgoing(number, tensor.shape, tensor.values.size(), rest);
+  std::ranges::copy(tensor.values, outgoing.elements().begin());
+  outgoing.EncodeRest(rest);
+  return std::move(outgoing).ToSlice();
+}
+
+absl::Status RangeDoesNotFit() {
+  return absl::ResourceExhaustedError(
+      "the range does not fit into a message of 2 GiB: check its number of channels");
+}
+
+absl::Status DoesNotFitIntoMemory() {
+  return absl::ResourceExhaustedError("a request does not fit into memory: free some of it");
+}
+
 absl::Status UnexpectedAnswer(absl::string_view field, absl::string_view what) {
   return absl::InternalError(
       absl::StrCat("the server's answer does not fit the request: ", field, " ", what,
@@ -69,22 +95,35 @@ absl::Status CheckCount(absl::string_view field, int count, std::size_t expected
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<float>> DecodeTensor(absl::string_view field, const v1::Tensor& tensor,
-                                                std::size_t value_count) {
+// The message in `response`. Refers to the transport's memory, which it owns.
+template <typename Response>
+absl::StatusOr<wire::ReceivedMessage<Response>> Receive(const grpc::ByteBuffer& response) {
+  auto message = wire::ReceivedMessage<Response>::Parse(response);
+  if (!message.ok()) {
+    return absl::InternalError(absl::StrCat(
+        "the server's answer of ", response.Length(), " bytes is no ", Response().GetTypeName(),
+        "; check that quantd listens at this address, and is of a matching version"));
+  }
+  return message;
+}
+
+absl::Status DecodeTensor(absl::string_view field, const v1::Tensor& tensor,
+                          const wire::TensorBytes& elements, std::span<float> output) {
   if (tensor.data_type() != v1::DATA_TYPE_FLOAT32) {
     return UnexpectedAnswer(
         field, absl::StrCat("has the data type ", v1::DataType_Name(tensor.data_type()),
                             "; expected DATA_TYPE_FLOAT32"));
   }
-  if (tensor.data().size() != value_count * sizeof(float)) {
-    return UnexpectedAnswer(field, absl::StrCat("has ", tensor.data().size(), " bytes; expected ",
-                                                value_count * sizeof(float)));
+  if (elements.size() != output.size_bytes()) {
+    return UnexpectedAnswer(
+        field, absl::StrCat("has ", elements.size(), " bytes; expected ", output.size_bytes()));
   }
-  std::vector<float> values(value_count);
-  if (value_count > 0) {
-    std::memcpy(values.data(), tensor.data().data(), tensor.data().size());
+  std::span<std::byte> room = std::as_writable_bytes(output);
+  for (const wire::TensorBytes::Piece piece : elements.pieces()) {
+    std::memcpy(room.data(), piece.data(), piece.size());
+    room = room.subspan(piece.size());
   }
-  return values;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<core::NudgedRange> DecodeNudgedRange(const v1::NudgedRange& message,
@@ -103,79 +142,113 @@ absl::StatusOr<core::NudgedRange> DecodeNudgedRange(const v1::NudgedRange& messa
       .zero_point = {message.zero_point().begin(), message.zero_point().end()}};
 }
 
+// Checks what unary and streamed answers have alike, and takes the elements.
+absl::Status DecodeGradients(
+    const wire::ReceivedMessage<v1::FakeQuantizeGradientResponse>& response,
+    std::size_t channel_count, std::span<float> output) {
+  const v1::FakeQuantizeGradientResponse& message = response.message();
+  absl::Status status =
+      DecodeTensor("input_gradients", message.input_gradients(), response.elements(0), output);
+  status.Update(CheckCount("min_gradient", message.min_gradient_size(), channel_count));
+  status.Update(CheckCount("max_gradient", message.max_gradient_size(), channel_count));
+  return status;
+}
+
 }  // namespace
 
-absl::Status CheckMessageSize(std::size_t value_count, std::size_t dimension_count,
-                              std::size_t channel_count) {
-  // Counts of what is in memory, so that the sum does not overflow.
-  const std::size_t bytes = value_count * sizeof(float) + dimension_count * kBytesPerDimension +
-                            channel_count * kBytesPerChannel + kBytesForTheRest;
-  if (bytes <= kMaxMessageBytes) {
-    return absl::OkStatus();
+absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeRequest(const TensorView& input,
+                                                           const RequestParameters& parameters) {
+  v1::FakeQuantizeRequest rest;
+  EncodeParameters(parameters, &rest);
+  if (rest.ByteSizeLong() > kMaxMessageBytes) {
+    return RangeDoesNotFit();
   }
-  return core::MakeError(
-      absl::StatusCode::kResourceExhausted,
-      absl::StrCat("the request would take ", bytes, " bytes; expected at most ", kMaxMessageBytes,
-                   ", the size of the largest protobuf message: send the tensor in parts"),
-      {.reason = std::string(core::reason::kMessageTooLarge),
-       .field = "",
-       .metadata = {{"message_bytes", absl::StrCat(bytes)},
-                    {"max_message_bytes", absl::StrCat(kMaxMessageBytes)}}});
-}
-
-void EncodeRequest(const TensorView& input, const core::Range& range,
-                   const core::QuantizationSpec& spec, v1::FakeQuantizeRequest* request) {
-  EncodeTensor(input, request->mutable_input());
-  EncodeRange(range, request->mutable_range());
-  EncodeSpec(spec, request->mutable_spec());
-}
-
-void EncodeRequest(const TensorView& gradients, const TensorView& inputs, const core::Range& range,
-                   const core::QuantizationSpec& spec, v1::FakeQuantizeGradientRequest* request) {
-  EncodeTensor(gradients, request->mutable_gradients());
-  EncodeTensor(inputs, request->mutable_inputs());
-  EncodeRange(range, request->mutable_range());
-  EncodeSpec(spec, request->mutable_spec());
-}
-
-absl::StatusOr<FakeQuantizeResult> DecodeResponse(const v1::FakeQuantizeResponse& response,
-                                                  std::size_t value_count,
-                                                  std::size_t channel_count) {
-  absl::StatusOr<std::vector<float>> output =
-      DecodeTensor("output", response.output(), value_count);
-  if (!output.ok()) {
-    return output.status();
+  try {
+    const grpc::Slice slice = EncodeTensor(v1::FakeQuantizeRequest::kInputFieldNumber, input, rest);
+    return grpc::ByteBuffer(&slice, 1);
+  } catch (const std::bad_alloc&) {
+    return DoesNotFitIntoMemory();
   }
+}
+
+absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeGradientRequest(
+    const TensorView& gradients, const TensorView& inputs, const RequestParameters& parameters) {
+  v1::FakeQuantizeGradientRequest rest;
+  EncodeParameters(parameters, &rest);
+  if (rest.ByteSizeLong() > kMaxMessageBytes) {
+    return RangeDoesNotFit();
+  }
+  try {
+    const std::array slices = {
+        EncodeTensor(v1::FakeQuantizeGradientRequest::kGradientsFieldNumber, gradients,
+                     v1::FakeQuantizeGradientRequest::default_instance()),
+        EncodeTensor(v1::FakeQuantizeGradientRequest::kInputsFieldNumber, inputs, rest)};
+    return grpc::ByteBuffer(slices.data(), slices.size());
+  } catch (const std::bad_alloc&) {
+    return DoesNotFitIntoMemory();
+  }
+}
+
+absl::StatusOr<core::NudgedRange> DecodeFakeQuantizeResponse(const grpc::ByteBuffer& response,
+                                                             std::size_t channel_count,
+                                                             std::span<float> output) {
+  const auto received = Receive<v1::FakeQuantizeResponse>(response);
+  if (!received.ok()) {
+    return received.status();
+  }
+  const v1::FakeQuantizeResponse& message = received->message();
+  const absl::Status status =
+      DecodeTensor("output", message.output(), received->elements(0), output);
+  if (!status.ok()) {
+    return status;
+  }
+  return DecodeNudgedRange(message.nudged_range(), channel_count);
+}
+
+absl::StatusOr<RangeGradients> DecodeFakeQuantizeGradientResponse(const grpc::ByteBuffer& response,
+                                                                  std::size_t channel_count,
+                                                                  std::span<float> output) {
+  const auto received = Receive<v1::FakeQuantizeGradientResponse>(response);
+  if (!received.ok()) {
+    return received.status();
+  }
+  const absl::Status status = DecodeGradients(*received, channel_count, output);
+  if (!status.ok()) {
+    return status;
+  }
+  const v1::FakeQuantizeGradientResponse& message = received->message();
   absl::StatusOr<core::NudgedRange> nudged_range =
-      DecodeNudgedRange(response.nudged_range(), channel_count);
+      DecodeNudgedRange(message.nudged_range(), channel_count);
   if (!nudged_range.ok()) {
     return nudged_range.status();
   }
-  return FakeQuantizeResult{.output = *std::move(output), .nudged_range = *std::move(nudged_range)};
+  return RangeGradients{.min = {message.min_gradient().begin(), message.min_gradient().end()},
+                        .max = {message.max_gradient().begin(), message.max_gradient().end()},
+                        .nudged_range = *std::move(nudged_range)};
 }
 
-absl::StatusOr<FakeQuantizeGradientResult> DecodeResponse(
-    const v1::FakeQuantizeGradientResponse& response, std::size_t value_count,
-    std::size_t channel_count) {
-  absl::StatusOr<std::vector<float>> input_gradients =
-      DecodeTensor("input_gradients", response.input_gradients(), value_count);
-  if (!input_gradients.ok()) {
-    return input_gradients.status();
+absl::StatusOr<RangeGradientSums> DecodeStreamedGradientResponse(const grpc::ByteBuffer& response,
+                                                                 std::size_t channel_count,
+                                                                 std::span<float> output) {
+  const auto received = Receive<v1::FakeQuantizeGradientResponse>(response);
+  if (!received.ok()) {
+    return received.status();
   }
-  absl::Status status = CheckCount("min_gradient", response.min_gradient_size(), channel_count);
-  status.Update(CheckCount("max_gradient", response.max_gradient_size(), channel_count));
+  const v1::FakeQuantizeGradientResponse& message = received->message();
+  absl::Status status = DecodeGradients(*received, channel_count, output);
+  status.Update(CheckCount("min_gradient_sum", message.min_gradient_sum_size(), channel_count));
+  status.Update(CheckCount("max_gradient_sum", message.max_gradient_sum_size(), channel_count));
   if (!status.ok()) {
     return status;
   }
   absl::StatusOr<core::NudgedRange> nudged_range =
-      DecodeNudgedRange(response.nudged_range(), channel_count);
+      DecodeNudgedRange(message.nudged_range(), channel_count);
   if (!nudged_range.ok()) {
     return nudged_range.status();
   }
-  return FakeQuantizeGradientResult{
-      .input_gradients = *std::move(input_gradients),
-      .min_gradient = {response.min_gradient().begin(), response.min_gradient().end()},
-      .max_gradient = {response.max_gradient().begin(), response.max_gradient().end()},
+  return RangeGradientSums{
+      .min = {message.min_gradient_sum().begin(), message.min_gradient_sum().end()},
+      .max = {message.max_gradient_sum().begin(), message.max_gradient_sum().end()},
       .nudged_range = *std::move(nudged_range)};
 }
 

@@ -1,10 +1,17 @@
 // The client's codec: core types as messages of quantd.v1, and back. Nothing
-// else in the client turns bytes into numbers.
+// else in the client turns bytes into numbers. Elements are copied once: from
+// the caller's memory to where they are sent from, and from where they were
+// received to the caller's memory.
 
 #ifndef QUANTD_CLIENT_MESSAGES_H_
 #define QUANTD_CLIENT_MESSAGES_H_
 
+#include <grpcpp/support/byte_buffer.h>
+
 #include <cstddef>
+#include <optional>
+#include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -14,32 +21,43 @@
 
 namespace quantd::client {
 
-// Whether a request with these arguments fits into one protobuf message, which
-// is at most 2 GiB - 1 byte. `value_count` counts the elements of all its
-// tensors, `dimension_count` their dimensions and `channel_count` the values of
-// range.min and range.max, whichever is more.
-//
-// Errors: MESSAGE_TOO_LARGE, kResourceExhausted.
-absl::Status CheckMessageSize(std::size_t value_count, std::size_t dimension_count,
-                              std::size_t channel_count);
+// What a request says besides its tensors. In a stream, what is missing is that
+// of the request before.
+struct RequestParameters {
+  std::optional<core::Range> range;
+  std::optional<core::QuantizationSpec> spec;
+};
 
-// Fill an empty `request`, copying the elements. Arguments are sent as they
-// are: the server checks them. The arguments fit (CheckMessageSize()).
-void EncodeRequest(const TensorView& input, const core::Range& range,
-                   const core::QuantizationSpec& spec, v1::FakeQuantizeRequest* request);
-void EncodeRequest(const TensorView& gradients, const TensorView& inputs, const core::Range& range,
-                   const core::QuantizationSpec& spec, v1::FakeQuantizeGradientRequest* request);
-
-// Take the answer to a request whose tensor had `value_count` elements and
-// whose range had `channel_count` values.
+// Requests. Arguments are sent as they are: the server checks them.
 //
-// Errors: kInternal, naming the field, where a size is another.
-absl::StatusOr<FakeQuantizeResult> DecodeResponse(const v1::FakeQuantizeResponse& response,
-                                                  std::size_t value_count,
-                                                  std::size_t channel_count);
-absl::StatusOr<FakeQuantizeGradientResult> DecodeResponse(
-    const v1::FakeQuantizeGradientResponse& response, std::size_t value_count,
-    std::size_t channel_count);
+// Errors: kResourceExhausted where memory does not suffice, or the range is
+// larger than a message can be.
+absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeRequest(const TensorView& input,
+                                                           const RequestParameters& parameters);
+absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeGradientRequest(
+    const TensorView& gradients, const TensorView& inputs, const RequestParameters& parameters);
+
+// The double sums of which min_gradient and max_gradient are the rounded ones.
+struct RangeGradientSums {
+  std::vector<double> min;
+  std::vector<double> max;
+  core::NudgedRange nudged_range;
+};
+
+// Take the answer to a request whose range had `channel_count` values and whose
+// tensor had as many elements as `output`, and write the elements there.
+//
+// Errors: kInternal, naming the field, where a size is another, and where the
+// answer is no such message.
+absl::StatusOr<core::NudgedRange> DecodeFakeQuantizeResponse(const grpc::ByteBuffer& response,
+                                                             std::size_t channel_count,
+                                                             std::span<float> output);
+absl::StatusOr<RangeGradients> DecodeFakeQuantizeGradientResponse(const grpc::ByteBuffer& response,
+                                                                  std::size_t channel_count,
+                                                                  std::span<float> output);
+absl::StatusOr<RangeGradientSums> DecodeStreamedGradientResponse(const grpc::ByteBuffer& response,
+                                                                 std::size_t channel_count,
+                                                                 std::span<float> output);
 ServerInfo DecodeResponse(const v1::GetServerInfoResponse& response);
 
 }  // namespace quantd::client

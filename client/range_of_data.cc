@@ -7,7 +7,6 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "client/messages.h"
 #include "core/error.h"
 #include "core/tensor_shape.h"
 
@@ -15,7 +14,19 @@ namespace quantd::client {
 namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr std::size_t kMaxChannels = std::numeric_limits<std::int32_t>::max();
+// The range of a tensor without elements is sent in one message.
+constexpr std::size_t kMaxEmptyChannels = (std::size_t{1} << 30U) / (2 * sizeof(float));
+
+absl::Status TooManyChannels(std::size_t channels) {
+  return core::MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("the tensor has no elements but ", channels, " channels; expected at most ",
+                   kMaxEmptyChannels, ", whose ranges fit into a message: check the shape"),
+      {.reason = std::string(core::reason::kMessageTooLarge),
+       .field = "",
+       .metadata = {{"channels", absl::StrCat(channels)},
+                    {"max_channels", absl::StrCat(kMaxEmptyChannels)}}});
+}
 
 absl::Status CheckSizes(const TensorView& data, const core::ChannelLayout& layout) {
   if (data.values.size() != layout.element_count()) {
@@ -27,9 +38,11 @@ absl::Status CheckSizes(const TensorView& data, const core::ChannelLayout& layou
          .metadata = {{"values", absl::StrCat(data.values.size())},
                       {"expected", absl::StrCat(layout.element_count())}}});
   }
-  // An empty tensor may claim any number of channels.
-  return CheckMessageSize(data.values.size(), data.shape.size(),
-                          std::min(layout.channels, kMaxChannels));
+  // An empty tensor may claim any number of channels; another has as many
+  // elements as channels at least.
+  return data.values.empty() && layout.channels > kMaxEmptyChannels
+             ? TooManyChannels(layout.channels)
+             : absl::OkStatus();
 }
 
 absl::Status InfiniteValue(std::size_t index, float value) {

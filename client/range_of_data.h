@@ -28,7 +28,8 @@ struct RangeValues {
 //
 // Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH where the
 // values are not as many as the shape says; INVALID_RANGE for an infinite
-// value; MESSAGE_TOO_LARGE for more channels than a request can hold.
+// value; MESSAGE_TOO_LARGE for a tensor without elements that has more channels
+// than a request can hold.
 absl::StatusOr<RangeValues> RangeOfData(const TensorView& data, std::optional<std::int32_t> axis);
 
 }  // namespace quantd::client

@@ -4,6 +4,7 @@
 #include "absl/strings/str_format.h"
 #include "client/npy.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
 #include "core/error_statistics.h"
@@ -35,6 +36,13 @@ void Print(const core::NudgedRange& range, const core::ErrorStatistics& statisti
   PrintFact("clipped", absl::StrFormat("%.4g %%", 100 * statistics.clipped_share), output);
 }
 
+absl::StatusOr<FakeQuantizeResult> Call(const FakeQuantOptions& options, const TensorView& input,
+                                        const core::Range& range, Client& client,
+                                        const Terminal& terminal) {
+  ProgressBar bar(terminal);
+  return client.FakeQuantize(input, range, options.spec, ShowTensor(bar));
+}
+
 absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Terminal& terminal) {
   const absl::StatusOr<NpyArray> input = ReadNpy(options.input);
   if (!input.ok()) {
@@ -46,7 +54,7 @@ absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Te
     return range.status();
   }
   const absl::StatusOr<FakeQuantizeResult> result =
-      client.FakeQuantize(tensor, range->view(), options.spec);
+      Call(options, tensor, range->view(), client, terminal);
   if (!result.ok()) {
     return result.status();
   }

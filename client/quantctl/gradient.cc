@@ -4,6 +4,7 @@
 
 #include "client/npy.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
 
@@ -35,6 +36,14 @@ void Print(const FakeQuantizeGradientResult& result, bool json, std::ostream& ou
   PrintChannelTable(columns, output);
 }
 
+absl::StatusOr<FakeQuantizeGradientResult> Call(const GradientOptions& options,
+                                                const TensorView& gradients,
+                                                const TensorView& inputs, const core::Range& range,
+                                                Client& client, const Terminal& terminal) {
+  ProgressBar bar(terminal);
+  return client.FakeQuantizeGradient(gradients, inputs, range, options.spec, ShowTensor(bar));
+}
+
 absl::Status Gradient(const GradientOptions& options, Client& client, const Terminal& terminal) {
   const absl::StatusOr<NpyArray> gradients = ReadNpy(options.gradients);
   if (!gradients.ok()) {
@@ -50,8 +59,8 @@ absl::Status Gradient(const GradientOptions& options, Client& client, const Term
     return range.status();
   }
   const absl::StatusOr<FakeQuantizeGradientResult> result =
-      client.FakeQuantizeGradient({.shape = gradients->shape, .values = gradients->values}, tensor,
-                                  range->view(), options.spec);
+      Call(options, {.shape = gradients->shape, .values = gradients->values}, tensor, range->view(),
+           client, terminal);
   if (!result.ok()) {
     return result.status();
   }

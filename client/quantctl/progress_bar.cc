@@ -11,6 +11,8 @@ constexpr std::int64_t kBarWidth = 30;
 // ANSI: to the start of the line, and erase to its end.
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
+constexpr std::size_t kElementsPerMebibyte = (std::size_t{1} << 20U) / sizeof(float);
+
 }  // namespace
 
 ProgressBar::~ProgressBar() {
@@ -29,6 +31,16 @@ void ProgressBar::Show(int done, int total, std::string_view text) {
       std::string(filled, '#') + std::string(static_cast<std::size_t>(kBarWidth) - filled, '.');
   terminal_.error << kClearLine << "[" << bar << "] " << done << "/" << total << " " << text
                   << std::flush;
+}
+
+Progress ShowTensor(ProgressBar& bar) {
+  return [&bar](std::size_t done, std::size_t all) {
+    // A small tensor is done at once: nothing to show.
+    if (done < all) {
+      bar.Show(static_cast<int>(done / kElementsPerMebibyte),
+               static_cast<int>(all / kElementsPerMebibyte), "MiB");
+    }
+  };
 }
 
 }  // namespace quantd::client

@@ -5,6 +5,7 @@
 
 #include <string_view>
 
+#include "client/client.h"
 #include "client/quantctl/terminal.h"
 
 namespace quantd::client {
@@ -25,6 +26,9 @@ class ProgressBar {
   Terminal terminal_;
   bool is_drawn_ = false;
 };
+
+// Shows on `bar`, which must outlive it, how far a call is with a large tensor.
+Progress ShowTensor(ProgressBar& bar);
 
 }  // namespace quantd::client
 

@@ -40,7 +40,9 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->envname("QUANTCTL_SERVER")
       ->type_name("ADDRESS")
       ->capture_default_str();
-  app.add_option("--timeout", options->timeout_seconds, "How long one call may take, in seconds")
+  app.add_option("--timeout", options->timeout_seconds,
+                 "How long the server may keep a call waiting, or the next part of a large tensor, "
+                 "in seconds")
       ->envname("QUANTCTL_TIMEOUT")
       ->type_name("SECONDS")
       ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))

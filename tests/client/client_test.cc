@@ -7,7 +7,6 @@
 #include <limits>
 #include <thread>
 
-#include "client/messages.h"
 #include "core/error.h"
 #include "core/reference.h"
 #include "tests/client/temporary_folder.h"
@@ -221,28 +220,6 @@ TEST(Client, ConnectRefusesAnEmptyAddressAndATimeoutOfNothing) {
   EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.address = ""}).status()));
   EXPECT_TRUE(
       absl::IsInvalidArgument(Client::Connect({.timeout = std::chrono::milliseconds(0)}).status()));
-}
-
-TEST(CheckMessageSize, RefusesWhatDoesNotFitIntoTwoGibibytes) {
-  const std::size_t limit = (std::size_t{1} << 31U) - 1;
-  EXPECT_TRUE(CheckMessageSize(limit / 4 - 1000, 4, 1).ok());
-  const absl::Status status = CheckMessageSize(limit / 4 + 1, 1, 1);
-  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
-  EXPECT_EQ(core::GetErrorDetail(status)->reason, core::reason::kMessageTooLarge);
-  EXPECT_FALSE(CheckMessageSize(0, 1, limit / 8 + 1).ok());
-}
-
-TEST(CheckMessageSize, NeverUnderestimatesARequest) {
-  // Values whose varints are longest.
-  const std::vector<std::int64_t> shape(20, -1);
-  const std::vector<float> values(1000);
-  const std::vector<float> bounds(300, 1.0F);
-  v1::FakeQuantizeGradientRequest request;
-  EncodeRequest({.shape = shape, .values = values}, {.shape = shape, .values = values},
-                {.min = bounds, .max = bounds, .axis = -1},
-                {.num_bits = 0xFFFFFFFF, .narrow_range = true}, &request);
-  const std::size_t estimate = 2 * values.size() * 4 + 2 * shape.size() * 10 + bounds.size() * 8;
-  EXPECT_LE(request.ByteSizeLong(), estimate + 256);
 }
 
 }  // namespace

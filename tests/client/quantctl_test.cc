@@ -213,6 +213,19 @@ TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyToAPerson) {
   EXPECT_THAT(RunHere(command, false).error, IsEmpty());
 }
 
+TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyToAPerson) {
+  const std::vector<float> values(std::size_t{4} << 20U, 0.5F);
+  const std::string large = Save("large.npy", {static_cast<std::int64_t>(values.size())}, values);
+  const std::vector<std::vector<std::string>> commands = {
+      {"fake-quant", "--input", large, "--min", "-1", "--max", "1", "--output", output_},
+      {"gradient", "--gradients", large, "--inputs", large, "--min", "-1", "--max", "1", "--output",
+       output_}};
+  for (const std::vector<std::string>& command : commands) {
+    EXPECT_THAT(RunHere(command, true).error, HasSubstr("/16 MiB"));
+    EXPECT_THAT(RunHere(command, false).error, IsEmpty());
+  }
+}
+
 TEST_F(QuantctlTest, InfoPrintsWhatTheServerIs) {
   EXPECT_EQ(JsonOf({"info"})["max_message_bytes"], std::uint64_t{1} << 40U);
   EXPECT_THAT(RunHere({"info"}).output, HasSubstr("AVX3 (of AVX3, AVX2)"));

@@ -13,6 +13,7 @@
 
 #include "core/error.h"
 #include "core/fake_quantization.h"
+#include "core/reference.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -45,22 +46,89 @@ void SetNudgedRange(const core::NudgedRange& range, v1::NudgedRange* message) {
   message->mutable_zero_point()->Add(range.zero_point.begin(), range.zero_point.end());
 }
 
+core::Range ToRange(const v1::Range& range) {
+  return {.min = Span(range.min()),
+          .max = Span(range.max()),
+          .axis = range.has_axis() ? std::optional(range.axis()) : std::nullopt};
+}
+
+core::QuantizationSpec ToSpec(const v1::QuantizationSpec& spec) {
+  return {.num_bits = spec.num_bits(),
+          .narrow_range = spec.narrow_range(),
+          .numerics = spec.numerics() == v1::NUMERICS_TENSORFLOW_ARGS
+                          ? core::Numerics::kTensorFlowArgs
+                          : core::Numerics::kTensorFlow};
+}
+
 absl::StatusOr<core::FakeQuantization> Create(const v1::Tensor& tensor, const v1::Range& range,
                                               const v1::QuantizationSpec& spec) {
-  return core::FakeQuantization::Create(
-      Span(tensor.shape()),
-      {.min = Span(range.min()),
-       .max = Span(range.max()),
-       .axis = range.has_axis() ? std::optional(range.axis()) : std::nullopt},
-      {.num_bits = spec.num_bits(),
-       .narrow_range = spec.narrow_range(),
-       .numerics = spec.numerics() == v1::NUMERICS_TENSORFLOW_ARGS ? core::Numerics::kTensorFlowArgs
-                                                                   : core::Numerics::kTensorFlow});
+  return core::FakeQuantization::Create(Span(tensor.shape()), ToRange(range), ToSpec(spec));
+}
+
+template <typename Request>
+void InheritFrom(const Request& last, Request* request) {
+  if (!request->has_range()) {
+    *request->mutable_range() = last.range();
+  }
+  if (!request->has_spec()) {
+    *request->mutable_spec() = last.spec();
+  }
+}
+
+absl::Status AtMessage(int index, const absl::Status& status) {
+  std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
+  if (!detail.has_value()) {
+    return status;
+  }
+  detail->metadata["message_index"] = std::to_string(index);
+  return core::MakeError(status.code(), std::string(status.message()), *detail);
+}
+
+absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResponse* response) {
+  const auto quantization = Create(request.input(), request.range(), request.spec());
+  if (!quantization.ok()) {
+    return quantization.status();
+  }
+  const std::vector<float> input = Values(request.input());
+  std::vector<float> output(input.size());
+  const absl::Status status = quantization->Apply(input, output, nullptr);
+  if (!status.ok()) {
+    return status;
+  }
+  SetTensor(request.input(), output, response->mutable_output());
+  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
+  return absl::OkStatus();
+}
+
+absl::Status Answer(const v1::FakeQuantizeGradientRequest& request,
+                    v1::FakeQuantizeGradientResponse* response) {
+  const auto quantization = Create(request.inputs(), request.range(), request.spec());
+  if (!quantization.ok()) {
+    return quantization.status();
+  }
+  const auto gradients = core::reference::FakeQuantizeGradient(
+      Span(request.inputs().shape()), Values(request.gradients()), Values(request.inputs()),
+      ToRange(request.range()), ToSpec(request.spec()));
+  if (!gradients.ok()) {
+    return gradients.status();
+  }
+  SetTensor(request.inputs(), gradients->input, response->mutable_input_gradients());
+  for (std::size_t channel = 0; channel < gradients->min.size(); ++channel) {
+    response->add_min_gradient(static_cast<float>(gradients->min[channel]));
+    response->add_max_gradient(static_cast<float>(gradients->max[channel]));
+    response->add_min_gradient_sum(gradients->min[channel]);
+    response->add_max_gradient_sum(gradients->max[channel]);
+  }
+  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 grpc::Status ToGrpcStatus(const absl::Status& status) {
+  if (status.ok()) {
+    return grpc::Status::OK;
+  }
   google::rpc::Status rich;
   rich.set_code(static_cast<int>(status.code()));
   rich.set_message(std::string(status.message()));
@@ -82,43 +150,65 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
 grpc::Status TestService::FakeQuantize(grpc::ServerContext* context,
                                        const v1::FakeQuantizeRequest* request,
                                        v1::FakeQuantizeResponse* response) {
-  const auto quantization = Create(request->input(), request->range(), request->spec());
-  if (!quantization.ok()) {
-    return ToGrpcStatus(quantization.status());
-  }
-  const std::vector<float> input = Values(request->input());
-  std::vector<float> output(input.size());
-  const absl::Status status = quantization->Apply(input, output, nullptr);
-  if (!status.ok()) {
-    return ToGrpcStatus(status);
-  }
-  SetTensor(request->input(), output, response->mutable_output());
-  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
-  return edit_answer ? edit_answer(context, response) : grpc::Status::OK;
+  grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  return status.ok() && edit_answer ? edit_answer(context, response) : status;
 }
 
-grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* /*context*/,
+grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* context,
                                                const v1::FakeQuantizeGradientRequest* request,
                                                v1::FakeQuantizeGradientResponse* response) {
-  const auto quantization = Create(request->inputs(), request->range(), request->spec());
-  if (!quantization.ok()) {
-    return ToGrpcStatus(quantization.status());
+  grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  response->clear_min_gradient_sum();
+  response->clear_max_gradient_sum();
+  return status.ok() && edit_gradient_answer ? edit_gradient_answer(context, response) : status;
+}
+
+// Answers request after request, until there is none or one has an error.
+template <typename Stream, typename Request, typename Response, typename Edit>
+grpc::Status TestService::AnswerStream(grpc::ServerContext* context, Stream* stream,
+                                       const Edit& edit) {
+  Request last;
+  Request request;
+  for (int index = 0; stream->Read(&request); ++index) {
+    Note(request);
+    InheritFrom(last, &request);
+    last.Clear();
+    *last.mutable_range() = request.range();
+    *last.mutable_spec() = request.spec();
+    Response response;
+    grpc::Status status = ToGrpcStatus(AtMessage(index, Answer(request, &response)));
+    if (status.ok() && edit) {
+      status = edit(context, &response);
+    }
+    if (!status.ok()) {
+      return status;
+    }
+    stream->Write(response);
   }
-  const std::vector<float> inputs = Values(request->inputs());
-  std::vector<float> input_gradients(inputs.size());
-  std::vector<float> min(quantization->channel_count());
-  std::vector<float> max(quantization->channel_count());
-  const absl::Status status =
-      quantization->ApplyGradient(Values(request->gradients()), inputs,
-                                  {.input = input_gradients, .min = min, .max = max}, nullptr);
-  if (!status.ok()) {
-    return ToGrpcStatus(status);
-  }
-  SetTensor(request->inputs(), input_gradients, response->mutable_input_gradients());
-  response->mutable_min_gradient()->Add(min.begin(), min.end());
-  response->mutable_max_gradient()->Add(max.begin(), max.end());
-  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
   return grpc::Status::OK;
+}
+
+grpc::Status TestService::StreamFakeQuantize(grpc::ServerContext* context,
+                                             FakeQuantizeStream* stream) {
+  return stream_instead
+             ? stream_instead(context, stream)
+             : AnswerStream<FakeQuantizeStream, v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>(
+                   context, stream, edit_answer);
+}
+
+grpc::Status TestService::StreamFakeQuantizeGradient(grpc::ServerContext* context,
+                                                     FakeQuantizeGradientStream* stream) {
+  return AnswerStream<FakeQuantizeGradientStream, v1::FakeQuantizeGradientRequest,
+                      v1::FakeQuantizeGradientResponse>(context, stream, edit_gradient_answer);
+}
+
+void TestService::Note(const auto& request) {
+  ++streamed_requests;
+  streamed_ranges += request.has_range() ? 1 : 0;
+  streamed_specs += request.has_spec() ? 1 : 0;
+  if (request.ByteSizeLong() > largest_streamed_request) {
+    largest_streamed_request = request.ByteSizeLong();
+  }
 }
 
 grpc::Status TestService::GetServerInfo(grpc::ServerContext* /*context*/,
@@ -150,7 +240,9 @@ TestServer::TestServer(TestService* service, const std::string& address) : addre
   }
 }
 
-TestServer::~TestServer() { server_->Shutdown(std::chrono::system_clock::now()); }
+TestServer::~TestServer() { Stop(); }
+
+void TestServer::Stop() { server_->Shutdown(std::chrono::system_clock::now()); }
 
 void TestServer::SetServing(bool serving) {
   server_->GetHealthCheckService()->SetServingStatus(serving);

@@ -5,7 +5,9 @@
 #define QUANTD_TESTS_CLIENT_TEST_SERVER_H_
 
 #include <grpcpp/server.h>
+#include <grpcpp/support/sync_stream.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -23,16 +25,42 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // before the server starts.
 class TestService final : public v1::QuantizationService::Service {
  public:
+  using FakeQuantizeStream =
+      grpc::ServerReaderWriter<v1::FakeQuantizeResponse, v1::FakeQuantizeRequest>;
+  using FakeQuantizeGradientStream =
+      grpc::ServerReaderWriter<v1::FakeQuantizeGradientResponse, v1::FakeQuantizeGradientRequest>;
+
   grpc::Status FakeQuantize(grpc::ServerContext* context, const v1::FakeQuantizeRequest* request,
                             v1::FakeQuantizeResponse* response) override;
   grpc::Status FakeQuantizeGradient(grpc::ServerContext* context,
                                     const v1::FakeQuantizeGradientRequest* request,
                                     v1::FakeQuantizeGradientResponse* response) override;
+  // As the schema says: what a request leaves out is that of the one before.
+  grpc::Status StreamFakeQuantize(grpc::ServerContext* context,
+                                  FakeQuantizeStream* stream) override;
+  grpc::Status StreamFakeQuantizeGradient(grpc::ServerContext* context,
+                                          FakeQuantizeGradientStream* stream) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
 
-  // Called with each answer of FakeQuantize before it leaves.
+  // Called with each answer of FakeQuantize, or in its stream, before it leaves.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeResponse*)> edit_answer;
+  // The same for FakeQuantizeGradient.
+  std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeGradientResponse*)>
+      edit_gradient_answer;
+  // Called instead of answering a stream.
+  std::function<grpc::Status(grpc::ServerContext*, FakeQuantizeStream*)> stream_instead;
+
+  // What came over streams.
+  std::atomic<int> streamed_requests = 0;
+  std::atomic<int> streamed_ranges = 0;
+  std::atomic<int> streamed_specs = 0;
+  std::atomic<std::size_t> largest_streamed_request = 0;
+
+ private:
+  template <typename Stream, typename Request, typename Response, typename Edit>
+  grpc::Status AnswerStream(grpc::ServerContext* context, Stream* stream, const Edit& edit);
+  void Note(const auto& request);
 };
 
 // Serves until it is destroyed.
@@ -41,6 +69,8 @@ class TestServer {
   // Listens on an ephemeral port of this host, or on `address`.
   explicit TestServer(TestService* service, const std::string& address = "127.0.0.1:0");
   ~TestServer();
+  // Cuts all connections and serves no more.
+  void Stop();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
 

@@ -1,11 +1,13 @@
 // TensorFlow's bits, from the C++ client through a whole server, as golden_test.py
-// has them from Python; and a tensor of 64 MiB with the default settings of both.
+// has them from Python: in one message and in parts. And a tensor of 64 MiB with
+// the default settings of both.
 
 #include <gtest/gtest.h>
 
 #include <cstdint>
 #include <memory>
 #include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "tests/client/temporary_folder.h"
 #include "tests/core/same_bits.h"
 #include "tests/golden/golden_cases.h"
 
@@ -21,28 +24,33 @@ namespace {
 
 using core::SameBits;
 
+// A server that listens on a port and on a unix socket.
 class ClientAndServer : public testing::Test {
  protected:
   void SetUp() override {
     server::Options options;
-    options.listen = {"127.0.0.1:0"};
+    options.listen = {"127.0.0.1:0", "unix:" + (folder_ / "quantd.sock").string()};
     options.metrics_listen = "";
     absl::StatusOr<std::unique_ptr<server::Server>> server = server::Server::Start(options, &log_);
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    absl::StatusOr<std::unique_ptr<client::Client>> client =
-        client::Client::Connect({.address = server_->addresses().front()});
-    ASSERT_TRUE(client.ok()) << client.status();
-    client_ = *std::move(client);
+    ASSERT_EQ(server_->addresses().size(), 2U);
   }
 
-  client::Client& client() { return *client_; }
+  static std::unique_ptr<client::Client> Connect(const client::ClientOptions& options) {
+    absl::StatusOr<std::unique_ptr<client::Client>> client = client::Client::Connect(options);
+    EXPECT_TRUE(client.ok()) << client.status();
+    return *std::move(client);
+  }
+
+  const std::string& port() const { return server_->addresses().front(); }
+  const std::string& unix_socket() const { return server_->addresses().back(); }
 
  private:
+  client::TemporaryFolder folder_;
   std::ostringstream log_text_;
   server::Log log_{server::LogLevel::kInfo, server::LogFormat::kText, log_text_};
   std::unique_ptr<server::Server> server_;
-  std::unique_ptr<client::Client> client_;
 };
 
 void ExpectSums(const std::vector<float>& actual, const std::vector<double>& expected,
@@ -53,36 +61,64 @@ void ExpectSums(const std::vector<float>& actual, const std::vector<double>& exp
   }
 }
 
+void ExpectTheRightBits(client::Client& client, const golden::Case& golden) {
+  SCOPED_TRACE(golden.name);
+  const client::TensorView inputs{.shape = golden.shape, .values = golden.inputs};
+  if (golden.is_gradient()) {
+    const auto result = client.FakeQuantizeGradient(
+        {.shape = golden.shape, .values = golden.gradients}, inputs, golden.range(), golden.spec);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(SameBits(result->input_gradients, golden.input_gradients));
+    ExpectSums(result->min_gradient, golden.min_gradient, golden);
+    ExpectSums(result->max_gradient, golden.max_gradient, golden);
+  } else {
+    const auto result = client.FakeQuantize(inputs, golden.range(), golden.spec);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(SameBits(result->output, golden.outputs));
+  }
+}
+
 TEST_F(ClientAndServer, GiveTensorFlowsBitsForEveryGoldenCase) {
   const std::vector<golden::Case> cases = golden::LoadCases();
   ASSERT_EQ(cases.size(), 118U);
-  for (const golden::Case& golden : cases) {
-    SCOPED_TRACE(golden.name);
-    const client::TensorView inputs{.shape = golden.shape, .values = golden.inputs};
-    if (golden.is_gradient()) {
-      const auto result = client().FakeQuantizeGradient(
-          {.shape = golden.shape, .values = golden.gradients}, inputs, golden.range(), golden.spec);
-      ASSERT_TRUE(result.ok()) << result.status();
-      EXPECT_TRUE(SameBits(result->input_gradients, golden.input_gradients));
-      ExpectSums(result->min_gradient, golden.min_gradient, golden);
-      ExpectSums(result->max_gradient, golden.max_gradient, golden);
-    } else {
-      const auto result = client().FakeQuantize(inputs, golden.range(), golden.spec);
-      ASSERT_TRUE(result.ok()) << result.status();
-      EXPECT_TRUE(SameBits(result->output, golden.outputs));
+  for (const std::string& address : {port(), unix_socket()}) {
+    SCOPED_TRACE(address);
+    const auto client = Connect({.address = address});
+    for (const golden::Case& golden : cases) {
+      ExpectTheRightBits(*client, golden);
     }
   }
 }
 
-TEST_F(ClientAndServer, TakeATensorOf64MiBInOneCall) {
+TEST_F(ClientAndServer, GiveTheSameBitsForTensorsInParts) {
+  const std::vector<golden::Case> cases = golden::LoadCases();
+  ASSERT_EQ(cases.size(), 118U);
+  for (const std::string& address : {port(), unix_socket()}) {
+    SCOPED_TRACE(address);
+    for (const std::size_t message_bytes : {4U, 64U, 1000U}) {
+      SCOPED_TRACE(message_bytes);
+      const auto client = Connect(
+          {.address = address, .stream_from_bytes = 0, .stream_message_bytes = message_bytes});
+      for (const golden::Case& golden : cases) {
+        ExpectTheRightBits(*client, golden);
+      }
+    }
+  }
+}
+
+TEST_F(ClientAndServer, TakeATensorOf64MiB) {
   const std::vector<float> values(std::size_t{16} << 20, 0.4F);
   const std::vector<std::int64_t> shape = {16, 1 << 20};
   const float min = 0;
   const float max = 255;
-  const auto result = client().FakeQuantize({.shape = shape, .values = values},
-                                            {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(SameBits(result->output, std::vector<float>(values.size(), 0)));
+  for (const std::size_t stream_from_bytes :
+       {client::ClientOptions().stream_from_bytes, std::size_t{1} << 30}) {
+    const auto client = Connect({.address = port(), .stream_from_bytes = stream_from_bytes});
+    const auto result = client->FakeQuantize({.shape = shape, .values = values},
+                                             {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(SameBits(result->output, std::vector<float>(values.size(), 0)));
+  }
 }
 
 }  // namespace

@@ -1,0 +1,116 @@
+// A tensor beyond the size of any message, through the quantd that listens on
+// QUANTD_TEST_ADDRESS, against core. script/test-large runs it.
+
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "client/client.h"
+#include "core/fake_quantization.h"
+#include "core/worker_pool.h"
+#include "tests/core/same_bits.h"
+
+namespace quantd {
+namespace {
+
+// 2.5 GiB.
+constexpr std::int64_t kRows = 5;
+constexpr std::int64_t kChannels = 128;
+constexpr std::int64_t kInner = std::int64_t{1} << 20;
+
+class LargeTensor : public testing::Test {
+ protected:
+  void SetUp() override {
+    const char* const address =
+        std::getenv("QUANTD_TEST_ADDRESS");  // NOLINT(concurrency-mt-unsafe)
+    ASSERT_NE(address, nullptr) << "run script/test-large";
+    auto client = client::Client::Connect({.address = address});
+    ASSERT_TRUE(client.ok()) << client.status();
+    client_ = *std::move(client);
+    for (std::int64_t channel = 0; channel < kChannels; ++channel) {
+      min_.push_back(-0.5F - 0.01F * static_cast<float>(channel));
+      max_.push_back(0.75F + 0.02F * static_cast<float>(channel));
+    }
+    // From -4 to 4, with a step that no power of two divides.
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      values_[i] = static_cast<float>(i % 1'000'003) / 125'000.0F - 4.0F;
+    }
+  }
+
+  core::Range per_channel(std::int32_t axis) const {
+    return {.min = min_, .max = max_, .axis = axis};
+  }
+  core::Range per_tensor() const {
+    return {.min = {min_.data(), 1}, .max = {max_.data(), 1}, .axis = {}};
+  }
+
+  // Quantizes each row by core and compares it with the output. `row_range` is
+  // the range as that of a row.
+  void ExpectCoresBits(const core::Range& row_range) {
+    const auto quantization = core::FakeQuantization::Create(row_shape_, row_range, {});
+    ASSERT_TRUE(quantization.ok()) << quantization.status();
+    std::vector<float> expected(quantization->element_count());
+    for (std::size_t row = 0; row < static_cast<std::size_t>(kRows); ++row) {
+      const std::size_t first = row * expected.size();
+      ASSERT_TRUE(
+          quantization->Apply(std::span(values_).subspan(first, expected.size()), expected, &pool_)
+              .ok());
+      EXPECT_TRUE(core::SameBits(std::span(output_).subspan(first, expected.size()), expected));
+    }
+  }
+
+  const std::vector<std::int64_t> shape_ = {kRows, kChannels, kInner};
+  const std::vector<std::int64_t> row_shape_ = {kChannels, kInner};
+  std::vector<float> min_;
+  std::vector<float> max_;
+  std::vector<float> values_ = std::vector<float>(kRows * kChannels * kInner);
+  std::vector<float> output_ = std::vector<float>(values_.size());
+  const client::TensorView tensor_{.shape = shape_, .values = values_};
+  core::WorkerPool pool_{2};
+  std::unique_ptr<client::Client> client_;
+};
+
+TEST_F(LargeTensor, HasTheBitsOfCoreWithOneRange) {
+  std::size_t done = 0;
+  const auto nudged = client_->FakeQuantizeInto(tensor_, per_tensor(), {}, output_,
+                                                [&](std::size_t now, std::size_t) { done = now; });
+  ASSERT_TRUE(nudged.ok()) << nudged.status();
+  EXPECT_EQ(done, values_.size());
+  ExpectCoresBits(per_tensor());
+}
+
+TEST_F(LargeTensor, HasTheBitsOfCoreWithARangeForEachChannel) {
+  const auto nudged = client_->FakeQuantizeInto(tensor_, per_channel(1), {}, output_);
+  ASSERT_TRUE(nudged.ok()) << nudged.status();
+  ExpectCoresBits(per_channel(0));
+}
+
+TEST_F(LargeTensor, HasTheGradientsOfCore) {
+  // Its own gradients: those outside the range on one side have one sign, so
+  // that no sum cancels out.
+  const auto result =
+      client_->FakeQuantizeGradientInto(tensor_, tensor_, per_channel(1), {}, output_);
+  ASSERT_TRUE(result.ok()) << result.status();
+
+  const auto quantization = core::FakeQuantization::Create(shape_, per_channel(1), {});
+  std::vector<float> input(values_.size());
+  std::vector<float> min(kChannels);
+  std::vector<float> max(kChannels);
+  ASSERT_TRUE(
+      quantization
+          ->ApplyGradient(values_, values_, {.input = input, .min = min, .max = max}, &pool_)
+          .ok());
+  EXPECT_TRUE(core::SameBits(output_, input));
+  for (std::size_t channel = 0; channel < min.size(); ++channel) {
+    EXPECT_FLOAT_EQ(result->min[channel], min[channel]);
+    EXPECT_FLOAT_EQ(result->max[channel], max[channel]);
+  }
+}
+
+}  // namespace
+}  // namespace quantd
