@@ -13,6 +13,7 @@
 
 #include "bench/baseline.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
+#include "wire/transport.h"
 
 namespace quantd::bench {
 namespace {
@@ -145,6 +146,7 @@ class EchoService final : public RawService {
 }  // namespace quantd::bench
 
 int main(int argc, char** argv) {
+  quantd::wire::DisableLockChecks();
   quantd::bench::EchoService service;
   return quantd::bench::ServeBaseline("echo_server", service, argc, argv);
 }

@@ -16,38 +16,23 @@
 #include <cstdint>
 #include <cstring>
 #include <iostream>
-#include <memory>
-#include <new>
 #include <optional>
 #include <random>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "bench/aligned_floats.h"
 #include "core/fake_quantization.h"
 #include "core/simd_target.h"
 
 namespace quantd::core {
 namespace {
 
+using bench::AlignedFloats;
+
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
-
-// Floats at an address that suits every vector and every cache line.
-class AlignedFloats {
- public:
-  explicit AlignedFloats(std::size_t count)
-      : memory_(new (kAlignment) float[count], Delete), floats_(memory_.get(), count) {}
-
-  std::span<float> get() const { return floats_; }
-
- private:
-  static constexpr std::align_val_t kAlignment{4096};
-  static void Delete(float* memory) { operator delete[](memory, kAlignment); }
-
-  std::unique_ptr<float[], void (*)(float*)> memory_;
-  std::span<float> floats_;
-};
 
 // A bell curve of which [-3, 3] clips 0.27 %, as a trained range would.
 AlignedFloats Normal(std::size_t count) {

@@ -17,6 +17,7 @@
 #include "server/options.h"
 #include "server/server.h"
 #include "version.h"
+#include "wire/transport.h"
 
 namespace {
 
@@ -102,5 +103,6 @@ int main(int argc, char** argv) {
     std::cout << *command_line->answer;
     return kExitSuccess;
   }
+  quantd::wire::DisableLockChecks();
   return Serve(command_line->options, stop_signals);
 }

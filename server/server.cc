@@ -15,6 +15,7 @@
 #include "core/worker_pool.h"
 #include "server/address.h"
 #include "server/admission.h"
+#include "server/memory.h"
 #include "server/metrics.h"
 #include "server/metrics_endpoint.h"
 #include "server/quantization_service.h"
@@ -98,6 +99,7 @@ class Server::Parts {
   Parts(const Options& options, Log* log)
       : metrics_(core::ActiveSimdTarget()),
         admission_(options.max_in_flight_bytes),
+        memory_release_(&admission_),
         pool_(options.worker_threads),
         service_({.max_message_bytes = options.max_message_bytes,
                   .admission = &admission_,
@@ -191,6 +193,7 @@ class Server::Parts {
   Metrics metrics_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   Admission admission_;
+  MemoryRelease memory_release_;
   core::WorkerPool pool_;
   QuantizationService service_;
   std::unique_ptr<grpc::Server> server_;

@@ -41,17 +41,18 @@ std::string EncodeHead(int number, std::span<const std::int64_t> shape, std::siz
 
 }  // namespace
 
+void OutgoingTensor::Free::operator()(std::byte* memory) const {
+  ::operator delete(memory, std::align_val_t(kAlignment));
+}
+
 OutgoingTensor::OutgoingTensor(int number, std::span<const std::int64_t> shape, std::size_t count,
                                const google::protobuf::MessageLite& rest)
     : count_(count), rest_bytes_(rest.ByteSizeLong()) {
   const std::string head = EncodeHead(number, shape, count * sizeof(float));
   const std::size_t padding = RoundUp(head.size()) - head.size();
   const std::size_t size = head.size() + count * sizeof(float) + rest_bytes_;
-  void* const memory = std::aligned_alloc(kAlignment, RoundUp(padding + size));
-  if (memory == nullptr) {
-    throw std::bad_alloc();
-  }
-  memory_.reset(static_cast<std::byte*>(memory));
+  memory_.reset(
+      static_cast<std::byte*>(::operator new(padding + size, std::align_val_t(kAlignment))));
   bytes_ = {memory_.get() + padding, size};
   elements_begin_ = head.size();
   std::memcpy(bytes_.data(), head.data(), head.size());
@@ -68,7 +69,8 @@ void OutgoingTensor::EncodeRest(const google::protobuf::MessageLite& rest) {
 
 grpc::Slice OutgoingTensor::ToSlice() && {
   void* const begin = bytes_.data();
-  return {begin, bytes_.size(), [](void* memory) { std::free(memory); }, memory_.release()};
+  const auto free = [](void* memory) { Free()(static_cast<std::byte*>(memory)); };
+  return {begin, bytes_.size(), free, memory_.release()};
 }
 
 }  // namespace quantd::wire

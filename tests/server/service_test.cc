@@ -5,6 +5,7 @@
 
 #include <string>
 
+#include "tests/server/ask.h"
 #include "tests/server/running_service.h"
 #include "tests/wire/requests.h"
 
@@ -33,7 +34,7 @@ TEST(Service, AnswersWithWhatTheHandlerMakes) {
     const grpc::Status status = running.stub->FakeQuantize(&client_context, request, &response);
     ASSERT_TRUE(status.ok()) << status.error_message();
     EXPECT_EQ(response.SerializeAsString(),
-              HandleFakeQuantize(request, context)->SerializeAsString());
+              Ask(request, context)->SerializeAsString());
   }
 }
 
@@ -47,7 +48,7 @@ TEST(Service, AnswersGradients) {
       running.stub->FakeQuantizeGradient(&client_context, request, &response);
   ASSERT_TRUE(status.ok()) << status.error_message();
   EXPECT_EQ(response.SerializeAsString(),
-            HandleFakeQuantizeGradient(request, context)->SerializeAsString());
+            Ask(request, context)->SerializeAsString());
 }
 
 TEST(Service, TakesScalarsAndEmptyTensors) {

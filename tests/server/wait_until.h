@@ -10,8 +10,8 @@ namespace quantd::server {
 
 // Asks `condition` again and again until it holds; false after a minute.
 template <typename Condition>
-bool WaitUntil(Condition condition) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+bool WaitUntil(Condition condition, std::chrono::seconds timeout = std::chrono::minutes(1)) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
   while (!condition()) {
     if (std::chrono::steady_clock::now() > deadline) {
       return false;

@@ -1,0 +1,347 @@
+// Runs the contenders that are C++ when it is told to: bench/kernels.py talks to
+// it through its standard input and output, and to the runners of other peers in
+// the same way, so that all of them take turns.
+//
+//   kernel_runner FOLDER
+//
+// FOLDER holds the tensors and ranges that all runners work on, as plain float32:
+// inputs.f32 and gradients.f32 (of one size), min.f32 and max.f32 (one value for
+// each of the most channels). Smaller tensors, and fewer channels, are the
+// beginnings of these.
+//
+// Says one line of JSON first: who can do what, and versions. Then each line
+//
+//   time CONTENDER OPERATION CHANNELS BYTES MILLISECONDS
+//
+// is answered by `ok SECONDS` for a call, the median of at least MILLISECONDS (a
+// single call if that takes as long), and each line
+//
+//   write CONTENDER OPERATION CHANNELS BYTES PATH
+//
+// by `ok` when the results of a call lie in PATH, as plain float32: outputs,
+// then, of a gradient, those with respect to min and max. 0 channels are one
+// range for the whole tensor. What cannot be done is answered by `error MESSAGE`.
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <ios>
+#include <iostream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <span>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "bench/aligned_floats.h"
+#include "bench/contenders/contender.h"
+#include "bench/contenders/limits.h"
+#include "core/fake_quantization.h"
+#include "core/quantization.h"
+#include "core/simd_target.h"
+#include "core/worker_pool.h"
+#ifdef QUANTD_BENCH_EIGEN
+#include "bench/contenders/eigen_expressions.h"
+#endif
+
+namespace quantd::bench {
+namespace {
+
+constexpr std::uint32_t kNumBits = 8;
+
+AlignedFloats ReadFloats(const std::string& path) {
+  std::ifstream file(path, std::ios::binary | std::ios::ate);
+  const std::streamoff bytes = file.tellg();
+  if (!file || bytes <= 0) {
+    throw std::runtime_error("cannot read " + path + ": expected a file of float32 values");
+  }
+  AlignedFloats floats(static_cast<std::size_t>(bytes) / sizeof(float));
+  file.seekg(0);
+  if (!file.read(reinterpret_cast<char*>(floats.get().data()), bytes)) {
+    throw std::runtime_error("cannot read " + path + " to its end");
+  }
+  return floats;
+}
+
+void WriteFloats(std::ofstream& file, std::span<const float> values) {
+  file.write(reinterpret_cast<const char*>(values.data()),
+             static_cast<std::streamsize>(values.size_bytes()));
+}
+
+void Check(const absl::Status& status) {
+  if (!status.ok()) {
+    throw std::runtime_error(std::string(status.message()));
+  }
+}
+
+core::FakeQuantization MakeQuantization(const Problem& problem) {
+  const auto count = static_cast<std::int64_t>(problem.inputs.size());
+  const auto channels = static_cast<std::int64_t>(problem.min.size());
+  const std::vector<std::int64_t> shape = {count / channels, channels};
+  const auto axis = problem.per_channel ? std::optional<std::int32_t>(1) : std::nullopt;
+  absl::StatusOr<core::FakeQuantization> quantization = core::FakeQuantization::Create(
+      shape, {.min = problem.min, .max = problem.max, .axis = axis}, {.num_bits = kNumBits});
+  Check(quantization.status());
+  return *std::move(quantization);
+}
+
+// The library under test; on one thread if `pool` is null.
+void AddQuantd(const std::string& name, const std::shared_ptr<core::WorkerPool>& pool,
+               std::vector<Contender>& contenders) {
+  contenders.push_back({.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
+                          return [=, quantization = MakeQuantization(p)] {
+                            Check(quantization.Apply(p.inputs, p.outputs, pool.get()));
+                          };
+                        }});
+  contenders.push_back(
+      {.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
+         const core::FakeQuantization::Gradients result{
+             .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
+         return [=, quantization = MakeQuantization(p)] {
+           Check(quantization.ApplyGradient(p.gradients, p.inputs, result, pool.get()));
+         };
+       }});
+}
+
+std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const float> max) {
+  const core::QuantizationSpec spec{.num_bits = kNumBits};
+  const absl::StatusOr<core::NudgedRange> range =
+      core::Nudge({.min = min, .max = max, .axis = 0}, spec);
+  Check(range.status());
+  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
+  std::vector<NudgedChannel> nudged;
+  for (std::size_t i = 0; i < min.size(); ++i) {
+    const float inverse_scale = levels / (max[i] - min[i]);
+    nudged.push_back({.nudged_min = range->min[i],
+                      .nudged_max = range->max[i],
+                      .scale = range->scale[i],
+                      .inverse_scale = inverse_scale,
+                      .quant_zero = std::floor(-range->min[i] * inverse_scale + 0.5F)});
+  }
+  return nudged;
+}
+
+bool HasAvx2() {
+#if defined(__x86_64__)
+  return static_cast<bool>(__builtin_cpu_supports("avx2")) &&
+         static_cast<bool>(__builtin_cpu_supports("fma"));
+#else
+  return false;
+#endif
+}
+
+std::vector<Contender> AllContenders() {
+  const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
+  std::vector<Contender> contenders = Limits();
+  AddQuantd("quantd", nullptr, contenders);
+  AddQuantd("quantd_threads", std::make_shared<core::WorkerPool>(threads), contenders);
+  const auto add = [&](std::vector<Contender> more) {
+    std::ranges::move(more, std::back_inserter(contenders));
+  };
+#ifdef QUANTD_BENCH_EIGEN
+  add(EigenForThisMachine(threads));
+#endif
+#ifdef QUANTD_BENCH_EIGEN_AVX2
+  if (HasAvx2()) {
+    add(EigenForAvx2(threads));
+  }
+#endif
+  return contenders;
+}
+
+double Median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::ranges::nth_element(values, middle);
+  return *middle;
+}
+
+// The median duration of a call, so that one that was interrupted counts for
+// little.
+double SecondsPerCall(const Call& call, double least_seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto seconds_of = [&](std::int64_t calls) {
+    const Clock::time_point start = Clock::now();
+    for (std::int64_t i = 0; i < calls; ++i) {
+      call();
+    }
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const double warm_up = seconds_of(1);
+  if (warm_up >= least_seconds) {
+    return warm_up;
+  }
+  // Looking at the clock after every short call would be measured, too.
+  const auto calls_per_look = static_cast<std::int64_t>(std::max(1.0, 1e-4 / warm_up));
+  std::vector<double> durations;
+  for (double seconds = 0; seconds < least_seconds;) {
+    const double duration = seconds_of(calls_per_look);
+    seconds += duration;
+    durations.push_back(duration / static_cast<double>(calls_per_look));
+  }
+  return Median(std::move(durations));
+}
+
+class Runner {
+ public:
+  explicit Runner(const std::string& folder)
+      : inputs_(ReadFloats(folder + "/inputs.f32")),
+        gradients_(ReadFloats(folder + "/gradients.f32")),
+        min_(ReadFloats(folder + "/min.f32")),
+        max_(ReadFloats(folder + "/max.f32")),
+        outputs_(inputs_.get().size()),
+        min_gradients_(min_.get().size()),
+        max_gradients_(min_.get().size()),
+        contenders_(AllContenders()) {
+    if (gradients_.get().size() != inputs_.get().size() || max_.get().size() != min_.get().size()) {
+      throw std::runtime_error("the tensors, or the ranges, in " + folder + " differ in size");
+    }
+    nudged_ = Nudge(min_.get(), max_.get());
+    ForgetResults();
+  }
+
+  std::string Greeting() const {
+    nlohmann::json contenders = nlohmann::json::array();
+    for (const Contender& contender : contenders_) {
+      contenders.push_back({contender.name, contender.operation});
+    }
+    nlohmann::json versions = {{"SIMD target", core::ActiveSimdTarget()}};
+#ifdef QUANTD_BENCH_EIGEN
+    versions["Eigen"] = EigenVersion();
+#endif
+    return nlohmann::json{{"contenders", contenders}, {"versions", versions}}.dump();
+  }
+
+  // The answer to a line of input.
+  std::string Answer(const std::string& line) {
+    try {
+      return Execute(line);
+    } catch (const std::exception& error) {
+      return std::string("error ") + error.what();
+    }
+  }
+
+ private:
+  std::string Execute(const std::string& line) {
+    std::istringstream words(line);
+    std::string command;
+    std::string name;
+    std::string operation;
+    std::string argument;
+    std::size_t channels = 0;
+    std::size_t bytes = 0;
+    if (!(words >> command >> name >> operation >> channels >> bytes >> std::ws) ||
+        !std::getline(words, argument)) {
+      throw std::runtime_error("\"" + line +
+                               "\" is no command; expected COMMAND CONTENDER OPERATION CHANNELS "
+                               "BYTES and MILLISECONDS or PATH");
+    }
+    const Problem problem = MakeProblem(channels, bytes);
+    const Call call = Find(name, operation).prepare(problem);
+    if (command == "time") {
+      std::ostringstream answer;
+      answer << "ok " << SecondsPerCall(call, std::stod(argument) / 1000);
+      return answer.str();
+    }
+    if (command == "write") {
+      Write(problem, operation == "gradient", call, argument);
+      return "ok";
+    }
+    throw std::runtime_error("the command \"" + command + "\" is neither time nor write");
+  }
+
+  Problem MakeProblem(std::size_t channels, std::size_t bytes) const {
+    const std::size_t count = bytes / sizeof(float);
+    const std::size_t ranges = std::max<std::size_t>(1, channels);
+    if (count == 0 || count > inputs_.get().size() || count % ranges != 0 ||
+        ranges > min_.get().size()) {
+      throw std::runtime_error(std::to_string(bytes) + " bytes in " + std::to_string(channels) +
+                               " channels are not whole rows that the tensors hold");
+    }
+    return {.per_channel = channels > 0,
+            .inputs = inputs_.get().first(count),
+            .gradients = gradients_.get().first(count),
+            .outputs = outputs_.get().first(count),
+            .min = min_.get().first(ranges),
+            .max = max_.get().first(ranges),
+            .nudged = std::span(nudged_).first(ranges),
+            .min_gradients = min_gradients_.get().first(ranges),
+            .max_gradients = max_gradients_.get().first(ranges)};
+  }
+
+  const Contender& Find(std::string_view name, std::string_view operation) const {
+    const auto found = std::ranges::find_if(contenders_, [=](const Contender& contender) {
+      return contender.name == name && contender.operation == operation;
+    });
+    if (found == contenders_.end()) {
+      throw std::runtime_error("no contender " + std::string(name) + " does " +
+                               std::string(operation));
+    }
+    return *found;
+  }
+
+  // So that nobody is credited with what another one left behind.
+  void ForgetResults() const {
+    for (const AlignedFloats* floats : {&outputs_, &min_gradients_, &max_gradients_}) {
+      std::ranges::fill(floats->get(), std::numeric_limits<float>::quiet_NaN());
+    }
+  }
+
+  void Write(const Problem& problem, bool gradient, const Call& call,
+             const std::string& path) const {
+    ForgetResults();
+    call();
+    std::ofstream file(path, std::ios::binary);
+    WriteFloats(file, problem.outputs);
+    if (gradient) {
+      WriteFloats(file, problem.min_gradients);
+      WriteFloats(file, problem.max_gradients);
+    }
+    if (!file.flush()) {
+      throw std::runtime_error("cannot write " + path);
+    }
+  }
+
+  AlignedFloats inputs_;
+  AlignedFloats gradients_;
+  AlignedFloats min_;
+  AlignedFloats max_;
+  AlignedFloats outputs_;
+  AlignedFloats min_gradients_;
+  AlignedFloats max_gradients_;
+  std::vector<NudgedChannel> nudged_;
+  std::vector<Contender> contenders_;
+};
+
+}  // namespace
+}  // namespace quantd::bench
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    std::cerr << "usage: kernel_runner FOLDER\n";
+    return 2;
+  }
+  try {
+    quantd::bench::Runner runner(argv[1]);
+    std::cout << runner.Greeting() << std::endl;
+    for (std::string line; std::getline(std::cin, line);) {
+      std::cout << runner.Answer(line) << std::endl;
+    }
+  } catch (const std::exception& error) {
+    std::cerr << "kernel_runner: " << error.what() << "\n";
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,108 @@
+// Runs ONNX Runtime when it is told to, on one thread.
+//
+//   node onnxruntime_runner.js FOLDER
+//
+// Talks as kernel_runner.cc does, and takes besides those files from FOLDER the
+// models that bench/kernels.py writes there. Inputs and outputs are buffers that
+// are there. `time onnxruntime identity 0 4 MILLISECONDS` measures a call without
+// work: what the binding to Node costs.
+
+'use strict';
+
+const fs = require('fs');
+const path = require('path');
+const readline = require('readline');
+const runtime = require('onnxruntime-node');
+
+const folder = process.argv[2];
+
+function readFloats(name) {
+  const bytes = fs.readFileSync(path.join(folder, name));
+  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
+}
+
+const inputs = readFloats('inputs.f32');
+const outputs = new Float32Array(inputs.length).fill(NaN);
+const sessions = new Map();
+
+async function sessionOf(model) {
+  if (!sessions.has(model)) {
+    const options = {
+      intraOpNumThreads: 1,
+      interOpNumThreads: 1,
+      executionMode: 'sequential',
+      graphOptimizationLevel: 'all',
+    };
+    const file = path.join(folder, `${model}.onnx`);
+    sessions.set(model, await runtime.InferenceSession.create(file, options));
+  }
+  return sessions.get(model);
+}
+
+// A function that does the work once, and where it leaves the result.
+async function prepare(operation, channels, bytes) {
+  const session = await sessionOf(operation === 'identity' ? 'identity' : `forward_${channels}`);
+  const count = bytes / 4;
+  const shape = channels > 0 ? [count / channels, channels] : [count];
+  const result = outputs.subarray(0, count);
+  const feeds = {x: new runtime.Tensor('float32', inputs.subarray(0, count), shape)};
+  const fetches = {y: new runtime.Tensor('float32', result, shape)};
+  return {call: () => session.run(feeds, fetches), result};
+}
+
+// The median duration of a call, after one to warm up; of that one if it takes
+// so long.
+async function secondsPerCall(call, leastSeconds) {
+  const now = () => Number(process.hrtime.bigint()) / 1e9;
+  let start = now();
+  await call();
+  let end = now();
+  if (end - start >= leastSeconds) {
+    return end - start;
+  }
+  const durations = [];
+  const until = end + leastSeconds;
+  while (end < until) {
+    start = end;
+    await call();
+    end = now();
+    durations.push(end - start);
+  }
+  durations.sort((a, b) => a - b);
+  return durations[Math.floor(durations.length / 2)];
+}
+
+async function answer(line) {
+  const [command, , operation, channels, bytes, ...rest] = line.trim().split(' ');
+  const argument = rest.join(' ');
+  const {call, result} = await prepare(operation, Number(channels), Number(bytes));
+  if (command === 'time') {
+    return `ok ${await secondsPerCall(call, Number(argument) / 1000)}`;
+  }
+  if (command === 'write') {
+    result.fill(NaN);
+    await call();
+    fs.writeFileSync(argument, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
+    return 'ok';
+  }
+  throw new Error(`the command "${command}" is neither time nor write`);
+}
+
+async function main() {
+  const versions = {'Node.js': process.versions.node};
+  for (const [name, version] of Object.entries(runtime.env.versions)) {
+    if (name === 'common' || name === 'node') {
+      versions['ONNX Runtime'] = version;
+    }
+  }
+  console.log(JSON.stringify({contenders: [['onnxruntime', 'forward']], versions}));
+  for await (const line of readline.createInterface({input: process.stdin})) {
+    try {
+      console.log(await answer(line));
+    } catch (error) {
+      console.log(`error ${error.message}`.replaceAll('\n', ' '));
+    }
+  }
+}
+
+main();

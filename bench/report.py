@@ -1,0 +1,137 @@
+"""Turns results into a Markdown report with plots.
+
+Results are {"machine": …, "sections": […]}; a section is
+
+    {"section": str, "notes": [str],
+     "tables": [{"title": str, "columns": [str], "rows": [[…]]}],
+     "ratios": [{"title": str, "value": median, "rounds": […], "target": number or null,
+                 "target_kind": "at least" or "at most"}],
+     "plots": [{"title": str, "file": "NAME.svg", "x_label": str, "y_label": str, "x": […],
+                "x_scale": "log2", "series": {"NAME": [numbers or null]}}]}
+
+A plot may have a y_scale ("log10"), too.
+"""
+
+import pathlib
+from typing import Any
+
+Section = dict[str, Any]
+
+
+def markdown(results: dict[str, Any]) -> str:
+    """The report; it refers to the plots by their file names."""
+    machine = results["machine"]
+    parts = ["# Benchmark results", f"`{machine['command']}`", _machine_table(machine)]
+    for section in results["sections"]:
+        parts += _section(section)
+    return "\n\n".join(parts) + "\n"
+
+
+def write_plots(sections: list[Section], folder: pathlib.Path) -> None:
+    """Writes the plots of all sections into `folder`."""
+    import matplotlib  # pylint: disable=import-outside-toplevel  # slow, and needed just here
+
+    matplotlib.use("svg")
+    # The same results make the same files.
+    matplotlib.rcParams["svg.hashsalt"] = "quantd"
+    for section in sections:
+        for plot in section["plots"]:
+            _write_plot(plot, folder / plot["file"])
+
+
+def is_met(ratio: dict[str, Any]) -> bool | None:
+    """Whether a ratio reaches its target; None if it has none."""
+    if ratio["target"] is None:
+        return None
+    if ratio["target_kind"] == "at most":
+        return ratio["value"] <= ratio["target"]
+    return ratio["value"] >= ratio["target"]
+
+
+def _machine_table(machine: dict[str, Any]) -> str:
+    rows = [[name, value] for name, value in machine.items() if name not in ("command", "versions")]
+    rows.append(["versions", ", ".join(f"{name} {version}"
+                                       for name, version in machine["versions"].items())])
+    return table(["", "machine"], rows)
+
+
+def _section(section: Section) -> list[str]:
+    parts = [f"## {section['section']}", "\n".join(f"- {note}" for note in section["notes"])]
+    if section["ratios"]:
+        parts += ["### Ratios", "Medians over the rounds, with the least and the greatest.",
+                  table(["", "ratio", "rounds", "target", ""], map(_ratio_row, section["ratios"]))]
+    for plot in section["plots"]:
+        parts.append(f"![{plot['title']}]({plot['file']})")
+    for content in section["tables"]:
+        parts += [f"### {content['title']}", table(content["columns"], content["rows"])]
+    return parts
+
+
+def _ratio_row(ratio: dict[str, Any]) -> list[Any]:
+    met = is_met(ratio)
+    rounds = ratio["rounds"]
+    return [
+        ratio["title"],
+        ratio["value"],
+        f"{_cell(min(rounds))} … {_cell(max(rounds))}" if rounds else None,
+        None if met is None else f"{ratio['target_kind']} {_cell(ratio['target'])}",
+        {True: "met", False: "**not met**", None: ""}[met],
+    ]
+
+
+def table(columns: list[str], rows: Any) -> str:
+    """A Markdown table that is legible as text, too."""
+    cells = [[_cell(value) for value in row] for row in [columns, *rows]]
+    widths = [max(map(len, column)) for column in zip(*cells)]
+    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+             for row in cells]
+    lines.insert(1, "| " + " | ".join("-" * max(3, width) for width in widths) + " |")
+    return "\n".join(lines)
+
+
+def _cell(value: Any) -> str:
+    """Three digits of a number are all that a noisy machine lets one know."""
+    if value is None:
+        return "–"
+    if not isinstance(value, float):
+        return str(value)
+    if abs(value) >= 100:
+        return f"{value:.0f}"
+    return f"{value:.3g}"
+
+
+def _write_plot(plot: dict[str, Any], path: pathlib.Path) -> None:
+    import matplotlib.pyplot as plt  # pylint: disable=import-outside-toplevel
+
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained", facecolor="white")
+    for number, (name, values) in enumerate(plot["series"].items()):
+        drawn = [float("nan") if value is None else value for value in values]
+        axes.plot(plot["x"], drawn, label=name, marker="osD^vPX*"[number % 8], markersize=5,
+                  linestyle=("-", "--", ":")[number // 10 % 3])
+    _scale_x(axes, plot)
+    if plot.get("y_scale") == "log10":
+        axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    else:
+        axes.set_ylim(bottom=0)
+    axes.set(title=plot["title"], xlabel=plot["x_label"], ylabel=plot["y_label"])
+    axes.grid(alpha=0.3)
+    if plot["series"]:
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
+    figure.savefig(path, format="svg", metadata={"Date": None})
+    plt.close(figure)
+
+
+def _scale_x(axes: Any, plot: dict[str, Any]) -> None:
+    if plot.get("x_scale") == "log2":
+        axes.set_xscale("log", base=2)
+    axes.set_xticks(plot["x"], [_tick(value) for value in plot["x"]])
+    axes.minorticks_off()
+
+
+def _tick(value: Any) -> str:
+    """Numbers from 1024 on are bytes."""
+    if not isinstance(value, int) or value < 1024:
+        return str(value)
+    mebibytes = value / 2**20
+    return f"{mebibytes:g} MiB" if mebibytes >= 1 else f"{value / 2**10:g} KiB"

@@ -1,0 +1,152 @@
+"""The kernel benchmark drops who computes something else, and compares within rounds."""
+
+import pathlib
+import tempfile
+import unittest
+
+import kernels
+import numpy as np
+from kernels import Case
+
+SIZE = 64 * kernels.KIB
+
+
+class FakeRunner:
+    """Runs contenders whose results are made up; quantd copies."""
+
+    def __init__(self, folder, distort=lambda results: results):
+        self.contenders = [("quantd", "forward"), ("quantd", "gradient"), ("numpy", "forward")]
+        self._inputs = np.fromfile(pathlib.Path(folder, "inputs.f32"), np.float32)
+        self._distort = distort
+        self.seconds = {"quantd": [0.1, 0.2, 0.4], "numpy": [1.0, 1.0, 1.0]}
+
+    def write(self, case, _):
+        if case.contender == "quantd":
+            return self._inputs.copy()
+        return self._distort(self._inputs.copy())
+
+    def time(self, case, _):
+        if case.operation == "forward" and case.channels == 0:
+            outcome = self.seconds[case.contender].pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+        return 0.5
+
+
+class ContestTest(unittest.TestCase):
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = pathlib.Path(folder.name)
+        kernels.write_problem(self.folder, SIZE)
+
+    def contest(self, **options):
+        return kernels.Contest({"fake": FakeRunner(self.folder, **options)}, ["numpy"], [SIZE])
+
+    def notes_on(self, distort):
+        contest = self.contest(distort=distort)
+        contest.verify(self.folder)
+        return contest.notes, contest.cases(SIZE)
+
+    def test_the_same_results_take_part(self):
+        notes, cases = self.notes_on(lambda results: results)
+        self.assertEqual(notes, [])
+        self.assertIn(Case("numpy", "forward", 64, SIZE), cases)
+
+    def test_a_rare_step_of_difference_is_rounding(self):
+        def one_tie(results):
+            results[5] += np.float32(6 / 255)
+            return results
+
+        self.assertEqual(self.notes_on(one_tie)[0], [])
+
+    def test_who_computes_something_else_is_left_out_and_named(self):
+        def missing(results):
+            results[3] = np.nan
+            return results
+
+        for distort, expected in (
+            (lambda results: results + np.float32(6 / 255), "a step away"),
+            (lambda results: results * 2, "steps of the quantization"),
+            (lambda results: results[:-1], "has 16383 results, expected 16384"),
+            (missing, "missing or not finite"),
+        ):
+            with self.subTest(expected):
+                notes, cases = self.notes_on(distort)
+                self.assertEqual(len(notes), 1)
+                self.assertIn("numpy is left out of forward", notes[0])
+                self.assertIn(expected, notes[0])
+                self.assertEqual({case.contender for case in cases}, {"quantd"})
+
+    def test_ratios_are_taken_within_a_round(self):
+        contest = self.contest()
+        for number in range(3):
+            contest.run_round(number, 1)
+        comparison = kernels.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(contest.ratio(SIZE, 0, comparison), [10.0, 5.0, 2.5])
+
+    def test_what_takes_seconds_is_run_in_the_first_rounds_only(self):
+        fake = FakeRunner(self.folder)
+        contest = kernels.Contest({"fake": fake}, ["numpy"], [SIZE])
+        fake.seconds["numpy"] = [3.0, 3.0]
+        for number in range(3):
+            contest.run_round(number, 1)
+        self.assertEqual(fake.seconds["numpy"], [])
+        comparison = kernels.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(contest.ratio(SIZE, 0, comparison), [30.0, 15.0])
+
+    def test_who_fails_on_the_way_is_left_out_and_the_others_go_on(self):
+        fake = FakeRunner(self.folder)
+        fake.seconds["numpy"] = [1.0, kernels.RunnerError("it ended: out of memory")]
+        contest = kernels.Contest({"fake": fake}, ["numpy"], [SIZE])
+        for number in range(3):
+            contest.run_round(number, 1)
+        (note,) = contest.notes
+        self.assertIn("out of memory", note)
+        self.assertEqual({case.contender for case in contest.seconds}, {"quantd"})
+        self.assertEqual(len(contest.seconds[Case("quantd", "forward", 0, SIZE)]), 3)
+
+    def test_quantd_itself_must_not_fail(self):
+        fake = FakeRunner(self.folder)
+        fake.seconds["quantd"] = [kernels.RunnerError("it ended: out of memory")]
+        with self.assertRaisesRegex(kernels.RunnerError, "quantd failed at forward"):
+            kernels.Contest({"fake": fake}, ["numpy"], [SIZE]).run_round(0, 1)
+
+    def test_the_best_of_several_is_compared_with(self):
+        contest = self.contest()
+        for name, seconds in (("quantd", {0: 1.0, 1: 1.0}),
+                              ("eigen_native", {0: 3.0, 1: 9.0}),
+                              ("eigen_avx2", {0: 6.0, 1: 5.0})):
+            contest.seconds[Case(name, "gradient", 0, SIZE)] = seconds
+        comparison = kernels.Comparison("gradient", ("eigen_native", "eigen_avx2"), "Eigen")
+        self.assertEqual(contest.ratio(SIZE, 0, comparison), [3.0, 5.0])
+
+    def test_a_limit_moves_the_bytes_of_its_operation(self):
+        contest = self.contest()
+        contest.seconds[Case("quantd", "gradient", 64, SIZE)] = {0: 2.0}
+        contest.seconds[Case("cached_add", "add", 0, SIZE)] = {0: 1.0}
+        comparison = kernels.Comparison("gradient", ("cached_add",), "add", of_limit=True)
+        self.assertEqual(contest.ratio(SIZE, 64, comparison), [0.5])
+        self.assertEqual(Case("quantd", "gradient", 64, SIZE).bytes_moved(),
+                         Case("cached_add", "add", 0, SIZE).bytes_moved())
+
+    def test_without_the_other_there_is_no_ratio(self):
+        comparison = kernels.Comparison("forward", ("pytorch",), "PyTorch")
+        self.assertIsNone(self.contest().ratio(SIZE, 0, comparison))
+
+
+class RunnerTest(unittest.TestCase):
+
+    def test_a_runner_that_is_not_there_is_an_error(self):
+        with self.assertRaisesRegex(kernels.RunnerError, "No such file"):
+            kernels.Runner(["/nowhere/runner"], {})
+
+    def test_a_runner_that_ends_tells_why(self):
+        with self.assertRaisesRegex(kernels.RunnerError, "No module named 'nothing'"):
+            kernels.Runner(["/usr/bin/python3", "-c", "import nothing"], {})
+
+
+if __name__ == "__main__":
+    unittest.main()
