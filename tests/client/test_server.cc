@@ -91,7 +91,7 @@ absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResp
   }
   const std::vector<float> input = Values(request.input());
   std::vector<float> output(input.size());
-  const absl::Status status = quantization->Apply(input, output, nullptr);
+  absl::Status status = quantization->Apply(input, output, nullptr);
   if (!status.ok()) {
     return status;
   }
