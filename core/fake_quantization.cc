@@ -18,7 +18,7 @@ namespace quantd::core {
 namespace {
 
 // Smaller tensors are done sooner than another thread could begin.
-constexpr std::size_t kParallelElements = 2 * kBlockElements;
+constexpr std::size_t kParallelElements = 16 * kBlockElements;
 
 // Where elements of a run lie in pieces, this many about a cut are brought
 // together: enough for the widest vectors.

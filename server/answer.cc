@@ -10,8 +10,8 @@ namespace {
 
 // `handle` takes the arguments that Request is decoded to.
 template <typename Request, typename Handle>
-absl::StatusOr<grpc::ByteBuffer> AnswerTensors(const grpc::ByteBuffer& bytes,
-                                               RequestDefaults& defaults, Handle handle) {
+absl::Status AnswerTensors(const grpc::ByteBuffer& bytes, RequestDefaults& defaults, Handle handle,
+                           grpc::ByteBuffer* response) {
   const absl::StatusOr<wire::ReceivedMessage<Request>> request =
       wire::ReceivedMessage<Request>::Parse(bytes);
   if (!request.ok()) {
@@ -21,43 +21,46 @@ absl::StatusOr<grpc::ByteBuffer> AnswerTensors(const grpc::ByteBuffer& bytes,
   if (!arguments.ok()) {
     return arguments.status();
   }
-  absl::StatusOr<wire::OutgoingTensor> response = handle(*arguments);
-  if (!response.ok()) {
-    return response.status();
+  absl::StatusOr<wire::OutgoingTensor> answer = handle(*arguments);
+  if (!answer.ok()) {
+    return answer.status();
   }
   Remember(request->message(), defaults);
-  const grpc::Slice slice = std::move(*response).ToSlice();
-  return grpc::ByteBuffer(&slice, 1);
+  const grpc::Slice slice = std::move(*answer).ToSlice();
+  grpc::ByteBuffer(&slice, 1).Swap(response);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<grpc::ByteBuffer> AnswerFakeQuantize(const grpc::ByteBuffer& request,
-                                                    RequestDefaults& defaults,
-                                                    const HandlerContext& context) {
-  return AnswerTensors<v1::FakeQuantizeRequest>(request, defaults,
-                                                [&](const FakeQuantizeArguments& arguments) {
-                                                  return HandleFakeQuantize(arguments, context);
-                                                });
+absl::Status AnswerFakeQuantize(const grpc::ByteBuffer& request, RequestDefaults& defaults,
+                                const HandlerContext& context, grpc::ByteBuffer* response) {
+  const auto handle = [&](const FakeQuantizeArguments& arguments) {
+    return HandleFakeQuantize(arguments, context);
+  };
+  return AnswerTensors<v1::FakeQuantizeRequest>(request, defaults, handle, response);
 }
 
-absl::StatusOr<grpc::ByteBuffer> AnswerFakeQuantizeGradient(const grpc::ByteBuffer& request,
-                                                            RequestDefaults& defaults,
-                                                            GradientSums sums,
-                                                            const HandlerContext& context) {
-  return AnswerTensors<v1::FakeQuantizeGradientRequest>(
-      request, defaults, [&](const FakeQuantizeGradientArguments& arguments) {
-        return HandleFakeQuantizeGradient(arguments, sums, context);
-      });
+absl::Status AnswerFakeQuantizeGradient(const grpc::ByteBuffer& request, RequestDefaults& defaults,
+                                        GradientSums sums, const HandlerContext& context,
+                                        grpc::ByteBuffer* response) {
+  const auto handle = [&](const FakeQuantizeGradientArguments& arguments) {
+    return HandleFakeQuantizeGradient(arguments, sums, context);
+  };
+  return AnswerTensors<v1::FakeQuantizeGradientRequest>(request, defaults, handle, response);
 }
 
-absl::StatusOr<grpc::ByteBuffer> AnswerGetServerInfo(const grpc::ByteBuffer& request,
-                                                     const ServerLimits& limits) {
+absl::Status AnswerGetServerInfo(const grpc::ByteBuffer& request, const ServerLimits& limits,
+                                 grpc::ByteBuffer* response) {
   v1::GetServerInfoRequest message;
   if (absl::Status status = wire::ParseMessage(request, message); !status.ok()) {
     return status;
   }
-  return wire::SerializeMessage(HandleGetServerInfo(limits));
+  absl::StatusOr<grpc::ByteBuffer> answer = wire::SerializeMessage(HandleGetServerInfo(limits));
+  if (answer.ok()) {
+    response->Swap(&*answer);
+  }
+  return answer.status();
 }
 
 }  // namespace quantd::server

@@ -11,9 +11,9 @@ grpc::ServerUnaryReactor* QuantizationService::FakeQuantize(grpc::CallbackServer
                                                             grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kFakeQuantize,
-      [this](const grpc::ByteBuffer& bytes) {
+      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
         RequestDefaults none;
-        return AnswerFakeQuantize(bytes, none, handler_context());
+        return AnswerFakeQuantize(bytes, none, handler_context(), answer);
       },
       context, request, response);
 }
@@ -23,9 +23,10 @@ grpc::ServerUnaryReactor* QuantizationService::FakeQuantizeGradient(
     grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kFakeQuantizeGradient,
-      [this](const grpc::ByteBuffer& bytes) {
+      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
         RequestDefaults none;
-        return AnswerFakeQuantizeGradient(bytes, none, GradientSums::kLeftOut, handler_context());
+        return AnswerFakeQuantizeGradient(bytes, none, GradientSums::kLeftOut, handler_context(),
+                                          answer);
       },
       context, request, response);
 }
@@ -34,8 +35,9 @@ QuantizationService::StreamReactor* QuantizationService::StreamFakeQuantize(
     grpc::CallbackServerContext* context) {
   return StreamCall::Start(
       environment_, Method::kStreamFakeQuantize,
-      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request) mutable {
-        return AnswerFakeQuantize(request, defaults, handler_context());
+      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request,
+                                           grpc::ByteBuffer* response) mutable {
+        return AnswerFakeQuantize(request, defaults, handler_context(), response);
       },
       context);
 }
@@ -44,9 +46,10 @@ QuantizationService::StreamReactor* QuantizationService::StreamFakeQuantizeGradi
     grpc::CallbackServerContext* context) {
   return StreamCall::Start(
       environment_, Method::kStreamFakeQuantizeGradient,
-      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request) mutable {
-        return AnswerFakeQuantizeGradient(request, defaults, GradientSums::kSent,
-                                          handler_context());
+      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request,
+                                           grpc::ByteBuffer* response) mutable {
+        return AnswerFakeQuantizeGradient(request, defaults, GradientSums::kSent, handler_context(),
+                                          response);
       },
       context);
 }
@@ -56,7 +59,9 @@ grpc::ServerUnaryReactor* QuantizationService::GetServerInfo(grpc::CallbackServe
                                                              grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kGetServerInfo,
-      [this](const grpc::ByteBuffer& bytes) { return AnswerGetServerInfo(bytes, limits_); },
+      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
+        return AnswerGetServerInfo(bytes, limits_, answer);
+      },
       context, request, response);
 }
 

@@ -12,8 +12,9 @@
 namespace quantd::server {
 namespace {
 
-// The largest message that is answered on gRPC's own threads.
-constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{64} << 10;
+// The largest message that is answered on gRPC's own threads: computing a MiB
+// takes a fraction of the time that its transport does.
+constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{1280} << 10;
 
 absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
   return core::MakeError(
@@ -67,26 +68,31 @@ void ServedCall::RunOnWorker(std::function<void()> task) const {
   environment_.pool->Submit(std::move(task));
 }
 
-absl::StatusOr<grpc::ByteBuffer> ServedCall::AnswerMessage(const grpc::ByteBuffer& message) {
+absl::Status ServedCall::AnswerMessage(const grpc::ByteBuffer& message,
+                                       grpc::ByteBuffer* response) {
   const std::uint64_t bytes = message.Length();
-  absl::StatusOr<grpc::ByteBuffer> answer =
-      absl::CancelledError("the client gave the call up before it was computed");
-  if (!context_->IsCancelled()) {
-    try {
-      answer = answer_(message);
-    } catch (const std::bad_alloc&) {
-      answer = absl::ResourceExhaustedError(
-          "the server has too little memory for this request at present: send it again later, or "
-          "lower the server's --max-in-flight-bytes");
-    }
-  }
+  absl::Status status = Compute(message, response);
   environment_.metrics->MessageLeftFlight(bytes);
   ticket_.GiveBack(bytes);
-  if (answer.ok()) {
+  if (status.ok()) {
     ++answered_;
     environment_.metrics->MessageSent(method_);
   }
-  return answer;
+  return status;
+}
+
+absl::Status ServedCall::Compute(const grpc::ByteBuffer& message,
+                                 grpc::ByteBuffer* response) const {
+  if (context_->IsCancelled()) {
+    return absl::CancelledError("the client gave the call up before it was computed");
+  }
+  try {
+    return answer_(message, response);
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError(
+        "the server has too little memory for this request at present: send it again later, or "
+        "lower the server's --max-in-flight-bytes");
+  }
 }
 
 grpc::Status ServedCall::End(const absl::Status& status) {

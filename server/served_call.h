@@ -12,7 +12,6 @@
 #include <functional>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "core/worker_pool.h"
 #include "server/admission.h"
 #include "server/log.h"
@@ -32,7 +31,8 @@ struct CallEnvironment {
 
 // Makes the bytes of a response from those of a request, which are valid. Is
 // called for one message after another. May throw std::bad_alloc.
-using Answer = std::function<absl::StatusOr<grpc::ByteBuffer>(const grpc::ByteBuffer& request)>;
+using Answer =
+    std::function<absl::Status(const grpc::ByteBuffer& request, grpc::ByteBuffer* response)>;
 
 // One call from its arrival to its end: lets it and its messages in or refuses
 // them, has them answered, counts and logs. Not to be used by two threads at
@@ -63,7 +63,7 @@ class ServedCall {
   void RunOnWorker(std::function<void()> task) const;
 
   // Answers a message that was let in.
-  absl::StatusOr<grpc::ByteBuffer> AnswerMessage(const grpc::ByteBuffer& message);
+  absl::Status AnswerMessage(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
 
   // How many messages were answered.
   std::uint64_t answered() const { return answered_; }
@@ -74,6 +74,8 @@ class ServedCall {
   grpc::Status End(const absl::Status& status);
 
  private:
+  absl::Status Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response) const;
+
   const CallEnvironment& environment_;
   const Method method_;
   const Answer answer_;

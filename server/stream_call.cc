@@ -10,8 +10,9 @@
 namespace quantd::server {
 namespace {
 
-// Beyond this, answers wait until the client has taken some.
-constexpr std::size_t kMaxWaitingBytes = std::size_t{1} << 20;
+// While more wait, no further request is read, or answered.
+constexpr std::size_t kMaxWaitingRequestBytes = std::size_t{64} << 10;
+constexpr std::size_t kMaxWaitingAnswerBytes = std::size_t{1} << 20;
 
 absl::Status NameMessage(const absl::Status& status, std::uint64_t index) {
   core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail{});
@@ -50,8 +51,7 @@ void StreamCall::OnReadDone(bool ok) {
     const std::lock_guard lock(mutex_);
     reading_ = false;
     if (ok) {
-      next_request_.emplace();
-      next_request_->Swap(&incoming_);
+      requests_.Push(incoming_);
     } else {
       requests_ended_ = true;
     }
@@ -65,8 +65,7 @@ void StreamCall::OnWriteDone(bool ok) {
     writing_ = false;
     if (!ok) {
       // Nobody takes the other answers either.
-      answers_.clear();
-      waiting_bytes_ = 0;
+      answers_ = {};
       failure_.Update(GivenUp());
     }
   }
@@ -78,9 +77,7 @@ void StreamCall::OnDone() { const std::unique_ptr<StreamCall> self(this); }
 void StreamCall::Advance() {
   {
     const std::lock_guard lock(mutex_);
-    if (std::exchange(advancing_, true)) {
-      return;
-    }
+    ++advancing_;
   }
   while (Take(NextStep())) {
   }
@@ -88,25 +85,24 @@ void StreamCall::Advance() {
 
 StreamCall::Step StreamCall::NextStep() {
   const std::lock_guard lock(mutex_);
+  const bool ends = !failure_.ok() || (requests_ended_ && requests_.empty());
+  if (!ends && !reading_ && !requests_ended_ && requests_.bytes() < kMaxWaitingRequestBytes) {
+    reading_ = true;
+    return Step::kRead;
+  }
   if (!writing_ && !answers_.empty()) {
     writing_ = true;
     return Step::kWrite;
   }
-  const bool ends = !failure_.ok() || (requests_ended_ && !next_request_.has_value());
-  if (ends && !answering_ && !writing_) {
-    return Step::kEnd;
-  }
-  if (!ends && !answering_ && next_request_.has_value() && waiting_bytes_ < kMaxWaitingBytes) {
+  if (!ends && !answering_ && !requests_.empty() && answers_.bytes() < kMaxWaitingAnswerBytes) {
     answering_ = true;
-    request_.Swap(&*next_request_);
-    next_request_.reset();
     return Step::kAnswer;
   }
-  if (!ends && !reading_ && !requests_ended_ && !next_request_.has_value()) {
-    reading_ = true;
-    return Step::kRead;
+  // The last thread that leaves ends the call: no other may still be in it.
+  if (ends && !answering_ && !writing_ && advancing_ == 1) {
+    return Step::kEnd;
   }
-  advancing_ = false;
+  --advancing_;
   return Step::kNothing;
 }
 
@@ -134,9 +130,7 @@ void StreamCall::Write() {
   grpc::WriteOptions options;
   {
     const std::lock_guard lock(mutex_);
-    outgoing_.Swap(&answers_.front());
-    answers_.pop_front();
-    waiting_bytes_ -= outgoing_.Length();
+    answers_.Pop(outgoing_);
     if (!answers_.empty()) {
       // Another write follows at once: gRPC may send both together.
       options.set_buffer_hint();
@@ -146,6 +140,10 @@ void StreamCall::Write() {
 }
 
 void StreamCall::StartAnswer() {
+  {
+    const std::lock_guard lock(mutex_);
+    requests_.Pop(request_);
+  }
   if (const absl::Status status = call_.AdmitMessage(request_); !status.ok()) {
     const std::lock_guard lock(mutex_);
     answering_ = false;
@@ -161,15 +159,15 @@ void StreamCall::StartAnswer() {
 }
 
 void StreamCall::AnswerRequest() {
-  absl::StatusOr<grpc::ByteBuffer> answer = call_.AnswerMessage(request_);
+  grpc::ByteBuffer answer;
+  const absl::Status status = call_.AnswerMessage(request_, &answer);
   request_.Clear();
   const std::lock_guard lock(mutex_);
   answering_ = false;
-  if (answer.ok()) {
-    waiting_bytes_ += answer->Length();
-    answers_.push_back(*std::move(answer));
+  if (status.ok()) {
+    answers_.Push(answer);
   } else {
-    failure_.Update(NameMessage(answer.status(), call_.answered()));
+    failure_.Update(NameMessage(status, call_.answered()));
   }
 }
 

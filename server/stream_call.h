@@ -8,17 +8,43 @@
 #include <cstddef>
 #include <deque>
 #include <mutex>
-#include <optional>
 
 #include "absl/status/status.h"
 #include "server/served_call.h"
 
 namespace quantd::server {
 
-// One stream: requests are answered one after another, while the next one is
-// being read and answers are being written. Holds at most two requests, and
-// answers up to kMaxWaitingBytes and one more: while its client does not read,
-// it reads no further, and HTTP/2's flow control stops the client.
+// Messages that wait, the oldest first.
+class MessageQueue {
+ public:
+  bool empty() const { return messages_.empty(); }
+  // Of all messages.
+  std::size_t bytes() const { return bytes_; }
+
+  // Takes the bytes out of `message`. (gRPC's buffers are copied where they
+  // should be moved.)
+  void Push(grpc::ByteBuffer& message) {
+    bytes_ += message.Length();
+    messages_.emplace_back().Swap(&message);
+  }
+
+  // Puts the bytes of the oldest message, of which there is one, into `message`.
+  void Pop(grpc::ByteBuffer& message) {
+    message.Swap(&messages_.front());
+    messages_.pop_front();
+    bytes_ -= message.Length();
+  }
+
+ private:
+  std::deque<grpc::ByteBuffer> messages_;
+  std::size_t bytes_ = 0;
+};
+
+// One stream: requests are answered one after another, while further ones are
+// being read and answers are being written. Few of them wait: a large one, or
+// some small ones, on their way in, and about a MiB on their way out. While its
+// client does not read, it reads no further, and HTTP/2's flow control stops the
+// client.
 //
 // The first request that is refused ends it, once the answers to those before
 // are written; "message_index" in the error's metadata counts from 0.
@@ -47,13 +73,13 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // What is to be done next.
   enum class Step { kNothing, kWrite, kRead, kAnswer, kEnd };
 
-  // Does what can be done, until nothing more can. Several threads may call it:
-  // one does it all, and the others leave it to that one.
+  // Does what can be done, until nothing more can. Several threads may do so at
+  // once: one reads, another answers, a third writes.
   void Advance();
   // The next step, noted as begun.
   Step NextStep();
-  // Does it; returns whether another may follow. After kEnd nothing may be
-  // touched: gRPC may end the call's life from another thread.
+  // Does it; returns whether another may follow. After the last nothing may be
+  // touched: another thread may end the call's life.
   bool Take(Step step);
   void Write();
   // Answers `request_`, here or on another thread.
@@ -62,25 +88,23 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   void End();
 
   grpc::CallbackServerContext* const context_;
-  // Used by Advance() alone, but by AnswerRequest() while `answering_`.
-  ServedCall call_;
   // gRPC's, while it reads and writes.
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
-  // What is being answered.
+  // Those who answer, one at a time, use the call and the request.
+  ServedCall call_;
   grpc::ByteBuffer request_;
 
   std::mutex mutex_;
   // All below under the mutex.
-  bool advancing_ = false;
+  // How many threads are in Advance().
+  int advancing_ = 0;
   bool reading_ = false;
   bool answering_ = false;
   bool writing_ = false;
   bool requests_ended_ = false;
-  // Read, and not yet being answered.
-  std::optional<grpc::ByteBuffer> next_request_;
-  std::deque<grpc::ByteBuffer> answers_;
-  std::size_t waiting_bytes_ = 0;
+  MessageQueue requests_;
+  MessageQueue answers_;
   // Why the stream ends before its requests do.
   absl::Status failure_;
 };

@@ -43,13 +43,6 @@ absl::Status UnaryCall::Admit() {
   return call_.AdmitMessage(*request_);
 }
 
-void UnaryCall::Run() {
-  absl::StatusOr<grpc::ByteBuffer> answer = call_.AnswerMessage(*request_);
-  const absl::Status status = answer.status();
-  if (status.ok()) {
-    *response_ = *std::move(answer);
-  }
-  Finish(call_.End(status));
-}
+void UnaryCall::Run() { Finish(call_.End(call_.AnswerMessage(*request_, response_))); }
 
 }  // namespace quantd::server

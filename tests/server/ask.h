@@ -17,14 +17,13 @@ wire::ReceivedMessage<Request> Receive(const Request& request) {
   return *wire::ReceivedMessage<Request>::Parse(*wire::SerializeMessage(request));
 }
 
-// The response in `bytes`.
+// The response in `bytes`, where `status` is OK.
 template <typename Response>
-absl::StatusOr<Response> ParseAnswer(const absl::StatusOr<grpc::ByteBuffer>& bytes) {
-  if (!bytes.ok()) {
-    return bytes.status();
-  }
+absl::StatusOr<Response> ParseAnswer(absl::Status status, const grpc::ByteBuffer& bytes) {
   Response response;
-  const absl::Status status = wire::ParseMessage(*bytes, response);
+  if (status.ok()) {
+    status = wire::ParseMessage(bytes, response);
+  }
   if (!status.ok()) {
     return status;
   }
@@ -34,16 +33,20 @@ absl::StatusOr<Response> ParseAnswer(const absl::StatusOr<grpc::ByteBuffer>& byt
 inline absl::StatusOr<v1::FakeQuantizeResponse> Ask(const v1::FakeQuantizeRequest& request,
                                                     const HandlerContext& context) {
   RequestDefaults none;
-  return ParseAnswer<v1::FakeQuantizeResponse>(
-      AnswerFakeQuantize(*wire::SerializeMessage(request), none, context));
+  grpc::ByteBuffer bytes;
+  const absl::Status status =
+      AnswerFakeQuantize(*wire::SerializeMessage(request), none, context, &bytes);
+  return ParseAnswer<v1::FakeQuantizeResponse>(status, bytes);
 }
 
 inline absl::StatusOr<v1::FakeQuantizeGradientResponse> Ask(
     const v1::FakeQuantizeGradientRequest& request, const HandlerContext& context,
     GradientSums sums = GradientSums::kLeftOut) {
   RequestDefaults none;
-  return ParseAnswer<v1::FakeQuantizeGradientResponse>(
-      AnswerFakeQuantizeGradient(*wire::SerializeMessage(request), none, sums, context));
+  grpc::ByteBuffer bytes;
+  const absl::Status status =
+      AnswerFakeQuantizeGradient(*wire::SerializeMessage(request), none, sums, context, &bytes);
+  return ParseAnswer<v1::FakeQuantizeGradientResponse>(status, bytes);
 }
 
 }  // namespace quantd::server

@@ -19,7 +19,7 @@ using std::chrono::steady_clock;
 using testing::HasSubstr;
 
 // More than is answered on gRPC's own threads.
-constexpr std::size_t kManyElements = 100'000;
+constexpr std::size_t kManyElements = 400'000;
 
 // Keeps the pool's one thread busy until it is released.
 class BusyPool {

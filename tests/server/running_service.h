@@ -29,8 +29,8 @@ inline std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address) {
 }
 
 struct RunningService {
-  static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{1} << 20;
-  static constexpr std::uint64_t kMaxInFlightBytes = std::uint64_t{2} << 20;
+  static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{4} << 20;
+  static constexpr std::uint64_t kMaxInFlightBytes = std::uint64_t{8} << 20;
 
   RunningService() {
     int port = 0;

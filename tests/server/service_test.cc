@@ -27,7 +27,7 @@ TEST(Service, AnswersWithWhatTheHandlerMakes) {
   RunningService running;
   const HandlerContext context{.pool = &running.pool, .metrics = &running.metrics};
   // Inline, and on the pool.
-  for (const std::size_t count : {std::size_t{10}, std::size_t{200'000}}) {
+  for (const std::size_t count : {std::size_t{10}, std::size_t{500'000}}) {
     const v1::FakeQuantizeRequest request = PerTensorRequest(count);
     grpc::ClientContext client_context;
     v1::FakeQuantizeResponse response;

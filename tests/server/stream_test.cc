@@ -25,7 +25,7 @@ using testing::HasSubstr;
 using Stream = grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>;
 
 // More than is answered on gRPC's own threads.
-constexpr std::size_t kManyElements = 100'000;
+constexpr std::size_t kManyElements = 400'000;
 
 std::string CountLine(const std::string& name, const std::string& labels, int value) {
   return name + "{" + labels +
