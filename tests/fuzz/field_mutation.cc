@@ -1,0 +1,284 @@
+#include "tests/fuzz/field_mutation.h"
+
+#include <google/protobuf/wire_format_lite.h>
+
+#include <array>
+#include <cstdint>
+#include <iterator>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/tensor_shape.h"
+#include "quantd/v1/quantization.pb.h"
+#include "quantd/v1/quantization_service.pb.h"
+#include "quantd/v1/tensor.pb.h"
+
+namespace quantd::fuzz {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+
+// The schema's numbers and one it does not know.
+constexpr std::uint32_t kHighestNumber = 7;
+constexpr std::size_t kMaxVarintBytes = 10;
+constexpr std::size_t kMaxMendedElements = 1024;
+
+// A field; `content` is its value without the length.
+struct Field {
+  std::uint64_t tag = 0;
+  std::string content;
+  // Bytes by which tag and length are longer than need be.
+  std::size_t tag_padding = 0;
+  std::size_t length_padding = 0;
+};
+
+WireFormatLite::WireType WireTypeOf(const Field& field) {
+  return WireFormatLite::GetTagWireType(static_cast<std::uint32_t>(field.tag));
+}
+
+std::size_t Below(std::size_t bound, RandomNumbers& random) { return random() % bound; }
+
+std::string EncodeVarint(std::uint64_t value, std::size_t padding = 0) {
+  std::string bytes;
+  for (; value >= 0x80; value >>= 7) {
+    bytes.push_back(static_cast<char>(value | 0x80));
+  }
+  bytes.push_back(static_cast<char>(value));
+  for (; padding > 0 && bytes.size() < kMaxVarintBytes; --padding) {
+    bytes.back() = static_cast<char>(bytes.back() | 0x80);
+    bytes.push_back(0);
+  }
+  return bytes;
+}
+
+// Takes the bytes of a varint off the front of `bytes`.
+std::optional<std::string_view> TakeVarint(std::string_view& bytes) {
+  for (std::size_t i = 0; i < bytes.size() && i < kMaxVarintBytes; ++i) {
+    if ((bytes[i] & 0x80) == 0) {
+      const std::string_view varint = bytes.substr(0, i + 1);
+      bytes.remove_prefix(i + 1);
+      return varint;
+    }
+  }
+  return std::nullopt;
+}
+
+std::uint64_t DecodeVarint(std::string_view varint) {
+  std::uint64_t value = 0;
+  for (std::size_t i = 0; i < varint.size(); ++i) {
+    value |= std::uint64_t{static_cast<std::uint8_t>(varint[i] & 0x7F)} << (7 * i);
+  }
+  return value;
+}
+
+std::optional<std::string_view> TakeContent(Field& field, std::string_view& bytes) {
+  std::uint64_t size = 0;
+  switch (WireTypeOf(field)) {
+    case WireFormatLite::WIRETYPE_VARINT:
+      return TakeVarint(bytes);
+    case WireFormatLite::WIRETYPE_FIXED64:
+      size = sizeof(std::uint64_t);
+      break;
+    case WireFormatLite::WIRETYPE_FIXED32:
+      size = sizeof(std::uint32_t);
+      break;
+    case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+      const std::optional<std::string_view> length = TakeVarint(bytes);
+      if (!length.has_value()) {
+        return std::nullopt;
+      }
+      size = DecodeVarint(*length);
+      field.length_padding = length->size() - EncodeVarint(size).size();
+      break;
+    }
+    // The ends of a group are fields like others: without content.
+    case WireFormatLite::WIRETYPE_START_GROUP:
+    case WireFormatLite::WIRETYPE_END_GROUP:
+      break;
+    default:
+      return std::nullopt;
+  }
+  if (size > bytes.size()) {
+    return std::nullopt;
+  }
+  const std::string_view content = bytes.substr(0, size);
+  bytes.remove_prefix(size);
+  return content;
+}
+
+// Nothing where `bytes` are no message, or an empty one.
+std::optional<std::vector<Field>> ParseFields(std::string_view bytes) {
+  std::vector<Field> fields;
+  while (!bytes.empty()) {
+    const std::optional<std::string_view> tag = TakeVarint(bytes);
+    if (!tag.has_value()) {
+      return std::nullopt;
+    }
+    Field field{.tag = DecodeVarint(*tag)};
+    field.tag_padding = tag->size() - EncodeVarint(field.tag).size();
+    const std::optional<std::string_view> content = TakeContent(field, bytes);
+    if (!content.has_value()) {
+      return std::nullopt;
+    }
+    field.content = *content;
+    fields.push_back(std::move(field));
+  }
+  return fields.empty() ? std::nullopt : std::optional(std::move(fields));
+}
+
+std::string EncodeFields(const std::vector<Field>& fields) {
+  std::string bytes;
+  for (const Field& field : fields) {
+    bytes += EncodeVarint(field.tag, field.tag_padding);
+    if (WireTypeOf(field) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      bytes += EncodeVarint(field.content.size(), field.length_padding);
+    }
+    bytes += field.content;
+  }
+  return bytes;
+}
+
+// A field of any number and type, empty or all zeros.
+Field NewField(RandomNumbers& random) {
+  struct Kind {
+    WireFormatLite::WireType type;
+    std::size_t size;
+  };
+  constexpr std::array kKinds = {Kind{WireFormatLite::WIRETYPE_VARINT, 1},
+                                 Kind{WireFormatLite::WIRETYPE_FIXED64, 8},
+                                 Kind{WireFormatLite::WIRETYPE_FIXED32, 4},
+                                 Kind{WireFormatLite::WIRETYPE_LENGTH_DELIMITED, 0},
+                                 Kind{WireFormatLite::WIRETYPE_LENGTH_DELIMITED, 4},
+                                 Kind{WireFormatLite::WIRETYPE_START_GROUP, 0}};
+  const Kind kind = kKinds[Below(kKinds.size(), random)];
+  const auto number = static_cast<int>(1 + Below(kHighestNumber, random));
+  return {.tag = WireFormatLite::MakeTag(number, kind.type),
+          .content = std::string(kind.size, '\0')};
+}
+
+void MutateNumber(Field& field, RandomNumbers& random) {
+  field.tag = (field.tag & 7) | ((1 + Below(kHighestNumber, random)) << 3);
+}
+
+void MutateContent(Field& field, RandomNumbers& random, const MutateBytes& mutate_bytes) {
+  switch (WireTypeOf(field)) {
+    case WireFormatLite::WIRETYPE_VARINT:
+      // Small numbers mean something: types, dimensions, axes, bits.
+      field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), Below(2, random))
+                                            : EncodeVarint(random() * std::uint64_t{random()});
+      break;
+    case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
+      field.content = Below(4, random) == 0 ? mutate_bytes(field.content)
+                                            : MutateField(field.content, random, mutate_bytes);
+      break;
+    default: {
+      const std::size_t size = field.content.size();
+      field.content = mutate_bytes(field.content);
+      field.content.resize(size);
+    }
+  }
+}
+
+void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
+                  const MutateBytes& mutate_bytes) {
+  const std::size_t index = Below(fields.size(), random);
+  const std::size_t other = Below(fields.size(), random);
+  const auto position = std::next(fields.begin(), static_cast<std::ptrdiff_t>(other));
+  switch (Below(16, random)) {
+    case 0:
+      fields.insert(position, NewField(random));
+      return;
+    case 1:
+      fields.erase(position);
+      return;
+    case 2: {
+      Field copy = fields[index];
+      fields.insert(position, std::move(copy));
+      return;
+    }
+    case 3:
+      std::swap(fields[index], fields[other]);
+      return;
+    case 4:
+      MutateNumber(fields[index], random);
+      return;
+    case 5:
+      fields[index].tag_padding = Below(3, random);
+      return;
+    case 6:
+      fields[index].length_padding = Below(3, random);
+      return;
+    case 7: {
+      const Field end{.tag = (fields[index].tag & ~std::uint64_t{7}) |
+                             WireFormatLite::WIRETYPE_END_GROUP};
+      fields.insert(position, end);
+      return;
+    }
+    default:
+      MutateContent(fields[index], random, mutate_bytes);
+  }
+}
+
+void MendTensor(v1::Tensor& tensor, RandomNumbers& random) {
+  const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
+  const absl::StatusOr<std::size_t> count = core::ElementCount(shape);
+  if (!count.ok() || *count > kMaxMendedElements) {
+    tensor.mutable_shape()->Clear();
+    tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
+    tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
+    return MendTensor(tensor, random);
+  }
+  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
+  if (tensor.has_float_values()) {
+    tensor.mutable_float_values()->mutable_values()->Resize(static_cast<int>(*count), 1);
+  } else {
+    tensor.mutable_data()->resize(*count * sizeof(float), '?');
+  }
+}
+
+// As many ranges as the axis has channels.
+void MendRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random) {
+  int channels = 1;
+  if (range.has_axis() && tensor.shape_size() > 0) {
+    const int axis = static_cast<int>(Below(static_cast<std::size_t>(tensor.shape_size()), random));
+    range.set_axis(axis);
+    channels = static_cast<int>(tensor.shape(axis));
+  } else {
+    range.clear_axis();
+  }
+  range.mutable_min()->Resize(channels, -1);
+  range.mutable_max()->Resize(channels, 1);
+}
+
+}  // namespace
+
+std::string MutateField(const std::string& message, RandomNumbers& random,
+                        const MutateBytes& mutate_bytes) {
+  std::optional<std::vector<Field>> fields = ParseFields(message);
+  if (!fields.has_value()) {
+    return mutate_bytes(message);
+  }
+  MutateFields(*fields, random, mutate_bytes);
+  return EncodeFields(*fields);
+}
+
+std::string MendRequest(const std::string& message, bool gradient, RandomNumbers& random) {
+  if (!gradient) {
+    v1::FakeQuantizeRequest request;
+    request.ParsePartialFromString(message);
+    MendTensor(*request.mutable_input(), random);
+    MendRange(request.input(), *request.mutable_range(), random);
+    return request.SerializeAsString();
+  }
+  v1::FakeQuantizeGradientRequest request;
+  request.ParsePartialFromString(message);
+  MendTensor(*request.mutable_gradients(), random);
+  *request.mutable_inputs()->mutable_shape() = request.gradients().shape();
+  MendTensor(*request.mutable_inputs(), random);
+  MendRange(request.inputs(), *request.mutable_range(), random);
+  return request.SerializeAsString();
+}
+
+}  // namespace quantd::fuzz
