@@ -13,7 +13,9 @@
 
 #include "bench/baseline.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
+#ifdef QUANTD_TUNED_ECHO
 #include "wire/transport.h"
+#endif
 
 namespace quantd::bench {
 namespace {
@@ -146,7 +148,9 @@ class EchoService final : public RawService {
 }  // namespace quantd::bench
 
 int main(int argc, char** argv) {
+#ifdef QUANTD_TUNED_ECHO
   quantd::wire::DisableLockChecks();
+#endif
   quantd::bench::EchoService service;
   return quantd::bench::ServeBaseline("echo_server", service, argc, argv);
 }

@@ -2,10 +2,12 @@
 
   /usr/bin/python3 bench/rpc.py --binaries build/release/bin --output rpc.json
 
-Three servers run at once, idle but for the one that is measured:
+Four servers run at once, idle but for the one that is measured:
 
   quantd        the server
   echo_server   sends every request's bytes back unread: gRPC's own limit on this machine
+  tuned_echo_server
+                the same with quantd's allocator and settings of gRPC
   plain_server  the same service with generated messages, as one would write it in an afternoon
 
 In each round they are measured back to back, in an order that rotates from round to round, and
@@ -48,19 +50,21 @@ class Subject:
 
     @property
     def answer(self) -> str:
-        return "echo" if self.server == "echo_server" else "fake_quantized"
+        return "echo" if "echo" in self.server else "fake_quantized"
 
 
 QUANTD = Subject("quantd", "quantd")
 ECHO = Subject("echo", "echo_server")
+TUNED_ECHO = Subject("tuned echo", "tuned_echo_server")
 PLAIN = Subject("plain", "plain_server", client="message")
 PLAIN_RAW = Subject("plain, raw client", "plain_server")
-UNARY = (QUANTD, ECHO, PLAIN, PLAIN_RAW)
+UNARY = (QUANTD, ECHO, TUNED_ECHO, PLAIN, PLAIN_RAW)
 
 QUANTD_STREAM = Subject("quantd stream", "quantd", "stream")
 ECHO_STREAM = Subject("echo stream", "echo_server", "stream")
+TUNED_ECHO_STREAM = Subject("tuned echo stream", "tuned_echo_server", "stream")
 PLAIN_STREAM = Subject("plain stream", "plain_server", "stream", client="message")
-STREAM = (QUANTD_STREAM, ECHO_STREAM, PLAIN_STREAM)
+STREAM = (QUANTD_STREAM, ECHO_STREAM, TUNED_ECHO_STREAM, PLAIN_STREAM)
 
 QUANTD_CLIENT = Subject("quantd, client library", "quantd", "client")
 
@@ -84,19 +88,17 @@ Round = dict[tuple[Subject, Load], dict[str, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """The best figure of some measurements over the best of others, of the same round."""
+    """A figure of one measurement over that of another, of the same round."""
 
     title: str
     figure: str
-    of: Sequence[tuple[Subject, Load]]
-    to: Sequence[tuple[Subject, Load]]
+    of: tuple[Subject, Load]
+    to: tuple[Subject, Load]
     target: float | None = None
     target_kind: str = "at least"
 
     def value(self, measured: Round) -> float:
-        def best(keys: Iterable[tuple[Subject, Load]]) -> float:
-            return max(measured[key][self.figure] for key in keys)
-        return best(self.of) / best(self.to)
+        return measured[self.of][self.figure] / measured[self.to][self.figure]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,9 +139,10 @@ def full_plan() -> Plan:
         *(latency_ratio(Load(transport, 4 * KIB, 1), target=1.1) for transport in TRANSPORTS),
         client_ratio(Load("unix", 64 * MIB, 1), target=3.5),
         client_ratio(Load("tcp", 64 * MIB, 1), target=2.5),
-        *(ratio for transport in TRANSPORTS for ratio in stream_ratios(
-            Load(transport, 4 * KIB, 64),
-            [Load(transport, 4 * KIB, in_flight) for in_flight in (1, 4, 16)], target=4)),
+        *(ratio for transport in TRANSPORTS for in_flight in (1, 4, 16) for ratio in stream_ratios(
+            Load(transport, 4 * KIB, 64), Load(transport, 4 * KIB, in_flight),
+            # Where an echo's stream comes to the 7 times that the target was set by.
+            target=4 if in_flight == 4 else None)),
     ]
     return Plan(loads, ratios, plotted_in_flight=4, plotted_bytes=4 * KIB,
                 warmup_ms=50, duration_ms=300, minimum_calls=3)
@@ -151,7 +154,7 @@ def quick_plan() -> Plan:
         Load("unix", 4 * KIB, 16)
     loads = {small: UNARY + (QUANTD_CLIENT,), large: UNARY, stream: STREAM}
     ratios = [*throughput_ratios(large), latency_ratio(small), client_ratio(small),
-              *stream_ratios(stream, [small])]
+              *stream_ratios(stream, small)]
     return Plan(loads, ratios, plotted_in_flight=1, plotted_bytes=4 * KIB,
                 warmup_ms=0, duration_ms=50, minimum_calls=3)
 
@@ -160,25 +163,26 @@ def throughput_ratios(load: Load, echo_target: float | None = None,
                       plain_target: float | None = None) -> list[Ratio]:
     return [
         Ratio(f"throughput, {load}: quantd / {other.name}", "gigabytes_per_second",
-              [(QUANTD, load)], [(other, load)], target)
-        for other, target in ((ECHO, echo_target), (PLAIN, plain_target), (PLAIN_RAW, None))
+              (QUANTD, load), (other, load), target)
+        for other, target in ((ECHO, echo_target), (TUNED_ECHO, None), (PLAIN, plain_target),
+                              (PLAIN_RAW, None))
     ]
 
 
 def latency_ratio(load: Load, target: float | None = None) -> Ratio:
     return Ratio(f"median latency, {load}: quantd / echo", "p50_seconds",
-                 [(QUANTD, load)], [(ECHO, load)], target, "at most")
+                 (QUANTD, load), (ECHO, load), target, "at most")
 
 
 def client_ratio(load: Load, target: float | None = None) -> Ratio:
     return Ratio(f"speed, {load}: quantd's client library / plain unary",
-                 "calls_per_second", [(QUANTD_CLIENT, load)], [(PLAIN, load)], target)
+                 "calls_per_second", (QUANTD_CLIENT, load), (PLAIN, load), target)
 
 
-def stream_ratios(stream: Load, unary: Sequence[Load], target: float | None = None) -> list[Ratio]:
+def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> list[Ratio]:
     return [
-        Ratio(f"calls per second, {stream}: {of.name} / {to.name} unary at its best",
-              "calls_per_second", [(of, stream)], [(to, load) for load in unary], of_target)
+        Ratio(f"calls per second, {stream}: {of.name} / {to.name} unary, {unary.in_flight} in flight",
+              "calls_per_second", (of, stream), (to, unary), of_target)
         for of, to, of_target in ((QUANTD_STREAM, QUANTD, target), (ECHO_STREAM, ECHO, None))
     ]
 
@@ -312,7 +316,8 @@ class Report:
 
     def _notes(self) -> list[str]:
         return [
-            "echo sends the request's bytes back unread: gRPC's own limit on this machine. plain is "
+            "echo sends the request's bytes back unread: gRPC's own limit on this machine, as gRPC "
+            "comes; tuned echo does so with quantd's allocator and settings. plain is "
             "the same service and kernel with generated messages and gRPC's default settings.",
             "quantd and echo are called with bytes made beforehand, whose answers are not parsed; "
             "plain as an ordinary client does, with generated messages (its request is made "
@@ -369,7 +374,8 @@ class Report:
                 "title": f"Unary calls over {TRANSPORTS[transport]}, {in_flight} in flight",
                 "file": f"rpc_{transport}.svg", "x_label": "tensor (bytes)", "y_label": "GB/s",
                 "x": [load.tensor_bytes for load in loads], "x_scale": "log2",
-                "series": self._series((QUANTD, ECHO, PLAIN), loads, "gigabytes_per_second"),
+                "series": self._series((QUANTD, ECHO, TUNED_ECHO, PLAIN), loads,
+                                       "gigabytes_per_second"),
             }
 
     def _in_flight_plots(self) -> Iterator[dict[str, Any]]:

@@ -43,6 +43,8 @@ class RulesTest(unittest.TestCase):
             ("core/a.cc", "#  include <spdlog/spdlog.h>"),
             ("core/kernels/a.cc", "#include <CLI/CLI.hpp>"),
             ("core/a.cc", '#include "tests/golden/golden_cases.h"'),
+            ("wire/a.cc", '#include "core/quantization.h"'),
+            ("wire/a.cc", '#include "server/codec.h"'),
             ("server/a.cc", '#include "client/npy.h"'),
             ("client/quantctl/a.cc", '#include "server/codec.h"'),
             ("server/a.cc", '#include "core/kernels/store.h"'),

@@ -36,6 +36,8 @@ struct RunningService {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+    // The service itself refuses what is too large.
+    builder.SetMaxReceiveMessageSize(-1);
     builder.RegisterService(&service);
     grpc_server = builder.BuildAndStart();
     channel = ConnectTo("127.0.0.1:" + std::to_string(port));
