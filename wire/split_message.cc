@@ -34,7 +34,7 @@ class Reader {
 
   std::size_t remaining() const { return remaining_; }
 
-  // The next varint, in its shortest form.
+  // The next varint, in its shortest form and within 64 bits.
   std::optional<std::uint64_t> ReadVarint() {
     std::uint64_t value = 0;
     for (std::size_t i = 0; i < kMaxVarintBytes && remaining_ > 0; ++i) {
@@ -42,7 +42,8 @@ class Reader {
       value |= (byte & 0x7F) << (7 * i);
       if (byte < 0x80) {
         const bool shortest = i == 0 || byte != 0;
-        return shortest ? std::optional(value) : std::nullopt;
+        const bool fits = i < kMaxVarintBytes - 1 || byte <= 1;
+        return shortest && fits ? std::optional(value) : std::nullopt;
       }
     }
     return std::nullopt;

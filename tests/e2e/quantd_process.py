@@ -123,6 +123,10 @@ class Quantd:
         """The metrics page, parsed."""
         return Metrics(self.metrics_text())
 
+    @property
+    def process_id(self):
+        return self._process.pid
+
     def signal(self, number=signal.SIGTERM):
         self._process.send_signal(number)
 

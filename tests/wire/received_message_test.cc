@@ -189,6 +189,13 @@ TEST_F(RareForms, TagsAndLengthsLongerThanNeedBe) {
   ExpectAsGenerated("\x0a" + std::string("\x84\0", 2) + Field(3, "ab"));
 }
 
+TEST_F(RareForms, NumbersOfMoreThan64Bits) {
+  const std::string beyond = "\x82\x80\x80\x80\x80\x80\x80\x80\x80\x04";
+  ExpectAsGenerated(beyond + std::string(1, '\0') + Field(1, Field(3, "ab")));
+  ExpectAsGenerated("\x48" + beyond + Field(1, Field(3, "ab")));
+  ExpectAsGenerated("\x0a" + beyond + Field(3, "ab"));
+}
+
 TEST_F(RareForms, KnownFieldsOfAnotherWireType) {
   ExpectAsGenerated("\x08\x07" + Field(1, "\x18\x07" + Field(3, "abcd")));
 }

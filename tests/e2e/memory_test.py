@@ -1,0 +1,47 @@
+"""Memory after a burst of large calls returns to a bounded level."""
+
+import concurrent.futures
+import unittest
+
+import numpy as np
+
+import api
+import quantd_process
+
+CALLS = 8
+ELEMENTS = 16 * 1024 * 1024
+MIB = 1024 * 1024
+# What a server keeps for its next calls, and what its threads and libraries take.
+BOUND_MIB = 256
+
+
+class MemoryTest(unittest.TestCase):
+
+    def test_memory_is_given_back_after_a_burst(self):
+        request = api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.ones(ELEMENTS, np.float32)))
+        request.range.min.append(-1)
+        request.range.max.append(1)
+        with quantd_process.Quantd() as server:
+            stub = server.stub()
+            with concurrent.futures.ThreadPoolExecutor(CALLS) as executor:
+                for answer in executor.map(lambda _: stub.FakeQuantize(request), range(CALLS)):
+                    self.assertEqual(len(answer.output.data), ELEMENTS * 4)
+
+            self.assertGreater(peak_mib(server), BOUND_MIB, "the burst was none")
+            quantd_process.wait_until(
+                lambda: resident_mib(server) < BOUND_MIB,
+                f"the server's memory to fall below {BOUND_MIB} MiB")
+
+
+def resident_mib(server):
+    return server.metrics().value("process_resident_memory_bytes") / MIB
+
+
+def peak_mib(server):
+    with open(f"/proc/{server.process_id}/status", encoding="utf-8") as status:
+        (line,) = (line for line in status if line.startswith("VmHWM:"))
+    return int(line.split()[1]) / 1024
+
+
+if __name__ == "__main__":
+    unittest.main()
