@@ -34,8 +34,9 @@ absl::Status RunKernel(Operation operation, const KernelTensors& tensors, Metric
 
 absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArguments& arguments,
                                                         const HandlerContext& context) {
-  const auto& [input, range, spec] = arguments;
-  const auto quantization = core::FakeQuantization::Create(input.shape, range, spec);
+  const FloatTensor& input = arguments.input;
+  const auto quantization =
+      core::FakeQuantization::Create(input.shape, arguments.range, arguments.spec);
   if (!quantization.ok()) {
     return quantization.status();
   }
@@ -59,8 +60,9 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArgume
 absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
     const FakeQuantizeGradientArguments& arguments, GradientSums sums,
     const HandlerContext& context) {
-  const auto& [gradients, inputs, range, spec] = arguments;
-  const auto quantization = core::FakeQuantization::Create(inputs.shape, range, spec);
+  const FloatTensor& inputs = arguments.inputs;
+  const auto quantization =
+      core::FakeQuantization::Create(inputs.shape, arguments.range, arguments.spec);
   if (!quantization.ok()) {
     return quantization.status();
   }
@@ -81,7 +83,8 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
                               .bytes_in = 2 * result.input.size_bytes(),
                               .bytes_out = result.input.size_bytes()};
   absl::Status status = RunKernel(Operation::kFakeQuantizeGradient, tensors, *context.metrics, [&] {
-    return quantization->ApplyGradient(gradients.elements, inputs.elements, result, context.pool);
+    return quantization->ApplyGradient(arguments.gradients.elements, inputs.elements, result,
+                                       context.pool);
   });
   if (!status.ok()) {
     return status;

@@ -33,8 +33,7 @@ TEST(Service, AnswersWithWhatTheHandlerMakes) {
     v1::FakeQuantizeResponse response;
     const grpc::Status status = running.stub->FakeQuantize(&client_context, request, &response);
     ASSERT_TRUE(status.ok()) << status.error_message();
-    EXPECT_EQ(response.SerializeAsString(),
-              Ask(request, context)->SerializeAsString());
+    EXPECT_EQ(response.SerializeAsString(), Ask(request, context)->SerializeAsString());
   }
 }
 
@@ -47,8 +46,7 @@ TEST(Service, AnswersGradients) {
   const grpc::Status status =
       running.stub->FakeQuantizeGradient(&client_context, request, &response);
   ASSERT_TRUE(status.ok()) << status.error_message();
-  EXPECT_EQ(response.SerializeAsString(),
-            Ask(request, context)->SerializeAsString());
+  EXPECT_EQ(response.SerializeAsString(), Ask(request, context)->SerializeAsString());
 }
 
 TEST(Service, TakesScalarsAndEmptyTensors) {

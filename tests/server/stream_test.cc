@@ -175,7 +175,7 @@ TEST_F(Streams, SendTheGradientsSumsUnrounded) {
 }
 
 TEST_F(Streams, ReadNoFurtherWhileTheirAnswersAreNotTaken) {
-  constexpr std::size_t kElements = 64 * 1024;
+  constexpr std::size_t kElements = std::size_t{64} * 1024;
   constexpr int kRequests = 400;  // 100 MiB
   constexpr int kBound = 100;
   grpc::ClientContext context;

@@ -15,7 +15,6 @@
 namespace quantd::wire {
 namespace {
 
-using testing::ElementsAre;
 using testing::SizeIs;
 
 // `bytes` as the transport may hand them over: cut at `cuts`.
