@@ -2,6 +2,7 @@
 
 #include <google/protobuf/wire_format_lite.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <iterator>
@@ -224,7 +225,12 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
 void MendTensor(v1::Tensor& tensor, RandomNumbers& random) {
   const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
   const absl::StatusOr<std::size_t> count = core::ElementCount(shape);
-  if (!count.ok() || *count > kMaxMendedElements) {
+  // A tensor without elements may have a dimension that is huge.
+  const bool is_small = count.ok() && *count <= kMaxMendedElements &&
+                        std::ranges::all_of(shape, [](std::int64_t dimension) {
+                          return dimension <= std::int64_t{kMaxMendedElements};
+                        });
+  if (!is_small) {
     tensor.mutable_shape()->Clear();
     tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
     tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
