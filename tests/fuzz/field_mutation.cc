@@ -49,7 +49,8 @@ std::string EncodeVarint(std::uint64_t value, std::size_t padding = 0) {
   bytes.push_back(static_cast<char>(value));
   for (; padding > 0 && bytes.size() < kMaxVarintBytes; --padding) {
     bytes.back() = static_cast<char>(bytes.back() | 0x80);
-    bytes.push_back(0);
+    // The last byte has one bit of the 64: the next is one too many.
+    bytes.push_back(bytes.size() + 1 == kMaxVarintBytes ? 2 : 0);
   }
   return bytes;
 }
@@ -163,11 +164,16 @@ void MutateNumber(Field& field, RandomNumbers& random) {
   field.tag = (field.tag & 7) | ((1 + Below(kHighestNumber, random)) << 3);
 }
 
+std::size_t RandomPadding(RandomNumbers& random) {
+  constexpr std::array<std::size_t, 6> kPaddings = {0, 0, 0, 1, 2, kMaxVarintBytes};
+  return kPaddings[Below(kPaddings.size(), random)];
+}
+
 void MutateContent(Field& field, RandomNumbers& random, const MutateBytes& mutate_bytes) {
   switch (WireTypeOf(field)) {
     case WireFormatLite::WIRETYPE_VARINT:
       // Small numbers mean something: types, dimensions, axes, bits.
-      field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), Below(2, random))
+      field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), RandomPadding(random))
                                             : EncodeVarint(random() * std::uint64_t{random()});
       break;
     case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
@@ -206,10 +212,10 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
       MutateNumber(fields[index], random);
       return;
     case 5:
-      fields[index].tag_padding = Below(3, random);
+      fields[index].tag_padding = RandomPadding(random);
       return;
     case 6:
-      fields[index].length_padding = Below(3, random);
+      fields[index].length_padding = RandomPadding(random);
       return;
     case 7: {
       const Field end{.tag = (fields[index].tag & ~std::uint64_t{7}) |
