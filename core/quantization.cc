@@ -96,12 +96,10 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t cha
   const float levels = quant_max - quant_min;
   const float scale = (max - min) / levels;
   const float zero_point = NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max);
-  const NudgedChannel nudged{.min = (quant_min - zero_point) * scale,
-                             .max = (quant_max - zero_point) * scale,
-                             .scale = scale,
-                             .zero_point = static_cast<std::int32_t>(zero_point)};
-  if (!std::isnormal(scale) || !std::isnormal(levels / (max - min)) || !std::isfinite(nudged.min) ||
-      !std::isfinite(nudged.max)) {
+  const float nudged_min = (quant_min - zero_point) * scale;
+  const float nudged_max = (quant_max - zero_point) * scale;
+  if (!std::isnormal(scale) || !std::isnormal(levels / (max - min)) || !std::isfinite(nudged_min) ||
+      !std::isfinite(nudged_max)) {
     return InvalidRange(
         "max", channel, min, max,
         absl::StrCat("is too narrow or too wide for ", spec.num_bits,
@@ -109,7 +107,11 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t cha
                      ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
                      "for both ends of a channel of zeros"));
   }
-  return nudged;
+  // Not before: without a scale the zero point is no number.
+  return NudgedChannel{.min = nudged_min,
+                       .max = nudged_max,
+                       .scale = scale,
+                       .zero_point = static_cast<std::int32_t>(zero_point)};
 }
 
 }  // namespace

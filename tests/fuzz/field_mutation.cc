@@ -2,6 +2,7 @@
 
 #include <google/protobuf/wire_format_lite.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <iterator>
@@ -10,7 +11,6 @@
 #include <utility>
 #include <vector>
 
-#include "core/tensor_shape.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "quantd/v1/tensor.pb.h"
@@ -23,7 +23,7 @@ using google::protobuf::internal::WireFormatLite;
 // The schema's numbers and one it does not know.
 constexpr std::uint32_t kHighestNumber = 7;
 constexpr std::size_t kMaxVarintBytes = 10;
-constexpr std::size_t kMaxMendedElements = 1024;
+constexpr std::int64_t kMaxMendedElements = 1024;
 
 // A field; `content` is its value without the length.
 struct Field {
@@ -48,7 +48,8 @@ std::string EncodeVarint(std::uint64_t value, std::size_t padding = 0) {
   bytes.push_back(static_cast<char>(value));
   for (; padding > 0 && bytes.size() < kMaxVarintBytes; --padding) {
     bytes.back() = static_cast<char>(bytes.back() | 0x80);
-    bytes.push_back(0);
+    // The last byte has one bit of the 64: the next is one too many.
+    bytes.push_back(bytes.size() + 1 == kMaxVarintBytes ? 2 : 0);
   }
   return bytes;
 }
@@ -162,11 +163,18 @@ void MutateNumber(Field& field, RandomNumbers& random) {
   field.tag = (field.tag & 7) | ((1 + Below(kHighestNumber, random)) << 3);
 }
 
+std::size_t RandomPadding(RandomNumbers& random) {
+  constexpr std::array<std::size_t, 6> kPaddings = {0, 0, 0, 1, 2, kMaxVarintBytes};
+  return kPaddings[Below(kPaddings.size(), random)];
+}
+
+// Messages lie within messages.
+// NOLINTBEGIN(misc-no-recursion)
 void MutateContent(Field& field, RandomNumbers& random, const MutateBytes& mutate_bytes) {
   switch (WireTypeOf(field)) {
     case WireFormatLite::WIRETYPE_VARINT:
       // Small numbers mean something: types, dimensions, axes, bits.
-      field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), Below(2, random))
+      field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), RandomPadding(random))
                                             : EncodeVarint(random() * std::uint64_t{random()});
       break;
     case WireFormatLite::WIRETYPE_LENGTH_DELIMITED:
@@ -205,10 +213,10 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
       MutateNumber(fields[index], random);
       return;
     case 5:
-      fields[index].tag_padding = Below(3, random);
+      fields[index].tag_padding = RandomPadding(random);
       return;
     case 6:
-      fields[index].length_padding = Below(3, random);
+      fields[index].length_padding = RandomPadding(random);
       return;
     case 7: {
       const Field end{.tag = (fields[index].tag & ~std::uint64_t{7}) |
@@ -221,14 +229,27 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
   }
 }
 
+// NOLINTEND(misc-no-recursion)
+
+// How many elements `tensor` should have; nothing where that is no small number.
+// (One without elements may still have a dimension that is huge.)
+std::optional<std::size_t> SmallCount(const v1::Tensor& tensor) {
+  std::int64_t count = 1;
+  for (const std::int64_t dimension : tensor.shape()) {
+    if (dimension < 0 || dimension > kMaxMendedElements) {
+      return std::nullopt;
+    }
+    count = std::min(count * dimension, kMaxMendedElements + 1);
+  }
+  return count > kMaxMendedElements ? std::nullopt : std::optional(static_cast<std::size_t>(count));
+}
+
 void MendTensor(v1::Tensor& tensor, RandomNumbers& random) {
-  const std::vector<std::int64_t> shape(tensor.shape().begin(), tensor.shape().end());
-  const absl::StatusOr<std::size_t> count = core::ElementCount(shape);
-  if (!count.ok() || *count > kMaxMendedElements) {
+  std::optional<std::size_t> count = SmallCount(tensor);
+  if (!count.has_value()) {
+    count = Below(64, random);
     tensor.mutable_shape()->Clear();
-    tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
-    tensor.add_shape(static_cast<std::int64_t>(Below(8, random)));
-    return MendTensor(tensor, random);
+    tensor.add_shape(static_cast<std::int64_t>(*count));
   }
   tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
   if (tensor.has_float_values()) {
@@ -254,6 +275,7 @@ void MendRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random
 
 }  // namespace
 
+// NOLINTNEXTLINE(misc-no-recursion)
 std::string MutateField(const std::string& message, RandomNumbers& random,
                         const MutateBytes& mutate_bytes) {
   std::optional<std::vector<Field>> fields = ParseFields(message);

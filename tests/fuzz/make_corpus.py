@@ -11,6 +11,7 @@ the same folder; this script leaves these alone.
 import itertools
 import pathlib
 import struct
+import zlib
 from collections.abc import Iterable, Iterator
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
@@ -37,6 +38,11 @@ def varint(value: int, padding: int = 0) -> bytes:
         out[-1] |= 0x80
         out.append(0)
     return bytes(out)
+
+
+def overflowing(value: int) -> bytes:
+    """`value`, less than 128, and the 65th bit."""
+    return bytes((value | 0x80, *(0x80,) * 8, 2))
 
 
 def tag(number: int, wire_type: int) -> bytes:
@@ -146,6 +152,8 @@ def tensor_forms() -> Iterator[Named]:
     yield "long-tag", head + varint(3 << 3 | LENGTH, 1) + varint(24) + ramp(6)
     yield "long-length", head + tag(3, LENGTH) + varint(24, 2) + ramp(6)
     yield "long-type", tag(1, VARINT) + varint(1, 3) + shape(2, 3) + nested(3, ramp(6))
+    yield "type-of-65-bits", tag(1, VARINT) + overflowing(1) + shape(2, 3) + nested(3, ramp(6))
+    yield "data-length-of-65-bits", head + tag(3, LENGTH) + overflowing(24) + ramp(6)
     yield "empty", b""
 
 
@@ -168,6 +176,8 @@ def message_forms(field: int, fields_behind: bytes) -> Iterator[Named]:
     yield "longest-tag", varint(field << 3 | LENGTH, 4) + varint(len(MATRIX)) + MATRIX
     yield "tag-too-long", varint(field << 3 | LENGTH, 5) + varint(len(MATRIX)) + MATRIX
     yield "tag-over-32-bits", varint(1 << 35 | field << 3 | LENGTH) + varint(len(MATRIX)) + MATRIX
+    yield "tag-over-64-bits", overflowing(field << 3 | LENGTH) + varint(len(MATRIX)) + MATRIX
+    yield "length-of-65-bits", tag(field, LENGTH) + overflowing(len(MATRIX)) + MATRIX
     yield "no-message", b"\xff"
     yield "cut-off", (input_ + fields_behind)[:-1]
     yield "cut-off-tensor", input_[:-1]
@@ -200,6 +210,7 @@ def bad_requests() -> Iterator[Named]:
     yield "min-twice", input_ + nested(2, ranges([1])) + nested(2, ranges([2]))
     yield "unpacked-min", input_ + nested(2, tag(1, FIXED32) + floats([-1]) + nested(2, floats([1])))
     yield "infinite-range", input_ + nested(2, ranges([float("inf")]))
+    yield "range-without-scale", input_ + nested(2, nested(1, floats([0])) + nested(2, floats([6e-45])))
     yield "no-bits", input_ + PER_TENSOR + nested(3, spec(0))
     yield "many-bits", input_ + PER_TENSOR + nested(3, spec(1 << 31))
     yield "unknown-numerics", input_ + PER_TENSOR + nested(3, spec(numerics=3))
@@ -279,7 +290,9 @@ def main() -> None:
     for file in CORPUS.iterdir():
         if not file.name.startswith(REGRESSION):
             file.unlink()
-    for (name, header, message), cuts in zip(messages(), itertools.cycle(CUTS)):
+    for name, header, message in messages():
+        # By the name, so that a new seed leaves the others as they are.
+        cuts = CUTS[zlib.crc32(name.encode()) % len(CUTS)]
         (CORPUS / name).write_bytes(bytes((header | len(cuts) << 4, *cuts)) + message)
 
 

@@ -193,6 +193,8 @@ TEST_F(RareForms, NumbersOfMoreThan64Bits) {
   ExpectAsGenerated(beyond + std::string(1, '\0') + Field(1, Field(3, "ab")));
   ExpectAsGenerated("\x48" + beyond + Field(1, Field(3, "ab")));
   ExpectAsGenerated("\x0a" + beyond + Field(3, "ab"));
+  ExpectAsGenerated(Field(1, "\x1a" + beyond + "ab"));
+  ExpectAsGenerated(Field(1, "\x08" + beyond + Field(3, "ab")));
 }
 
 TEST_F(RareForms, KnownFieldsOfAnotherWireType) {
