@@ -4,8 +4,6 @@
 
 namespace quantd::wire {
 
-void DisableLockChecks() {
-  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-}
+void DisableLockChecks() { absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore); }
 
 }  // namespace quantd::wire
