@@ -226,7 +226,8 @@ void GradientRun(ElementPointer gradients, ElementPointer inputs, std::size_t co
   (gradients, inputs, count, nudged_min, nudged_max, store, input_gradients, sums);
 }
 
-RangeGradients AddPartialSums(PartialSums sums) {
+RangeGradients AddPartialSums(const PartialSums& partial_sums) {
+  PartialSums sums = partial_sums;
   for (std::size_t distance = kPartialSums / 2; distance > 0; distance /= 2) {
     for (std::size_t i = 0; i < distance; ++i) {
       sums.min[i] += sums.min[i + distance];

@@ -40,7 +40,7 @@ void GradientRun(ElementPointer gradients, ElementPointer inputs, std::size_t co
 
 // The sums of a run that is done: partial sums l and l + 8 are added, then l
 // and l + 4, l and l + 2, l and l + 1.
-RangeGradients AddPartialSums(PartialSums sums);
+RangeGradients AddPartialSums(const PartialSums& partial_sums);
 
 // Writes the same for `rows` rows of `columns` elements, `stride` elements
 // apart, of which column j has the parameters j % 16 of block j / 16, and all
