@@ -39,7 +39,7 @@ struct ClientOptions {
   std::size_t stream_from_bytes = std::size_t{1} << 20U;
   // About how many bytes of tensors a part has: at least one element, at most
   // 1 GiB.
-  std::size_t stream_message_bytes = std::size_t{512} << 10U;
+  std::size_t stream_message_bytes = std::size_t{1} << 20U;
 };
 
 // A float32 tensor in C order (the last dimension varies fastest). Does not own
