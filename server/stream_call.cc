@@ -79,6 +79,10 @@ void StreamCall::Advance() {
     const std::lock_guard lock(mutex_);
     ++advancing_;
   }
+  TakeSteps();
+}
+
+void StreamCall::TakeSteps() {
   while (Take(NextStep())) {
   }
 }
@@ -149,9 +153,15 @@ void StreamCall::StartAnswer() {
     answering_ = false;
     failure_.Update(NameMessage(status, call_.answered()));
   } else if (ServedCall::IsLarge(request_)) {
+    {
+      // From now on, so that no other thread ends the call between the answer
+      // and the worker's next step.
+      const std::lock_guard lock(mutex_);
+      ++advancing_;
+    }
     call_.RunOnWorker([this] {
       AnswerRequest();
-      Advance();
+      TakeSteps();
     });
   } else {
     AnswerRequest();
@@ -172,7 +182,11 @@ void StreamCall::AnswerRequest() {
 }
 
 void StreamCall::End() {
-  absl::Status status = std::move(failure_);
+  absl::Status status;
+  {
+    const std::lock_guard lock(mutex_);
+    status = failure_;
+  }
   if (status.ok() && context_->IsCancelled()) {
     status = GivenUp();
   }

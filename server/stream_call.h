@@ -76,6 +76,8 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // Does what can be done, until nothing more can. Several threads may do so at
   // once: one reads, another answers, a third writes.
   void Advance();
+  // The same for a thread that `advancing_` counts already.
+  void TakeSteps();
   // The next step, noted as begun.
   Step NextStep();
   // Does it; returns whether another may follow. After the last nothing may be
@@ -97,7 +99,7 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   std::mutex mutex_;
   // All below under the mutex.
-  // How many threads are in Advance().
+  // How many threads take steps, or will once they have answered.
   int advancing_ = 0;
   bool reading_ = false;
   bool answering_ = false;
