@@ -85,7 +85,8 @@ std::string BoundAddress(const std::string& address, int port) {
 
 }  // namespace
 
-int ServeBaseline(const std::string& name, grpc::Service& service, int argc, char** argv) {
+int ServeBaseline(const std::string& name, grpc::Service& service, int argc, char** argv,
+                  const std::function<void(grpc::ServerBuilder&)>& configure) {
   const sigset_t stop_signals = BlockStopSignals();
   Flags flags;
   if (const auto code = ParseFlags(name, argc, argv, flags); code.has_value()) {
@@ -95,6 +96,7 @@ int ServeBaseline(const std::string& name, grpc::Service& service, int argc, cha
   builder.SetMaxReceiveMessageSize(-1);
   builder.SetMaxSendMessageSize(-1);
   builder.RegisterService(&service);
+  configure(builder);
   if (const absl::Status status = AddChannelArguments(flags.channel_arguments, builder);
       !status.ok()) {
     std::cerr << name << ": " << status.message() << "\n";

@@ -14,6 +14,7 @@
 #include "bench/baseline.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
 #ifdef QUANTD_TUNED_ECHO
+#include "wire/socket_buffers.h"
 #include "wire/transport.h"
 #endif
 
@@ -148,9 +149,13 @@ class EchoService final : public RawService {
 }  // namespace quantd::bench
 
 int main(int argc, char** argv) {
+  quantd::bench::EchoService service;
 #ifdef QUANTD_TUNED_ECHO
   quantd::wire::DisableLockChecks();
-#endif
-  quantd::bench::EchoService service;
+  return quantd::bench::ServeBaseline(
+      "echo_server", service, argc, argv,
+      [](grpc::ServerBuilder& builder) { quantd::wire::EnlargeSocketBuffers(builder); });
+#else
   return quantd::bench::ServeBaseline("echo_server", service, argc, argv);
+#endif
 }

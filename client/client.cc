@@ -19,15 +19,17 @@
 #include "core/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
+#include "wire/socket_buffers.h"
 
 namespace quantd::client {
 namespace {
 
-// Tensors are as large as the server lets them be: the limit is its business.
-grpc::ChannelArguments UnlimitedMessages() {
+grpc::ChannelArguments ChannelArguments() {
   grpc::ChannelArguments arguments;
+  // Tensors are as large as the server lets them be: the limit is its business.
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
+  wire::EnlargeSocketBuffers(arguments);
   return arguments;
 }
 
@@ -72,7 +74,7 @@ class Client::Connection {
   explicit Connection(const ClientOptions& options)
       : options_(options),
         channel_(grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(),
-                                           UnlimitedMessages())),
+                                           ChannelArguments())),
         quantization_(v1::QuantizationService::NewStub(channel_)),
         health_(grpc::health::v1::Health::NewStub(channel_)),
         bytes_(channel_) {}

@@ -20,6 +20,7 @@
 #include "server/metrics_endpoint.h"
 #include "server/quantization_service.h"
 #include "server/reflection.h"
+#include "wire/socket_buffers.h"
 
 namespace quantd::server {
 namespace {
@@ -139,6 +140,7 @@ class Server::Parts {
     builder.SetMaxSendMessageSize(-1);
     // A second server on the same port would get a part of its calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    wire::EnlargeSocketBuffers(builder);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);
     std::vector<int> ports(options.listen.size(), 0);
