@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/error.h"
@@ -53,8 +53,10 @@ absl::Status CheckSpan(absl::string_view name, std::size_t size, std::size_t exp
        .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
 }
 
+// Calls block(index) for every one.
+template <typename Block>
 void ForEachBlock(std::size_t element_count, std::size_t block_count, WorkerPool* pool,
-                  const std::function<void(std::size_t)>& block) {
+                  const Block& block) {
   if (pool != nullptr && pool->threads() > 1 && element_count >= kParallelElements) {
     pool->ForEachBlock(block_count, block);
     return;
@@ -391,7 +393,7 @@ FakeQuantization::RangeGradients FakeQuantization::DifferentiateRuns(
   const RunPartition partition(layout_);
   const kernels::Store store = StoreFor(element_count());
   // One pair of sums for each segment, whichever thread works on it.
-  std::vector<kernels::RangeGradients> segment_sums(partition.segment_count());
+  absl::InlinedVector<kernels::RangeGradients, 1> segment_sums(partition.segment_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const RunPartition::Block block = partition.block(index);
     RunReader<2> reader({&gradients, &inputs});

@@ -5,8 +5,8 @@
 
 #include <cstddef>
 #include <span>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "core/element_pointer.h"
 
 namespace quantd::core {
@@ -50,9 +50,10 @@ class ScatteredElements {
  private:
   std::size_t PieceOf(std::size_t byte) const;
 
-  std::vector<Piece> pieces_;
+  // Without an allocation for a small tensor, which comes in one piece.
+  absl::InlinedVector<Piece, 1> pieces_;
   // Where each piece begins, in bytes from the first.
-  std::vector<std::size_t> starts_;
+  absl::InlinedVector<std::size_t, 1> starts_;
   std::size_t size_;
 };
 

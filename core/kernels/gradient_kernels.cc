@@ -1,5 +1,9 @@
 #include "core/kernels/gradient_kernels.h"
 
+#include <bit>
+#include <cstdint>
+#include <cstring>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/gradient_kernels.cc"
 #include "hwy/cache_control.h"
@@ -17,6 +21,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 // range, as mostly, the sums are left alone: they start at +0, so that adding
 // the zeros of inside elements would not change a bit of them.
 constexpr std::size_t kGroupRows = 4;
+constexpr std::size_t kGroupElements = kGroupRows * kPartialSums;
+static_assert(kGroupElements == 64, "a bit of an uint64_t each");
+
+// So many outside a group are added one by one, sooner than a vector of rows.
+constexpr int kFewOutside = 4;
 
 // No vector is wider than the partial sums.
 using FloatTag = hn::CappedTag<float, kPartialSums>;
@@ -30,7 +39,8 @@ HWY_INLINE hn::Mask<D> StoreInputGradients(D d, ElementPointer gradients, Elemen
                                            V nudged_min, V nudged_max,
                                            float* HWY_RESTRICT input_gradients) {
   const V x = LoadElements(d, inputs);
-  const hn::Mask<D> inside = hn::And(hn::Ge(x, nudged_min), hn::Le(x, nudged_max));
+  // Not Le(): gcc would load x a second time for it. NaN fails the other.
+  const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, nudged_max), hn::Ge(x, nudged_min));
   const V factor = hn::IfThenElseZero(inside, hn::Set(d, 1.0F));
   StoreVector<store>(d, hn::Mul(LoadElements(d, gradients), factor), input_gradients);
   return inside;
@@ -57,11 +67,44 @@ HWY_INLINE void AddOutside(D d, ElementPointer gradients, ElementPointer inputs,
   hn::StoreU(max_sum, d, max_sums);
 }
 
-// Up to kGroupRows rows of kPartialSums elements, one after another.
-template <Store store>
-HWY_INLINE void RunGroup(ElementPointer gradients, ElementPointer inputs, std::size_t rows,
-                         float nudged_min, float nudged_max, float* HWY_RESTRICT input_gradients,
-                         double* HWY_RESTRICT min_sums, double* HWY_RESTRICT max_sums) {
+// Which inputs of a group lie outside: bit i is that of element i.
+HWY_INLINE std::uint64_t OutsideOfGroup(ElementPointer inputs, float nudged_min, float nudged_max) {
+  const FloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  std::uint64_t outside = 0;
+  for (std::size_t i = 0; i < kGroupElements; i += hn::Lanes(d)) {
+    const auto x = LoadElements(d, inputs + i);
+    // Highway may write eight bytes.
+    std::uint8_t bytes[8] = {};
+    hn::StoreMaskBits(d, hn::Or(hn::Lt(x, lower), hn::Gt(x, upper)), bytes);
+    std::uint16_t bits;
+    std::memcpy(&bits, bytes, sizeof(bits));
+    outside |= std::uint64_t{bits} << i;
+  }
+  return outside;
+}
+
+// Adds the gradients of a group's elements of which `outside` has the bit.
+HWY_INLINE void AddEach(ElementPointer gradients, ElementPointer inputs, std::uint64_t outside,
+                        float nudged_min, double* HWY_RESTRICT min_sums,
+                        double* HWY_RESTRICT max_sums) {
+  for (; outside != 0; outside &= outside - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(outside));
+    const SingleFloatTag d;
+    const float gradient = hn::GetLane(LoadElements(d, gradients + i));
+    const bool below = hn::GetLane(LoadElements(d, inputs + i)) < nudged_min;
+    // No branch: which side it is cannot be foreseen.
+    min_sums[i % kPartialSums] += below ? gradient : 0.0F;
+    max_sums[i % kPartialSums] += below ? 0.0F : gradient;
+  }
+}
+
+// Rows of kPartialSums elements, one after another.
+template <std::size_t rows, Store store>
+HWY_INLINE void RunRows(ElementPointer gradients, ElementPointer inputs, float nudged_min,
+                        float nudged_max, float* HWY_RESTRICT input_gradients,
+                        double* HWY_RESTRICT min_sums, double* HWY_RESTRICT max_sums) {
   const FloatTag d;
   const auto lower = hn::Set(d, nudged_min);
   const auto upper = hn::Set(d, nudged_max);
@@ -72,6 +115,13 @@ HWY_INLINE void RunGroup(ElementPointer gradients, ElementPointer inputs, std::s
   }
   if (hn::AllTrue(d, inside)) {
     return;
+  }
+  if constexpr (rows == kGroupRows) {
+    const std::uint64_t outside = OutsideOfGroup(inputs, nudged_min, nudged_max);
+    if (std::popcount(outside) <= kFewOutside) {
+      AddEach(gradients, inputs, outside, nudged_min, min_sums, max_sums);
+      return;
+    }
   }
   const DoubleTag dd;
   const hn::Rebind<float, DoubleTag> df;
@@ -85,11 +135,13 @@ template <Store store>
 void Run(ElementPointer gradients, ElementPointer inputs, std::size_t count, float nudged_min,
          float nudged_max, float* input_gradients, PartialSums& sums) {
   std::size_t i = 0;
-  while (count - i >= kPartialSums) {
-    const std::size_t rows = HWY_MIN(kGroupRows, (count - i) / kPartialSums);
-    RunGroup<store>(gradients + i, inputs + i, rows, nudged_min, nudged_max, input_gradients + i,
-                    sums.min, sums.max);
-    i += rows * kPartialSums;
+  for (; count - i >= kGroupElements; i += kGroupElements) {
+    RunRows<kGroupRows, store>(gradients + i, inputs + i, nudged_min, nudged_max,
+                               input_gradients + i, sums.min, sums.max);
+  }
+  for (; count - i >= kPartialSums; i += kPartialSums) {
+    RunRows<1, store>(gradients + i, inputs + i, nudged_min, nudged_max, input_gradients + i,
+                      sums.min, sums.max);
   }
   const SingleFloatTag d;
   const auto lower = hn::Set(d, nudged_min);

@@ -116,7 +116,7 @@ TEST_P(Kernels, QuantizeRunsInPlace) {
   }
 }
 
-TEST_P(Kernels, SumRunsInTheirFixedOrder) {
+void ExpectSumsInTheirFixedOrder(float min, float max) {
   for (const std::size_t count : Sizes()) {
     const std::vector<float> gradients = FiniteValues(count, 1);
     const std::vector<float> inputs = Values(count, 2);
@@ -125,9 +125,9 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) {
     double max_sums[16] = {};
     std::vector<float> expected(count);
     for (std::size_t i = 0; i < count; ++i) {
-      expected[i] = gradients[i] * (kMin <= inputs[i] && inputs[i] <= kMax ? 1.0F : 0.0F);
-      min_sums[i % 16] += inputs[i] < kMin ? gradients[i] : 0.0F;
-      max_sums[i % 16] += inputs[i] > kMax ? gradients[i] : 0.0F;
+      expected[i] = gradients[i] * (min <= inputs[i] && inputs[i] <= max ? 1.0F : 0.0F);
+      min_sums[i % 16] += inputs[i] < min ? gradients[i] : 0.0F;
+      max_sums[i % 16] += inputs[i] > max ? gradients[i] : 0.0F;
     }
     for (std::size_t distance = 8; distance > 0; distance /= 2) {
       for (std::size_t i = 0; i < distance; ++i) {
@@ -138,10 +138,10 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) {
     std::vector<float> output(count + 1, kCanary);
     PartialSums partial_sums;
     const std::size_t first_part = count / 3 / kPartialSums * kPartialSums;
-    GradientRun(gradients.data(), inputs.data(), first_part, kMin, kMax, Store::kCached,
+    GradientRun(gradients.data(), inputs.data(), first_part, min, max, Store::kCached,
                 output.data(), partial_sums);
-    GradientRun(gradients.data() + first_part, inputs.data() + first_part, count - first_part, kMin,
-                kMax, Store::kStreaming, output.data() + first_part, partial_sums);
+    GradientRun(gradients.data() + first_part, inputs.data() + first_part, count - first_part, min,
+                max, Store::kStreaming, output.data() + first_part, partial_sums);
     const RangeGradients sums = AddPartialSums(partial_sums);
     EXPECT_TRUE(SameBits({output.data(), count}, expected)) << count;
     EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
@@ -149,6 +149,10 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) {
     EXPECT_EQ(sums.max, max_sums[0]) << count;
   }
 }
+
+TEST_P(Kernels, SumRunsInTheirFixedOrder) { ExpectSumsInTheirFixedOrder(kMin, kMax); }
+
+TEST_P(Kernels, SumRunsOfWhichFewLieOutsideInTheSameOrder) { ExpectSumsInTheirFixedOrder(-10, 10); }
 
 // Columns with a range each, and the arrays that the kernels take.
 struct Columns {
