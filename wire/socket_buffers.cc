@@ -14,6 +14,7 @@
 // fit.
 #if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR == 51
 
+// NOLINTBEGIN(readability-identifier-naming): gRPC's names.
 enum grpc_fd_usage {
   GRPC_FD_CLIENT_CONNECTION_USAGE,
   GRPC_FD_SERVER_LISTENER_USAGE,
@@ -40,6 +41,7 @@ struct grpc_socket_mutator {
 void grpc_socket_mutator_init(grpc_socket_mutator* mutator,
                               const grpc_socket_mutator_vtable* vtable);
 grpc_socket_mutator* grpc_socket_mutator_ref(grpc_socket_mutator* mutator);
+// NOLINTEND(readability-identifier-naming)
 
 namespace quantd::wire {
 namespace {
