@@ -134,23 +134,22 @@ std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const flo
   return nudged;
 }
 
+#ifdef QUANTD_BENCH_EIGEN_AVX2
 bool HasAvx2() {
-#if defined(__x86_64__)
   return static_cast<bool>(__builtin_cpu_supports("avx2")) &&
          static_cast<bool>(__builtin_cpu_supports("fma"));
-#else
-  return false;
-#endif
 }
+#endif
 
 std::vector<Contender> AllContenders() {
   const std::size_t threads = std::max(1U, std::thread::hardware_concurrency());
-  std::vector<Contender> contenders = Limits();
-  AddQuantd("quantd", nullptr, contenders);
-  AddQuantd("quantd_threads", std::make_shared<core::WorkerPool>(threads), contenders);
+  std::vector<Contender> contenders;
   const auto add = [&](std::vector<Contender> more) {
     std::ranges::move(more, std::back_inserter(contenders));
   };
+  add(Limits());
+  AddQuantd("quantd", nullptr, contenders);
+  AddQuantd("quantd_threads", std::make_shared<core::WorkerPool>(threads), contenders);
 #ifdef QUANTD_BENCH_EIGEN
   add(EigenForThisMachine(threads));
 #endif
