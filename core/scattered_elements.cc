@@ -20,7 +20,7 @@ ScatteredElements::ScatteredElements(std::span<const Piece> pieces)
 }
 
 std::size_t ScatteredElements::PieceOf(std::size_t byte) const {
-  const auto next = std::ranges::upper_bound(starts_, byte);
+  const auto* const next = std::ranges::upper_bound(starts_, byte);
   return static_cast<std::size_t>(next - starts_.begin()) - 1;
 }
 
