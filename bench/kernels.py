@@ -71,6 +71,8 @@ _TITLES = {
 _TENSORS_MOVED = {"forward": 2, "gradient": 3, "copy": 2, "add": 3}
 # The limit that an operation is shown next to: it moves the same bytes.
 _LIMIT_OF = {"forward": "copy", "gradient": "add"}
+# Who shows it, each with stores of one kind.
+_LIMITERS = {"forward": ("memcpy", "streaming_copy"), "gradient": ("cached_add", "streaming_add")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -271,13 +273,33 @@ class Contest:
 
     def ratio(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
         """In each round how many times faster quantd is than the best of the others."""
-        ours = self.seconds.get(Case(comparison.contender, comparison.operation, channels, size))
-        others = [seconds for name in comparison.others
-                  if (seconds := self.seconds.get(comparison.other_case(name, channels, size)))]
-        if not ours or not others:
+        ours = Case(comparison.contender, comparison.operation, channels, size)
+        others = [comparison.other_case(name, channels, size) for name in comparison.others]
+        return self._speed_over([ours], others)
+
+    def limit(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
+        """The same for what only moves the bytes; nothing where that is not known."""
+        if comparison.of_limit or comparison.contender != "quantd":
             return None
-        return [min(seconds[number] for seconds in others) / our for number, our in ours.items()
-                if all(number in seconds for seconds in others)]
+        limiters = [Case(name, _LIMIT_OF[comparison.operation], 0, size)
+                    for name in _LIMITERS[comparison.operation]]
+        others = [comparison.other_case(name, channels, size) for name in comparison.others]
+        return self._speed_over(limiters, others)
+
+    def _speed_over(self, cases: list[Case], others: list[Case]) -> list[float] | None:
+        """How many times faster the best of `cases` is than the best of the others, by round."""
+        best, best_of_others = self._best_of(cases), self._best_of(others)
+        if not best or not best_of_others:
+            return None
+        return [best_of_others[number] / seconds for number, seconds in best.items()
+                if number in best_of_others]
+
+    def _best_of(self, cases: list[Case]) -> dict[int, float]:
+        """The least seconds of those cases that were measured, by round."""
+        measured = [seconds for case in cases if (seconds := self.seconds.get(case))]
+        return {number: min(seconds[number] for seconds in measured)
+                for number in (measured[0] if measured else ())
+                if all(number in seconds for seconds in measured)}
 
 
 class Expectations:
@@ -403,6 +425,7 @@ def _ratios(contest: Contest) -> Iterator[dict[str, Any]]:
         for channels in comparison.channels:
             for size in contest.sizes:
                 rounds = contest.ratio(size, channels, comparison)
+                limits = contest.limit(size, channels, comparison)
                 if rounds:
                     yield {
                         "title": f"{comparison.operation}, {_kind(channels)}, {binary_size(size)}"
@@ -411,6 +434,7 @@ def _ratios(contest: Contest) -> Iterator[dict[str, Any]]:
                         "rounds": rounds,
                         "target": comparison.target(size, channels),
                         "target_kind": "at least",
+                        "limit": statistics.median(limits) if limits else None,
                     }
 
 

@@ -96,9 +96,19 @@ class Ratio:
     to: tuple[Subject, Load]
     target: float | None = None
     target_kind: str = "at least"
+    # Those that do the same without any work of their own.
+    limiters: tuple[Subject, ...] = ()
 
     def value(self, measured: Round) -> float:
         return measured[self.of][self.figure] / measured[self.to][self.figure]
+
+    def limit(self, measured: Round) -> float | None:
+        """What the best of the limiters reaches, of figures that are better when larger."""
+        if not self.limiters:
+            return None
+        load = self.of[1]
+        return max(measured[limiter, load][self.figure] for limiter in self.limiters) \
+            / measured[self.to][self.figure]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,9 +173,10 @@ def throughput_ratios(load: Load, echo_target: float | None = None,
                       plain_target: float | None = None) -> list[Ratio]:
     return [
         Ratio(f"throughput, {load}: quantd / {other.name}", "gigabytes_per_second",
-              (QUANTD, load), (other, load), target)
-        for other, target in ((ECHO, echo_target), (TUNED_ECHO, None), (PLAIN, plain_target),
-                              (PLAIN_RAW, None))
+              (QUANTD, load), (other, load), target, limiters=limiters)
+        for other, target, limiters in (
+            (ECHO, echo_target, ()), (TUNED_ECHO, None, ()),
+            (PLAIN, plain_target, (ECHO, TUNED_ECHO)), (PLAIN_RAW, None, (ECHO, TUNED_ECHO)))
     ]
 
 
@@ -182,8 +193,10 @@ def client_ratio(load: Load, target: float | None = None) -> Ratio:
 def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> list[Ratio]:
     return [
         Ratio(f"calls per second, {stream}: {of.name} / {to.name} unary, {unary.in_flight} in flight",
-              "calls_per_second", (of, stream), (to, unary), of_target)
-        for of, to, of_target in ((QUANTD_STREAM, QUANTD, target), (ECHO_STREAM, ECHO, None))
+              "calls_per_second", (of, stream), (to, unary), of_target, limiters=limiters)
+        for of, to, of_target, limiters in (
+            (QUANTD_STREAM, QUANTD, target, (ECHO_STREAM, TUNED_ECHO_STREAM)),
+            (ECHO_STREAM, ECHO, None, ()))
     ]
 
 
@@ -359,10 +372,12 @@ class Report:
 
     def _ratio(self, ratio: Ratio) -> dict[str, Any]:
         values = [ratio.value(measured) for measured in self._rounds]
+        limits = [ratio.limit(measured) for measured in self._rounds]
         return {
             "title": ratio.title, "value": rounded(statistics.median(values)),
             "rounds": [rounded(value) for value in values],
             "target": ratio.target, "target_kind": ratio.target_kind,
+            "limit": None if None in limits else rounded(statistics.median(limits)),
         }
 
     def _size_plots(self) -> Iterator[dict[str, Any]]:

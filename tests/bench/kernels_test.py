@@ -132,6 +132,18 @@ class ContestTest(unittest.TestCase):
         self.assertEqual(Case("quantd", "gradient", 64, SIZE).bytes_moved(),
                          Case("cached_add", "add", 0, SIZE).bytes_moved())
 
+    def test_the_limit_of_a_ratio_is_the_faster_copy_over_the_same_peer(self):
+        contest = self.contest()
+        for case, seconds in ((Case("quantd", "forward", 64, SIZE), {0: 2.0, 1: 2.0}),
+                              (Case("numpy", "forward", 64, SIZE), {0: 6.0, 1: 8.0}),
+                              (Case("memcpy", "copy", 0, SIZE), {0: 1.0, 1: 3.0}),
+                              (Case("streaming_copy", "copy", 0, SIZE), {0: 1.5, 1: 2.0})):
+            contest.seconds[case] = seconds
+        peer = kernels.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(contest.limit(SIZE, 64, peer), [6.0, 4.0])
+        copy = kernels.Comparison("forward", ("memcpy",), "memcpy", of_limit=True)
+        self.assertIsNone(contest.limit(SIZE, 64, copy))
+
     def test_without_the_other_there_is_no_ratio(self):
         comparison = kernels.Comparison("forward", ("pytorch",), "PyTorch")
         self.assertIsNone(self.contest().ratio(SIZE, 0, comparison))

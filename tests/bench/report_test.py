@@ -9,9 +9,9 @@ import report
 MACHINE = {"command": "script/bench --quick", "processor": "a fast one", "versions": {"gRPC": "1"}}
 
 
-def ratio(value, target, kind="at least"):
+def ratio(value, target, kind="at least", limit=None):
     return {"title": "a / b", "value": value, "rounds": [value / 2, value * 2], "target": target,
-            "target_kind": kind}
+            "target_kind": kind, "limit": limit}
 
 
 def section(name, **content):
@@ -44,10 +44,16 @@ class MarkdownTest(unittest.TestCase):
 
     def test_a_ratio_shows_its_rounds_and_whether_its_target_is_met(self):
         self.assertEqual(self.row_of(ratio(12.345, 10)),
-                         ["a / b", "12.3", "6.17 … 24.7", "at least 10", "met"])
+                         ["a / b", "12.3", "6.17 … 24.7", "–", "at least 10", "met"])
         self.assertEqual(self.row_of(ratio(12.345, 10, "at most"))[-2:],
                          ["at most 10", "**not met**"])
         self.assertEqual(self.row_of(ratio(12.345, None))[-2:], ["–", ""])
+
+    def test_a_target_that_the_limit_misses_too_is_told_apart(self):
+        self.assertEqual(self.row_of(ratio(8.0, 10, limit=9.0))[-3:],
+                         ["9", "at least 10", "**not met**, nor by the limit"])
+        self.assertEqual(self.row_of(ratio(8.0, 10, limit=11.0))[-1], "**not met**")
+        self.assertEqual(self.row_of(ratio(10.0, 10, limit=9.0))[-1], "met")
 
     def test_every_section_is_there_with_its_notes_tables_and_plots(self):
         text = self.markdown(

@@ -124,6 +124,14 @@ class ReportTest(unittest.TestCase):
         self.assertEqual(section["ratios"][0]["value"], 0.5)
         self.assertEqual(section["tables"][0]["rows"][0][:3], ["4 KiB", "quantd", 4])
 
+    def test_the_limit_of_a_ratio_is_what_the_faster_echo_reaches(self):
+        load = rpc.Load("unix", 4 * rpc.KIB, 1)
+        measured = {(subject, load): {"calls_per_second": figure} for subject, figure in
+                    ((rpc.QUANTD, 4), (rpc.ECHO, 5), (rpc.TUNED_ECHO, 6), (rpc.PLAIN, 2))}
+        ratio = rpc.Ratio("", "calls_per_second", (rpc.QUANTD, load), (rpc.PLAIN, load),
+                          limiters=(rpc.ECHO, rpc.TUNED_ECHO))
+        self.assertEqual((ratio.value(measured), ratio.limit(measured)), (2, 3))
+
     def test_the_full_plan_has_every_ratio_that_has_a_target(self):
         plan = rpc.full_plan()
         targets = [ratio.target for ratio in plan.ratios if ratio.target is not None]
