@@ -37,8 +37,7 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamCall::Start(
   StreamCall* const call =
       std::make_unique<StreamCall>(PrivateKey(), environment, method, std::move(answer), context)
           .release();
-  call->failure_ = call->call_.Admit();
-  call->Advance();
+  call->Advance([call] { call->failure_ = call->call_.Admit(); });
   return call;
 }
 
@@ -47,48 +46,66 @@ StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, M
     : context_(context), call_(environment, method, std::move(answer), context) {}
 
 void StreamCall::OnReadDone(bool ok) {
-  {
-    const std::lock_guard lock(mutex_);
+  Advance([&] {
     reading_ = false;
     if (ok) {
       requests_.Push(incoming_);
     } else {
       requests_ended_ = true;
     }
-  }
-  Advance();
+  });
 }
 
 void StreamCall::OnWriteDone(bool ok) {
-  {
-    const std::lock_guard lock(mutex_);
+  Advance([&] {
     writing_ = false;
     if (!ok) {
       // Nobody takes the other answers either.
       answers_ = {};
       failure_.Update(GivenUp());
     }
-  }
-  Advance();
+  });
 }
 
 void StreamCall::OnDone() { const std::unique_ptr<StreamCall> self(this); }
 
-void StreamCall::Advance() {
-  {
+template <typename Event>
+void StreamCall::Advance(const Event& event) {
+  TakeSteps([&] {
     const std::lock_guard lock(mutex_);
     ++advancing_;
-  }
-  TakeSteps();
+    event();
+    return NextStep();
+  }());
 }
 
-void StreamCall::TakeSteps() {
-  while (Take(NextStep())) {
+void StreamCall::TakeSteps(Step step) {
+  while (step != Step::kNothing) {
+    step = Take(step);
   }
+}
+
+StreamCall::Step StreamCall::Take(Step step) {
+  switch (step) {
+    case Step::kWrite:
+      StartWrite(&outgoing_, write_options_);
+      break;
+    case Step::kRead:
+      StartRead(&incoming_);
+      break;
+    case Step::kAnswer:
+      return AnswerRequest();
+    case Step::kEnd:
+      End();
+      return Step::kNothing;
+    case Step::kNothing:
+      return Step::kNothing;
+  }
+  const std::lock_guard lock(mutex_);
+  return NextStep();
 }
 
 StreamCall::Step StreamCall::NextStep() {
-  const std::lock_guard lock(mutex_);
   const bool ends = !failure_.ok() || (requests_ended_ && requests_.empty());
   if (!ends && !reading_ && !requests_ended_ && requests_.bytes() < kMaxWaitingRequestBytes) {
     reading_ = true;
@@ -96,10 +113,17 @@ StreamCall::Step StreamCall::NextStep() {
   }
   if (!writing_ && !answers_.empty()) {
     writing_ = true;
+    answers_.Pop(outgoing_);
+    write_options_ = grpc::WriteOptions();
+    if (!answers_.empty()) {
+      // Another write follows at once: gRPC may send both together.
+      write_options_.set_buffer_hint();
+    }
     return Step::kWrite;
   }
   if (!ends && !answering_ && !requests_.empty() && answers_.bytes() < kMaxWaitingAnswerBytes) {
     answering_ = true;
+    requests_.Pop(request_);
     return Step::kAnswer;
   }
   // The last thread that leaves ends the call: no other may still be in it.
@@ -110,67 +134,24 @@ StreamCall::Step StreamCall::NextStep() {
   return Step::kNothing;
 }
 
-bool StreamCall::Take(Step step) {
-  switch (step) {
-    case Step::kWrite:
-      Write();
-      return true;
-    case Step::kRead:
-      StartRead(&incoming_);
-      return true;
-    case Step::kAnswer:
-      StartAnswer();
-      return true;
-    case Step::kEnd:
-      End();
-      return false;
-    case Step::kNothing:
-      break;
-  }
-  return false;
-}
-
-void StreamCall::Write() {
-  grpc::WriteOptions options;
-  {
-    const std::lock_guard lock(mutex_);
-    answers_.Pop(outgoing_);
-    if (!answers_.empty()) {
-      // Another write follows at once: gRPC may send both together.
-      options.set_buffer_hint();
-    }
-  }
-  StartWrite(&outgoing_, options);
-}
-
-void StreamCall::StartAnswer() {
-  {
-    const std::lock_guard lock(mutex_);
-    requests_.Pop(request_);
-  }
+StreamCall::Step StreamCall::AnswerRequest() {
+  const auto answer_admitted = [this] {
+    grpc::ByteBuffer answer;
+    const absl::Status status = call_.AnswerMessage(request_, &answer);
+    return NoteAnswer(status, answer);
+  };
   if (const absl::Status status = call_.AdmitMessage(request_); !status.ok()) {
-    const std::lock_guard lock(mutex_);
-    answering_ = false;
-    failure_.Update(NameMessage(status, call_.answered()));
-  } else if (ServedCall::IsLarge(request_)) {
-    {
-      // From now on, so that no other thread ends the call between the answer
-      // and the worker's next step.
-      const std::lock_guard lock(mutex_);
-      ++advancing_;
-    }
-    call_.RunOnWorker([this] {
-      AnswerRequest();
-      TakeSteps();
-    });
-  } else {
-    AnswerRequest();
+    grpc::ByteBuffer none;
+    return NoteAnswer(status, none);
   }
+  if (!ServedCall::IsLarge(request_)) {
+    return answer_admitted();
+  }
+  call_.RunOnWorker([this, answer_admitted] { TakeSteps(answer_admitted()); });
+  return Step::kNothing;
 }
 
-void StreamCall::AnswerRequest() {
-  grpc::ByteBuffer answer;
-  const absl::Status status = call_.AnswerMessage(request_, &answer);
+StreamCall::Step StreamCall::NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer) {
   request_.Clear();
   const std::lock_guard lock(mutex_);
   answering_ = false;
@@ -179,6 +160,7 @@ void StreamCall::AnswerRequest() {
   } else {
     failure_.Update(NameMessage(status, call_.answered()));
   }
+  return NextStep();
 }
 
 void StreamCall::End() {

@@ -73,33 +73,37 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // What is to be done next.
   enum class Step { kNothing, kWrite, kRead, kAnswer, kEnd };
 
-  // Does what can be done, until nothing more can. Several threads may do so at
-  // once: one reads, another answers, a third writes.
-  void Advance();
-  // The same for a thread that `advancing_` counts already.
-  void TakeSteps();
-  // The next step, noted as begun.
+  // Notes what happened, and does what can be done, until nothing more can.
+  // Several threads may do so at once: one reads, another answers, a third
+  // writes. `event` runs under the mutex.
+  template <typename Event>
+  void Advance(const Event& event);
+  // Takes `step` and those that follow, for a thread that `advancing_` counts.
+  // After the last nothing may be touched: another thread may end the call's
+  // life.
+  void TakeSteps(Step step);
+  // Takes `step`, and returns the next.
+  Step Take(Step step);
+  // The next step, noted as begun, with what it takes. Under the mutex.
   Step NextStep();
-  // Does it; returns whether another may follow. After the last nothing may be
-  // touched: another thread may end the call's life.
-  bool Take(Step step);
-  void Write();
-  // Answers `request_`, here or on another thread.
-  void StartAnswer();
-  void AnswerRequest();
+  // Answers `request_`, or has another thread answer it and take the steps that
+  // follow in this one's place; returns the next step.
+  Step AnswerRequest();
+  Step NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer);
   void End();
 
   grpc::CallbackServerContext* const context_;
   // gRPC's, while it reads and writes.
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
+  grpc::WriteOptions write_options_;
   // Those who answer, one at a time, use the call and the request.
   ServedCall call_;
   grpc::ByteBuffer request_;
 
   std::mutex mutex_;
   // All below under the mutex.
-  // How many threads take steps, or will once they have answered.
+  // How many threads take steps.
   int advancing_ = 0;
   bool reading_ = false;
   bool answering_ = false;
