@@ -8,7 +8,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstring>
-#include <limits>
 #include <new>
 #include <string>
 #include <utility>
@@ -50,9 +49,6 @@ void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* messag
   message->set_numerics(EncodeNumerics(spec.numerics));
 }
 
-// Of protobuf's messages.
-constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
-
 template <typename Request>
 void EncodeParameters(const RequestParameters& parameters, Request* request) {
   if (parameters.range.has_value()) {
@@ -65,21 +61,19 @@ void EncodeParameters(const RequestParameters& parameters, Request* request) {
 
 // `tensor` as the field `number` of a message, and behind it `rest`, the
 // message's other fields.
-grpc::Slice EncodeTensor(int number, const TensorView& tensor,
-                         const google::protobuf::MessageLite& rest) {
-  wire::OutgoingTensor outgoing(number, tensor.shape, tensor.values.size(), rest);
-  std::ranges::copy(tensor.values, outgoing.elements().begin());
-  outgoing.EncodeRest(rest);
-  return std::move(outgoing).ToSlice();
-}
-
-absl::Status RangeDoesNotFit() {
-  return absl::ResourceExhaustedError(
-      "the range does not fit into a message of 2 GiB: check its number of channels");
-}
-
-absl::Status DoesNotFitIntoMemory() {
-  return absl::ResourceExhaustedError("a request does not fit into memory: free some of it");
+absl::StatusOr<grpc::Slice> EncodeTensor(int number, const TensorView& tensor,
+                                         const google::protobuf::MessageLite& rest) {
+  try {
+    auto outgoing = wire::OutgoingTensor::Create(number, tensor.shape, tensor.values.size(), rest);
+    if (!outgoing.ok()) {
+      return outgoing.status();
+    }
+    std::ranges::copy(tensor.values, outgoing->elements().begin());
+    outgoing->EncodeRest(rest);
+    return (*std::move(outgoing)).ToSlice();
+  } catch (const std::bad_alloc&) {
+    return absl::ResourceExhaustedError("a request does not fit into memory: free some of it");
+  }
 }
 
 absl::Status UnexpectedAnswer(absl::string_view field, absl::string_view what) {
@@ -160,33 +154,31 @@ absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeRequest(const TensorView& inp
                                                            const RequestParameters& parameters) {
   v1::FakeQuantizeRequest rest;
   EncodeParameters(parameters, &rest);
-  if (rest.ByteSizeLong() > kMaxMessageBytes) {
-    return RangeDoesNotFit();
+  const absl::StatusOr<grpc::Slice> slice =
+      EncodeTensor(v1::FakeQuantizeRequest::kInputFieldNumber, input, rest);
+  if (!slice.ok()) {
+    return slice.status();
   }
-  try {
-    const grpc::Slice slice = EncodeTensor(v1::FakeQuantizeRequest::kInputFieldNumber, input, rest);
-    return grpc::ByteBuffer(&slice, 1);
-  } catch (const std::bad_alloc&) {
-    return DoesNotFitIntoMemory();
-  }
+  return grpc::ByteBuffer(&*slice, 1);
 }
 
 absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeGradientRequest(
     const TensorView& gradients, const TensorView& inputs, const RequestParameters& parameters) {
   v1::FakeQuantizeGradientRequest rest;
   EncodeParameters(parameters, &rest);
-  if (rest.ByteSizeLong() > kMaxMessageBytes) {
-    return RangeDoesNotFit();
+  const absl::StatusOr<grpc::Slice> gradients_slice =
+      EncodeTensor(v1::FakeQuantizeGradientRequest::kGradientsFieldNumber, gradients,
+                   v1::FakeQuantizeGradientRequest::default_instance());
+  if (!gradients_slice.ok()) {
+    return gradients_slice.status();
   }
-  try {
-    const std::array slices = {
-        EncodeTensor(v1::FakeQuantizeGradientRequest::kGradientsFieldNumber, gradients,
-                     v1::FakeQuantizeGradientRequest::default_instance()),
-        EncodeTensor(v1::FakeQuantizeGradientRequest::kInputsFieldNumber, inputs, rest)};
-    return grpc::ByteBuffer(slices.data(), slices.size());
-  } catch (const std::bad_alloc&) {
-    return DoesNotFitIntoMemory();
+  const absl::StatusOr<grpc::Slice> inputs_slice =
+      EncodeTensor(v1::FakeQuantizeGradientRequest::kInputsFieldNumber, inputs, rest);
+  if (!inputs_slice.ok()) {
+    return inputs_slice.status();
   }
+  const std::array slices = {*gradients_slice, *inputs_slice};
+  return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
 absl::StatusOr<core::NudgedRange> DecodeFakeQuantizeResponse(const grpc::ByteBuffer& response,

@@ -42,9 +42,12 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArgume
   }
   v1::FakeQuantizeResponse rest;
   EncodeNudgedRange(quantization->nudged_range(), *rest.mutable_nudged_range());
-  wire::OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, input.shape,
-                                input.elements.size(), rest);
-  const std::span<float> output = response.elements();
+  auto response = wire::OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber,
+                                               input.shape, input.elements.size(), rest);
+  if (!response.ok()) {
+    return response.status();
+  }
+  const std::span<float> output = response->elements();
   const KernelTensors tensors{
       .elements = output.size(), .bytes_in = output.size_bytes(), .bytes_out = output.size_bytes()};
   absl::Status status = RunKernel(Operation::kFakeQuantize, tensors, *context.metrics, [&] {
@@ -53,7 +56,7 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArgume
   if (!status.ok()) {
     return status;
   }
-  response.EncodeRest(rest);
+  response->EncodeRest(rest);
   return response;
 }
 
@@ -76,9 +79,13 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
       .min_sum = Resize(sum_count, *rest.mutable_min_gradient_sum()),
       .max_sum = Resize(sum_count, *rest.mutable_max_gradient_sum())};
   EncodeNudgedRange(quantization->nudged_range(), *rest.mutable_nudged_range());
-  wire::OutgoingTensor response(v1::FakeQuantizeGradientResponse::kInputGradientsFieldNumber,
-                                inputs.shape, inputs.elements.size(), rest);
-  result.input = response.elements();
+  auto response =
+      wire::OutgoingTensor::Create(v1::FakeQuantizeGradientResponse::kInputGradientsFieldNumber,
+                                   inputs.shape, inputs.elements.size(), rest);
+  if (!response.ok()) {
+    return response.status();
+  }
+  result.input = response->elements();
   const KernelTensors tensors{.elements = result.input.size(),
                               .bytes_in = 2 * result.input.size_bytes(),
                               .bytes_out = result.input.size_bytes()};
@@ -89,7 +96,7 @@ absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
   if (!status.ok()) {
     return status;
   }
-  response.EncodeRest(rest);
+  response->EncodeRest(rest);
   return response;
 }
 

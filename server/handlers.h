@@ -27,8 +27,8 @@ struct HandlerContext {
 // from any number of threads. Throws std::bad_alloc.
 //
 // Errors: those of core::FakeQuantization::Create(), named after the request's
-// fields. Nothing in proportion to the output is allocated before the arguments
-// have passed all checks.
+// fields; MESSAGE_TOO_LARGE where the answer would be over 2 GiB. Nothing in proportion to the
+// output is allocated before the arguments have passed all checks.
 absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantize(const FakeQuantizeArguments& arguments,
                                                         const HandlerContext& context);
 

@@ -3,9 +3,12 @@
 #include <google/protobuf/wire_format_lite.h>
 
 #include <cstring>
+#include <limits>
 #include <new>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "core/error.h"
 #include "quantd/v1/tensor.pb.h"
 #include "wire/varint.h"
 
@@ -22,6 +25,21 @@ std::size_t RoundUp(std::size_t value) {
 void AppendTag(int number, std::string& output) {
   using google::protobuf::internal::WireFormatLite;
   AppendVarint(WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), output);
+}
+
+// Of protobuf's messages.
+constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
+
+absl::Status MessageTooLarge(std::size_t bytes) {
+  return core::MakeError(
+      absl::StatusCode::kResourceExhausted,
+      absl::StrCat("a message with this tensor and its range would have ", bytes,
+                   " bytes; expected at most ", kMaxMessageBytes,
+                   ", as protobuf allows: send the tensor in parts, or fewer channels at once"),
+      {.reason = std::string(core::reason::kMessageTooLarge),
+       .field = {},
+       .metadata = {{"message_bytes", absl::StrCat(bytes)},
+                    {"max_message_bytes", absl::StrCat(kMaxMessageBytes)}}});
 }
 
 // What stands before the elements.
@@ -45,17 +63,26 @@ void OutgoingTensor::Free::operator()(std::byte* memory) const {
   ::operator delete(memory, std::align_val_t(kAlignment));
 }
 
-OutgoingTensor::OutgoingTensor(int number, std::span<const std::int64_t> shape, std::size_t count,
-                               const google::protobuf::MessageLite& rest)
-    : count_(count), rest_bytes_(rest.ByteSizeLong()) {
+absl::StatusOr<OutgoingTensor> OutgoingTensor::Create(int number,
+                                                      std::span<const std::int64_t> shape,
+                                                      std::size_t count,
+                                                      const google::protobuf::MessageLite& rest) {
   const std::string head = EncodeHead(number, shape, count * sizeof(float));
   const std::size_t padding = RoundUp(head.size()) - head.size();
-  const std::size_t size = head.size() + count * sizeof(float) + rest_bytes_;
-  memory_.reset(
+  const std::size_t rest_bytes = rest.ByteSizeLong();
+  const std::size_t size = head.size() + count * sizeof(float) + rest_bytes;
+  if (size > kMaxMessageBytes) {
+    return MessageTooLarge(size);
+  }
+  OutgoingTensor tensor;
+  tensor.memory_.reset(
       static_cast<std::byte*>(::operator new(padding + size, std::align_val_t(kAlignment))));
-  bytes_ = {memory_.get() + padding, size};
-  elements_begin_ = head.size();
-  std::memcpy(bytes_.data(), head.data(), head.size());
+  tensor.bytes_ = {tensor.memory_.get() + padding, size};
+  tensor.elements_begin_ = head.size();
+  tensor.count_ = count;
+  tensor.rest_bytes_ = rest_bytes;
+  std::memcpy(tensor.bytes_.data(), head.data(), head.size());
+  return tensor;
 }
 
 std::span<float> OutgoingTensor::elements() {

@@ -11,6 +11,8 @@
 #include <memory>
 #include <span>
 
+#include "absl/status/statusor.h"
+
 namespace quantd::wire {
 
 // One field of type Tensor, encoded but for its elements, which are written in
@@ -21,8 +23,12 @@ class OutgoingTensor {
   // The field `number`: a float32 tensor of `shape`, which has `count`
   // elements, and room for the fields of `rest` behind it. Throws
   // std::bad_alloc.
-  OutgoingTensor(int number, std::span<const std::int64_t> shape, std::size_t count,
-                 const google::protobuf::MessageLite& rest);
+  //
+  // Errors: MESSAGE_TOO_LARGE where these are more than the 2 GiB that protobuf's
+  // messages end at.
+  static absl::StatusOr<OutgoingTensor> Create(int number, std::span<const std::int64_t> shape,
+                                               std::size_t count,
+                                               const google::protobuf::MessageLite& rest);
 
   // To be written before they are sent. Aligned for the widest vectors.
   std::span<float> elements();
@@ -35,6 +41,8 @@ class OutgoingTensor {
   grpc::Slice ToSlice() &&;
 
  private:
+  OutgoingTensor() = default;
+
   struct Free {
     void operator()(std::byte* memory) const;
   };

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/error.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "tests/wire/requests.h"
 
@@ -36,27 +37,38 @@ TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
   for (const std::vector<std::int64_t>& shape :
        {std::vector<std::int64_t>{2, 1}, {}, {0, 1000}, {1, 1, 1, 130}, {300, 100}}) {
     const std::vector<float> elements = Ramp(CountOf(shape));
-    OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, shape, elements.size(),
-                            Rest());
-    ASSERT_EQ(response.elements().size(), elements.size());
-    std::ranges::copy(elements, response.elements().begin());
-    response.EncodeRest(Rest());
+    auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
+                                           elements.size(), Rest());
+    ASSERT_TRUE(response.ok()) << response.status();
+    ASSERT_EQ(response->elements().size(), elements.size());
+    std::ranges::copy(elements, response->elements().begin());
+    response->EncodeRest(Rest());
 
     v1::FakeQuantizeResponse expected = Rest();
     expected.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
     expected.mutable_output()->mutable_shape()->Assign(shape.begin(), shape.end());
     expected.mutable_output()->set_data(quantd::BytesOf(elements));
-    EXPECT_EQ(BytesOf(std::move(response)), expected.SerializeAsString());
+    EXPECT_EQ(BytesOf(*std::move(response)), expected.SerializeAsString());
   }
 }
 
 TEST(OutgoingTensor, HasItsElementsWhereWideVectorsAreAligned) {
   for (const std::int64_t count : {1, 100, 1'000'000}) {
     const std::int64_t shape[] = {count};
-    OutgoingTensor response(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
-                            static_cast<std::size_t>(count), Rest());
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(response.elements().data()) % 64, 0U) << count;
+    auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
+                                           static_cast<std::size_t>(count), Rest());
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(response->elements().data()) % 64, 0U) << count;
   }
+}
+
+TEST(OutgoingTensor, IsRefusedWhereProtobufCouldNotReadIt) {
+  constexpr std::size_t kTwoGib = std::size_t{1} << 31;
+  const std::int64_t shape[] = {kTwoGib / sizeof(float)};
+  const auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
+                                               kTwoGib / sizeof(float), Rest());
+  EXPECT_TRUE(absl::IsResourceExhausted(response.status()));
+  EXPECT_EQ(core::GetErrorDetail(response.status())->reason, core::reason::kMessageTooLarge);
 }
 
 }  // namespace
