@@ -25,8 +25,12 @@ constexpr std::size_t kParallelElements = 16 * kBlockElements;
 constexpr std::size_t kRunUnit = 64;
 static_assert(kRunUnit % kernels::kPartialSums == 0);
 
-// Larger outputs do not stay in the cache anyway.
-constexpr std::size_t kStreamingElements = (std::size_t{16} << 20) / sizeof(float);
+// Tensors from these sizes on do not stay in the cache with their results, so that
+// stores that bypass it are faster (docs/design.md has the figures).
+constexpr std::size_t kElementsPerMib = (std::size_t{1} << 20) / sizeof(float);
+constexpr std::size_t kStreamingRunElements = 12 * kElementsPerMib;
+constexpr std::size_t kStreamingColumnElements = 9 * kElementsPerMib;
+constexpr std::size_t kStreamingGradientElements = 4 * kElementsPerMib;
 
 absl::Status CheckRangeSize(std::size_t size, std::size_t channels, bool per_channel) {
   if (size == channels) {
@@ -66,8 +70,8 @@ void ForEachBlock(std::size_t element_count, std::size_t block_count, WorkerPool
   }
 }
 
-kernels::Store StoreFor(std::size_t element_count) {
-  return element_count >= kStreamingElements ? kernels::Store::kStreaming : kernels::Store::kCached;
+kernels::Store StoreFor(std::size_t element_count, std::size_t streaming_elements) {
+  return element_count >= streaming_elements ? kernels::Store::kStreaming : kernels::Store::kCached;
 }
 
 // Whether `channel` is one of all zeros.
@@ -266,10 +270,14 @@ FakeQuantization::Parameters FakeQuantization::MakeParameters(const ChannelLayou
   Parameters parameters{.rounding = divide ? kernels::Rounding::kDivideByScale
                                            : kernels::Rounding::kMultiplyByInverseScale,
                         .levels = static_cast<float>(spec.levels())};
+  if (layout.element_count() == 0) {
+    return parameters;
+  }
+  parameters.channels.reserve(layout.channels);
   for (std::size_t channel = 0; channel < layout.channels; ++channel) {
     parameters.channels.push_back(MakeChannelParameters(nudged_range, range, spec, channel));
   }
-  if (HasLongRuns(layout) || layout.element_count() == 0) {
+  if (HasLongRuns(layout)) {
     return parameters;
   }
   const ColumnPartition partition(layout);
@@ -304,7 +312,7 @@ absl::Status FakeQuantization::Apply(const ScatteredElements& input, std::span<f
 void FakeQuantization::ApplyToRuns(const ScatteredElements& input, float* output,
                                    WorkerPool* pool) const {
   const RunPartition partition(layout_);
-  const kernels::Store store = StoreFor(element_count());
+  const kernels::Store store = StoreFor(element_count(), kStreamingRunElements);
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const RunPartition::Block block = partition.block(index);
     RunReader<1> reader({&input});
@@ -327,7 +335,7 @@ void FakeQuantization::ApplyToRuns(const ScatteredElements& input, float* output
 void FakeQuantization::ApplyToColumns(const ScatteredElements& input, float* output,
                                       WorkerPool* pool) const {
   const ColumnPartition partition(layout_);
-  const kernels::Store store = StoreFor(element_count());
+  const kernels::Store store = StoreFor(element_count(), kStreamingColumnElements);
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
     const ColumnPartition::Block block = partition.block(index);
     const kernels::ColumnParameters* const columns =
@@ -391,7 +399,7 @@ FakeQuantization::RangeGradients FakeQuantization::DifferentiateRuns(
     const ScatteredElements& gradients, const ScatteredElements& inputs, float* input_gradients,
     WorkerPool* pool) const {
   const RunPartition partition(layout_);
-  const kernels::Store store = StoreFor(element_count());
+  const kernels::Store store = StoreFor(element_count(), kStreamingGradientElements);
   // One pair of sums for each segment, whichever thread works on it.
   absl::InlinedVector<kernels::RangeGradients, 1> segment_sums(partition.segment_count());
   ForEachBlock(element_count(), partition.block_count(), pool, [&](std::size_t index) {
@@ -430,7 +438,7 @@ FakeQuantization::RangeGradients FakeQuantization::DifferentiateColumns(
     const ScatteredElements& gradients, const ScatteredElements& inputs, float* input_gradients,
     WorkerPool* pool) const {
   const ColumnPartition partition(layout_);
-  const kernels::Store store = StoreFor(element_count());
+  const kernels::Store store = StoreFor(element_count(), kStreamingGradientElements);
   // One row of sums for each row of blocks, whichever thread works on it.
   std::vector<double> min_sums(partition.row_blocks() * partition.columns());
   std::vector<double> max_sums(min_sums.size());

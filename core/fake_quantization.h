@@ -57,9 +57,8 @@ class FakeQuantization {
 
   // Writes the fake-quantized `input` to `output`. Both have element_count()
   // elements and either do not overlap or, where the input is in one piece, are
-  // the same. NaN gives NaN,
-  // infinities give the ends of the nudged range; a channel with
-  // min == max == 0 gives zeros whatever its input.
+  // the same. NaN gives NaN, infinities give the ends of the nudged range; a
+  // channel with min == max == 0 gives zeros whatever its input.
   //
   // Splits a large tensor over `pool`, unless it is null. The result is the
   // same bits with any pool and on every SIMD target.

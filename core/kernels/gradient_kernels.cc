@@ -22,9 +22,10 @@ namespace hn = hwy::HWY_NAMESPACE;
 // the zeros of inside elements would not change a bit of them.
 constexpr std::size_t kGroupRows = 4;
 constexpr std::size_t kGroupElements = kGroupRows * kPartialSums;
-static_assert(kGroupElements == 64, "a bit of an uint64_t each");
+static_assert(kGroupElements == 64, "a bit of a uint64_t each");
 
-// So many outside a group are added one by one, sooner than a vector of rows.
+// Up to this many elements of a group that lie outside the range are added one by
+// one, which is sooner done than whole vectors.
 constexpr int kFewOutside = 4;
 
 // No vector is wider than the partial sums.

@@ -1,6 +1,5 @@
 // Loading a vector from any address, and storing it in the way that a kernel was
-// asked to. Included once for each
-// SIMD target.
+// asked to. Included once for each SIMD target.
 
 #if defined(QUANTD_CORE_KERNELS_MEMORY_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUANTD_CORE_KERNELS_MEMORY_INL_H_

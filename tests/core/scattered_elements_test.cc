@@ -170,6 +170,14 @@ class QuantizationOfPieces : public testing::Test {
     return cuts;
   }
 
+  static std::vector<std::size_t> CutsEvery(std::size_t bytes, std::size_t element_count) {
+    std::vector<std::size_t> cuts;
+    for (std::size_t cut = bytes / 2 + 1; cut < element_count * sizeof(float); cut += bytes) {
+      cuts.push_back(cut);
+    }
+    return cuts;
+  }
+
   std::mt19937 random_;
 };
 
@@ -222,20 +230,41 @@ TEST_F(QuantizationOfPieces, GivesTheSameGradientsWhereverTheCutsAre) {
   }
 }
 
+// Large enough for threads, and for stores that bypass the cache.
 TEST_F(QuantizationOfPieces, GivesTheSameBitsOnSeveralThreads) {
   WorkerPool pool(3);
-  const FakeQuantization quantization = Create({"large", {300, 1000}, 1});
-  const std::vector<float> input = Values(quantization.element_count());
-  std::vector<std::size_t> cuts;
-  for (std::size_t cut = 777; cut < input.size() * sizeof(float); cut += 16381) {
-    cuts.push_back(cut);
+  for (const Example& example : {Example{"columns", {3000, 1100}, 1}, {"run", {3300, 1000}, {}}}) {
+    const FakeQuantization quantization = Create(example);
+    const std::vector<float> inputs = Values(quantization.element_count());
+    const std::vector<float> gradients = Values(inputs.size());
+    const Pieces input_pieces(inputs, CutsEvery(16381, inputs.size()));
+    const Pieces gradient_pieces(gradients, CutsEvery(30011, gradients.size()));
+    std::vector<float> expected(inputs.size());
+    std::vector<float> output(inputs.size());
+    ASSERT_TRUE(quantization.Apply(inputs, expected, nullptr).ok());
+    ASSERT_TRUE(quantization.Apply(input_pieces.elements(), output, &pool).ok());
+    EXPECT_TRUE(SameBits(output, expected)) << example.name;
+
+    std::vector<float> range_gradients(4 * quantization.channel_count());
+    const std::span<float> expected_range =
+        std::span(range_gradients).first(range_gradients.size() / 2);
+    const std::span<float> range = std::span(range_gradients).last(range_gradients.size() / 2);
+    const auto gradients_into = [&](std::span<float> input, std::span<float> min_and_max) {
+      const std::size_t channels = quantization.channel_count();
+      return FakeQuantization::Gradients{
+          .input = input, .min = min_and_max.first(channels), .max = min_and_max.last(channels)};
+    };
+    ASSERT_TRUE(quantization
+                    .ApplyGradient(ScatteredElements(gradients), ScatteredElements(inputs),
+                                   gradients_into(expected, expected_range), nullptr)
+                    .ok());
+    ASSERT_TRUE(quantization
+                    .ApplyGradient(gradient_pieces.elements(), input_pieces.elements(),
+                                   gradients_into(output, range), &pool)
+                    .ok());
+    EXPECT_TRUE(SameBits(output, expected)) << example.name;
+    EXPECT_TRUE(SameBits(range, expected_range)) << example.name;
   }
-  const Pieces pieces(input, cuts);
-  std::vector<float> expected(input.size());
-  std::vector<float> output(input.size());
-  ASSERT_TRUE(quantization.Apply(input, expected, nullptr).ok());
-  ASSERT_TRUE(quantization.Apply(pieces.elements(), output, &pool).ok());
-  EXPECT_TRUE(SameBits(output, expected));
 }
 
 }  // namespace
