@@ -36,6 +36,9 @@ grpc::ChannelArguments ChannelArguments() {
 // Protobuf's messages end at 2 GiB: far enough from it.
 constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 30U;
 
+// Far enough from where the clocks' times end.
+constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(24) * 365;
+
 std::size_t RangeBytes(const core::Range& range) {
   return range.min.size_bytes() + range.max.size_bytes();
 }
@@ -169,9 +172,10 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
     return absl::InvalidArgumentError(
         "the server's address is empty; expected HOST:PORT or unix:PATH, such as localhost:50051");
   }
-  if (options.timeout <= std::chrono::milliseconds::zero()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the timeout is ", options.timeout.count(), " ms; expected at least 1 ms"));
+  if (options.timeout <= std::chrono::milliseconds::zero() || options.timeout > kMaxTimeout) {
+    return absl::InvalidArgumentError(absl::StrCat("the timeout is ", options.timeout.count(),
+                                                   " ms; expected 1 to ", kMaxTimeout.count(),
+                                                   " ms, a year"));
   }
   if (std::max(options.stream_from_bytes, options.stream_message_bytes) > kMaxMessageBytes) {
     return absl::InvalidArgumentError(absl::StrCat(

@@ -75,7 +75,7 @@ struct RangeGradients {
 };
 
 // Told, while a call runs, how many of a tensor's elements are done. Called by
-// the thread that waits for the call.
+// the thread that waits for the call. Must not throw: the call goes on meanwhile.
 using Progress = std::function<void(std::size_t done, std::size_t all)>;
 
 // What a server is and what it takes; see quantd.v1.GetServerInfoResponse.

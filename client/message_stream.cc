@@ -108,7 +108,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
         lock.lock();
       } else if (error_.ok() && Clock::now() >= last_response_ + timeout_) {
         lock.unlock();
-        Fail(absl::DeadlineExceededError("the server has stopped to answer"));
+        Fail(absl::DeadlineExceededError("the server has stopped answering"));
         lock.lock();
         changed_.wait(lock, [this] { return is_done_; });
       }

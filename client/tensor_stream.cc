@@ -53,12 +53,15 @@ class TensorStream final : public StreamedCall {
     }
     absl::StatusOr<grpc::ByteBuffer> request = codec_.Encode(*part, ParametersOf(*part));
     last_sent_ = part;
+    elements_sent_.store(part->first_element + part->element_count, std::memory_order_release);
     return request;
   }
 
   absl::Status TakeResponse(const grpc::ByteBuffer& response) override {
     const std::optional<TensorPart> part = parts_to_receive_.Next();
-    if (!part.has_value()) {
+    // The output may be the input: what was not read yet must not be written.
+    if (!part.has_value() ||
+        part->first_element >= elements_sent_.load(std::memory_order_acquire)) {
       return absl::InternalError(
           "the server sent more answers than it had requests; check that client and server are of "
           "matching versions");
@@ -97,6 +100,7 @@ class TensorStream final : public StreamedCall {
   const core::QuantizationSpec spec_;
   TensorParts parts_to_send_;
   std::optional<TensorPart> last_sent_;
+  std::atomic<std::size_t> elements_sent_ = 0;
   TensorParts parts_to_receive_;
   std::atomic<std::size_t> elements_done_ = 0;
 };

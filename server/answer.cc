@@ -12,7 +12,7 @@ namespace {
 template <typename Request, typename Handle>
 absl::Status AnswerTensors(const grpc::ByteBuffer& bytes, RequestDefaults& defaults, Handle handle,
                            grpc::ByteBuffer* response) {
-  const absl::StatusOr<wire::ReceivedMessage<Request>> request =
+  absl::StatusOr<wire::ReceivedMessage<Request>> request =
       wire::ReceivedMessage<Request>::Parse(bytes);
   if (!request.ok()) {
     return request.status();
@@ -25,7 +25,7 @@ absl::Status AnswerTensors(const grpc::ByteBuffer& bytes, RequestDefaults& defau
   if (!answer.ok()) {
     return answer.status();
   }
-  Remember(request->message(), defaults);
+  Remember((*std::move(request)).message(), defaults);
   const grpc::Slice slice = std::move(*answer).ToSlice();
   grpc::ByteBuffer(&slice, 1).Swap(response);
   return absl::OkStatus();

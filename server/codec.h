@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "core/quantization.h"
@@ -31,6 +32,8 @@ struct FloatTensor {
 // the first one, and for unary calls.
 struct RequestDefaults {
   std::optional<v1::Range> range;
+  // The encoded size of `range`.
+  std::uint64_t range_bytes = 0;
   std::optional<v1::QuantizationSpec> spec;
 };
 
@@ -66,12 +69,13 @@ absl::StatusOr<FakeQuantizeGradientArguments> Decode(
 
 // Takes over what later requests may leave out.
 template <typename Request>
-void Remember(const Request& request, RequestDefaults& defaults) {
+void Remember(Request request, RequestDefaults& defaults) {
   if (request.has_range()) {
-    defaults.range = request.range();
+    defaults.range = std::move(*request.mutable_range());
+    defaults.range_bytes = defaults.range->ByteSizeLong();
   }
   if (request.has_spec()) {
-    defaults.spec = request.spec();
+    defaults.spec = std::move(*request.mutable_spec());
   }
 }
 

@@ -34,7 +34,7 @@ struct KernelTensors {
   std::size_t bytes_out = 0;
 };
 
-// Counts. All methods may be called from any thread, and none waits for long
+// Counts. All methods may be called from any thread, and none waits for long.
 // Every series whose labels are known beforehand is there from the
 // start, at 0, so that a rate() sees its first event.
 class Metrics {

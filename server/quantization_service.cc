@@ -11,8 +11,7 @@ grpc::ServerUnaryReactor* QuantizationService::FakeQuantize(grpc::CallbackServer
                                                             grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kFakeQuantize,
-      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
-        RequestDefaults none;
+      [this](const grpc::ByteBuffer& bytes, RequestDefaults& none, grpc::ByteBuffer* answer) {
         return AnswerFakeQuantize(bytes, none, handler_context(), answer);
       },
       context, request, response);
@@ -23,8 +22,7 @@ grpc::ServerUnaryReactor* QuantizationService::FakeQuantizeGradient(
     grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kFakeQuantizeGradient,
-      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
-        RequestDefaults none;
+      [this](const grpc::ByteBuffer& bytes, RequestDefaults& none, grpc::ByteBuffer* answer) {
         return AnswerFakeQuantizeGradient(bytes, none, GradientSums::kLeftOut, handler_context(),
                                           answer);
       },
@@ -35,8 +33,8 @@ QuantizationService::StreamReactor* QuantizationService::StreamFakeQuantize(
     grpc::CallbackServerContext* context) {
   return StreamCall::Start(
       environment_, Method::kStreamFakeQuantize,
-      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request,
-                                           grpc::ByteBuffer* response) mutable {
+      [this](const grpc::ByteBuffer& request, RequestDefaults& defaults,
+             grpc::ByteBuffer* response) {
         return AnswerFakeQuantize(request, defaults, handler_context(), response);
       },
       context);
@@ -46,8 +44,8 @@ QuantizationService::StreamReactor* QuantizationService::StreamFakeQuantizeGradi
     grpc::CallbackServerContext* context) {
   return StreamCall::Start(
       environment_, Method::kStreamFakeQuantizeGradient,
-      [this, defaults = RequestDefaults()](const grpc::ByteBuffer& request,
-                                           grpc::ByteBuffer* response) mutable {
+      [this](const grpc::ByteBuffer& request, RequestDefaults& defaults,
+             grpc::ByteBuffer* response) {
         return AnswerFakeQuantizeGradient(request, defaults, GradientSums::kSent, handler_context(),
                                           response);
       },
@@ -59,7 +57,7 @@ grpc::ServerUnaryReactor* QuantizationService::GetServerInfo(grpc::CallbackServe
                                                              grpc::ByteBuffer* response) {
   return UnaryCall::Start(
       environment_, Method::kGetServerInfo,
-      [this](const grpc::ByteBuffer& bytes, grpc::ByteBuffer* answer) {
+      [this](const grpc::ByteBuffer& bytes, RequestDefaults& /*none*/, grpc::ByteBuffer* answer) {
         return AnswerGetServerInfo(bytes, limits_, answer);
       },
       context, request, response);

@@ -12,8 +12,8 @@
 namespace quantd::server {
 namespace {
 
-// The largest message that is answered on gRPC's own threads: computing a MiB
-// takes a fraction of the time that its transport does.
+// The greatest weight of a message that is answered on gRPC's own threads:
+// computing a MiB takes a fraction of the time that its transport does.
 constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{1280} << 10;
 
 absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
@@ -53,16 +53,15 @@ absl::Status ServedCall::AdmitMessage(const grpc::ByteBuffer& message) {
   if (bytes > environment_.max_message_bytes) {
     return MessageTooLarge(bytes, environment_.max_message_bytes);
   }
-  if (absl::Status status = ticket_.Take(bytes); !status.ok()) {
+  weight_ = bytes + defaults_.range_bytes;
+  if (absl::Status status = ticket_.Take(weight_); !status.ok()) {
     return status;
   }
-  environment_.metrics->MessageEnteredFlight(bytes);
+  environment_.metrics->MessageEnteredFlight(weight_);
   return absl::OkStatus();
 }
 
-bool ServedCall::IsLarge(const grpc::ByteBuffer& message) {
-  return message.Length() > kMaxInlineBytes;
-}
+bool ServedCall::IsLarge() const { return weight_ > kMaxInlineBytes; }
 
 void ServedCall::RunOnWorker(std::function<void()> task) const {
   environment_.pool->Submit(std::move(task));
@@ -70,10 +69,9 @@ void ServedCall::RunOnWorker(std::function<void()> task) const {
 
 absl::Status ServedCall::AnswerMessage(const grpc::ByteBuffer& message,
                                        grpc::ByteBuffer* response) {
-  const std::uint64_t bytes = message.Length();
   absl::Status status = Compute(message, response);
-  environment_.metrics->MessageLeftFlight(bytes);
-  ticket_.GiveBack(bytes);
+  environment_.metrics->MessageLeftFlight(weight_);
+  ticket_.GiveBack(weight_);
   if (status.ok()) {
     ++answered_;
     environment_.metrics->MessageSent(method_);
@@ -81,13 +79,12 @@ absl::Status ServedCall::AnswerMessage(const grpc::ByteBuffer& message,
   return status;
 }
 
-absl::Status ServedCall::Compute(const grpc::ByteBuffer& message,
-                                 grpc::ByteBuffer* response) const {
+absl::Status ServedCall::Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response) {
   if (context_->IsCancelled()) {
     return absl::CancelledError("the client gave the call up before it was computed");
   }
   try {
-    return answer_(message, response);
+    return answer_(message, defaults_, response);
   } catch (const std::bad_alloc&) {
     return absl::ResourceExhaustedError(
         "the server has too little memory for this request at present: send it again later, or "

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "core/worker_pool.h"
 #include "server/admission.h"
+#include "server/codec.h"
 #include "server/log.h"
 #include "server/method.h"
 #include "server/metrics.h"
@@ -29,10 +30,11 @@ struct CallEnvironment {
   Log* log;
 };
 
-// Makes the bytes of a response from those of a request, which are valid. Is
-// called for one message after another. May throw std::bad_alloc.
-using Answer =
-    std::function<absl::Status(const grpc::ByteBuffer& request, grpc::ByteBuffer* response)>;
+// Makes the bytes of a response from those of a request, which are valid, and from
+// what those before it in the same call leave to it. Is called for one message
+// after another. May throw std::bad_alloc.
+using Answer = std::function<absl::Status(const grpc::ByteBuffer& request,
+                                          RequestDefaults& defaults, grpc::ByteBuffer* response)>;
 
 // One call from its arrival to its end: lets it and its messages in or refuses
 // them, has them answered, counts and logs. Not to be used by two threads at
@@ -49,20 +51,21 @@ class ServedCall {
   // Errors: SHUTTING_DOWN.
   absl::Status Admit();
 
-  // Lets in a message of a call that was let in.
+  // Lets in a message of a call that was let in. It weighs its own bytes and
+  // those of a range that it may take over.
   //
   // Errors: MESSAGE_TOO_LARGE, IN_FLIGHT_LIMIT.
   absl::Status AdmitMessage(const grpc::ByteBuffer& message);
 
-  // Whether a message is worth another thread: smaller ones are answered sooner
-  // than it would begin.
-  static bool IsLarge(const grpc::ByteBuffer& message);
+  // Whether the message that was let in is worth another thread: smaller ones
+  // are answered sooner than it would begin.
+  bool IsLarge() const;
 
   // Has `task` run on one of our own threads: gRPC's are few, and never compute
   // for long.
   void RunOnWorker(std::function<void()> task) const;
 
-  // Answers a message that was let in.
+  // Answers the message that was let in.
   absl::Status AnswerMessage(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
 
   // How many messages were answered.
@@ -74,14 +77,18 @@ class ServedCall {
   grpc::Status End(const absl::Status& status);
 
  private:
-  absl::Status Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response) const;
+  absl::Status Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
 
   const CallEnvironment& environment_;
   const Method method_;
   const Answer answer_;
   grpc::CallbackServerContext* const context_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  RequestDefaults defaults_;
+  // Of all messages.
   std::uint64_t request_bytes_ = 0;
+  // That of the message that was let in.
+  std::uint64_t weight_ = 0;
   std::uint64_t answered_ = 0;
   bool in_flight_ = false;
   Admission::Ticket ticket_;

@@ -24,8 +24,8 @@ absl::Status NameMessage(const absl::Status& status, std::uint64_t index) {
   return core::MakeError(status.code(), message, detail);
 }
 
-absl::Status GivenUp() {
-  return absl::CancelledError("the client gave the stream up before it was answered whole");
+absl::Status CutOff() {
+  return absl::CancelledError("the stream was cut off before it was answered whole");
 }
 
 }  // namespace
@@ -59,10 +59,12 @@ void StreamCall::OnReadDone(bool ok) {
 void StreamCall::OnWriteDone(bool ok) {
   Advance([&] {
     writing_ = false;
+    // gRPC only refers to it: its memory would be kept until the next write.
+    outgoing_.Clear();
     if (!ok) {
       // Nobody takes the other answers either.
       answers_ = {};
-      failure_.Update(GivenUp());
+      failure_.Update(CutOff());
     }
   });
 }
@@ -144,7 +146,7 @@ StreamCall::Step StreamCall::AnswerRequest() {
     grpc::ByteBuffer none;
     return NoteAnswer(status, none);
   }
-  if (!ServedCall::IsLarge(request_)) {
+  if (!call_.IsLarge()) {
     return answer_admitted();
   }
   call_.RunOnWorker([this, answer_admitted] { TakeSteps(answer_admitted()); });
@@ -170,7 +172,7 @@ void StreamCall::End() {
     status = failure_;
   }
   if (status.ok() && context_->IsCancelled()) {
-    status = GivenUp();
+    status = CutOff();
   }
   Finish(call_.End(status));
 }

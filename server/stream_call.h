@@ -18,13 +18,13 @@ namespace quantd::server {
 class MessageQueue {
  public:
   bool empty() const { return messages_.empty(); }
-  // Of all messages.
+  // What all messages take: an empty one, too, is kept somewhere.
   std::size_t bytes() const { return bytes_; }
 
   // Takes the bytes out of `message`. (gRPC's buffers are copied where they
   // should be moved.)
   void Push(grpc::ByteBuffer& message) {
-    bytes_ += message.Length();
+    bytes_ += message.Length() + kOverheadBytes;
     messages_.emplace_back().Swap(&message);
   }
 
@@ -32,10 +32,13 @@ class MessageQueue {
   void Pop(grpc::ByteBuffer& message) {
     message.Swap(&messages_.front());
     messages_.pop_front();
-    bytes_ -= message.Length();
+    bytes_ -= message.Length() + kOverheadBytes;
   }
 
  private:
+  // A gRPC buffer without its bytes, about.
+  static constexpr std::size_t kOverheadBytes = 384;
+
   std::deque<grpc::ByteBuffer> messages_;
   std::size_t bytes_ = 0;
 };

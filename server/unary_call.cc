@@ -15,7 +15,7 @@ grpc::ServerUnaryReactor* UnaryCall::Start(const CallEnvironment& environment, M
                               .release();
   if (const absl::Status status = call->Admit(); !status.ok()) {
     call->Finish(call->call_.End(status));
-  } else if (ServedCall::IsLarge(*request)) {
+  } else if (call->call_.IsLarge()) {
     call->call_.RunOnWorker([call] { call->Run(); });
   } else {
     call->Run();

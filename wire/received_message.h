@@ -59,7 +59,8 @@ class ReceivedMessage {
 
   // The message. Which storage its tensors have is right, but the elements may
   // be missing from it.
-  const Message& message() const { return message_; }
+  const Message& message() const& { return message_; }
+  Message message() && { return std::move(message_); }
 
   // The elements of a tensor, by its place in TensorFields<Message>: the bytes
   // of `data`, or those of all `float_values`. Refers to this.

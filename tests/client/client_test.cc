@@ -216,10 +216,11 @@ TEST(Client, RefusesAnswersThatDoNotFitTheRequest) {
   }
 }
 
-TEST(Client, ConnectRefusesAnEmptyAddressAndATimeoutOfNothing) {
+TEST(Client, ConnectRefusesAnEmptyAddressAndATimeoutThatIsNone) {
   EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.address = ""}).status()));
-  EXPECT_TRUE(
-      absl::IsInvalidArgument(Client::Connect({.timeout = std::chrono::milliseconds(0)}).status()));
+  for (const auto timeout : {std::chrono::milliseconds(0), std::chrono::milliseconds::max()}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.timeout = timeout}).status()));
+  }
 }
 
 }  // namespace

@@ -128,6 +128,19 @@ class StreamTest(quantd_process.QuantdTestCase):
         self.assertEqual((error.reason, error.fields), ("RANGE_SIZE_MISMATCH", ("range",)))
         self.assertEqual(error.metadata["message_index"], "0")
 
+    def test_bytes_that_are_no_message_end_the_stream_by_their_index(self):
+        good = request_of([1], range=api.Range(min=[-1], max=[1])).SerializeToString()
+        call = self.quantd.connect().stream_stream(
+            "/quantd.v1.QuantizationService/StreamFakeQuantize")
+        answers = call(iter([good, b"\xff", good]), timeout=quantd_process.DEADLINE_SECONDS)
+        api.FakeQuantizeResponse.FromString(next(answers))
+        with self.assertRaises(grpc.RpcError) as raised:
+            next(answers)
+        error = api.call_error(raised.exception)
+        self.assertEqual((error.code, error.reason),
+                         (grpc.StatusCode.INVALID_ARGUMENT, "MALFORMED_MESSAGE"))
+        self.assertEqual(error.metadata["message_index"], "1")
+
     def test_a_stream_without_requests_has_no_answers(self):
         self.assertEqual(list(self.stream([])), [])
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "server/stream_call.h"
 #include "tests/server/ask.h"
 #include "tests/server/call_error.h"
 #include "tests/server/running_service.h"
@@ -48,6 +49,25 @@ class Streams : public testing::Test {
 
   RunningService running_;
 };
+
+TEST(MessageQueue, KeepsTheOrderAndCountsEmptyMessagesToo) {
+  MessageQueue queue;
+  grpc::ByteBuffer empty;
+  queue.Push(empty);
+  const std::size_t bytes_of_empty = queue.bytes();
+  EXPECT_GT(bytes_of_empty, 0U);
+  const grpc::Slice slice("abc");
+  grpc::ByteBuffer message(&slice, 1);
+  queue.Push(message);
+  EXPECT_EQ(queue.bytes(), 2 * bytes_of_empty + 3);
+  grpc::ByteBuffer popped;
+  queue.Pop(popped);
+  EXPECT_EQ(popped.Length(), 0U);
+  queue.Pop(popped);
+  EXPECT_EQ(popped.Length(), 3U);
+  EXPECT_EQ(queue.bytes(), 0U);
+  EXPECT_TRUE(queue.empty());
+}
 
 TEST_F(Streams, AnswerEveryRequestInOrder) {
   grpc::ClientContext context;
@@ -174,6 +194,23 @@ TEST_F(Streams, SendTheGradientsSumsUnrounded) {
   EXPECT_EQ(response.min_gradient_sum_size(), 3);
 }
 
+TEST_F(Streams, OfGradientsTakeRangeAndSpecFromTheRequestBefore) {
+  const v1::FakeQuantizeGradientRequest first = PerChannelGradientRequest();
+  v1::FakeQuantizeGradientRequest second = first;
+  second.clear_range();
+  second.clear_spec();
+  grpc::ClientContext context;
+  const auto stream = running_.stub->StreamFakeQuantizeGradient(&context);
+  v1::FakeQuantizeGradientResponse responses[2];
+  ASSERT_TRUE(stream->Write(first));
+  ASSERT_TRUE(stream->Read(&responses[0]));
+  ASSERT_TRUE(stream->Write(second));
+  ASSERT_TRUE(stream->Read(&responses[1]));
+  stream->WritesDone();
+  ASSERT_TRUE(stream->Finish().ok());
+  EXPECT_EQ(responses[1].SerializeAsString(), responses[0].SerializeAsString());
+}
+
 TEST_F(Streams, ReadNoFurtherWhileTheirAnswersAreNotTaken) {
   constexpr std::size_t kElements = std::size_t{64} * 1024;
   constexpr int kRequests = 400;  // 100 MiB
@@ -232,6 +269,40 @@ TEST_F(Streams, RefuseAMessageForWhichThereIsNoRoom) {
   EXPECT_EQ(error.metadata.at("message_index"), "0");
 }
 
+TEST_F(Streams, WeighARangeThatIsTakenOverAsTheRequestThatHadIt) {
+  constexpr int kChannels = 100'000;
+  v1::FakeQuantizeRequest first;
+  first.mutable_input()->set_data_type(v1::DATA_TYPE_FLOAT32);
+  first.mutable_input()->add_shape(0);
+  first.mutable_input()->add_shape(kChannels);
+  first.mutable_input()->set_data("");
+  first.mutable_range()->mutable_min()->Resize(kChannels, -1);
+  first.mutable_range()->mutable_max()->Resize(kChannels, 1);
+  first.mutable_range()->set_axis(1);
+  v1::FakeQuantizeRequest second = first;
+  second.clear_range();
+  grpc::ClientContext context;
+  const auto stream = Open(context);
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Write(first));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.nudged_range().min_size(), kChannels);
+  ASSERT_TRUE(stream->Write(second));
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.nudged_range().min_size(), kChannels);
+
+  // Room for the request's own bytes, but not for the range.
+  auto others =
+      running_.admission.Admit(RunningService::kMaxInFlightBytes - first.range().ByteSizeLong());
+  ASSERT_TRUE(others.ok());
+  stream->Write(second);
+  stream->WritesDone();
+  EXPECT_FALSE(stream->Read(&response));
+  const CallError error = ErrorOf(stream->Finish());
+  EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
+  EXPECT_EQ(error.metadata.at("message_index"), "2");
+}
+
 TEST_F(Streams, GoOnThroughADrainWhileNewOnesAreRefused) {
   grpc::ClientContext context;
   const auto stream = Open(context);
@@ -269,6 +340,30 @@ TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
   const std::string text = running_.metrics.Text();
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 0\n"));
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));
+}
+
+TEST_F(Streams, WhoseAnswersNobodyTakesMayBeGivenUp) {
+  grpc::ClientContext context;
+  const auto stream = Open(context);
+  // Writes until flow control holds it up, and longer.
+  std::thread writer([&] {
+    while (stream->Write(PerTensorRequest(64 * 1024))) {
+    }
+  });
+  ASSERT_TRUE(WaitUntil([&] {
+    return running_.metrics.Text().find("quantd_elements_total{operation=\"fake_quantize\"} 0\n") ==
+           std::string::npos;
+  }));
+  EXPECT_THAT(running_.metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
+  context.TryCancel();
+  writer.join();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
+                                               std::chrono::seconds(10)));
+  const std::string text = running_.metrics.Text();
+  EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));
+  EXPECT_THAT(text,
+              HasSubstr(CountLine("grpc_server_handled_total", "grpc_code=\"Canceled\",", 1)));
 }
 
 TEST_F(Streams, AreCountedAsOneCallOfManyMessages) {
