@@ -3,364 +3,40 @@
     kernels.py --binaries FOLDER --output FILE [--quick] [--rounds N] [--peers LIST]
                [--node-modules FOLDER]
 
-In each round every contender runs once for each size, one after another and in another order each
-time; they are compared within the round, and of these ratios the median counts. Before that, each
-contender's results are compared with quantd's: one that computes something else is left out, and
-so is one that is not installed; the notes tell. bench/README.md tells more.
+contest.py tells how they are measured; of the ratios of the rounds the median counts. A peer that
+is not installed is left out, and the notes tell. bench/README.md tells more.
 """
 
 import argparse
-import collections
 import contextlib
-import dataclasses
 import json
-import os
 import pathlib
-import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-import numpy as np
+from contest import (CHANNELS, CONTENDERS, KIB, LIMIT_OF, MIB, TITLES, Case, Comparison, Contest,
+                     Runner, RunnerError, binary_size, kind_name, write_problem)
 
-_FOLDER = pathlib.Path(__file__).parent
-_CONTENDERS = _FOLDER / "contenders"
-sys.path.append(str(_CONTENDERS))
-
-# pylint: disable=wrong-import-position
-import onnx_model  # noqa: E402
-import runner  # noqa: E402
-
-KIB = 1024
-MIB = 1024 * KIB
 SIZES = (64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB)
-CHANNELS = (0, 64, 1024)
 PEERS = ("eigen", "numpy", "pytorch", "onnxruntime")
-
-# Larger results are not compared: the kernels do nothing new from here on.
-_LARGEST_COMPARED = 16 * MIB
-
-# Who allocates memory in calls, and keeps it.
-_ALLOCATING = ("pytorch", "onnxruntime")
-
-# A case that takes so long is run in the first rounds only: it would take most of the time.
-_SLOW_SECONDS = 1.0
-_ROUNDS_OF_SLOW = 2
-
-# What one is called in tables, in the order of their rows.
-_TITLES = {
-    "memcpy": "memcpy",
-    "streaming_copy": "streaming copy",
-    "cached_add": "read two, write one",
-    "streaming_add": "read two, write one, streaming",
-    "quantd": "quantd",
-    "eigen_native": "Eigen, for this machine",
-    "eigen_avx2": "Eigen, for AVX2",
-    "pytorch": "PyTorch",
-    "numpy": "numpy",
-    "onnxruntime": "ONNX Runtime",
-    "quantd_threads": "quantd, all cores",
-    "eigen_native_threads": "Eigen, for this machine, all cores",
-    "eigen_avx2_threads": "Eigen, for AVX2, all cores",
-}
-
-# Tensors read and written by an operation.
-_TENSORS_MOVED = {"forward": 2, "gradient": 3, "copy": 2, "add": 3}
-# The limit that an operation is shown next to: it moves the same bytes.
-_LIMIT_OF = {"forward": "copy", "gradient": "add"}
-# Who shows it, each with stores of one kind.
-_LIMITERS = {"forward": ("memcpy", "streaming_copy"), "gradient": ("cached_add", "streaming_add")}
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """One contender at one piece of work."""
-
-    contender: str
-    operation: str
-    channels: int
-    size: int
-
-    def bytes_moved(self) -> int:
-        """Each tensor once, whatever the contender really moves."""
-        return self.size * _TENSORS_MOVED[self.operation]
-
-
-class RunnerError(Exception):
-    """A runner does not start, ended, or reports an error."""
-
-
-class Runner:
-    """A process that runs contenders when told to; see contenders/kernel_runner.cc."""
-
-    def __init__(self, command: list[str], environment: dict[str, str]) -> None:
-        # pylint: disable=consider-using-with
-        self._errors = tempfile.TemporaryFile("w+")
-        try:
-            self._process = subprocess.Popen(command, env=os.environ | environment, text=True,
-                                             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                             stderr=self._errors)
-        except OSError as error:
-            self._errors.close()
-            raise RunnerError(str(error)) from error
-        try:
-            greeting = json.loads(self._read())
-        except (RunnerError, json.JSONDecodeError) as error:
-            self.close()
-            raise RunnerError(f"{command[0]} did not begin as a runner does: {error}") from error
-        self.contenders = [(name, operation) for name, operation in greeting["contenders"]]
-        self.versions: dict[str, str] = greeting["versions"]
-
-    def time(self, case: Case, milliseconds: float) -> float:
-        """Seconds for a call."""
-        return float(self._ask("time", case, str(milliseconds)))
-
-    def write(self, case: Case, path: pathlib.Path) -> np.ndarray:
-        """The results of a call, which are left in `path`."""
-        self._ask("write", case, str(path))
-        return np.fromfile(path, np.float32)
-
-    def close(self) -> None:
-        """Ends the process."""
-        self._process.stdin.close()
-        self._process.stdout.close()
-        self._process.wait()
-        self._errors.close()
-
-    def _ask(self, command: str, case: Case, argument: str) -> str:
-        question = (command, case.contender, case.operation, str(case.channels), str(case.size),
-                    argument)
-        try:
-            self._process.stdin.write(" ".join(question) + "\n")
-            self._process.stdin.flush()
-        except BrokenPipeError as error:
-            raise RunnerError(f"it ended: {self._last_words()}") from error
-        word, _, rest = self._read().partition(" ")
-        if word != "ok":
-            raise RunnerError(rest)
-        return rest
-
-    def _read(self) -> str:
-        line = self._process.stdout.readline().rstrip("\n")
-        if not line:
-            raise RunnerError(f"it ended: {self._last_words()}")
-        return line
-
-    def _last_words(self) -> str:
-        self._errors.seek(0)
-        lines = [line for line in self._errors.read().splitlines() if line.strip()]
-        return next((line for line in lines if "Error" in line), lines[-1] if lines else "silently")
-
-
-def write_problem(folder: pathlib.Path, size: int) -> None:
-    """Writes the tensors, ranges and models that all runners work on."""
-    generator = np.random.default_rng(1)
-    for name in ("inputs", "gradients"):
-        generator.standard_normal(size // 4, dtype=np.float32).tofile(folder / f"{name}.f32")
-    # About [-3, 3], which clips 0.27 % of the inputs as a trained range would; channels differ, so
-    # that none can be taken for another.
-    shift = ((np.arange(max(CHANNELS)) + 8) % 16 - 8) / 32
-    (-3 - shift).astype(np.float32).tofile(folder / "min.f32")
-    (3 - shift).astype(np.float32).tofile(folder / "max.f32")
-    tensors = runner.Tensors(str(folder))
-    for channels in CHANNELS:
-        ranges = tensors.range(channels)
-        model = onnx_model.quantize_dequantize(ranges.scale, ranges.zero_point, channels > 0)
-        (folder / f"forward_{channels}.onnx").write_bytes(model)
-    (folder / "identity.onnx").write_bytes(onnx_model.identity())
 
 
 def runner_commands(binaries: pathlib.Path, folder: pathlib.Path,
                     peers: Iterable[str]) -> dict[str, list[str]]:
     """How to start our own runner, and each of the peers that has one."""
     def python(name: str) -> list[str]:
-        return [sys.executable, str(_CONTENDERS / name), str(folder)]
+        return [sys.executable, str(CONTENDERS / name), str(folder)]
 
     commands = {
         "numpy": python("numpy_runner.py"),
         "pytorch": python("pytorch_runner.py"),
-        "onnxruntime": ["node", str(_CONTENDERS / "onnxruntime_runner.js"), str(folder)],
+        "onnxruntime": ["node", str(CONTENDERS / "onnxruntime_runner.js"), str(folder)],
     }
     return {"quantd": [str(binaries / "kernel_runner"), str(folder)]} | {
         peer: command for peer, command in commands.items() if peer in peers}
-
-
-class Contest:
-    """Runners, what they can do, and what became of it."""
-
-    def __init__(self, runners: dict[str, Runner], peers: Iterable[str], sizes: Iterable[int]):
-        self.notes: list[str] = []
-        # Of each case, by the number of the round.
-        self.seconds: dict[Case, dict[int, float]] = collections.defaultdict(dict)
-        self._runner_of: dict[tuple[str, str], Runner] = {
-            contender: process for process in runners.values() for contender in process.contenders
-            if "eigen" in peers or not contender[0].startswith("eigen")}
-        self.sizes = tuple(sizes)
-
-    def cases(self, size: int) -> list[Case]:
-        """All cases of that size."""
-        return [Case(name, operation, channels, size) for name, operation in self._runner_of
-                for channels in (CHANNELS if operation in _LIMIT_OF else (0,))]
-
-    def takes_part(self, contender: str, operation: str) -> bool:
-        """Whether it is there and was not dropped."""
-        return (contender, operation) in self._runner_of
-
-    def verify(self, folder: pathlib.Path) -> None:
-        """Drops the contenders whose results differ from quantd's."""
-        for size in (size for size in self.sizes if size <= _LARGEST_COMPARED):
-            expected = Expectations(self._runner_of["quantd", "forward"], folder, size)
-            for case in self.cases(size):
-                problem = self._problem(case, expected, folder)
-                if problem:
-                    self._drop(case, problem)
-
-    def warm_up(self) -> None:
-        """Lets those that allocate results get their memory, so that it is not measured."""
-        for case in self.cases(max(self.sizes)):
-            if case.contender in _ALLOCATING:
-                self._time(case, 0)
-
-    def _problem(self, case: Case, expected: "Expectations", folder: pathlib.Path) -> str | None:
-        if not self.takes_part(case.contender, case.operation):
-            return None
-        try:
-            results = self._runner_of[case.contender, case.operation].write(case,
-                                                                            folder / "results.f32")
-        except RunnerError as error:
-            return str(error)
-        return expected.difference(case, results)
-
-    def run_round(self, number: int, milliseconds: float) -> None:
-        """Runs every case once; the round's number decides the order."""
-        shuffle = random.Random(number).shuffle
-        for size in self.sizes:
-            cases = self.cases(size)
-            shuffle(cases)
-            # Those that are compared run soon after one another.
-            for case in sorted(cases, key=_work):
-                if number < _ROUNDS_OF_SLOW or not self._is_slow(case):
-                    seconds = self._time(case, milliseconds)
-                    if seconds is not None:
-                        self.seconds[case][number] = seconds
-
-    def _is_slow(self, case: Case) -> bool:
-        return max(self.seconds.get(case, {}).values(), default=0) > _SLOW_SECONDS
-
-    def _time(self, case: Case, milliseconds: float) -> float | None:
-        """Seconds for a call; nothing for a contender that was dropped, or has to be."""
-        process = self._runner_of.get((case.contender, case.operation))
-        if process is None:
-            return None
-        try:
-            return process.time(case, milliseconds)
-        except RunnerError as error:
-            self._drop(case, str(error))
-            return None
-
-    def _drop(self, case: Case, problem: str) -> None:
-        if case.contender.startswith("quantd"):
-            raise RunnerError(f"{_TITLES[case.contender]} failed at {_describe(case)}: {problem}")
-        self.notes.append(f"**{_TITLES[case.contender]} is left out of {case.operation}**: "
-                          f"at {_describe(case)}: {problem}.")
-        del self._runner_of[case.contender, case.operation]
-        for other in [c for c in self.seconds if c.contender == case.contender and
-                      c.operation == case.operation]:
-            del self.seconds[other]
-
-    def ratio(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
-        """In each round how many times faster quantd is than the best of the others."""
-        ours = Case(comparison.contender, comparison.operation, channels, size)
-        others = [comparison.other_case(name, channels, size) for name in comparison.others]
-        return self._speed_over([ours], others)
-
-    def limit(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
-        """The same for what only moves the bytes; nothing where that is not known."""
-        if comparison.of_limit or comparison.contender != "quantd":
-            return None
-        limiters = [Case(name, _LIMIT_OF[comparison.operation], 0, size)
-                    for name in _LIMITERS[comparison.operation]]
-        others = [comparison.other_case(name, channels, size) for name in comparison.others]
-        return self._speed_over(limiters, others)
-
-    def _speed_over(self, cases: list[Case], others: list[Case]) -> list[float] | None:
-        """How many times faster the best of `cases` is than the best of the others, by round."""
-        best, best_of_others = self._best_of(cases), self._best_of(others)
-        if not best or not best_of_others:
-            return None
-        return [best_of_others[number] / seconds for number, seconds in best.items()
-                if number in best_of_others]
-
-    def _best_of(self, cases: list[Case]) -> dict[int, float]:
-        """The least seconds of those cases that were measured, by round."""
-        measured = [seconds for case in cases if (seconds := self.seconds.get(case))]
-        return {number: min(seconds[number] for seconds in measured)
-                for number in (measured[0] if measured else ())
-                if all(number in seconds for seconds in measured)}
-
-
-class Expectations:
-    """What the results of a size have to be: quantd's own, but for copies and sums."""
-
-    def __init__(self, quantd: Runner, folder: pathlib.Path, size: int) -> None:
-        tensors = runner.Tensors(str(folder))
-        self._steps = {channels: tensors.range(channels).scale for channels in CHANNELS}
-        inputs = tensors.inputs(size, 0)
-        self._size = size
-        self._results = {(operation, channels): quantd.write(
-            Case("quantd", operation, channels, size), folder / "expected.f32")
-                         for operation in _LIMIT_OF for channels in CHANNELS}
-        gradients = np.fromfile(folder / "gradients.f32", np.float32, size // 4)
-        self._results |= {("copy", 0): inputs, ("add", 0): inputs + gradients}
-
-    def difference(self, case: Case, results: np.ndarray) -> str | None:
-        """What is wrong with the results, if anything is."""
-        expected = self._results[case.operation, case.channels]
-        if results.shape != expected.shape:
-            return f"it has {results.size} results, expected {expected.size}"
-        if not np.isfinite(results).all():
-            return "some results are missing or not finite"
-        if case.operation == "forward":
-            return self._difference_in_steps(case, results, expected)
-        # Sums of clipped gradients depend on their order.
-        if not np.allclose(results, expected, rtol=1e-3, atol=1e-2):
-            return f"results differ by up to {np.abs(results - expected).max():.3g}"
-        return None
-
-    def _difference_in_steps(self, case: Case, results: np.ndarray,
-                             expected: np.ndarray) -> str | None:
-        width = max(1, case.channels)
-        steps = np.abs((results - expected).reshape(-1, width)) / self._steps[case.channels]
-        # Ties, and quotients next to them, may be rounded the other way; but they are rare.
-        if steps.max() > 1.01:
-            return f"results differ by up to {steps.max():.3g} steps of the quantization"
-        if (share := (steps > 0.01).mean()) > 1e-3:
-            return f"{share:.1%} of the results are a step away"
-        return None
-
-
-@dataclasses.dataclass(frozen=True)
-class Comparison:
-    """A ratio to report: the speed of `contender` over that of the best of `others`."""
-
-    operation: str
-    others: tuple[str, ...]
-    title: str
-    # The channels that it is reported for, and the least value that is aimed at for a size.
-    channels: tuple[int, ...] = CHANNELS
-    target: Callable[[int, int], float | None] = lambda size, channels: None
-    contender: str = "quantd"
-    # Whether the others do the operation's limit instead.
-    of_limit: bool = False
-
-    def other_case(self, name: str, channels: int, size: int) -> Case:
-        """What the other one called `name` does."""
-        if self.of_limit:
-            return Case(name, _LIMIT_OF[self.operation], 0, size)
-        return Case(name, self.operation, channels, size)
 
 
 _EIGEN = ("eigen_native", "eigen_avx2")
@@ -400,25 +76,6 @@ COMPARISONS = (
 )
 
 
-def binary_size(size: int) -> str:
-    """A size as people write it: 64 KiB."""
-    return f"{size // MIB} MiB" if size % MIB == 0 else f"{size // KIB} KiB"
-
-
-def _kind(channels: int) -> str:
-    return f"{channels} channels" if channels else "per tensor"
-
-
-def _work(case: Case) -> tuple[str, int]:
-    """What the case is about: a limit belongs to the operation it is the limit of."""
-    of_limit = {limit: operation for operation, limit in _LIMIT_OF.items()}
-    return of_limit.get(case.operation, case.operation), case.channels
-
-
-def _describe(case: Case) -> str:
-    return f"{case.operation}, {_kind(case.channels)}, {binary_size(case.size)}"
-
-
 def _ratios(contest: Contest) -> Iterator[dict[str, Any]]:
     for comparison in COMPARISONS:
         cores = ", all cores" if comparison.contender == "quantd_threads" else ""
@@ -428,8 +85,8 @@ def _ratios(contest: Contest) -> Iterator[dict[str, Any]]:
                 limits = contest.limit(size, channels, comparison)
                 if rounds:
                     yield {
-                        "title": f"{comparison.operation}, {_kind(channels)}, {binary_size(size)}"
-                                 f"{cores}: quantd / {comparison.title}",
+                        "title": f"{comparison.operation}, {kind_name(channels)}, "
+                                 f"{binary_size(size)}{cores}: quantd / {comparison.title}",
                         "value": statistics.median(rounds),
                         "rounds": rounds,
                         "target": comparison.target(size, channels),
@@ -442,10 +99,10 @@ def _speeds(contest: Contest, operation: str, channels: int,
             threads: bool) -> dict[str, list[float | None]]:
     """GB/s of every contender for every size."""
     speeds = {}
-    for name, title in _TITLES.items():
+    for name, title in TITLES.items():
         if name.endswith("_threads") != threads:
             continue
-        for of, columns in ((_LIMIT_OF[operation], 0), (operation, channels)):
+        for of, columns in ((LIMIT_OF[operation], 0), (operation, channels)):
             cases = [Case(name, of, columns, size) for size in contest.sizes]
             if any(contest.seconds.get(case) for case in cases):
                 speeds[title] = [
@@ -457,11 +114,11 @@ def _speeds(contest: Contest, operation: str, channels: int,
 def _tables_and_plots(contest: Contest) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     tables = []
     plots = []
-    for operation in _LIMIT_OF:
+    for operation in LIMIT_OF:
         for channels in CHANNELS:
             for threads in (False, True):
                 cores = "all cores" if threads else "one thread"
-                title = f"{operation}, {_kind(channels)}, {cores}"
+                title = f"{operation}, {kind_name(channels)}, {cores}"
                 speeds = _speeds(contest, operation, channels, threads)
                 tables.append({
                     "title": f"{title}: GB/s",
@@ -471,7 +128,7 @@ def _tables_and_plots(contest: Contest) -> tuple[list[dict[str, Any]], list[dict
                 if not threads:
                     plots.append({
                         "title": title,
-                        "file": f"{operation}_{_kind(channels)}.svg".replace(" ", "_"),
+                        "file": f"{operation}_{kind_name(channels)}.svg".replace(" ", "_"),
                         "x_label": "size of the tensor",
                         "y_label": "GB/s, read and written",
                         "x": list(contest.sizes),
@@ -490,8 +147,8 @@ def _binding_note(contest: Contest, onnxruntime: Runner, milliseconds: float) ->
     size = contest.sizes[0]
     work = contest.seconds.get(Case("onnxruntime", "forward", 0, size))
     if work:
-        note += (f", {call / statistics.median(work.values()):.0%} of its time for {binary_size(size)} per "
-                 "tensor. The figures contain it")
+        note += (f", {call / statistics.median(work.values()):.0%} of its time for "
+                 f"{binary_size(size)} per tensor. The figures contain it")
     return note + "."
 
 
@@ -526,7 +183,7 @@ def _start(commands: dict[str, list[str]], environment: dict[str, str], notes: l
         except RunnerError as error:
             if name == "quantd":
                 raise
-            notes.append(f"**{_TITLES[name]} is missing**: {error}.")
+            notes.append(f"**{TITLES[name]} is missing**: {error}.")
     return runners
 
 
@@ -550,7 +207,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--peers", default=",".join(PEERS),
                         help="which to run, of %(default)s; empty for none")
     parser.add_argument("--node-modules", type=pathlib.Path,
-                        default=_FOLDER.parent / "build/bench/node_modules",
+                        default=CONTENDERS.parents[1] / "build/bench/node_modules",
                         help="where onnxruntime-node is installed")
     arguments = parser.parse_args(argv)
     arguments.peers = [peer for peer in arguments.peers.split(",") if peer]

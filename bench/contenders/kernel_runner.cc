@@ -1,4 +1,4 @@
-// Runs the contenders that are C++ when it is told to: bench/kernels.py talks to
+// Runs the contenders that are C++ when it is told to: bench/contest.py talks to
 // it through its standard input and output, and to the runners of other peers in
 // the same way, so that all of them take turns.
 //

@@ -3,7 +3,7 @@
 //   node onnxruntime_runner.js FOLDER
 //
 // Talks as kernel_runner.cc does, and takes besides those files from FOLDER the
-// models that bench/kernels.py writes there. Inputs and outputs are buffers that
+// models that bench/contest.py writes there. Inputs and outputs are buffers that
 // are there. `time onnxruntime identity 0 4 MILLISECONDS` measures a call without
 // work: what the binding to Node costs.
 

@@ -1,14 +1,14 @@
-"""The kernel benchmark drops who computes something else, and compares within rounds."""
+"""The contest of the kernels drops who computes something else, and compares within rounds."""
 
 import pathlib
 import tempfile
 import unittest
 
-import kernels
+import contest
 import numpy as np
-from kernels import Case
+from contest import Case
 
-SIZE = 64 * kernels.KIB
+SIZE = 64 * contest.KIB
 
 
 class FakeRunner:
@@ -40,15 +40,15 @@ class ContestTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        kernels.write_problem(self.folder, SIZE)
+        contest.write_problem(self.folder, SIZE)
 
     def contest(self, **options):
-        return kernels.Contest({"fake": FakeRunner(self.folder, **options)}, ["numpy"], [SIZE])
+        return contest.Contest({"fake": FakeRunner(self.folder, **options)}, ["numpy"], [SIZE])
 
     def notes_on(self, distort):
-        contest = self.contest(distort=distort)
-        contest.verify(self.folder)
-        return contest.notes, contest.cases(SIZE)
+        measured = self.contest(distort=distort)
+        measured.verify(self.folder)
+        return measured.notes, measured.cases(SIZE)
 
     def test_the_same_results_take_part(self):
         notes, cases = self.notes_on(lambda results: results)
@@ -81,83 +81,83 @@ class ContestTest(unittest.TestCase):
                 self.assertEqual({case.contender for case in cases}, {"quantd"})
 
     def test_ratios_are_taken_within_a_round(self):
-        contest = self.contest()
+        measured = self.contest()
         for number in range(3):
-            contest.run_round(number, 1)
-        comparison = kernels.Comparison("forward", ("numpy",), "numpy")
-        self.assertEqual(contest.ratio(SIZE, 0, comparison), [10.0, 5.0, 2.5])
+            measured.run_round(number, 1)
+        comparison = contest.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(measured.ratio(SIZE, 0, comparison), [10.0, 5.0, 2.5])
 
     def test_what_takes_seconds_is_run_in_the_first_rounds_only(self):
         fake = FakeRunner(self.folder)
-        contest = kernels.Contest({"fake": fake}, ["numpy"], [SIZE])
+        measured = contest.Contest({"fake": fake}, ["numpy"], [SIZE])
         fake.seconds["numpy"] = [3.0, 3.0]
         for number in range(3):
-            contest.run_round(number, 1)
+            measured.run_round(number, 1)
         self.assertEqual(fake.seconds["numpy"], [])
-        comparison = kernels.Comparison("forward", ("numpy",), "numpy")
-        self.assertEqual(contest.ratio(SIZE, 0, comparison), [30.0, 15.0])
+        comparison = contest.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(measured.ratio(SIZE, 0, comparison), [30.0, 15.0])
 
     def test_who_fails_on_the_way_is_left_out_and_the_others_go_on(self):
         fake = FakeRunner(self.folder)
-        fake.seconds["numpy"] = [1.0, kernels.RunnerError("it ended: out of memory")]
-        contest = kernels.Contest({"fake": fake}, ["numpy"], [SIZE])
+        fake.seconds["numpy"] = [1.0, contest.RunnerError("it ended: out of memory")]
+        measured = contest.Contest({"fake": fake}, ["numpy"], [SIZE])
         for number in range(3):
-            contest.run_round(number, 1)
-        (note,) = contest.notes
+            measured.run_round(number, 1)
+        (note,) = measured.notes
         self.assertIn("out of memory", note)
-        self.assertEqual({case.contender for case in contest.seconds}, {"quantd"})
-        self.assertEqual(len(contest.seconds[Case("quantd", "forward", 0, SIZE)]), 3)
+        self.assertEqual({case.contender for case in measured.seconds}, {"quantd"})
+        self.assertEqual(len(measured.seconds[Case("quantd", "forward", 0, SIZE)]), 3)
 
     def test_quantd_itself_must_not_fail(self):
         fake = FakeRunner(self.folder)
-        fake.seconds["quantd"] = [kernels.RunnerError("it ended: out of memory")]
-        with self.assertRaisesRegex(kernels.RunnerError, "quantd failed at forward"):
-            kernels.Contest({"fake": fake}, ["numpy"], [SIZE]).run_round(0, 1)
+        fake.seconds["quantd"] = [contest.RunnerError("it ended: out of memory")]
+        with self.assertRaisesRegex(contest.RunnerError, "quantd failed at forward"):
+            contest.Contest({"fake": fake}, ["numpy"], [SIZE]).run_round(0, 1)
 
     def test_the_best_of_several_is_compared_with(self):
-        contest = self.contest()
+        measured = self.contest()
         for name, seconds in (("quantd", {0: 1.0, 1: 1.0}),
                               ("eigen_native", {0: 3.0, 1: 9.0}),
                               ("eigen_avx2", {0: 6.0, 1: 5.0})):
-            contest.seconds[Case(name, "gradient", 0, SIZE)] = seconds
-        comparison = kernels.Comparison("gradient", ("eigen_native", "eigen_avx2"), "Eigen")
-        self.assertEqual(contest.ratio(SIZE, 0, comparison), [3.0, 5.0])
+            measured.seconds[Case(name, "gradient", 0, SIZE)] = seconds
+        comparison = contest.Comparison("gradient", ("eigen_native", "eigen_avx2"), "Eigen")
+        self.assertEqual(measured.ratio(SIZE, 0, comparison), [3.0, 5.0])
 
     def test_a_limit_moves_the_bytes_of_its_operation(self):
-        contest = self.contest()
-        contest.seconds[Case("quantd", "gradient", 64, SIZE)] = {0: 2.0}
-        contest.seconds[Case("cached_add", "add", 0, SIZE)] = {0: 1.0}
-        comparison = kernels.Comparison("gradient", ("cached_add",), "add", of_limit=True)
-        self.assertEqual(contest.ratio(SIZE, 64, comparison), [0.5])
+        measured = self.contest()
+        measured.seconds[Case("quantd", "gradient", 64, SIZE)] = {0: 2.0}
+        measured.seconds[Case("cached_add", "add", 0, SIZE)] = {0: 1.0}
+        comparison = contest.Comparison("gradient", ("cached_add",), "add", of_limit=True)
+        self.assertEqual(measured.ratio(SIZE, 64, comparison), [0.5])
         self.assertEqual(Case("quantd", "gradient", 64, SIZE).bytes_moved(),
                          Case("cached_add", "add", 0, SIZE).bytes_moved())
 
     def test_the_limit_of_a_ratio_is_the_faster_copy_over_the_same_peer(self):
-        contest = self.contest()
+        measured = self.contest()
         for case, seconds in ((Case("quantd", "forward", 64, SIZE), {0: 2.0, 1: 2.0}),
                               (Case("numpy", "forward", 64, SIZE), {0: 6.0, 1: 8.0}),
                               (Case("memcpy", "copy", 0, SIZE), {0: 1.0, 1: 3.0}),
                               (Case("streaming_copy", "copy", 0, SIZE), {0: 1.5, 1: 2.0})):
-            contest.seconds[case] = seconds
-        peer = kernels.Comparison("forward", ("numpy",), "numpy")
-        self.assertEqual(contest.limit(SIZE, 64, peer), [6.0, 4.0])
-        copy = kernels.Comparison("forward", ("memcpy",), "memcpy", of_limit=True)
-        self.assertIsNone(contest.limit(SIZE, 64, copy))
+            measured.seconds[case] = seconds
+        peer = contest.Comparison("forward", ("numpy",), "numpy")
+        self.assertEqual(measured.limit(SIZE, 64, peer), [6.0, 4.0])
+        copy = contest.Comparison("forward", ("memcpy",), "memcpy", of_limit=True)
+        self.assertIsNone(measured.limit(SIZE, 64, copy))
 
     def test_without_the_other_there_is_no_ratio(self):
-        comparison = kernels.Comparison("forward", ("pytorch",), "PyTorch")
+        comparison = contest.Comparison("forward", ("pytorch",), "PyTorch")
         self.assertIsNone(self.contest().ratio(SIZE, 0, comparison))
 
 
 class RunnerTest(unittest.TestCase):
 
     def test_a_runner_that_is_not_there_is_an_error(self):
-        with self.assertRaisesRegex(kernels.RunnerError, "No such file"):
-            kernels.Runner(["/nowhere/runner"], {})
+        with self.assertRaisesRegex(contest.RunnerError, "No such file"):
+            contest.Runner(["/nowhere/runner"], {})
 
     def test_a_runner_that_ends_tells_why(self):
-        with self.assertRaisesRegex(kernels.RunnerError, "No module named 'nothing'"):
-            kernels.Runner(["/usr/bin/python3", "-c", "import nothing"], {})
+        with self.assertRaisesRegex(contest.RunnerError, "No module named 'nothing'"):
+            contest.Runner(["/usr/bin/python3", "-c", "import nothing"], {})
 
 
 if __name__ == "__main__":
