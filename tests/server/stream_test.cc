@@ -347,7 +347,7 @@ TEST_F(Streams, WhoseAnswersNobodyTakesMayBeGivenUp) {
   const auto stream = Open(context);
   // Writes until flow control holds it up, and longer.
   std::thread writer([&] {
-    while (stream->Write(PerTensorRequest(64 * 1024))) {
+    while (stream->Write(PerTensorRequest(kManyElements))) {
     }
   });
   ASSERT_TRUE(WaitUntil([&] {
