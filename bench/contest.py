@@ -37,8 +37,8 @@ _LARGEST_COMPARED = 16 * MIB
 _ALLOCATING = ("pytorch", "onnxruntime")
 
 # A case that takes so long is run in the first rounds only: it would take most of the time.
-_SLOW_SECONDS = 1.0
-_ROUNDS_OF_SLOW = 2
+SLOW_SECONDS = 1.0
+ROUNDS_OF_SLOW = 2
 
 # What one is called in tables, in the order of their rows.
 TITLES = {
@@ -217,13 +217,13 @@ class Contest:
             shuffle(cases)
             # Those that are compared run soon after one another.
             for case in sorted(cases, key=_work):
-                if number < _ROUNDS_OF_SLOW or not self._is_slow(case):
+                if number < ROUNDS_OF_SLOW or not self._is_slow(case):
                     seconds = self._time(case, milliseconds)
                     if seconds is not None:
                         self.seconds[case][number] = seconds
 
     def _is_slow(self, case: Case) -> bool:
-        return max(self.seconds.get(case, {}).values(), default=0) > _SLOW_SECONDS
+        return max(self.seconds.get(case, {}).values(), default=0) > SLOW_SECONDS
 
     def _time(self, case: Case, milliseconds: float) -> float | None:
         """Seconds for a call; nothing for a contender that was dropped, or has to be."""

@@ -17,8 +17,9 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from contest import (CHANNELS, CONTENDERS, KIB, LIMIT_OF, MIB, TITLES, Case, Comparison, Contest,
-                     Runner, RunnerError, binary_size, kind_name, write_problem)
+from contest import (CHANNELS, CONTENDERS, KIB, LIMIT_OF, MIB, ROUNDS_OF_SLOW, SLOW_SECONDS,
+                     TITLES, Case, Comparison, Contest, Runner, RunnerError, binary_size,
+                     kind_name, write_problem)
 
 SIZES = (64 * KIB, MIB, 4 * MIB, 16 * MIB, 64 * MIB, 256 * MIB)
 PEERS = ("eigen", "numpy", "pytorch", "onnxruntime")
@@ -259,8 +260,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "section": "Kernels",
         "notes": notes + contest.notes + [
-            f"Medians; rounds: {rounds}, but {min(rounds, _ROUNDS_OF_SLOW)} of what takes over "
-            f"{_SLOW_SECONDS:g} s a call."],
+            f"Medians; rounds: {rounds}, but {min(rounds, ROUNDS_OF_SLOW)} of what takes over "
+            f"{SLOW_SECONDS:g} s a call."],
         "tables": tables,
         "ratios": list(_ratios(contest)),
         "plots": plots,
