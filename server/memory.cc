@@ -6,12 +6,19 @@
 #include <malloc.h>
 #endif
 
+#include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstdint>
 
 namespace quantd::server {
 namespace {
 
 constexpr std::chrono::seconds kInterval{1};
+
+// For so many intervals what was in use at once is kept: large calls that come one
+// after another find the memory of the last ones.
+constexpr std::size_t kRememberedIntervals = 4;
 
 // Always kept.
 constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
@@ -34,7 +41,7 @@ void ReleaseFreeMemory(std::size_t kept_bytes) {
 #endif
 }
 
-MemoryRelease::MemoryRelease(const Admission* admission)
+MemoryRelease::MemoryRelease(Admission* admission)
     : admission_(admission), thread_([this] { Run(); }) {}
 
 MemoryRelease::~MemoryRelease() {
@@ -47,9 +54,12 @@ MemoryRelease::~MemoryRelease() {
 }
 
 void MemoryRelease::Run() {
+  std::array<std::uint64_t, kRememberedIntervals> peaks{};
   std::unique_lock lock(mutex_);
-  while (!stop_.wait_for(lock, kInterval, [this] { return stopping_; })) {
-    ReleaseFreeMemory(kKeptBytes + kKeptPerByteInFlight * admission_->load().bytes);
+  for (std::size_t interval = 0; !stop_.wait_for(lock, kInterval, [this] { return stopping_; });
+       ++interval) {
+    peaks.at(interval % peaks.size()) = admission_->TakePeakBytes();
+    ReleaseFreeMemory(kKeptBytes + kKeptPerByteInFlight * *std::ranges::max_element(peaks));
   }
 }
 

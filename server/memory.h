@@ -19,12 +19,12 @@ void ReleaseFreeMemory(std::size_t kept_bytes);
 
 // Keeps memory bounded after a burst, from a thread of its own. The allocator
 // holds on to what was freed, since fresh pages would cost more than the kernels
-// that fill them; what it holds beyond what the calls at hand may need is given
-// back within a second or so.
+// that fill them; what it holds beyond what calls needed in the last seconds is
+// given back.
 class MemoryRelease {
  public:
-  // `admission` tells what is being worked on, and outlives this.
-  explicit MemoryRelease(const Admission* admission);
+  // `admission` tells what is being worked on, to nobody else, and outlives this.
+  explicit MemoryRelease(Admission* admission);
   ~MemoryRelease();
 
   MemoryRelease(const MemoryRelease&) = delete;
@@ -33,7 +33,7 @@ class MemoryRelease {
  private:
   void Run();
 
-  const Admission* const admission_;
+  Admission* const admission_;
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;
