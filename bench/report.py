@@ -9,8 +9,8 @@ Results are {"machine": …, "sections": […]}; a section is
      "plots": [{"title": str, "file": "NAME.svg", "x_label": str, "y_label": str, "x": […],
                 "x_scale": "log2", "series": {"NAME": [numbers or null]}}]}
 
-A plot may have a y_scale ("log10"), too. A ratio's limit is its value for what does the same without
-any work of its own, such as a copy: nobody can be faster.
+A plot may have a y_scale ("log10"), too. A ratio's limit is its value for what does the same
+without any work of its own, such as a copy: but for noise, nobody is faster.
 """
 
 import pathlib

@@ -122,8 +122,8 @@ class Client {
   // Makes a client. Opens the connection with the first call, and again
   // whenever it broke.
   //
-  // Errors: kInvalidArgument for an empty address or a timeout that is not
-  // above 0.
+  // Errors: kInvalidArgument for an empty address, a timeout that is not above 0
+  // or over a year, and messages over 1 GiB.
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
 
   ~Client();

@@ -23,7 +23,7 @@ void ReleaseFreeMemory(std::size_t kept_bytes);
 // given back.
 class MemoryRelease {
  public:
-  // `admission` tells what is being worked on, to nobody else, and outlives this.
+  // `admission` outlives this, and is asked for its peak by nobody else.
   explicit MemoryRelease(Admission* admission);
   ~MemoryRelease();
 

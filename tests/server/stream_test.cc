@@ -47,6 +47,12 @@ class Streams : public testing::Test {
     return Ask(request, context)->SerializeAsString();
   }
 
+  // Waits until no call runs any more; returns whether it came to that.
+  bool BecomesIdle() {
+    return running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
+                                            std::chrono::seconds(10));
+  }
+
   RunningService running_;
 };
 
@@ -322,8 +328,7 @@ TEST_F(Streams, GoOnThroughADrainWhileNewOnesAreRefused) {
   EXPECT_FALSE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now()));
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
-  EXPECT_TRUE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
-                                               std::chrono::seconds(10)));
+  EXPECT_TRUE(BecomesIdle());
 }
 
 TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
@@ -335,8 +340,7 @@ TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
     context.TryCancel();
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
-  EXPECT_TRUE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
-                                               std::chrono::seconds(10)));
+  EXPECT_TRUE(BecomesIdle());
   const std::string text = running_.metrics.Text();
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 0\n"));
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));
@@ -358,8 +362,7 @@ TEST_F(Streams, WhoseAnswersNobodyTakesMayBeGivenUp) {
   context.TryCancel();
   writer.join();
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
-  EXPECT_TRUE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
-                                               std::chrono::seconds(10)));
+  EXPECT_TRUE(BecomesIdle());
   const std::string text = running_.metrics.Text();
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));
   EXPECT_THAT(text,
