@@ -98,15 +98,21 @@ class Quantd:
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def connect(self, address=None):
-        """A channel with a connection of its own, closed when the server stops."""
+        """A channel with a connection of its own that stands, closed when the server stops.
+
+        gRPC 1.51 sometimes takes a connection in progress for one that failed, and tries again
+        (its pull request 35064); a call that does not wait for that fails.
+        """
         options = (
             ("grpc.max_receive_message_length", -1),
             ("grpc.max_send_message_length", -1),
             ("grpc.enable_http_proxy", 0),
             ("grpc.use_local_subchannel_pool", 1),
         )
-        channel = grpc.insecure_channel(address or self.address, options)
-        return self._channels.enter_context(channel)
+        channel = self._channels.enter_context(
+            grpc.insecure_channel(address or self.address, options))
+        grpc.channel_ready_future(channel).result(DEADLINE_SECONDS)
+        return channel
 
     def stub(self):
         """A QuantizationServiceStub with a connection of its own."""
