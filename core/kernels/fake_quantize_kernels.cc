@@ -1,5 +1,6 @@
 #include "core/kernels/fake_quantize_kernels.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #undef HWY_TARGET_INCLUDE
@@ -110,59 +111,85 @@ void FakeQuantizeRun(ElementPointer input, std::size_t count, const ChannelParam
          : Run<Rounding::kMultiplyByInverseScale, Store::kCached>(input, count, channel, output);
 }
 
-// One vector's width of columns in `rows` rows. The parameters, of which `lane`
-// is the first, are loaded once for all of them.
-template <std::size_t rows, Store store, class D>
-HWY_INLINE void ColumnStrip(D d, ElementPointer input, std::size_t stride,
-                            const ColumnParameters& parameters, std::size_t lane, float levels,
-                            float* output) {
+// Calls function(quantize), where quantize(from, to) works on a vector of the
+// columns whose parameters begin with `lane`. They stay in registers, however
+// often it is called.
+template <Store store, class D, class Function>
+HWY_INLINE void WithParameters(D d, const ColumnParameters& parameters, std::size_t lane,
+                               float levels, Function function) {
   using V = hn::Vec<D>;
   const V scale = hn::Load(d, parameters.scale + lane);
   const V inverse_scale = hn::Load(d, parameters.inverse_scale + lane);
   const V lowest_step = hn::Load(d, parameters.lowest_step + lane);
   const V nudged_min = hn::Mul(lowest_step, scale);
   const V nudged_max = hn::Mul(hn::Add(lowest_step, hn::Set(d, levels)), scale);
-  for (std::size_t at = 0; at < rows * stride; at += stride) {
-    StoreVector<store>(d,
-                       FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
-                           d, LoadElements(d, input + at), nudged_min, nudged_max, scale,
-                           inverse_scale, lowest_step),
-                       output + at);
+  function([&](ElementPointer from, float* to) HWY_ATTR {
+    StoreVector<store>(
+        d,
+        FakeQuantizeVector<Rounding::kMultiplyByInverseScale>(
+            d, LoadElements(d, from), nudged_min, nudged_max, scale, inverse_scale, lowest_step),
+        to);
+  });
+}
+
+// As many vectors as a row of a tile has, so that all their parameters, five
+// each, fit into the registers.
+constexpr std::size_t kTileVectors = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 ? 2 : 4;
+
+// `rows` rows of `vectors` vectors side by side, the first of which begins with
+// `column`. `quantize` are the functions for the first of them.
+template <std::size_t vectors, Store store, class D, class... Quantize>
+HWY_INLINE void ColumnTile(D d, ElementPointer input, std::size_t rows, std::size_t column,
+                           std::size_t stride, const ColumnParameters* parameters, float levels,
+                           float* output, const Quantize&... quantize) {
+  const std::size_t lanes = hn::Lanes(d);
+  if constexpr (sizeof...(quantize) < vectors) {
+    const std::size_t next = column + sizeof...(quantize) * lanes;
+    WithParameters<store>(d, parameters[next / kMaxLanes], next % kMaxLanes, levels,
+                          [&](const auto& quantize_next) HWY_ATTR {
+                            ColumnTile<vectors, store>(d, input, rows, column, stride, parameters,
+                                                       levels, output, quantize..., quantize_next);
+                          });
+  } else {
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::size_t at = row * stride + column;
+      ((quantize(input + at, output + at), at += lanes), ...);
+    }
   }
 }
 
-template <std::size_t rows, Store store>
-HWY_INLINE void ColumnRows(ElementPointer input, std::size_t columns, std::size_t stride,
-                           const ColumnParameters* parameters, float levels, float* output) {
+// In tiles as wide as can be, then of one vector, then of one column.
+template <Store store>
+HWY_INLINE void ColumnRows(ElementPointer input, std::size_t rows, std::size_t columns,
+                           std::size_t stride, const ColumnParameters* parameters, float levels,
+                           float* output) {
   const hn::CappedTag<float, kMaxLanes> d;
   const hn::CappedTag<float, 1> single;
-  const ColumnParameters* block = parameters;
+  const std::size_t lanes = hn::Lanes(d);
   std::size_t column = 0;
-  for (; column + kMaxLanes <= columns; column += kMaxLanes, ++block) {
-    for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
-      ColumnStrip<rows, store>(d, input + column + lane, stride, *block, lane, levels,
-                               output + column + lane);
-    }
+  for (; column + kTileVectors * lanes <= columns; column += kTileVectors * lanes) {
+    ColumnTile<kTileVectors, store>(d, input, rows, column, stride, parameters, levels, output);
   }
-  for (std::size_t lane = 0; column < columns; ++column, ++lane) {
-    ColumnStrip<rows, Store::kCached>(single, input + column, stride, *block, lane, levels,
-                                      output + column);
+  for (; column + lanes <= columns; column += lanes) {
+    ColumnTile<1, store>(d, input, rows, column, stride, parameters, levels, output);
+  }
+  for (; column < columns; ++column) {
+    ColumnTile<1, Store::kCached>(single, input, rows, column, stride, parameters, levels, output);
   }
 }
 
 template <Store store>
 void Columns(ElementPointer input, std::size_t rows, std::size_t columns, std::size_t stride,
              const ColumnParameters* parameters, float levels, float* output) {
-  std::size_t row = 0;
-  if (stride <= kNarrowStride) {
-    for (; row + kNarrowRows <= rows; row += kNarrowRows) {
-      ColumnRows<kNarrowRows, store>(input + row * stride, columns, stride, parameters, levels,
-                                     output + row * stride);
-    }
+  const std::size_t tile_columns = kTileVectors * hn::Lanes(hn::CappedTag<float, kMaxLanes>());
+  std::size_t rows_together = stride <= kNarrowStride ? kNarrowRows : 1;
+  if (stride <= tile_columns) {
+    // A tile has whole rows: all of them lie in the order of memory.
+    rows_together = rows;
   }
-  for (; row < rows; ++row) {
-    ColumnRows<1, store>(input + row * stride, columns, stride, parameters, levels,
-                         output + row * stride);
+  for (std::size_t row = 0; row < rows; row += rows_together) {
+    ColumnRows<store>(input + row * stride, std::min(rows_together, rows - row), columns, stride,
+                      parameters, levels, output + row * stride);
   }
 }
 

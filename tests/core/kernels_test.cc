@@ -202,6 +202,21 @@ TEST_P(Kernels, QuantizeColumnsOfAnyNumber) {
   }
 }
 
+TEST_P(Kernels, QuantizeColumnsInPlace) {
+  const QuantizationSpec spec;
+  constexpr std::size_t kRows = 9;
+  for (const std::size_t count : {3U, 48U, 64U, 143U, 300U}) {
+    const Columns columns(count, spec);
+    std::vector<float> in_place = Values(kRows * count, 7);
+    std::vector<float> separate(in_place.size());
+    FakeQuantizeColumns(in_place.data(), kRows, count, count, columns.parameters.data(),
+                        columns.levels, Store::kCached, separate.data());
+    FakeQuantizeColumns(in_place.data(), kRows, count, count, columns.parameters.data(),
+                        columns.levels, Store::kStreaming, in_place.data());
+    EXPECT_TRUE(SameBits(in_place, separate)) << count;
+  }
+}
+
 TEST_P(Kernels, SumColumnsRowAfterRow) {
   const QuantizationSpec spec;
   for (const std::size_t count : {1U, 3U, 16U, 17U, 64U, 143U, 300U}) {
