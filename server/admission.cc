@@ -10,14 +10,6 @@
 namespace quantd::server {
 namespace {
 
-absl::Status ShuttingDown() {
-  return core::MakeError(
-      absl::StatusCode::kUnavailable,
-      "this server is shutting down; expected a server that serves: send the "
-      "request again, to another server or once this one is back",
-      {.reason = std::string(core::reason::kShuttingDown), .field = {}, .metadata = {}});
-}
-
 absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::uint64_t limit) {
   return core::MakeError(
       absl::StatusCode::kResourceExhausted,
@@ -33,6 +25,14 @@ absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::ui
 }
 
 }  // namespace
+
+absl::Status ShuttingDown() {
+  return core::MakeError(
+      absl::StatusCode::kUnavailable,
+      "this server is shutting down; expected a server that serves: send the "
+      "request again, to another server or once this one is back",
+      {.reason = std::string(core::reason::kShuttingDown), .field = {}, .metadata = {}});
+}
 
 Admission::Ticket::Ticket(Ticket&& other) noexcept
     : admission_(std::exchange(other.admission_, nullptr)),

@@ -9,9 +9,14 @@
 #include <cstdint>
 #include <mutex>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
 namespace quantd::server {
+
+// UNAVAILABLE, SHUTTING_DOWN: what a server that drains answers to what it does
+// not take on any more.
+absl::Status ShuttingDown();
 
 // Lets calls in while there is room for their bytes, and none any more once the
 // server drains. All methods may be called from any thread. Must outlive its

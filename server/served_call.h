@@ -18,6 +18,7 @@
 #include "server/log.h"
 #include "server/method.h"
 #include "server/metrics.h"
+#include "server/open_streams.h"
 
 namespace quantd::server {
 
@@ -25,6 +26,7 @@ namespace quantd::server {
 struct CallEnvironment {
   std::uint64_t max_message_bytes;
   Admission* admission;
+  OpenStreams* open_streams;
   core::WorkerPool* pool;
   Metrics* metrics;
   Log* log;

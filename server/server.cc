@@ -18,6 +18,7 @@
 #include "server/memory.h"
 #include "server/metrics.h"
 #include "server/metrics_endpoint.h"
+#include "server/open_streams.h"
 #include "server/quantization_service.h"
 #include "server/reflection.h"
 #include "wire/socket_buffers.h"
@@ -37,6 +38,13 @@ constexpr std::chrono::milliseconds kCloseTimeout{500};
 // goes, their calls are refused with SHUTTING_DOWN, which they may send again;
 // gRPC, once shut down, would answer them CANCELLED.
 constexpr std::chrono::milliseconds kLameDuckPeriod{300};
+
+// How long a stream may be quiet in a drain before it is ended: a client on a slow
+// connection can take seconds for its next message. Half of a shorter drain.
+constexpr std::chrono::milliseconds kMaxQuietPeriod{5000};
+
+// How often a drain looks for streams that are quiet.
+constexpr std::chrono::milliseconds kQuietStreamInterval{100};
 
 // gRPC stays initialized until the process ends: its shutdown, which the last
 // server's destructor would bring about, can wait ten seconds for a poller of
@@ -104,6 +112,7 @@ class Server::Parts {
         pool_(options.worker_threads),
         service_({.max_message_bytes = options.max_message_bytes,
                   .admission = &admission_,
+                  .open_streams = &open_streams_,
                   .pool = &pool_,
                   .metrics = &metrics_,
                   .log = log},
@@ -162,7 +171,7 @@ class Server::Parts {
     const auto start = std::chrono::steady_clock::now();
     server_->GetHealthCheckService()->Shutdown();
     admission_.StartDraining();
-    const bool idle = admission_.WaitUntilIdle(start + timeout);
+    const bool idle = WaitForCalls(start, timeout);
     std::this_thread::sleep_until(start + std::min(timeout, kLameDuckPeriod));
     const std::size_t running = admission_.load().requests;
     CloseConnections(kCloseTimeout);
@@ -184,6 +193,22 @@ class Server::Parts {
     return absl::OkStatus();
   }
 
+  // Waits until all calls have ended; returns false at the end of `timeout`.
+  bool WaitForCalls(std::chrono::steady_clock::time_point start,
+                    std::chrono::milliseconds timeout) {
+    const auto deadline = start + timeout;
+    const auto quiet_period = std::min(kMaxQuietPeriod, timeout / 2);
+    auto now = start;
+    while (!admission_.WaitUntilIdle(std::min(deadline, now + kQuietStreamInterval))) {
+      now = std::chrono::steady_clock::now();
+      if (now >= deadline) {
+        return false;
+      }
+      open_streams_.EndQuietSince(now - quiet_period);
+    }
+    return true;
+  }
+
   // Ends everything that is still open after `timeout`.
   void CloseConnections(std::chrono::milliseconds timeout) {
     if (server_ != nullptr) {
@@ -195,6 +220,7 @@ class Server::Parts {
   Metrics metrics_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   Admission admission_;
+  OpenStreams open_streams_;
   MemoryRelease memory_release_;
   core::WorkerPool pool_;
   QuantizationService service_;

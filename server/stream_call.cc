@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/error.h"
+#include "server/admission.h"
 
 namespace quantd::server {
 namespace {
@@ -38,16 +39,32 @@ grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamCall::Start(
       std::make_unique<StreamCall>(PrivateKey(), environment, method, std::move(answer), context)
           .release();
   call->Advance([call] { call->failure_ = call->call_.Admit(); });
+  // It lives on: gRPC is not done with it before it has it.
+  environment.open_streams->Add(call);
   return call;
 }
 
 StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, Method method,
                        server::Answer answer, grpc::CallbackServerContext* context)
-    : context_(context), call_(environment, method, std::move(answer), context) {}
+    : open_streams_(environment.open_streams),
+      context_(context),
+      call_(environment, method, std::move(answer), context) {}
+
+StreamCall::~StreamCall() { open_streams_->Remove(this); }
+
+void StreamCall::EndIfQuietSince(std::chrono::steady_clock::time_point time) {
+  Advance([&] {
+    const bool quiet = requests_.empty() && !answering_ && answers_.empty() && !writing_;
+    if (quiet && last_message_ <= time) {
+      failure_.Update(ShuttingDown());
+    }
+  });
+}
 
 void StreamCall::OnReadDone(bool ok) {
   Advance([&] {
     reading_ = false;
+    last_message_ = std::chrono::steady_clock::now();
     if (ok) {
       requests_.Push(incoming_);
     } else {
@@ -59,6 +76,7 @@ void StreamCall::OnReadDone(bool ok) {
 void StreamCall::OnWriteDone(bool ok) {
   Advance([&] {
     writing_ = false;
+    last_message_ = std::chrono::steady_clock::now();
     // gRPC only refers to it: its memory would be kept until the next write.
     outgoing_.Clear();
     if (!ok) {

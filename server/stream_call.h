@@ -5,11 +5,13 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <mutex>
 
 #include "absl/status/status.h"
+#include "server/open_streams.h"
 #include "server/served_call.h"
 
 namespace quantd::server {
@@ -51,7 +53,8 @@ class MessageQueue {
 //
 // The first request that is refused ends it, once the answers to those before
 // are written; "message_index" in the error's metadata counts from 0.
-class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
+                         public OpenStreams::Stream {
   // Keeps the constructor, which std::make_unique calls, for Start().
   struct PrivateKey {
     explicit PrivateKey() = default;
@@ -67,6 +70,12 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   StreamCall(PrivateKey key, const CallEnvironment& environment, Method method, Answer answer,
              grpc::CallbackServerContext* context);
+  ~StreamCall() override;
+
+  StreamCall(const StreamCall&) = delete;
+  StreamCall& operator=(const StreamCall&) = delete;
+
+  void EndIfQuietSince(std::chrono::steady_clock::time_point time) override;
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
@@ -95,6 +104,7 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   Step NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer);
   void End();
 
+  OpenStreams* const open_streams_;
   grpc::CallbackServerContext* const context_;
   // gRPC's, while it reads and writes.
   grpc::ByteBuffer incoming_;
@@ -112,6 +122,8 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   bool answering_ = false;
   bool writing_ = false;
   bool requests_ended_ = false;
+  // When a message last came or went.
+  std::chrono::steady_clock::time_point last_message_ = std::chrono::steady_clock::now();
   MessageQueue requests_;
   MessageQueue answers_;
   // Why the stream ends before its requests do.

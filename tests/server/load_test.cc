@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 
+#include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
 #include "tests/server/running_service.h"
 #include "tests/server/wait_until.h"
@@ -20,34 +21,6 @@ using testing::HasSubstr;
 
 // More than is answered on gRPC's own threads.
 constexpr std::size_t kManyElements = 400'000;
-
-// Keeps the pool's one thread busy until it is released.
-class BusyPool {
- public:
-  explicit BusyPool(core::WorkerPool& pool) {
-    const auto started = std::make_shared<std::promise<void>>();
-    pool.Submit([started, released = release_.get_future().share()] {
-      started->set_value();
-      released.wait();
-    });
-    // Tasks run in no particular order: a later one might come before.
-    started->get_future().wait();
-  }
-  ~BusyPool() { Release(); }
-  BusyPool(const BusyPool&) = delete;
-  BusyPool& operator=(const BusyPool&) = delete;
-
-  void Release() {
-    if (!released_) {
-      released_ = true;
-      release_.set_value();
-    }
-  }
-
- private:
-  std::promise<void> release_;
-  bool released_ = false;
-};
 
 TEST(Load, RefusesAMessageOverTheLimitWithBothSizes) {
   const RunningService running;

@@ -14,6 +14,7 @@
 #include "server/admission.h"
 #include "server/log.h"
 #include "server/metrics.h"
+#include "server/open_streams.h"
 #include "server/quantization_service.h"
 
 namespace quantd::server {
@@ -60,10 +61,12 @@ struct RunningService {
   Log log{LogLevel::kDebug, LogFormat::kText, log_text};
   Metrics metrics{"TEST"};
   Admission admission{kMaxInFlightBytes};
+  OpenStreams open_streams;
   // One thread, so that a task can keep calls waiting.
   core::WorkerPool pool{1};
   QuantizationService service{{.max_message_bytes = kMaxMessageBytes,
                                .admission = &admission,
+                               .open_streams = &open_streams,
                                .pool = &pool,
                                .metrics = &metrics,
                                .log = &log},

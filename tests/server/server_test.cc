@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <future>
 #include <string>
+#include <thread>
 
 #include "tests/server/call_error.h"
 #include "tests/server/http_get.h"
@@ -190,6 +191,39 @@ TEST(Server, FinishesARunningCallInADrain) {
   EXPECT_TRUE(drained.ok()) << drained;
   const grpc::Status status = call.get();
   EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(Server, DoesNotWaitInADrainForAStreamWhoseClientIsQuiet) {
+  const RunningServer running;
+  grpc::ClientContext context;
+  const auto stream =
+      v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
+  ASSERT_TRUE(stream->Read(&response));
+  const absl::Status drained = running.server->Drain(std::chrono::seconds(2));
+  EXPECT_TRUE(drained.ok()) << drained;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(ErrorOf(stream->Finish()).reason, "SHUTTING_DOWN");
+}
+
+TEST(Server, CutsOffWhatStillRunsAtTheEndOfADrain) {
+  const RunningServer running;
+  grpc::ClientContext context;
+  const auto stream =
+      v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
+  ASSERT_TRUE(stream->Read(&response));
+  // Goes on without an end, so that it is never quiet.
+  std::thread client([&] {
+    while (stream->Write(PerTensorRequest(3)) && stream->Read(&response)) {
+    }
+  });
+  const absl::Status drained = running.server->Drain(std::chrono::seconds(1));
+  EXPECT_EQ(drained.code(), absl::StatusCode::kDeadlineExceeded);
+  client.join();
+  EXPECT_FALSE(stream->Finish().ok());
 }
 
 TEST(Server, IsGoneAfterADrain) {

@@ -13,6 +13,7 @@
 
 #include "server/stream_call.h"
 #include "tests/server/ask.h"
+#include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
 #include "tests/server/running_service.h"
 #include "tests/server/wait_until.h"
@@ -21,6 +22,7 @@
 namespace quantd::server {
 namespace {
 
+using std::chrono::steady_clock;
 using testing::HasSubstr;
 
 using Stream = grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>;
@@ -49,8 +51,7 @@ class Streams : public testing::Test {
 
   // Waits until no call runs any more; returns whether it came to that.
   bool BecomesIdle() {
-    return running_.admission.WaitUntilIdle(std::chrono::steady_clock::now() +
-                                            std::chrono::seconds(10));
+    return running_.admission.WaitUntilIdle(steady_clock::now() + std::chrono::seconds(10));
   }
 
   RunningService running_;
@@ -325,10 +326,46 @@ TEST_F(Streams, GoOnThroughADrainWhileNewOnesAreRefused) {
   EXPECT_FALSE(late->Read(&response));
   EXPECT_EQ(ErrorOf(late->Finish()).reason, "SHUTTING_DOWN");
 
-  EXPECT_FALSE(running_.admission.WaitUntilIdle(std::chrono::steady_clock::now()));
+  EXPECT_FALSE(running_.admission.WaitUntilIdle(steady_clock::now()));
   stream->WritesDone();
   EXPECT_TRUE(stream->Finish().ok());
   EXPECT_TRUE(BecomesIdle());
+}
+
+TEST_F(Streams, AreEndedInADrainOnceTheyAreQuiet) {
+  grpc::ClientContext context;
+  const auto stream = Open(context);
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
+  ASSERT_TRUE(stream->Read(&response));
+
+  // Not yet.
+  running_.open_streams.EndQuietSince(steady_clock::now() - std::chrono::hours(1));
+  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
+  ASSERT_TRUE(stream->Read(&response));
+
+  EXPECT_TRUE(WaitUntil([&] {
+    running_.open_streams.EndQuietSince(steady_clock::now());
+    return running_.admission.WaitUntilIdle(steady_clock::now());
+  }));
+  EXPECT_FALSE(stream->Read(&response));
+  const CallError error = ErrorOf(stream->Finish());
+  EXPECT_EQ(error.code, grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(error.reason, "SHUTTING_DOWN");
+}
+
+TEST_F(Streams, AreNotQuietWhileARequestIsWorkedOn) {
+  BusyPool busy(running_.pool);
+  grpc::ClientContext context;
+  const auto stream = Open(context);
+  ASSERT_TRUE(stream->Write(PerTensorRequest(kManyElements)));
+  EXPECT_TRUE(WaitUntil([&] { return running_.admission.load().bytes > 0; }));
+  running_.open_streams.EndQuietSince(steady_clock::now());
+  busy.Release();
+  v1::FakeQuantizeResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
