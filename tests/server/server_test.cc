@@ -9,6 +9,7 @@
 #include <cstring>
 #include <filesystem>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 
@@ -193,15 +194,21 @@ TEST(Server, FinishesARunningCallInADrain) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
+// A stream on which a first request was answered.
+std::unique_ptr<grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>>
+OpenStream(const RunningServer& running, grpc::ClientContext& context) {
+  auto stream = v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
+  v1::FakeQuantizeResponse response;
+  EXPECT_TRUE(stream->Write(PerTensorRequest(3)) && stream->Read(&response));
+  return stream;
+}
+
 TEST(Server, DoesNotWaitInADrainForAStreamWhoseClientIsQuiet) {
   const RunningServer running;
   grpc::ClientContext context;
-  const auto stream =
-      v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
+  const auto stream = OpenStream(running, context);
   v1::FakeQuantizeResponse response;
-  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
-  ASSERT_TRUE(stream->Read(&response));
-  const absl::Status drained = running.server->Drain(std::chrono::seconds(2));
+  const absl::Status drained = running.server->Drain(std::chrono::seconds(6));
   EXPECT_TRUE(drained.ok()) << drained;
   EXPECT_FALSE(stream->Read(&response));
   EXPECT_EQ(ErrorOf(stream->Finish()).reason, "SHUTTING_DOWN");
@@ -210,17 +217,14 @@ TEST(Server, DoesNotWaitInADrainForAStreamWhoseClientIsQuiet) {
 TEST(Server, CutsOffWhatStillRunsAtTheEndOfADrain) {
   const RunningServer running;
   grpc::ClientContext context;
-  const auto stream =
-      v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
+  const auto stream = OpenStream(running, context);
   v1::FakeQuantizeResponse response;
-  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
-  ASSERT_TRUE(stream->Read(&response));
   // Goes on without an end, so that it is never quiet.
   std::thread client([&] {
     while (stream->Write(PerTensorRequest(3)) && stream->Read(&response)) {
     }
   });
-  const absl::Status drained = running.server->Drain(std::chrono::seconds(1));
+  const absl::Status drained = running.server->Drain(std::chrono::seconds(4));
   EXPECT_EQ(drained.code(), absl::StatusCode::kDeadlineExceeded);
   client.join();
   EXPECT_FALSE(stream->Finish().ok());
