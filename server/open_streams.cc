@@ -1,21 +1,33 @@
 #include "server/open_streams.h"
 
+#include <utility>
+#include <vector>
+
 namespace quantd::server {
 
-void OpenStreams::Add(Stream* stream) {
+void OpenStreams::Add(std::shared_ptr<Stream> stream) {
+  Stream* const key = stream.get();
   const std::lock_guard lock(mutex_);
-  streams_.insert(stream);
+  streams_.emplace(key, std::move(stream));
 }
 
 void OpenStreams::Remove(Stream* stream) {
+  // Let go of after the lock.
+  decltype(streams_)::node_type removed;
   const std::lock_guard lock(mutex_);
-  streams_.erase(stream);
+  removed = streams_.extract(stream);
 }
 
 void OpenStreams::EndQuietSince(std::chrono::steady_clock::time_point time) {
-  // With the lock held, so that none ends its life meanwhile.
-  const std::lock_guard lock(mutex_);
-  for (Stream* const stream : streams_) {
+  std::vector<std::shared_ptr<Stream>> streams;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [key, stream] : streams_) {
+      streams.push_back(stream);
+    }
+  }
+  // Without the lock: while gRPC ends one, it may begin or end others on this thread.
+  for (const std::shared_ptr<Stream>& stream : streams) {
     stream->EndIfQuietSince(time);
   }
 }

@@ -5,19 +5,20 @@
 #define QUANTD_SERVER_OPEN_STREAMS_H_
 
 #include <chrono>
+#include <memory>
 #include <mutex>
-#include <unordered_set>
+#include <unordered_map>
 
 namespace quantd::server {
 
-// Knows the streams that live. All methods may be called from any thread. Must
-// outlive the streams.
+// Owns the streams that gRPC is not done with. All methods may be called from any
+// thread, and from within EndIfQuietSince(). Must outlive the streams.
 class OpenStreams {
  public:
   class Stream {
    public:
     // Ends the stream with SHUTTING_DOWN if no message is being worked on, and
-    // none has come or gone since `time`. Must not wait for its own Remove().
+    // none has come or gone since `time`. May come shortly after Remove().
     virtual void EndIfQuietSince(std::chrono::steady_clock::time_point time) = 0;
 
    protected:
@@ -31,8 +32,8 @@ class OpenStreams {
   OpenStreams(const OpenStreams&) = delete;
   OpenStreams& operator=(const OpenStreams&) = delete;
 
-  // `stream` lives until it is removed.
-  void Add(Stream* stream);
+  void Add(std::shared_ptr<Stream> stream);
+  // Ends the life of `stream`, or leaves that to an EndQuietSince() under way.
   void Remove(Stream* stream);
 
   // Ends those that have been quiet since `time`.
@@ -40,7 +41,7 @@ class OpenStreams {
 
  private:
   std::mutex mutex_;
-  std::unordered_set<Stream*> streams_;
+  std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_;
 };
 
 }  // namespace quantd::server

@@ -34,14 +34,12 @@ absl::Status CutOff() {
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamCall::Start(
     const CallEnvironment& environment, Method method, server::Answer answer,
     grpc::CallbackServerContext* context) {
-  // Owns itself from here on: OnDone() takes it back.
-  StreamCall* const call =
-      std::make_unique<StreamCall>(PrivateKey(), environment, method, std::move(answer), context)
-          .release();
-  call->Advance([call] { call->failure_ = call->call_.Admit(); });
-  // It lives on: gRPC is not done with it before it has it.
+  const auto call =
+      std::make_shared<StreamCall>(PrivateKey(), environment, method, std::move(answer), context);
+  call->Advance([&] { call->failure_ = call->call_.Admit(); });
+  // Not too late: gRPC is not done with it before it has it.
   environment.open_streams->Add(call);
-  return call;
+  return call.get();
 }
 
 StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, Method method,
@@ -49,8 +47,6 @@ StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, M
     : open_streams_(environment.open_streams),
       context_(context),
       call_(environment, method, std::move(answer), context) {}
-
-StreamCall::~StreamCall() { open_streams_->Remove(this); }
 
 void StreamCall::EndIfQuietSince(std::chrono::steady_clock::time_point time) {
   Advance([&] {
@@ -87,7 +83,7 @@ void StreamCall::OnWriteDone(bool ok) {
   });
 }
 
-void StreamCall::OnDone() { const std::unique_ptr<StreamCall> self(this); }
+void StreamCall::OnDone() { open_streams_->Remove(this); }
 
 template <typename Event>
 void StreamCall::Advance(const Event& event) {

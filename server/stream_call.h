@@ -55,25 +55,21 @@ class MessageQueue {
 // are written; "message_index" in the error's metadata counts from 0.
 class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                          public OpenStreams::Stream {
-  // Keeps the constructor, which std::make_unique calls, for Start().
+  // Keeps the constructor, which std::make_shared calls, for Start().
   struct PrivateKey {
     explicit PrivateKey() = default;
   };
 
  public:
-  // Starts the call and returns what a raw callback method returns; it owns
-  // itself until gRPC is done with it. `environment` outlives the server's
-  // gRPC side; `context` belongs to gRPC.
+  // Starts the call and returns what a raw callback method returns; it
+  // belongs to environment.open_streams until gRPC is done with it.
+  // `environment` outlives the server's gRPC side; `context` belongs to gRPC.
   static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Start(
       const CallEnvironment& environment, Method method, Answer answer,
       grpc::CallbackServerContext* context);
 
   StreamCall(PrivateKey key, const CallEnvironment& environment, Method method, Answer answer,
              grpc::CallbackServerContext* context);
-  ~StreamCall() override;
-
-  StreamCall(const StreamCall&) = delete;
-  StreamCall& operator=(const StreamCall&) = delete;
 
   void EndIfQuietSince(std::chrono::steady_clock::time_point time) override;
 

@@ -132,8 +132,8 @@ HWY_INLINE void WithParameters(D d, const ColumnParameters& parameters, std::siz
   });
 }
 
-// As many vectors as a row of a tile has, so that all their parameters, five
-// each, fit into the registers.
+// How many vectors wide a tile is: all their parameters, five each, must fit into
+// the registers.
 constexpr std::size_t kTileVectors = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 ? 2 : 4;
 
 // `rows` rows of `vectors` vectors side by side, the first of which begins with
