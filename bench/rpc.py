@@ -67,6 +67,8 @@ PLAIN_STREAM = Subject("plain stream", "plain_server", "stream", client="message
 STREAM = (QUANTD_STREAM, ECHO_STREAM, TUNED_ECHO_STREAM, PLAIN_STREAM)
 
 QUANTD_CLIENT = Subject("quantd, client library", "quantd", "client")
+# The load tester, held to the bare loop of rpc_benchmark.
+QUANTD_BENCH = Subject("quantd, quantctl bench", "quantd", client="quantctl")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -143,12 +145,16 @@ def full_plan() -> Plan:
     for transport in TRANSPORTS:
         loads[Load(transport, 64 * MIB, 1)] += (QUANTD_CLIENT,)
         loads[Load(transport, 4 * KIB, 64)] = STREAM
+        for in_flight in (1, 4, 16):
+            loads[Load(transport, 4 * KIB, in_flight)] += (QUANTD_BENCH,)
     ratios = [
         *(ratio for load in loads if load.tensor_bytes in (MIB, 16 * MIB)
           for ratio in throughput_ratios(load, echo_target=0.95, plain_target=1.6)),
         *(latency_ratio(Load(transport, 4 * KIB, 1), target=1.1) for transport in TRANSPORTS),
         client_ratio(Load("unix", 64 * MIB, 1), target=3.5),
         client_ratio(Load("tcp", 64 * MIB, 1), target=2.5),
+        *(bench_ratio(Load(transport, 4 * KIB, in_flight), target=0.95)
+          for transport in TRANSPORTS for in_flight in (1, 4, 16)),
         *(ratio for transport in TRANSPORTS for in_flight in (1, 4, 16) for ratio in stream_ratios(
             Load(transport, 4 * KIB, 64), Load(transport, 4 * KIB, in_flight),
             # Where an echo's stream comes to the 7 times that the target was set by.
@@ -162,9 +168,9 @@ def quick_plan() -> Plan:
     """A little of everything, to see that it works; its figures mean nothing."""
     small, large, stream = Load("unix", 4 * KIB, 1), Load("tcp", 64 * KIB, 1), \
         Load("unix", 4 * KIB, 16)
-    loads = {small: UNARY + (QUANTD_CLIENT,), large: UNARY, stream: STREAM}
+    loads = {small: UNARY + (QUANTD_CLIENT, QUANTD_BENCH), large: UNARY, stream: STREAM}
     ratios = [*throughput_ratios(large), latency_ratio(small), client_ratio(small),
-              *stream_ratios(stream, small)]
+              bench_ratio(small), *stream_ratios(stream, small)]
     return Plan(loads, ratios, plotted_in_flight=1, plotted_bytes=4 * KIB,
                 warmup_ms=0, duration_ms=50, minimum_calls=3)
 
@@ -188,6 +194,11 @@ def latency_ratio(load: Load, target: float | None = None) -> Ratio:
 def client_ratio(load: Load, target: float | None = None) -> Ratio:
     return Ratio(f"speed, {load}: quantd's client library / plain unary",
                  "calls_per_second", (QUANTD_CLIENT, load), (PLAIN, load), target)
+
+
+def bench_ratio(load: Load, target: float | None = None) -> Ratio:
+    return Ratio(f"calls per second, {load}: quantctl bench / the bare loop of rpc_benchmark",
+                 "calls_per_second", (QUANTD_BENCH, load), (QUANTD, load), target)
 
 
 def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> list[Ratio]:
@@ -254,6 +265,30 @@ class Driver:
         stop(self._process)
 
 
+class LoadTester:
+    """quantctl bench, which is run anew for each case."""
+
+    def __init__(self, binary: pathlib.Path) -> None:
+        self._binary = binary
+
+    def measure(self, case: dict[str, Any]) -> dict[str, float]:
+        done = subprocess.run(
+            [self._binary, "--server", case["server_address"], "bench", "--output=json",
+             f"--shape={case['tensor_bytes'] // 4}", f"--concurrency={case['in_flight']}",
+             f"--warmup={case['warmup_ms']}ms", f"--duration={case['duration_ms']}ms",
+             "--fail-if=errors>0"],
+            env=clean_environment(), stdout=subprocess.PIPE, text=True, check=True)
+        result = json.loads(done.stdout)
+        gigabytes = result["gigabytes_per_second"] * result["seconds"]
+        return {
+            "calls_per_second": result["calls_per_second"],
+            "gigabytes_per_second": result["gigabytes_per_second"],
+            "p50_seconds": result["latency_seconds"]["p50"],
+            "p99_seconds": result["latency_seconds"]["p99"],
+            "client_cpu_seconds_per_gigabyte": result["client_cpu_seconds"] / gigabytes,
+        }
+
+
 def stop(process: subprocess.Popen) -> None:
     process.terminate()
     try:
@@ -294,13 +329,19 @@ def measure(plan: Plan, binaries: pathlib.Path, rounds: int) -> Iterator[Round]:
         servers = {name: stack.enter_context(Server(binaries / name, directory)) for name in names}
         # A driver for each, so that none inherits the heap that another one's messages left.
         drivers = {name: stack.enter_context(Driver(binaries / "rpc_benchmark")) for name in names}
+        load_tester = LoadTester(binaries / "quantctl")
         for number in range(rounds):
             yield {
-                (subject, load): drivers[subject.server].measure(
+                (subject, load): driver_of(subject, drivers, load_tester).measure(
                     case_of(plan, subject, load, servers[subject.server]))
                 for load, subjects in plan.loads.items()
                 for subject in rotated(subjects, number)
             }
+
+
+def driver_of(subject: Subject, drivers: dict[str, Driver],
+              load_tester: LoadTester) -> Driver | LoadTester:
+    return load_tester if subject.client == "quantctl" else drivers[subject.server]
 
 
 def rotated(subjects: tuple[Subject, ...], by: int) -> tuple[Subject, ...]:
@@ -339,6 +380,8 @@ class Report:
             "processes, per GB of these bytes, over the counted calls alone.",
             f"Tables show medians over {len(self._rounds)} rounds. Ratios are taken within a round; "
             "their value is the median over the rounds.",
+            "quantctl bench measures from outside: its server's CPU time is not known here, and its "
+            "answers are not compared.",
             "The first answer of every measurement was compared with what core computes, or with "
             "the bytes sent, and all others in size.",
         ]
@@ -346,7 +389,8 @@ class Report:
     def _median(self, subject: Subject, load: Load, figure: str) -> float | None:
         if subject not in self._plan.loads.get(load, ()):
             return None
-        return statistics.median(measured[subject, load][figure] for measured in self._rounds)
+        values = [measured[subject, load].get(figure) for measured in self._rounds]
+        return None if None in values else statistics.median(values)
 
     def _tables(self) -> list[dict[str, Any]]:
         return [self._table(transport, in_flight) for transport, in_flight in
@@ -361,7 +405,7 @@ class Report:
         }
         rows = [
             [size_name(load.tensor_bytes), subject.name,
-             *(rounded(self._median(subject, load, figure) * scale)
+             *(rounded(self._median(subject, load, figure), scale)
                for figure, scale in figures.values())]
             for load, subjects in self._plan.loads.items()
             if (load.transport, load.in_flight) == (transport, in_flight)
@@ -412,9 +456,9 @@ class Report:
                 for subject in subjects}
 
 
-def rounded(value: float | None) -> float | None:
+def rounded(value: float | None, scale: float = 1) -> float | None:
     """To four digits: more are noise."""
-    return None if value is None else float(f"{value:.4g}")
+    return None if value is None else float(f"{value * scale:.4g}")
 
 
 def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:

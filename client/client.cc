@@ -3,35 +3,23 @@
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/completion_queue.h>
-#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/byte_buffer.h>
-#include <grpcpp/support/channel_arguments.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/channel.h"
 #include "client/messages.h"
 #include "client/status.h"
 #include "client/tensor_stream.h"
 #include "core/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
-#include "wire/socket_buffers.h"
 
 namespace quantd::client {
 namespace {
-
-grpc::ChannelArguments ChannelArguments() {
-  grpc::ChannelArguments arguments;
-  // Tensors are as large as the server lets them be: the limit is its business.
-  arguments.SetMaxReceiveMessageSize(-1);
-  arguments.SetMaxSendMessageSize(-1);
-  wire::EnlargeSocketBuffers(arguments);
-  return arguments;
-}
 
 // Protobuf's messages end at 2 GiB: far enough from it.
 constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 30U;
@@ -76,8 +64,7 @@ class Client::Connection {
  public:
   explicit Connection(const ClientOptions& options)
       : options_(options),
-        channel_(grpc::CreateCustomChannel(options.address, grpc::InsecureChannelCredentials(),
-                                           ChannelArguments())),
+        channel_(CreateChannel(options.address, ChannelKind::kShared)),
         quantization_(v1::QuantizationService::NewStub(channel_)),
         health_(grpc::health::v1::Health::NewStub(channel_)),
         bytes_(channel_) {}

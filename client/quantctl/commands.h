@@ -7,14 +7,20 @@
 #include <functional>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "client/client.h"
 #include "client/quantctl/terminal.h"
 
 namespace quantd::client {
 
-// A command whose options are read, ready to run. A status that is not OK is
-// why it failed.
-using Command = std::function<absl::Status(Client& client, const Terminal& terminal)>;
+// A command whose options are read, ready to run against a server. Returns the
+// exit code, or why it failed.
+using Command =
+    std::function<absl::StatusOr<int>(const ClientOptions& server, const Terminal& terminal)>;
+
+// A command that needs a client, and has done all that it should where `run` has
+// not failed.
+Command CommandOf(std::function<absl::Status(Client& client, const Terminal& terminal)> run);
 
 // Each adds one subcommand to `app`. While `app` parses a command line that
 // chooses it, it sets `*chosen`, or throws CLI::ParseError for options that
@@ -24,6 +30,7 @@ void AddGradientCommand(CLI::App& app, Command* chosen);
 void AddTrainRangeCommand(CLI::App& app, Command* chosen);
 void AddInfoCommand(CLI::App& app, Command* chosen);
 void AddHealthCommand(CLI::App& app, Command* chosen);
+void AddBenchCommand(CLI::App& app, Command* chosen);
 
 }  // namespace quantd::client
 

@@ -101,9 +101,9 @@ void AddGradientCommand(CLI::App& app, Command* chosen) {
   command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
   command->callback([options, chosen] {
     CheckRangeOptions(options->range);
-    *chosen = [options](Client& client, const Terminal& terminal) {
+    *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return Gradient(*options, client, terminal);
-    };
+    });
   });
 }
 

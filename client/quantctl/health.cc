@@ -33,9 +33,9 @@ void AddHealthCommand(CLI::App& app, Command* chosen) {
                    "server as a whole")
       ->type_name("NAME");
   command->callback([service, chosen] {
-    *chosen = [service](Client& client, const Terminal& terminal) {
+    *chosen = CommandOf([service](Client& client, const Terminal& terminal) {
       return Health(*service, client, terminal);
-    };
+    });
   });
 }
 

@@ -44,13 +44,13 @@ void AddInfoCommand(CLI::App& app, Command* chosen) {
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print one JSON object");
   command->callback([json, chosen] {
-    *chosen = [json](Client& client, const Terminal& terminal) {
+    *chosen = CommandOf([json](Client& client, const Terminal& terminal) {
       const absl::StatusOr<ServerInfo> info = client.GetServerInfo();
       if (info.ok()) {
         Print(*info, *json, terminal.output);
       }
       return info.status();
-    };
+    });
   });
 }
 

@@ -3,9 +3,11 @@
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -79,29 +81,41 @@ void ReportFailure(const absl::Status& status, const Terminal& terminal) {
   terminal.error << ": " << status.message() << "\n";
 }
 
-absl::Status RunCommand(const Command& command, const GlobalOptions& options,
-                        const Terminal& terminal) {
+absl::StatusOr<int> RunCommand(const Command& command, const GlobalOptions& options,
+                               const Terminal& terminal) {
   const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
       std::chrono::duration<double>(options.timeout_seconds));
-  const absl::StatusOr<std::unique_ptr<Client>> client =
-      Client::Connect({.address = options.server, .timeout = timeout});
-  if (!client.ok()) {
-    return client.status();
-  }
-  absl::Status status = command(**client, terminal);
+  absl::StatusOr<int> exit_code =
+      command({.address = options.server, .timeout = timeout}, terminal);
   terminal.output.flush();
-  if (status.ok() && !terminal.output) {
+  if (exit_code.ok() && !terminal.output) {
     return absl::DataLossError("cannot write the results to the standard output");
   }
-  return status;
+  return exit_code;
 }
 
 }  // namespace
 
+Command CommandOf(std::function<absl::Status(Client& client, const Terminal& terminal)> run) {
+  return [run = std::move(run)](const ClientOptions& server,
+                                const Terminal& terminal) -> absl::StatusOr<int> {
+    const absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(server);
+    if (!client.ok()) {
+      return client.status();
+    }
+    absl::Status status = run(**client, terminal);
+    if (!status.ok()) {
+      return status;
+    }
+    return kExitSuccess;
+  };
+}
+
 int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   CLI::App app(
       "Fake-quantizes tensors in .npy files with TensorFlow's bits, computed by quantd.\n"
-      "Exit code: 0 done, 1 a call or a file failed, 2 wrong usage.",
+      "Exit code: 0 done, 1 a call or a file failed, 2 wrong usage, 3 a load test's result is not "
+      "good enough.",
       "quantctl");
   GlobalOptions options;
   Command command;
@@ -111,6 +125,7 @@ int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   AddTrainRangeCommand(app, &command);
   AddInfoCommand(app, &command);
   AddHealthCommand(app, &command);
+  AddBenchCommand(app, &command);
   app.require_subcommand(1);
   for (CLI::App* subcommand : app.get_subcommands(nullptr)) {
     subcommand->fallthrough();  // --server may also stand behind the command.
@@ -120,12 +135,12 @@ int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   } catch (const CLI::ParseError& end) {
     return ReportParseEnd(app, end, terminal);
   }
-  const absl::Status status = RunCommand(command, options, terminal);
-  if (!status.ok()) {
-    ReportFailure(status, terminal);
+  const absl::StatusOr<int> exit_code = RunCommand(command, options, terminal);
+  if (!exit_code.ok()) {
+    ReportFailure(exit_code.status(), terminal);
     return kExitFailure;
   }
-  return kExitSuccess;
+  return *exit_code;
 }
 
 }  // namespace quantd::client

@@ -12,6 +12,8 @@ inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitFailure = 1;
 // The command line makes no sense; nothing was done.
 inline constexpr int kExitUsage = 2;
+// A load test ran, and its result is not good enough: see `quantctl bench`.
+inline constexpr int kExitNotGoodEnough = 3;
 
 // Runs the command that main()'s arguments ask for and returns the exit code.
 // Reads QUANTCTL_SERVER and QUANTCTL_TIMEOUT from the environment.

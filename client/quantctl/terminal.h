@@ -3,9 +3,11 @@
 
 #include <ostream>
 
+#include "client/quantctl/interruption.h"
+
 namespace quantd::client {
 
-// Where quantctl writes to.
+// Where quantctl writes to, and how it is interrupted.
 struct Terminal {
   // Results.
   std::ostream& output;
@@ -13,6 +15,8 @@ struct Terminal {
   std::ostream& error;
   // Whether a person watches `error`: progress is shown there only then.
   bool error_is_watched = false;
+  // Tells a command to end early; null where nobody can.
+  Interruption* interruption = nullptr;
 };
 
 }  // namespace quantd::client

@@ -125,9 +125,9 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
       ->type_name("FILE");
   command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
   command->callback([options, chosen] {
-    *chosen = [options](Client& client, const Terminal& terminal) {
+    *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return RunTrainRange(*options, client, terminal);
-    };
+    });
   });
 }
 

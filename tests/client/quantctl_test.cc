@@ -11,6 +11,7 @@
 
 #include "client/npy.h"
 #include "core/reference.h"
+#include "tests/client/command_line.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/client/test_server.h"
 
@@ -25,25 +26,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using ::testing::StartsWith;
-
-struct Result {
-  int exit_code;
-  std::string output;
-  std::string error;
-};
-
-Result RunCommandLine(const std::vector<std::string>& arguments, bool watched = false) {
-  std::vector<const char*> argv = {"quantctl"};
-  for (const std::string& argument : arguments) {
-    argv.push_back(argument.c_str());
-  }
-  std::ostringstream output;
-  std::ostringstream error;
-  const int exit_code =
-      RunQuantctl(static_cast<int>(argv.size()), argv.data(),
-                  {.output = output, .error = error, .error_is_watched = watched});
-  return {.exit_code = exit_code, .output = output.str(), .error = error.str()};
-}
 
 std::vector<std::string> KeysOf(const json& object) {
   std::vector<std::string> keys;
@@ -62,14 +44,14 @@ class QuantctlTest : public ::testing::Test {
     return path;
   }
 
-  Result RunHere(std::vector<std::string> arguments, bool watched = false) {
+  CommandLineResult RunHere(std::vector<std::string> arguments, bool watched = false) {
     arguments.insert(arguments.begin(), {"--server", server_.address()});
-    return RunCommandLine(arguments, watched);
+    return RunCommandLine(arguments, {.is_watched = watched});
   }
 
   json JsonOf(std::vector<std::string> arguments) {
     arguments.emplace_back("--json");
-    const Result result = RunHere(std::move(arguments));
+    const CommandLineResult result = RunHere(std::move(arguments));
     EXPECT_EQ(result.exit_code, 0) << result.error;
     EXPECT_THAT(result.error, IsEmpty());
     return json::parse(result.output);
@@ -168,7 +150,7 @@ TEST_F(QuantctlTest, NumericsChooseTheBits) {
 
 TEST_F(QuantctlTest, TablesOfManyChannelsAreShort) {
   const std::string wide = Save("wide.npy", {1, 1000}, std::vector<float>(1000, 0.0F));
-  const Result result = RunHere(
+  const CommandLineResult result = RunHere(
       {"fake-quant", "--input", wide, "--range-from-data", "--axis", "1", "--output", output_});
   EXPECT_EQ(result.exit_code, 0) << result.error;
   EXPECT_LT(std::count(result.output.begin(), result.output.end(), '\n'), 30);
@@ -245,7 +227,7 @@ TEST_F(QuantctlTest, GlobalOptionsMayStandBehindTheCommand) {
 }
 
 TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixAndWriteNothing) {
-  const Result result =
+  const CommandLineResult result =
       RunHere({"fake-quant", "--input", input_, "--min", "6", "--max", "-6", "--output", output_});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.error,
@@ -261,15 +243,15 @@ TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixAndWriteNothing) {
 
 TEST_F(QuantctlTest, FilesThatCannotBeReadOrWrittenEndWith1) {
   const std::string missing = folder_ / "missing.npy";
-  const Result no_input =
+  const CommandLineResult no_input =
       RunHere({"fake-quant", "--input", missing, "--min", "0", "--max", "1", "--output", output_});
   EXPECT_EQ(no_input.exit_code, 1);
   EXPECT_THAT(no_input.error, HasSubstr(missing));
-  const Result no_output = RunHere({"fake-quant", "--input", input_, "--min", "0", "--max", "1",
+  const CommandLineResult no_output = RunHere({"fake-quant", "--input", input_, "--min", "0", "--max", "1",
                                     "--output", folder_ / "no" / "y.npy"});
   EXPECT_EQ(no_output.exit_code, 1);
   EXPECT_THAT(no_output.output, IsEmpty());
-  const Result matrix = RunHere({"fake-quant", "--input", input_, "--axis", "0", "--min-file",
+  const CommandLineResult matrix = RunHere({"fake-quant", "--input", input_, "--axis", "0", "--min-file",
                                  input_, "--max-file", input_, "--output", output_});
   EXPECT_EQ(matrix.exit_code, 1);
   EXPECT_THAT(matrix.error, HasSubstr("expected one"));
@@ -292,7 +274,7 @@ TEST(Quantctl, WrongUsageEndsWith2AndSaysWhatWasExpected) {
   for (const auto& [arguments, message] : cases) {
     std::vector<std::string> command = fake_quant;
     command.insert(command.end(), arguments.begin(), arguments.end());
-    const Result result = RunCommandLine(command);
+    const CommandLineResult result = RunCommandLine(command);
     EXPECT_EQ(result.exit_code, 2) << message;
     EXPECT_THAT(result.error, StartsWith("quantctl: "));
     EXPECT_THAT(result.error, HasSubstr(message));
@@ -324,7 +306,7 @@ TEST(Quantctl, HelpAndVersionEndWith0OnTheStandardOutput) {
 }
 
 TEST(Quantctl, NamesTheServerThatDoesNotAnswer) {
-  const Result result = RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
+  const CommandLineResult result = RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.error, StartsWith("quantctl: UNAVAILABLE: "));
   EXPECT_THAT(result.error, HasSubstr("unix:/nowhere/quantd.sock"));

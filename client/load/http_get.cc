@@ -1,0 +1,130 @@
+#include "client/load/http_get.h"
+
+#include <httplib.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <regex>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace quantd::client {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr int kHttpPort = 80;
+constexpr int kHttpsPort = 443;
+constexpr char kDefaultPath[] = "/metrics";
+// std::regex takes some stack for each character.
+constexpr std::size_t kMaxUrlLength = 2048;
+
+struct Url {
+  bool is_https = false;
+  // Without the brackets of an IPv6 address.
+  std::string host;
+  int port = 0;
+  std::string path;
+};
+
+std::optional<Url> ParseUrl(const std::string& text) {
+  static const std::regex pattern(
+      R"((?:(https?)://)?)"                            // 1: scheme
+      R"((?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)))"  // 2: IPv6 address, 3: other host
+      R"((?::([0-9]+))?)"                              // 4: port
+      R"((/[!"$-~]*)?)");                              // 5: path, without a fragment
+  std::smatch parts;
+  if (text.size() > kMaxUrlLength || !std::regex_match(text, parts, pattern)) {
+    return std::nullopt;
+  }
+  Url url{.is_https = parts[1] == "https",
+          .host = parts[2].matched ? parts[2] : parts[3],
+          .port = 0,
+          .path = parts[5].matched ? parts[5].str() : kDefaultPath};
+  url.port = url.is_https ? kHttpsPort : kHttpPort;
+  if (parts[4].matched && (!absl::SimpleAtoi(parts[4].str(), &url.port) || url.port == 0 ||
+                           url.port > std::numeric_limits<std::uint16_t>::max())) {
+    return std::nullopt;
+  }
+  return url;
+}
+
+std::unique_ptr<httplib::ClientImpl> MakeClient(const Url& url) {
+  if (url.is_https) {
+    return std::make_unique<httplib::SSLClient>(url.host, url.port);
+  }
+  return std::make_unique<httplib::ClientImpl>(url.host, url.port);
+}
+
+const char* Describe(httplib::Error error) {
+  switch (error) {
+    case httplib::Error::Connection:
+      return "there is no such host, or nobody listens at its port";
+    case httplib::Error::SSLConnection:
+    case httplib::Error::SSLLoadingCerts:
+      return "no TLS connection comes about";
+    case httplib::Error::SSLServerVerification:
+      return "its TLS certificate is not trusted";
+    default:
+      return "what listens there is no HTTP server, or ended the connection early";
+  }
+}
+
+absl::Status Unavailable(const std::string& url, absl::string_view reason) {
+  return absl::UnavailableError(
+      absl::StrCat(url, " cannot be read: ", reason,
+                   "; expected an HTTP server: check that it runs, and the URL"));
+}
+
+absl::StatusOr<std::string> Get(const Url& url, const std::string& text,
+                                std::chrono::milliseconds timeout) {
+  const std::unique_ptr<httplib::ClientImpl> client = MakeClient(url);
+  client->set_connection_timeout(timeout);
+  client->set_read_timeout(timeout);
+  client->set_write_timeout(timeout);
+  const steady_clock::time_point deadline = steady_clock::now() + timeout;
+  const auto is_in_time = [deadline] { return steady_clock::now() < deadline; };
+  std::string page;
+  const httplib::Result result = client->Get(url.path, [&](const char* bytes, std::size_t count) {
+    page.append(bytes, count);
+    return is_in_time();
+  });
+  if (!result) {
+    return Unavailable(text, is_in_time()
+                                 ? Describe(result.error())
+                                 : absl::StrCat("no whole answer within ", timeout.count(), " ms"));
+  }
+  constexpr int kOk = 200;
+  constexpr int kNotFound = 404;
+  if (result->status == kOk) {
+    return page;
+  }
+  return absl::Status(
+      result->status == kNotFound ? absl::StatusCode::kNotFound : absl::StatusCode::kUnknown,
+      absl::StrCat(text, " answers with HTTP status ", result->status,
+                   "; expected 200: check the URL's host, port and path"));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> HttpGet(const std::string& url, std::chrono::milliseconds timeout) {
+  try {
+    const std::optional<Url> parsed = ParseUrl(url);
+    if (!parsed.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("\"", url,
+                       "\" is no URL of a page; expected http://HOST:PORT/PATH with a port of "
+                       "1..65535, such as http://localhost:9464/metrics"));
+    }
+    return Get(*parsed, url, timeout);
+  } catch (const std::exception& exception) {
+    return Unavailable(url, exception.what());
+  }
+}
+
+}  // namespace quantd::client

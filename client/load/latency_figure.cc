@@ -1,0 +1,48 @@
+#include "client/load/latency_figure.h"
+
+#include <string>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/time/time.h"
+
+namespace quantd::client {
+
+std::chrono::nanoseconds LatencyFigure::Of(const LatencyHistogram& histogram) const {
+  return quantile.has_value() ? histogram.Quantile(*quantile) : histogram.Mean();
+}
+
+std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name) {
+  if (name == "mean") {
+    return LatencyFigure{.quantile = std::nullopt};
+  }
+  if (name == "max") {
+    return LatencyFigure{.quantile = 1};
+  }
+  constexpr double kPercent = 100;
+  double percent = 0;
+  if (!name.starts_with('p') ||
+      !absl::SimpleAtod(absl::StrReplaceAll(std::string(name.substr(1)), {{"_", "."}}), &percent) ||
+      !(percent >= 0 && percent <= kPercent)) {
+    return std::nullopt;
+  }
+  return LatencyFigure{.quantile = percent / kPercent};
+}
+
+absl::StatusOr<LatencyTarget> ParseLatencyTarget(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  const auto figure = ParseLatencyFigure(text.substr(0, equals));
+  absl::Duration limit;
+  if (equals == std::string_view::npos || !figure.has_value() ||
+      !absl::ParseDuration(std::string(text.substr(equals + 1)), &limit) ||
+      limit <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", std::string(text),
+                     "\" is no latency target; expected FIGURE=DURATION, such as p99=5ms, with "
+                     "p50, p99.9, …, max or mean"));
+  }
+  return LatencyTarget{.figure = *figure, .limit = absl::ToChronoNanoseconds(limit)};
+}
+
+}  // namespace quantd::client

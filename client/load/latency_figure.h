@@ -1,0 +1,60 @@
+// The figures by which latencies are told.
+
+#ifndef QUANTD_CLIENT_LOAD_LATENCY_FIGURE_H_
+#define QUANTD_CLIENT_LOAD_LATENCY_FIGURE_H_
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "client/load/latency_histogram.h"
+
+namespace quantd::client {
+
+// A figure of a histogram: a percentile, the maximum or the mean.
+struct LatencyFigure {
+  // 0..1, where 1 is the maximum; nothing for the mean.
+  std::optional<double> quantile;
+
+  std::chrono::nanoseconds Of(const LatencyHistogram& histogram) const;
+};
+
+// Reads "p50", "p99.9" (or "p99_9"), "max" or "mean".
+std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name);
+
+struct NamedQuantile {
+  // "p99.9" for people, "p99_9" for machines.
+  std::string_view name;
+  std::string_view key;
+  double quantile;
+};
+
+// Those that every report has.
+inline constexpr std::array<NamedQuantile, 7> kReportedQuantiles = {{
+    {.name = "p50", .key = "p50", .quantile = 0.5},
+    {.name = "p90", .key = "p90", .quantile = 0.9},
+    {.name = "p95", .key = "p95", .quantile = 0.95},
+    {.name = "p99", .key = "p99", .quantile = 0.99},
+    {.name = "p99.9", .key = "p99_9", .quantile = 0.999},
+    {.name = "p99.99", .key = "p99_99", .quantile = 0.9999},
+    {.name = "max", .key = "max", .quantile = 1},
+}};
+
+// What latencies are wanted to keep to, such as "p99=5ms".
+struct LatencyTarget {
+  LatencyFigure figure;
+  std::chrono::nanoseconds limit;
+
+  bool IsKeptBy(const LatencyHistogram& histogram) const { return figure.Of(histogram) <= limit; }
+};
+
+// Reads FIGURE=DURATION.
+//
+// Errors: kInvalidArgument, saying what was expected.
+absl::StatusOr<LatencyTarget> ParseLatencyTarget(std::string_view text);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_LOAD_LATENCY_FIGURE_H_

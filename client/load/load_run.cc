@@ -1,0 +1,287 @@
+#include "client/load/load_run.h"
+
+#include <sys/prctl.h>
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <numeric>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "client/status.h"
+
+namespace quantd::client {
+namespace {
+
+using std::chrono::nanoseconds;
+
+constexpr std::chrono::milliseconds kWatchInterval{250};
+// How long calls that are under way may take when somebody stops the load.
+constexpr std::chrono::seconds kPatienceAfterStop{2};
+
+nanoseconds ProcessCpuTime() {
+  std::timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
+}
+
+// Has this thread's waits end when they should: Linux would allow itself 50 µs.
+void SharpenTimers() { prctl(PR_SET_TIMERSLACK, 1); }
+
+}  // namespace
+
+LoadRun::LoadRun(const LoadPlan& plan, const Workload& workload)
+    : plan_(plan),
+      workload_(workload),
+      places_(plan.concurrency),
+      random_(plan.seed),
+      free_places_(plan.concurrency) {
+  if (plan.rate.has_value()) {
+    arrivals_.emplace(plan.arrivals, *plan.rate, plan.seed);
+  }
+  // The first one is taken first.
+  std::iota(free_places_.rbegin(), free_places_.rend(), std::size_t{0});
+  result_.plan = plan;
+}
+
+LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds timeout,
+                        const std::stop_token& stop, const LoadTester::Watcher& watcher) {
+  calls_ = make_calls(*this);
+  const nanoseconds cpu_time = ProcessCpuTime();
+  begin_ = Clock::now();
+  last_begin_ = begin_;
+  last_end_ = begin_;
+  told_ = begin_;
+  {
+    const std::stop_callback stop_callback(stop, [this] { Stop(); });
+    const std::jthread dispatcher([this] { Dispatch(); });
+    AwaitEnd(timeout, watcher);
+  }
+  calls_.reset();
+  result_.client_cpu_time = ProcessCpuTime() - cpu_time;
+  result_.time = last_end_ - begin_;
+  result_.is_interrupted = is_interrupted_;
+  result_.sending_time = result_.time;
+  if (plan_.rate.has_value()) {
+    RecordUnsent();
+  }
+  return std::move(result_);
+}
+
+void LoadRun::Dispatch() {
+  SharpenTimers();
+  std::unique_lock lock(sending_mutex_);
+  while (!sending_ended_.has_value()) {
+    const Clock::time_point now = Clock::now();
+    if (free_places_.empty()) {
+      place_came_free_.wait(lock);
+    } else if (const std::optional<Call> call = TakeCall(now)) {
+      const std::size_t place = free_places_.back();
+      free_places_.pop_back();
+      lock.unlock();
+      Begin(place, *call);
+      lock.lock();
+    } else if (!sending_ended_.has_value()) {
+      place_came_free_.wait_until(lock, begin_ + arrivals_->next());
+    }
+  }
+}
+
+std::optional<LoadRun::Call> LoadRun::TakeCall(Clock::time_point now) {
+  if (!sending_ended_.has_value() && IsOver(now)) {
+    EndSending(now);
+  }
+  if (sending_ended_.has_value()) {
+    return std::nullopt;
+  }
+  Call call{.request = nullptr, .due = now, .is_in_time = !free_places_.empty()};
+  if (arrivals_.has_value()) {
+    call.due = begin_ + arrivals_->next();
+    if (call.due > now) {
+      return std::nullopt;
+    }
+    arrivals_->Advance();
+  }
+  call.request = &workload_.Pick(random_);
+  ++begun_;
+  last_begin_ = now;
+  return call;
+}
+
+// An open loop is over when its next call would be due after the end.
+bool LoadRun::IsOver(Clock::time_point now) const {
+  if (plan_.calls.has_value() && begun_ >= *plan_.calls) {
+    return true;
+  }
+  if (!plan_.duration.has_value()) {
+    return false;
+  }
+  return now - begin_ >= *plan_.duration ||
+         (arrivals_.has_value() && arrivals_->next() >= *plan_.duration);
+}
+
+void LoadRun::EndSending(Clock::time_point now) {
+  sending_ended_ = now;
+  place_came_free_.notify_all();
+  sending_or_calls_ended_.notify_all();
+}
+
+void LoadRun::Begin(std::size_t place, const Call& call) {
+  places_[place] = call;
+  calls_->Start(place, *call.request);
+}
+
+void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {
+  const Call& ended = places_[place];
+  absl::Status status = ToAbslStatus(end.status);
+  if (status.ok()) {
+    status = Verify(ended, end);
+  }
+  Record(ended, end, status);
+  std::optional<Call> next;
+  {
+    const std::lock_guard lock(sending_mutex_);
+    next = TakeCall(Clock::now());
+    if (!next.has_value()) {
+      free_places_.push_back(place);
+      if (free_places_.size() == 1) {
+        place_came_free_.notify_all();
+      }
+      if (free_places_.size() == places_.size()) {
+        sending_or_calls_ended_.notify_all();
+      }
+    }
+  }
+  if (next.has_value()) {
+    Begin(place, *next);
+  }
+}
+
+// Of n answers, n times the share, rounded down, have been compared.
+absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
+  if (plan_.verified_share <= 0) {
+    return absl::OkStatus();
+  }
+  const auto number = static_cast<double>(answers_.fetch_add(1));
+  if (std::floor(number * plan_.verified_share) ==
+      std::floor((number + 1) * plan_.verified_share)) {
+    return absl::OkStatus();
+  }
+  const absl::Status status = call.request->Check(end.answer);
+  const std::lock_guard lock(result_mutex_);
+  ++result_.verified;
+  if (!status.ok()) {
+    result_.messages.try_emplace(kWrongAnswer, status.message());
+  }
+  return status;
+}
+
+void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status& status) {
+  const nanoseconds latency = end.ended - call.due;
+  const nanoseconds since_begin = end.ended - begin_;
+  const std::lock_guard lock(result_mutex_);
+  last_end_ = std::max(last_end_, end.ended);
+  ++result_.calls;
+  if (plan_.rate.has_value()) {
+    result_.late += call.is_in_time ? 0 : 1;
+    if (call.is_in_time) {
+      result_.client_delay.Add(end.sent - call.due);
+    }
+  }
+  if (status.ok()) {
+    ++result_.status_codes["OK"];
+    result_.elements += call.request->element_count();
+    result_.tensor_bytes += call.request->tensor_bytes();
+    result_.latency.Add(latency);
+    result_.service_time.Add(end.ended - end.sent);
+    result_.timeline.AddCall(since_begin, latency);
+    return;
+  }
+  ++result_.errors;
+  result_.timeline.AddError(since_begin);
+  const std::string code = end.status.ok() ? kWrongAnswer : absl::StatusCodeToString(status.code());
+  ++result_.status_codes[code];
+  result_.messages.try_emplace(code, status.message());
+  if (absl::IsDeadlineExceeded(status)) {
+    result_.latency.Add(latency);
+  }
+}
+
+// What was due before sending ended, but was not sent.
+void LoadRun::RecordUnsent() {
+  const Clock::time_point ended = *sending_ended_;
+  const nanoseconds planned = plan_.duration.value_or(nanoseconds::max());
+  const nanoseconds until =
+      is_interrupted_ ? std::min<nanoseconds>(ended - begin_, planned) : planned;
+  const bool counts_calls = plan_.calls.has_value() && begun_ >= *plan_.calls;
+  result_.due = begun_;
+  while (!counts_calls && arrivals_->next() < until) {
+    result_.latency.Add(std::max<nanoseconds>(ended - begin_ - arrivals_->next(), nanoseconds(0)));
+    ++result_.due;
+    ++result_.unsent;
+    arrivals_->Advance();
+  }
+  result_.scheduled_time = counts_calls ? std::min(arrivals_->next(), planned) : until;
+  result_.sending_time = std::max<nanoseconds>(ended - begin_, result_.scheduled_time);
+}
+
+void LoadRun::Stop() {
+  const std::lock_guard lock(sending_mutex_);
+  if (!sending_ended_.has_value()) {
+    is_interrupted_ = true;
+    EndSending(Clock::now());
+  }
+}
+
+void LoadRun::AwaitEnd(std::chrono::milliseconds timeout, const LoadTester::Watcher& watcher) {
+  std::unique_lock lock(sending_mutex_);
+  bool is_cancelled = false;
+  const auto all_ended = [this] {
+    return sending_ended_.has_value() && free_places_.size() == places_.size();
+  };
+  while (!sending_or_calls_ended_.wait_for(lock, kWatchInterval, all_ended)) {
+    const Clock::time_point now = Clock::now();
+    const bool is_stuck = IsStuck(now, timeout);
+    // Where no call ends, none notices that the time is over.
+    if (!sending_ended_.has_value() && (is_stuck || IsOver(now))) {
+      EndSending(now);
+    }
+    const bool is_out_of_patience = is_interrupted_ && now - *sending_ended_ > kPatienceAfterStop;
+    if (!is_cancelled && (is_stuck || is_out_of_patience)) {
+      is_cancelled = true;
+      calls_->Cancel();
+    }
+    lock.unlock();
+    Tell(watcher);
+    lock.lock();
+  }
+}
+
+bool LoadRun::IsStuck(Clock::time_point now, std::chrono::milliseconds timeout) {
+  const std::lock_guard lock(result_mutex_);
+  return free_places_.size() < places_.size() && now - std::max(last_begin_, last_end_) > timeout;
+}
+
+void LoadRun::Tell(const LoadTester::Watcher& watcher) {
+  if (watcher == nullptr) {
+    return;
+  }
+  LoadProgress progress;
+  {
+    const std::lock_guard lock(result_mutex_);
+    const Clock::time_point now = Clock::now();
+    const std::chrono::duration<double> since_told = now - std::exchange(told_, now);
+    const std::uint64_t new_calls = result_.calls - std::exchange(told_calls_, result_.calls);
+    progress = {.elapsed = now - begin_,
+                .calls = result_.calls,
+                .errors = result_.errors,
+                .calls_per_second = static_cast<double>(new_calls) / since_told.count(),
+                .p99 = result_.latency.Quantile(0.99)};
+  }
+  watcher(progress);
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,50 @@
+#include "client/load/load_tester.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "client/channel.h"
+#include "client/load/calls.h"
+#include "client/load/load_run.h"
+
+namespace quantd::client {
+
+LoadTester::LoadTester(Token /*token*/, const LoadTesterOptions& options, Workload workload,
+                       std::vector<std::shared_ptr<grpc::Channel>> channels)
+    : options_(options), workload_(std::move(workload)), channels_(std::move(channels)) {}
+
+absl::StatusOr<std::unique_ptr<LoadTester>> LoadTester::Connect(const LoadTesterOptions& options,
+                                                                Workload workload) {
+  std::vector<std::shared_ptr<grpc::Channel>> channels(options.connections);
+  for (std::shared_ptr<grpc::Channel>& channel : channels) {
+    channel = CreateChannel(options.address, ChannelKind::kOwnConnection);
+    channel->GetState(/*try_to_connect=*/true);
+  }
+  const auto deadline = std::chrono::system_clock::now() + options.timeout;
+  for (std::size_t index = 0; index < channels.size(); ++index) {
+    if (!channels[index]->WaitForConnected(deadline)) {
+      return absl::UnavailableError(absl::StrCat(
+          index, " of ", channels.size(), " connections to ", options.address,
+          " came about within ", options.timeout.count(),
+          " ms: check the address, that quantd runs, and that it may open as many files"));
+    }
+  }
+  return std::make_unique<LoadTester>(Token(), options, std::move(workload), std::move(channels));
+}
+
+LoadResult LoadTester::Run(const LoadPlan& plan, const std::stop_token& stop,
+                           const Watcher& watcher) {
+  const std::string method = absl::StrCat("/quantd.v1.QuantizationService/",
+                                          MethodName(workload_.operation(), workload_.transfer()));
+  const auto make_calls = [&](Calls::Listener& listener) {
+    const CallsOptions options{.channels = channels_,
+                               .places = plan.concurrency,
+                               .method = method,
+                               .timeout = options_.timeout};
+    return workload_.transfer() == Transfer::kStream ? MakeStreamCalls(options, listener)
+                                                     : MakeUnaryCalls(options, listener);
+  };
+  return LoadRun(plan, workload_).Run(make_calls, options_.timeout, stop, watcher);
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,118 @@
+#include "client/load/rate_search.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <ranges>
+#include <span>
+#include <utility>
+
+namespace quantd::client {
+namespace {
+
+constexpr std::size_t kStableWindows = 3;
+constexpr std::size_t kMaxWindows = 10;
+constexpr double kStableWithin = 0.1;
+constexpr std::size_t kHopelessWindows = 2;
+constexpr double kPrecision = 0.02;
+// Below this share of what a closed loop reaches, no rate is looked for.
+constexpr double kLeastShare = 1e-3;
+// Upwards, steps are as large.
+constexpr double kGrowth = 1.5;
+
+// Whether the largest is within kStableWithin of the least.
+template <typename Figure>
+bool Agree(std::span<const LoadResult> windows, const Figure& figure) {
+  const auto figures = windows | std::views::transform(figure);
+  const auto [least, largest] = std::ranges::minmax(figures);
+  return static_cast<double>(largest) <= (1 + kStableWithin) * static_cast<double>(least);
+}
+
+bool IsInterrupted(std::span<const LoadResult> windows) { return windows.back().is_interrupted; }
+
+class RateSearch {
+ public:
+  RateSearch(const MeasureWindow& measure, const LatencyTarget& target)
+      : measure_(measure), target_(target) {}
+
+  RateSearchResult Run() && {
+    const LoadResult closed_loop = measure_(std::nullopt);
+    const double reached = closed_loop.CallsPerSecond();
+    if (closed_loop.is_interrupted || reached <= 0) {
+      return std::move(found_);
+    }
+    double too_high = reached;
+    while (Try(too_high)) {
+      highest_ = too_high;
+      too_high *= kGrowth;
+    }
+    while (!is_interrupted_ && too_high - highest_ > kPrecision * too_high &&
+           too_high > kLeastShare * reached) {
+      const double middle = (highest_ + too_high) / 2;
+      (Try(middle) ? highest_ : too_high) = middle;
+    }
+    return std::move(found_);
+  }
+
+ private:
+  // Measures a rate, and tells whether it holds.
+  bool Try(double rate) {
+    std::vector<LoadResult> windows;
+    bool is_stable = false;
+    do {
+      windows.push_back(measure_(rate));
+      is_stable = IsStable(windows);
+    } while (!is_stable && windows.size() < kMaxWindows && !IsHopeless(windows) &&
+             !IsInterrupted(windows));
+    is_interrupted_ = IsInterrupted(windows);
+    if (is_interrupted_) {
+      return false;
+    }
+    const auto last = std::span(windows).last(std::min(windows.size(), kStableWindows));
+    RateTrial trial{.result = last.front(), .is_stable = is_stable, .holds = false};
+    for (const LoadResult& window : last.subspan(1)) {
+      trial.result.Append(window);
+    }
+    trial.holds = Holds(trial.result);
+    if (trial.holds) {
+      found_.best = found_.trials.size();
+    }
+    found_.trials.push_back(std::move(trial));
+    return found_.trials.back().holds;
+  }
+
+  bool IsStable(std::span<const LoadResult> windows) const {
+    if (windows.size() < kStableWindows) {
+      return false;
+    }
+    const auto last = windows.last(kStableWindows);
+    return Agree(last, [](const LoadResult& window) { return window.CallsPerSecond(); }) &&
+           Agree(last, [this](const LoadResult& window) {
+             return target_.figure.Of(window.latency).count();
+           });
+  }
+
+  bool IsHopeless(std::span<const LoadResult> windows) const {
+    return windows.size() >= kHopelessWindows &&
+           std::ranges::all_of(windows.last(kHopelessWindows), [this](const LoadResult& window) {
+             return window.IsSaturated() || target_.figure.Of(window.latency) > 2 * target_.limit;
+           });
+  }
+
+  bool Holds(const LoadResult& result) const {
+    return result.errors == 0 && !result.IsSaturated() && target_.IsKeptBy(result.latency);
+  }
+
+  const MeasureWindow& measure_;
+  const LatencyTarget& target_;
+  RateSearchResult found_;
+  double highest_ = 0;
+  bool is_interrupted_ = false;
+};
+
+}  // namespace
+
+RateSearchResult FindMaxRate(const MeasureWindow& measure, const LatencyTarget& target) {
+  return RateSearch(measure, target).Run();
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,275 @@
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "client/load/calls.h"
+
+namespace quantd::client {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A call in a stream: its request and, once it was handed to gRPC, when.
+struct StreamedCall {
+  std::size_t place;
+  const Request* request;
+  Clock::time_point sent;
+};
+
+// One stream. Requests are written one after another, and answered in their
+// order. gRPC's threads run the reactions, reading and writing at the same time.
+class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
+ public:
+  // Told when the stream has ended, with its calls that were not answered.
+  using OnEnd = std::function<void(const RequestStream&, const grpc::Status&,
+                                   const std::deque<StreamedCall>&)>;
+
+  RequestStream(Calls::Listener& listener, OnEnd on_end)
+      : listener_(listener), on_end_(std::move(on_end)) {}
+
+  // Opens the stream, with a first call. `self` is this stream, which keeps
+  // itself until it has ended.
+  void Open(grpc::GenericStub& stub, const std::string& method, std::shared_ptr<RequestStream> self,
+            std::size_t place, const Request& request) {
+    self_ = std::move(self);
+    stub.PrepareBidiStreamingCall(&context_, method, {}, this);
+    // Requests come from threads that gRPC does not know of.
+    AddHold();
+    StartRead(&answer_);
+    Add(place, request);
+    StartCall();
+  }
+
+  // Returns false where the stream takes no more calls: it is about to end.
+  bool Add(std::size_t place, const Request& request) {
+    const std::lock_guard lock(mutex_);
+    if (is_closing_) {
+      return false;
+    }
+    waiting_.push_back({.place = place, .request = &request, .sent = {}});
+    Proceed();
+    return true;
+  }
+
+  // No more requests will come.
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    is_closing_ = true;
+    Proceed();
+  }
+
+  void Cancel() { context_.TryCancel(); }
+
+ private:
+  void OnWriteDone(bool ok) override {
+    const std::lock_guard lock(mutex_);
+    is_writing_ = false;
+    is_broken_ = is_broken_ || !ok;
+    Proceed();
+  }
+
+  void OnReadDone(bool ok) override {
+    const Clock::time_point now = Clock::now();
+    std::optional<StreamedCall> call;
+    {
+      const std::lock_guard lock(mutex_);
+      if (ok && !sent_.empty()) {
+        call = sent_.front();
+        sent_.pop_front();
+      } else {
+        // It has ended, or answers what was never asked: OnDone() will tell.
+        is_broken_ = true;
+        Proceed();
+      }
+    }
+    if (!call.has_value()) {
+      context_.TryCancel();
+      return;
+    }
+    grpc::ByteBuffer answer;
+    answer.Swap(&answer_);
+    StartRead(&answer_);
+    listener_.CallEnded(
+        call->place,
+        {.sent = call->sent, .ended = now, .status = grpc::Status::OK, .answer = answer});
+  }
+
+  void OnDone(const grpc::Status& status) override {
+    const std::shared_ptr<RequestStream> keep = std::move(self_);
+    std::deque<StreamedCall> unanswered;
+    {
+      const std::lock_guard lock(mutex_);
+      unanswered = std::move(sent_);
+      const Clock::time_point now = Clock::now();
+      for (StreamedCall& call : waiting_) {
+        call.sent = now;
+        unanswered.push_back(call);
+      }
+      waiting_.clear();
+    }
+    on_end_(*this, status, unanswered);
+  }
+
+  // Does what can be done next. gRPC reacts to it by other threads only, so that
+  // the lock may be held.
+  void Proceed() {
+    is_closing_ = is_closing_ || is_broken_;
+    if (is_writing_ || is_released_) {
+      return;
+    }
+    if (!is_broken_ && !waiting_.empty()) {
+      is_writing_ = true;
+      StreamedCall call = waiting_.front();
+      waiting_.pop_front();
+      call.sent = Clock::now();
+      sent_.push_back(call);
+      StartWrite(&call.request->bytes());
+    } else if (is_closing_) {
+      is_released_ = true;
+      if (!is_broken_) {
+        StartWritesDone();
+      }
+      RemoveHold();
+    }
+  }
+
+  Calls::Listener& listener_;
+  const OnEnd on_end_;
+  std::shared_ptr<RequestStream> self_;
+  grpc::ClientContext context_;
+  // Belongs to the read that is under way.
+  grpc::ByteBuffer answer_;
+
+  std::mutex mutex_;
+  std::deque<StreamedCall> waiting_;
+  std::deque<StreamedCall> sent_;
+  bool is_writing_ = false;
+  // Nothing can be written any more.
+  bool is_broken_ = false;
+  // Takes no more calls.
+  bool is_closing_ = false;
+  // Nothing is written any more, and gRPC knows.
+  bool is_released_ = false;
+};
+
+// A channel's stream, and after it the next one.
+class Lane {
+ public:
+  Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
+       Calls::Listener& listener)
+      : method_(options.method), timeout_(options.timeout), listener_(listener), stub_(channel) {}
+
+  // All calls have ended; the stream has not.
+  ~Lane() {
+    std::unique_lock lock(mutex_);
+    for (const std::shared_ptr<RequestStream>& stream : streams_) {
+      stream->Close();
+    }
+    if (!ended_.wait_for(lock, timeout_, [this] { return streams_.empty(); })) {
+      CancelStreams();
+      ended_.wait(lock, [this] { return streams_.empty(); });
+    }
+  }
+
+  Lane(const Lane&) = delete;
+  Lane& operator=(const Lane&) = delete;
+
+  void Start(std::size_t place, const Request& request) {
+    const std::lock_guard lock(mutex_);
+    if (streams_.empty() || !streams_.back()->Add(place, request)) {
+      Open(place, request);
+    }
+  }
+
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    is_cancelled_ = true;
+    CancelStreams();
+  }
+
+ private:
+  // Opens a stream for a first call.
+  void Open(std::size_t place, const Request& request) {
+    const auto stream = std::make_shared<RequestStream>(
+        listener_, [this](const RequestStream& ended, const grpc::Status& status,
+                          const std::deque<StreamedCall>& calls) { Ended(ended, status, calls); });
+    streams_.push_back(stream);
+    stream->Open(stub_, method_, stream, place, request);
+    if (is_cancelled_) {
+      stream->Cancel();
+    }
+  }
+
+  void CancelStreams() {
+    for (const std::shared_ptr<RequestStream>& stream : streams_) {
+      stream->Cancel();
+    }
+  }
+
+  void Ended(const RequestStream& stream, const grpc::Status& status,
+             const std::deque<StreamedCall>& calls) {
+    const Clock::time_point now = Clock::now();
+    // A server that ends a stream without an error has still not answered these.
+    const grpc::Status reason =
+        status.ok() ? grpc::Status(grpc::StatusCode::ABORTED,
+                                   "the server ended the stream without an answer to this message")
+                    : status;
+    const grpc::ByteBuffer no_answer;
+    for (const StreamedCall& call : calls) {
+      listener_.CallEnded(call.place,
+                          {.sent = call.sent, .ended = now, .status = reason, .answer = no_answer});
+    }
+    const std::lock_guard lock(mutex_);
+    std::erase_if(streams_, [&](const auto& other) { return other.get() == &stream; });
+    ended_.notify_all();
+  }
+
+  const std::string method_;
+  const std::chrono::milliseconds timeout_;
+  Calls::Listener& listener_;
+  grpc::GenericStub stub_;
+
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  // The last one takes calls; those before it are about to end.
+  std::vector<std::shared_ptr<RequestStream>> streams_;
+  bool is_cancelled_ = false;
+};
+
+class StreamCalls final : public Calls {
+ public:
+  StreamCalls(const CallsOptions& options, Listener& listener) {
+    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+      lanes_.push_back(std::make_unique<Lane>(channel, options, listener));
+    }
+  }
+
+  void Start(std::size_t place, const Request& request) override {
+    lanes_[place % lanes_.size()]->Start(place, request);
+  }
+
+  void Cancel() override {
+    for (const std::unique_ptr<Lane>& lane : lanes_) {
+      lane->Cancel();
+    }
+  }
+
+ private:
+  std::vector<std::unique_ptr<Lane>> lanes_;
+};
+
+}  // namespace
+
+std::unique_ptr<Calls> MakeStreamCalls(const CallsOptions& options, Calls::Listener& listener) {
+  return std::make_unique<StreamCalls>(options, listener);
+}
+
+}  // namespace quantd::client

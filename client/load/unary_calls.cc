@@ -1,0 +1,83 @@
+#include <grpcpp/client_context.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "client/load/calls.h"
+
+namespace quantd::client {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+class UnaryCalls final : public Calls {
+ public:
+  UnaryCalls(const CallsOptions& options, Listener& listener)
+      : method_(options.method),
+        timeout_(options.timeout),
+        listener_(listener),
+        places_(options.places) {
+    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+      stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
+    }
+  }
+
+  void Start(std::size_t number, const Request& request) override {
+    Place& place = places_[number];
+    {
+      const std::lock_guard lock(place.mutex);
+      place.context.emplace();
+      if (place.is_cancelled) {
+        place.context->TryCancel();
+      }
+    }
+    place.context->set_deadline(std::chrono::system_clock::now() + timeout_);
+    place.answer.Clear();
+    place.sent = Clock::now();
+    stubs_[number % stubs_.size()]->UnaryCall(
+        &*place.context, method_, {}, &request.bytes(), &place.answer,
+        [this, number, &place](const grpc::Status& status) {
+          listener_.CallEnded(number, {.sent = place.sent,
+                                       .ended = Clock::now(),
+                                       .status = status,
+                                       .answer = place.answer});
+        });
+  }
+
+  void Cancel() override {
+    for (Place& place : places_) {
+      const std::lock_guard lock(place.mutex);
+      place.is_cancelled = true;
+      if (place.context.has_value()) {
+        place.context->TryCancel();
+      }
+    }
+  }
+
+ private:
+  struct Place {
+    // Of the context's coming and going, for Cancel() alone.
+    std::mutex mutex;
+    std::optional<grpc::ClientContext> context;
+    bool is_cancelled = false;
+    grpc::ByteBuffer answer;
+    Clock::time_point sent;
+  };
+
+  const std::string method_;
+  const std::chrono::milliseconds timeout_;
+  Listener& listener_;
+  std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
+  // Never grows: calls refer to their places.
+  std::vector<Place> places_;
+};
+
+}  // namespace
+
+std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener) {
+  return std::make_unique<UnaryCalls>(options, listener);
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,521 @@
+#include "client/quantctl/bench_options.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "absl/time/time.h"
+#include "client/load/format.h"
+#include "client/load/request.h"
+#include "client/npy.h"
+
+namespace quantd::client {
+namespace {
+
+constexpr std::size_t kClosedLoopConcurrency = 8;
+constexpr std::size_t kOpenLoopConcurrency = 128;
+constexpr std::size_t kMaxConcurrency = 65536;
+constexpr std::size_t kMaxConnections = 4096;
+constexpr double kMaxRate = 1e7;
+constexpr std::size_t kMaxSteps = 1000;
+// Protobuf's messages end at 2 GiB, and a gradient's has two tensors.
+constexpr std::size_t kMaxTensorBytes = std::size_t{1} << 29U;
+
+constexpr std::chrono::seconds kDuration{10};
+constexpr std::chrono::seconds kSweepStepDuration{3};
+constexpr std::chrono::seconds kSearchWindow{1};
+
+// Of normally distributed values, three in a thousand lie outside.
+constexpr float kRangeEnd = 3;
+constexpr std::uint64_t kTensorSeed = 1;
+
+struct MethodChoice {
+  std::string_view name;
+  Operation operation;
+  Transfer transfer;
+};
+constexpr std::array<MethodChoice, 4> kMethods = {{
+    {"fake-quantize", Operation::kFakeQuantize, Transfer::kUnary},
+    {"gradient", Operation::kFakeQuantizeGradient, Transfer::kUnary},
+    {"stream-fake-quantize", Operation::kFakeQuantize, Transfer::kStream},
+    {"stream-gradient", Operation::kFakeQuantizeGradient, Transfer::kStream},
+}};
+
+[[noreturn]] void Refuse(const std::string& what, const std::string& expected) {
+  throw CLI::ValidationError(absl::StrCat(what, "; expected ", expected));
+}
+
+// Reading values. Each refuses what it cannot read, with an example.
+
+template <typename Number>
+Number ReadNumber(const std::string& option, std::string_view text, Number least, Number most) {
+  double value = 0;
+  if (!absl::SimpleAtod(std::string(text), &value) || !(value >= static_cast<double>(least)) ||
+      !(value <= static_cast<double>(most)) ||
+      (std::is_integral_v<Number> && value != std::floor(value))) {
+    Refuse(absl::StrCat(option, ": \"", std::string(text), "\" is out of place"),
+           absl::StrCat(std::is_integral_v<Number> ? "a whole number" : "a number", " from ", least,
+                        " to ", most));
+  }
+  return static_cast<Number>(value);
+}
+
+std::chrono::nanoseconds ReadDuration(const std::string& option, const std::string& text) {
+  absl::Duration duration;
+  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
+      duration > absl::Hours(24 * 365)) {
+    Refuse(absl::StrCat(option, ": \"", text, "\" is no duration"),
+           "a number with its unit, such as 500ms, 10s or 2m");
+  }
+  return absl::ToChronoNanoseconds(duration);
+}
+
+std::size_t ReadBytes(const std::string& option, const std::string& text) {
+  std::string bytes = text;
+  const std::string problem = CLI::AsSizeValue(/*kb_is_1000=*/true)(bytes);
+  std::size_t size = 0;
+  if (!problem.empty() || !absl::SimpleAtoi(bytes, &size) || size == 0 ||
+      size % sizeof(float) != 0 || size > kMaxTensorBytes) {
+    Refuse(absl::StrCat(option, ": \"", text, "\" is no size of a tensor"),
+           absl::StrCat("a multiple of 4 bytes, such as 4KiB or 1MiB, up to ",
+                        FormatBytes(kMaxTensorBytes)));
+  }
+  return size;
+}
+
+// Nothing is all.
+double ReadShare(const std::string& text) {
+  if (text.empty()) {
+    return 1;
+  }
+  constexpr double kPercent = 100;
+  const bool is_percent = text.back() == '%';
+  double share = 0;
+  if (!absl::SimpleAtod(text.substr(0, text.size() - (is_percent ? 1 : 0)), &share) ||
+      !((share /= is_percent ? kPercent : 1) >= 0 && share <= 1)) {
+    Refuse(absl::StrCat("--verify: \"", text, "\" is no share"), "0 to 1, or 0% to 100%");
+  }
+  return share;
+}
+
+std::vector<std::int64_t> ReadShape(const std::string& text) {
+  std::vector<std::int64_t> shape;
+  std::size_t bytes = sizeof(float);
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    std::int64_t dimension = 0;
+    if (!absl::SimpleAtoi(part, &dimension) || dimension < 0) {
+      Refuse(absl::StrCat("--shape: \"", text, "\" is no shape"),
+             "dimensions separated by commas, such as 64,32");
+    }
+    if (static_cast<std::size_t>(dimension) > kMaxTensorBytes ||
+        (bytes *= static_cast<std::size_t>(dimension)) > kMaxTensorBytes) {
+      Refuse(absl::StrCat("--shape: ", text, " is too large"),
+             absl::StrCat("a tensor of at most ", FormatBytes(kMaxTensorBytes)));
+    }
+    shape.push_back(dimension);
+  }
+  return shape;
+}
+
+std::vector<MixPart> ReadMix(const std::string& text) {
+  std::vector<MixPart> mix;
+  for (const absl::string_view part : absl::StrSplit(text, ',')) {
+    const std::vector<std::string> fields = absl::StrSplit(part, absl::MaxSplits(':', 1));
+    double weight = 0;
+    if (fields.size() != 2 || !absl::SimpleAtod(fields.front(), &weight) || !(weight > 0) ||
+        !std::isfinite(weight)) {
+      Refuse(absl::StrCat("--mix: \"", part, "\" is no part of a mix"),
+             "WEIGHT:SIZE, such as --mix 90:4KiB,9:1MiB,1:64MiB");
+    }
+    mix.push_back({.weight = weight, .bytes = ReadBytes("--mix", fields.back())});
+  }
+  return mix;
+}
+
+struct Steps {
+  std::string first;
+  std::string last;
+  std::optional<std::string> step;
+};
+
+Steps ReadSteps(const std::string& option, const std::string& text, const std::string& example) {
+  const std::vector<std::string> ends =
+      absl::StrSplit(text, absl::MaxSplits(absl::string_view(".."), 1));
+  if (ends.size() != 2) {
+    Refuse(absl::StrCat(option, ": \"", text, "\" is no sweep"), example);
+  }
+  const std::vector<std::string> last = absl::StrSplit(ends.back(), absl::MaxSplits(':', 1));
+  return {.first = ends.front(),
+          .last = last.front(),
+          .step = last.size() == 2 ? std::optional(last.back()) : std::nullopt};
+}
+
+template <typename Number, typename Next>
+std::vector<Number> Walk(const std::string& option, Number first, Number last, const Next& next) {
+  std::vector<Number> steps;
+  for (Number value = first; value <= last; value = next(value)) {
+    if (steps.size() == kMaxSteps) {
+      Refuse(absl::StrCat(option, " has over ", kMaxSteps, " steps"), "a larger STEP");
+    }
+    steps.push_back(value);
+  }
+  if (steps.empty()) {
+    Refuse(absl::StrCat(option, " ends before it begins"), "A..B with A at most B");
+  }
+  return steps;
+}
+
+std::vector<double> ReadRates(const std::string& text) {
+  const std::string option = "--sweep-rate";
+  const Steps steps =
+      ReadSteps(option, text, "A..B:STEP in calls a second, such as 1000..10000:1000");
+  if (!steps.step.has_value()) {
+    Refuse("--sweep-rate has no step", "A..B:STEP, such as 1000..10000:1000");
+  }
+  const double least = std::numeric_limits<double>::min();
+  const double step = ReadNumber(option, *steps.step, least, kMaxRate);
+  const double last = ReadNumber(option, steps.last, least, kMaxRate);
+  return Walk(option, ReadNumber(option, steps.first, least, kMaxRate), last,
+              [=](double rate) { return rate + step; });
+}
+
+std::vector<std::size_t> ReadConcurrencies(const std::string& text) {
+  const std::string option = "--sweep-concurrency";
+  const Steps steps = ReadSteps(option, text, "A..B, which doubles, or A..B:STEP, such as 1..64");
+  const std::size_t least = 1;
+  const std::size_t step =
+      steps.step.has_value() ? ReadNumber(option, *steps.step, least, kMaxConcurrency) : 0;
+  const std::size_t last = ReadNumber(option, steps.last, least, kMaxConcurrency);
+  return Walk(option, ReadNumber(option, steps.first, least, kMaxConcurrency), last,
+              [=](std::size_t value) { return step > 0 ? value + step : 2 * value; });
+}
+
+// Adding options.
+
+// An option whose text `read` turns into a value; it may refuse it.
+template <typename Read>
+CLI::Option* AddOption(CLI::App& command, const std::string& name, const std::string& type,
+                       const std::string& description, Read read) {
+  return command.add_option_function<std::string>(name, std::move(read), description)
+      ->type_name(type);
+}
+
+void AddContentOptions(CLI::App& command, BenchOptions* options) {
+  std::vector<std::string> names;
+  for (const MethodChoice& method : kMethods) {
+    names.emplace_back(method.name);
+  }
+  AddOption(command, "--method", "NAME",
+            absl::StrCat("What is called: ", absl::StrJoin(names, ", ")),
+            [options](const std::string& name) {
+              const auto* method = std::ranges::find(kMethods, name, &MethodChoice::name);
+              options->operation = method->operation;
+              options->transfer = method->transfer;
+            })
+      ->check(CLI::IsMember(names).description(""))
+      ->default_str(names.front());
+  AddOption(command, "--shape", "N,…", "Dimensions of the tensors, of random values",
+            [options](const std::string& text) { options->shape = ReadShape(text); })
+      ->default_str(absl::StrJoin(options->shape, ","));
+  AddOption(command, "--mix", "WEIGHT:SIZE,…",
+            "Tensors of several sizes, each as often as its weight says: 90:4KiB,9:1MiB,1:64MiB",
+            [options](const std::string& text) { options->mix = ReadMix(text); });
+  command.add_option("--input", options->input, ".npy file, float32: the tensor to send")
+      ->type_name("FILE");
+  command.add_option("--type", "Element type of the tensors: float32, which is all that there is")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember(std::vector<std::string>{"float32"}).description(""));
+  AddRangeOptions(command, &options->range);
+  AddSpecOptions(command, &options->spec);
+  AddNumericsOption(command, &options->spec);
+}
+
+void AddLoadOptions(CLI::App& command, BenchOptions* options) {
+  AddOption(command, "--rate", "R",
+            "Open loop: R calls a second are due, whatever becomes of those before, and latencies "
+            "count from then. Default: a closed loop, where each answer starts the next call",
+            [options](const std::string& text) {
+              options->rate =
+                  ReadNumber("--rate", text, std::numeric_limits<double>::min(), kMaxRate);
+            });
+  AddOption(command, "--arrivals", "KIND", "When calls are due in an open loop: constant, poisson",
+            [options](const std::string& name) {
+              options->arrivals =
+                  name == "poisson" ? ArrivalProcess::kPoisson : ArrivalProcess::kConstant;
+            })
+      ->check(CLI::IsMember(std::vector<std::string>{"constant", "poisson"}).description(""))
+      ->default_str("constant");
+  AddOption(
+      command, "--concurrency", "N",
+      absl::StrCat("Calls under way: always in a closed loop (default ", kClosedLoopConcurrency,
+                   "), at most in an open one (default ", kOpenLoopConcurrency, ")"),
+      [options](const std::string& text) {
+        options->concurrency = ReadNumber<std::size_t>("--concurrency", text, 1, kMaxConcurrency);
+      });
+  AddOption(command, "--connections", "N",
+            "Connections, each with an equal share of the calls; for stream methods, streams",
+            [options](const std::string& text) {
+              options->connections =
+                  ReadNumber<std::size_t>("--connections", text, 1, kMaxConnections);
+            })
+      ->default_str("1");
+  AddOption(command, "--duration", "TIME",
+            "How long to send: in all (default 10s), at each step of a sweep (3s), or in each "
+            "window of a search (1s)",
+            [options](const std::string& text) {
+              options->duration = ReadDuration("--duration", text);
+              if (options->duration->count() == 0) {
+                Refuse("--duration is 0", "a time above 0, such as 10s");
+              }
+            });
+  AddOption(command, "--requests", "N",
+            "How many calls to make; with --duration, whichever is reached first",
+            [options](const std::string& text) {
+              constexpr std::uint64_t kMaxRequests = 1'000'000'000'000;
+              options->requests = ReadNumber<std::uint64_t>("--requests", text, 1, kMaxRequests);
+            });
+  AddOption(
+      command, "--warmup", "TIME", "How long the same load runs before, without being counted",
+      [options](const std::string& text) { options->warmup = ReadDuration("--warmup", text); })
+      ->default_str("1s");
+  command.add_option("--seed", options->seed, "Of random arrivals and mixes")
+      ->type_name("N")
+      ->capture_default_str();
+}
+
+void AddSeriesOptions(CLI::App& command, BenchOptions* options) {
+  AddOption(command, "--sweep-rate", "A..B:STEP", "Runs an open loop at one rate after another",
+            [options](const std::string& text) { options->sweep_rates = ReadRates(text); });
+  AddOption(command, "--sweep-concurrency", "A..B[:STEP]",
+            "Runs a closed loop with more and more calls under way: doubled, or by STEP",
+            [options](const std::string& text) {
+              options->sweep_concurrencies = ReadConcurrencies(text);
+            });
+  command.add_flag("--find-max-rate", options->find_max_rate,
+                   "Looks for the highest rate at which --latency-target is kept");
+  AddOption(command, "--latency-target", "FIGURE=TIME",
+            "What --find-max-rate has to keep to, such as p99=5ms",
+            [options](const std::string& text) {
+              absl::StatusOr<LatencyTarget> target = ParseLatencyTarget(text);
+              if (!target.ok()) {
+                throw CLI::ValidationError(std::string(target.status().message()));
+              }
+              options->latency_target = *target;
+              options->latency_target_text = text;
+            });
+}
+
+void AddReportOptions(CLI::App& command, BenchOptions* options) {
+  AddOption(command, "--verify", "[SHARE]",
+            "Compares every answer with the reference computed here, or a share: --verify=5%",
+            [options](const std::string& text) { options->verified_share = ReadShare(text); })
+      ->expected(0, 1);
+  command
+      .add_option("--metrics-url", options->metrics_url,
+                  "The server's metrics page, such as http://localhost:9464/metrics: shows its own "
+                  "view beside the client's")
+      ->type_name("URL");
+  AddOption(command, "--output", "KIND", "How the result is printed: text, json, csv",
+            [options](const std::string& name) {
+              options->output = name == "json"  ? LoadOutput::kJson
+                                : name == "csv" ? LoadOutput::kCsv
+                                                : LoadOutput::kText;
+            })
+      ->check(CLI::IsMember(std::vector<std::string>{"text", "json", "csv"}).description(""))
+      ->default_str("text");
+  command.add_option("--report", options->report, "HTML file to write: one page with charts")
+      ->type_name("FILE");
+  command
+      .add_option_function<std::vector<std::string>>(
+          "--fail-if",
+          [options](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              absl::StatusOr<Condition> condition = Condition::Parse(text);
+              if (!condition.ok()) {
+                throw CLI::ValidationError(std::string(condition.status().message()));
+              }
+              options->fail_if.push_back(*std::move(condition));
+            }
+          },
+          "Ends with exit code 3 if this holds, such as 'p99>10ms', 'error_rate>0.1%', "
+          "'calls_per_second<1000' or 'saturated'; may be repeated")
+      ->type_name("CONDITION")
+      ->allow_extra_args(false);
+}
+
+// Making what was asked for.
+
+bool HasRange(const RangeOptions& range) {
+  return range.from_data || range.min.has_value() || range.max.has_value() ||
+         !range.min_file.empty() || !range.max_file.empty();
+}
+
+// Without a range, real data gets its own, and random data the same for all
+// channels.
+absl::StatusOr<RangeValues> RangeFor(const BenchOptions& options, const NpyArray& tensor) {
+  const TensorView view{.shape = tensor.shape, .values = tensor.values};
+  if (HasRange(options.range)) {
+    return LoadRange(options.range, view);
+  }
+  absl::StatusOr<RangeValues> range = RangeOfData(view, options.range.axis);
+  if (range.ok() && options.input.empty()) {
+    std::ranges::fill(range->min, -kRangeEnd);
+    std::ranges::fill(range->max, kRangeEnd);
+  }
+  return range;
+}
+
+absl::StatusOr<Request> MakeRequest(const BenchOptions& options, NpyArray tensor) {
+  absl::StatusOr<RangeValues> range = RangeFor(options, tensor);
+  if (!range.ok()) {
+    return range.status();
+  }
+  return Request::Create({.operation = options.operation,
+                          .tensor = std::move(tensor),
+                          .range = *std::move(range),
+                          .spec = options.spec},
+                         options.verified_share > 0);
+}
+
+absl::StatusOr<NpyArray> MakeTensor(const BenchOptions& options) {
+  return options.input.empty() ? RandomTensor(options.shape, kTensorSeed) : ReadNpy(options.input);
+}
+
+}  // namespace
+
+void AddBenchOptions(CLI::App& command, BenchOptions* options) {
+  AddContentOptions(command, options);
+  AddLoadOptions(command, options);
+  AddSeriesOptions(command, options);
+  AddReportOptions(command, options);
+}
+
+void CheckBenchOptions(const BenchOptions& options) {
+  const int kinds = static_cast<int>(options.rate.has_value()) +
+                    static_cast<int>(!options.sweep_rates.empty()) +
+                    static_cast<int>(!options.sweep_concurrencies.empty()) +
+                    static_cast<int>(options.find_max_rate);
+  if (kinds > 1) {
+    Refuse("the load is given twice",
+           "one of --rate, --sweep-rate, --sweep-concurrency and --find-max-rate");
+  }
+  if (!options.sweep_concurrencies.empty() && options.concurrency.has_value()) {
+    Refuse("--sweep-concurrency and --concurrency are both given", "one of them");
+  }
+  if (options.find_max_rate != options.latency_target.has_value()) {
+    Refuse("--find-max-rate and --latency-target belong together",
+           "both, such as --find-max-rate --latency-target p99=5ms, or none");
+  }
+  if (options.find_max_rate && options.requests.has_value()) {
+    Refuse("--requests does not go with --find-max-rate", "--duration, the length of a window");
+  }
+  if (!options.mix.empty() && !options.input.empty()) {
+    Refuse("the tensors are given twice", "one of --shape, --mix and --input");
+  }
+  if (!options.mix.empty() && options.range.axis.has_value()) {
+    Refuse("--axis does not go with --mix, whose tensors have one dimension",
+           "--shape with --axis");
+  }
+  if (HasRange(options.range)) {
+    CheckRangeOptions(options.range);
+  }
+  if (options.transfer == Transfer::kStream) {
+    for (const LoadPlan& plan : MakePlans(options)) {
+      if (plan.concurrency < options.connections) {
+        Refuse(absl::StrCat("--connections is ", options.connections, ", but only ",
+                            plan.concurrency, " messages are under way"),
+               "at least one message for each connection's stream");
+      }
+    }
+  }
+}
+
+absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options) {
+  std::vector<Workload::Part> parts;
+  const auto add = [&](double weight, NpyArray tensor) {
+    absl::StatusOr<Request> request = MakeRequest(options, std::move(tensor));
+    if (request.ok()) {
+      parts.push_back({.request = *std::move(request), .weight = weight});
+    }
+    return request.status();
+  };
+  absl::Status status;
+  if (options.mix.empty()) {
+    absl::StatusOr<NpyArray> tensor = MakeTensor(options);
+    status = tensor.ok() ? add(1, *std::move(tensor)) : tensor.status();
+  }
+  for (const MixPart& part : options.mix) {
+    const std::array shape = {static_cast<std::int64_t>(part.bytes / sizeof(float))};
+    status.Update(add(part.weight, RandomTensor(shape, kTensorSeed)));
+  }
+  if (!status.ok()) {
+    return status;
+  }
+  return Workload(options.operation, options.transfer, std::move(parts));
+}
+
+std::string DescribeTensors(const BenchOptions& options) {
+  std::string tensors = absl::StrCat("float32 [", absl::StrJoin(options.shape, ","), "]");
+  if (!options.input.empty()) {
+    tensors = options.input;
+  } else if (!options.mix.empty()) {
+    tensors = absl::StrCat(
+        "float32, ", absl::StrJoin(options.mix, " + ", [](std::string* text, const MixPart& part) {
+          absl::StrAppend(text, part.weight, " × ", FormatBytes(static_cast<double>(part.bytes)));
+        }));
+  }
+  absl::StrAppend(&tensors, ", ", options.spec.num_bits, " bits");
+  if (options.range.axis.has_value()) {
+    absl::StrAppend(&tensors, ", per channel of axis ", *options.range.axis);
+  }
+  return tensors;
+}
+
+std::vector<LoadPlan> MakePlans(const BenchOptions& options) {
+  const bool is_sweep = !options.sweep_rates.empty() || !options.sweep_concurrencies.empty();
+  const bool is_open =
+      options.rate.has_value() || !options.sweep_rates.empty() || options.find_max_rate;
+  LoadPlan plan{
+      .rate = options.rate,
+      .arrivals = options.arrivals,
+      .concurrency =
+          options.concurrency.value_or(is_open ? kOpenLoopConcurrency : kClosedLoopConcurrency),
+      .duration = options.duration,
+      .calls = options.requests,
+      .verified_share = options.verified_share,
+      .seed = options.seed,
+  };
+  if (!plan.duration.has_value() && !plan.calls.has_value()) {
+    plan.duration =
+        is_sweep ? kSweepStepDuration : (options.find_max_rate ? kSearchWindow : kDuration);
+  }
+  if (!is_sweep) {
+    return {plan};
+  }
+  std::vector<LoadPlan> plans;
+  for (const double rate : options.sweep_rates) {
+    plans.push_back(plan);
+    plans.back().rate = rate;
+  }
+  for (const std::size_t concurrency : options.sweep_concurrencies) {
+    plans.push_back(plan);
+    plans.back().concurrency = concurrency;
+  }
+  return plans;
+}
+
+std::string BenchMethodName(const BenchOptions& options) {
+  return std::string(std::ranges::find_if(kMethods, [&](const MethodChoice& method) {
+                       return method.operation == options.operation &&
+                              method.transfer == options.transfer;
+                     })->name);
+}
+
+}  // namespace quantd::client

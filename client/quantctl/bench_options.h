@@ -1,0 +1,91 @@
+// What `quantctl bench` is asked for.
+
+#ifndef QUANTD_CLIENT_QUANTCTL_BENCH_OPTIONS_H_
+#define QUANTD_CLIENT_QUANTCTL_BENCH_OPTIONS_H_
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/load/arrivals.h"
+#include "client/load/condition.h"
+#include "client/load/latency_figure.h"
+#include "client/load/load_result.h"
+#include "client/load/workload.h"
+#include "client/quantctl/range_options.h"
+#include "core/quantization.h"
+
+namespace quantd::client {
+
+enum class LoadOutput { kText, kJson, kCsv };
+
+// Tensors of one size in a mix.
+struct MixPart {
+  double weight;
+  std::size_t bytes;
+};
+
+struct BenchOptions {
+  // What is sent: one of `input`, `mix` and `shape`.
+  Operation operation = Operation::kFakeQuantize;
+  Transfer transfer = Transfer::kUnary;
+  std::vector<std::int64_t> shape = {1024};
+  std::string input;
+  std::vector<MixPart> mix;
+  RangeOptions range;
+  core::QuantizationSpec spec;
+
+  // How.
+  std::optional<double> rate;
+  ArrivalProcess arrivals = ArrivalProcess::kConstant;
+  std::optional<std::size_t> concurrency;
+  std::size_t connections = 1;
+  std::optional<std::chrono::nanoseconds> duration;
+  std::optional<std::uint64_t> requests;
+  std::chrono::nanoseconds warmup = std::chrono::seconds(1);
+  std::vector<double> sweep_rates;
+  std::vector<std::size_t> sweep_concurrencies;
+  bool find_max_rate = false;
+  std::optional<LatencyTarget> latency_target;
+  std::string latency_target_text;
+  std::uint64_t seed = 1;
+
+  // What is looked at, and how it is told.
+  double verified_share = 0;
+  std::string metrics_url;
+  LoadOutput output = LoadOutput::kText;
+  std::string report;
+  std::vector<Condition> fail_if;
+};
+
+// Adds all options to `command`, which set `options`; it must outlive `command`.
+void AddBenchOptions(CLI::App& command, BenchOptions* options);
+
+// Throws CLI::ValidationError, saying what to give, for options that do not go
+// together.
+void CheckBenchOptions(const BenchOptions& options);
+
+// Tensors, ranges and spec of checked options, ready to be sent. Reads files.
+//
+// Errors: those of reading files; those of core for a range or spec that does not
+// fit the tensors.
+absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options);
+
+// What the options say of the load's tensors, in words: "float32 [1024], 8 bits".
+std::string DescribeTensors(const BenchOptions& options);
+
+// The loads to run one after another: one, or the steps of a sweep. For a search,
+// one window in a closed loop.
+std::vector<LoadPlan> MakePlans(const BenchOptions& options);
+
+// "fake-quantize", "stream-gradient", …
+std::string BenchMethodName(const BenchOptions& options);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_QUANTCTL_BENCH_OPTIONS_H_
