@@ -64,7 +64,7 @@ struct CallsOptions {
   std::size_t places = 1;
   // "/package.Service/Method"
   std::string method;
-  // How long a unary call may take, or the end of a stream.
+  // How long a unary call may take, or a stream without calls under way to end.
   std::chrono::milliseconds timeout;
 };
 
@@ -73,7 +73,7 @@ std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listen
 
 // Messages of streams, one stream a channel, where an answer ends what is called
 // a call here. A stream that breaks ends its calls with its status; the next
-// call starts another one. A place never waits longer than the listener lets it.
+// call starts another one. These calls have no time limit of their own.
 std::unique_ptr<Calls> MakeStreamCalls(const CallsOptions& options, Calls::Listener& listener);
 
 }  // namespace quantd::client

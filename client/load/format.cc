@@ -17,7 +17,8 @@ std::string ThreeDigits(double value) {
   if (std::abs(value) >= kThreeBeforePoint) {
     return absl::StrFormat("%.0f", value);
   }
-  return absl::StrFormat(std::abs(value) >= kTwoBeforePoint ? "%.1f" : "%.2f", value);
+  return std::abs(value) >= kTwoBeforePoint ? absl::StrFormat("%.1f", value)
+                                            : absl::StrFormat("%.2f", value);
 }
 
 }  // namespace

@@ -2,16 +2,19 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <exception>
 #include <limits>
 #include <memory>
 #include <optional>
-#include <regex>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace quantd::client {
 namespace {
@@ -20,9 +23,7 @@ using std::chrono::steady_clock;
 
 constexpr int kHttpPort = 80;
 constexpr int kHttpsPort = 443;
-constexpr char kDefaultPath[] = "/metrics";
-// std::regex takes some stack for each character.
-constexpr std::size_t kMaxUrlLength = 2048;
+constexpr absl::string_view kDefaultPath = "/metrics";
 
 struct Url {
   bool is_https = false;
@@ -32,23 +33,38 @@ struct Url {
   std::string path;
 };
 
-std::optional<Url> ParseUrl(const std::string& text) {
-  static const std::regex pattern(
-      R"((?:(https?)://)?)"                            // 1: scheme
-      R"((?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9._-]+)))"  // 2: IPv6 address, 3: other host
-      R"((?::([0-9]+))?)"                              // 4: port
-      R"((/[!"$-~]*)?)");                              // 5: path, without a fragment
-  std::smatch parts;
-  if (text.size() > kMaxUrlLength || !std::regex_match(text, parts, pattern)) {
-    return std::nullopt;
+bool IsHostCharacter(char c) {
+  return absl::ascii_isalnum(c) || absl::string_view(".-_:").find(c) != absl::string_view::npos;
+}
+
+bool ParsePort(absl::string_view text, int* port) {
+  return absl::SimpleAtoi(text, port) && *port > 0 &&
+         *port <= std::numeric_limits<std::uint16_t>::max();
+}
+
+// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT
+bool ParseHostPort(absl::string_view text, Url* url) {
+  const bool has_brackets = absl::ConsumePrefix(&text, "[");
+  url->host = std::string(text.substr(0, text.find(has_brackets ? ']' : ':')));
+  text.remove_prefix(url->host.size());
+  if (url->host.empty() || !std::ranges::all_of(url->host, IsHostCharacter) ||
+      (has_brackets && !absl::ConsumePrefix(&text, "]"))) {
+    return false;
   }
-  Url url{.is_https = parts[1] == "https",
-          .host = parts[2].matched ? parts[2] : parts[3],
-          .port = 0,
-          .path = parts[5].matched ? parts[5].str() : kDefaultPath};
+  return text.empty() || (absl::ConsumePrefix(&text, ":") && ParsePort(text, &url->port));
+}
+
+std::optional<Url> ParseUrl(absl::string_view text) {
+  Url url;
+  url.is_https = absl::ConsumePrefix(&text, "https://");
+  if (!url.is_https) {
+    absl::ConsumePrefix(&text, "http://");
+  }
   url.port = url.is_https ? kHttpsPort : kHttpPort;
-  if (parts[4].matched && (!absl::SimpleAtoi(parts[4].str(), &url.port) || url.port == 0 ||
-                           url.port > std::numeric_limits<std::uint16_t>::max())) {
+  const absl::string_view host_port = text.substr(0, text.find('/'));
+  text.remove_prefix(host_port.size());
+  url.path = std::string(text.empty() ? kDefaultPath : text);
+  if (!ParseHostPort(host_port, &url) || !std::ranges::all_of(url.path, absl::ascii_isgraph)) {
     return std::nullopt;
   }
   return url;

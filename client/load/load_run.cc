@@ -170,7 +170,7 @@ absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
       std::floor((number + 1) * plan_.verified_share)) {
     return absl::OkStatus();
   }
-  const absl::Status status = call.request->Check(end.answer);
+  absl::Status status = call.request->Check(end.answer);
   const std::lock_guard lock(result_mutex_);
   ++result_.verified;
   if (!status.ok()) {

@@ -9,9 +9,11 @@
 
 namespace quantd::client {
 
-LoadTester::LoadTester(Token /*token*/, const LoadTesterOptions& options, Workload workload,
+LoadTester::LoadTester(Token /*token*/, LoadTesterOptions options, Workload workload,
                        std::vector<std::shared_ptr<grpc::Channel>> channels)
-    : options_(options), workload_(std::move(workload)), channels_(std::move(channels)) {}
+    : options_(std::move(options)),
+      workload_(std::move(workload)),
+      channels_(std::move(channels)) {}
 
 absl::StatusOr<std::unique_ptr<LoadTester>> LoadTester::Connect(const LoadTesterOptions& options,
                                                                 Workload workload) {

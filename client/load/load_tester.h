@@ -55,7 +55,7 @@ class LoadTester {
   // Told a few times a second, by the thread that runs the load.
   using Watcher = std::function<void(const LoadProgress&)>;
 
-  LoadTester(Token token, const LoadTesterOptions& options, Workload workload,
+  LoadTester(Token token, LoadTesterOptions options, Workload workload,
              std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   // Opens the connections, so that no call has to wait for one.

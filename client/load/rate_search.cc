@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <ranges>
+#include <iterator>
 #include <span>
 #include <utility>
 
@@ -19,12 +19,13 @@ constexpr double kLeastShare = 1e-3;
 // Upwards, steps are as large.
 constexpr double kGrowth = 1.5;
 
-// Whether the largest is within kStableWithin of the least.
-template <typename Figure>
-bool Agree(std::span<const LoadResult> windows, const Figure& figure) {
-  const auto figures = windows | std::views::transform(figure);
-  const auto [least, largest] = std::ranges::minmax(figures);
-  return static_cast<double>(largest) <= (1 + kStableWithin) * static_cast<double>(least);
+// Whether the largest figure is within kStableWithin of the least.
+bool Agree(std::span<const LoadResult> windows,
+           const std::function<double(const LoadResult&)>& figure) {
+  std::vector<double> figures;
+  std::ranges::transform(windows, std::back_inserter(figures), figure);
+  const auto [least, largest] = std::ranges::minmax_element(figures);
+  return *largest <= (1 + kStableWithin) * *least;
 }
 
 bool IsInterrupted(std::span<const LoadResult> windows) { return windows.back().is_interrupted; }
@@ -85,9 +86,9 @@ class RateSearch {
       return false;
     }
     const auto last = windows.last(kStableWindows);
-    return Agree(last, [](const LoadResult& window) { return window.CallsPerSecond(); }) &&
+    return Agree(last, &LoadResult::CallsPerSecond) &&
            Agree(last, [this](const LoadResult& window) {
-             return target_.figure.Of(window.latency).count();
+             return static_cast<double>(target_.figure.Of(window.latency).count());
            });
   }
 

@@ -53,6 +53,16 @@ bool IsWithinOneUlp(float value, double exact) {
          value == std::nextafter(nearest, -kInfinity);
 }
 
+absl::Status CheckNudgedRange(const core::NudgedRange& range, const core::NudgedRange& expected) {
+  absl::Status status = CheckElements("nudged_range.min", range.min, expected.min);
+  status.Update(CheckElements("nudged_range.max", range.max, expected.max));
+  status.Update(CheckElements("nudged_range.scale", range.scale, expected.scale));
+  if (status.ok() && range.zero_point != expected.zero_point) {
+    return absl::DataLossError("nudged_range.zero_point differs from what was expected");
+  }
+  return status;
+}
+
 absl::Status CheckSums(std::string_view field, std::span<const float> values,
                        std::span<const double> expected) {
   const auto [value, wanted] = std::ranges::mismatch(values, expected, IsWithinOneUlp);
@@ -86,8 +96,10 @@ NpyArray RandomTensor(std::span<const std::int64_t> shape, std::uint64_t seed) {
 class Request::ExpectedAnswer {
  public:
   static absl::StatusOr<std::shared_ptr<const ExpectedAnswer>> Compute(
-      const RequestContent& content, const NpyArray& gradients) {
+      const RequestContent& content, const NpyArray& gradients,
+      const core::NudgedRange& nudged_range) {
     auto expected = std::make_shared<ExpectedAnswer>();
+    expected->nudged_range_ = nudged_range;
     expected->operation_ = content.operation;
     expected->channel_count_ = content.range.min.size();
     const core::Range range = content.range.view();
@@ -115,7 +127,12 @@ class Request::ExpectedAnswer {
     std::vector<float> elements(elements_.size());
     if (operation_ == Operation::kFakeQuantize) {
       const auto range = DecodeFakeQuantizeResponse(answer, channel_count_, elements);
-      return range.ok() ? CheckElements("output", elements, elements_) : range.status();
+      if (!range.ok()) {
+        return range.status();
+      }
+      absl::Status status = CheckElements("output", elements, elements_);
+      status.Update(CheckNudgedRange(*range, nudged_range_));
+      return status;
     }
     const auto sums = DecodeFakeQuantizeGradientResponse(answer, channel_count_, elements);
     if (!sums.ok()) {
@@ -124,12 +141,14 @@ class Request::ExpectedAnswer {
     absl::Status status = CheckElements("input_gradients", elements, elements_);
     status.Update(CheckSums("min_gradient", sums->min, min_gradient_));
     status.Update(CheckSums("max_gradient", sums->max, max_gradient_));
+    status.Update(CheckNudgedRange(sums->nudged_range, nudged_range_));
     return status;
   }
 
  private:
   Operation operation_ = Operation::kFakeQuantize;
   std::size_t channel_count_ = 0;
+  core::NudgedRange nudged_range_;
   std::vector<float> elements_;
   std::vector<double> min_gradient_;
   std::vector<double> max_gradient_;
@@ -158,7 +177,7 @@ absl::StatusOr<Request> Request::Create(const RequestContent& content, bool is_v
   request.element_count_ = input.values.size();
   request.tensor_bytes_ = input.values.size_bytes() * (is_gradient ? 3 : 2);
   if (is_verified) {
-    auto expected = ExpectedAnswer::Compute(content, gradients);
+    auto expected = ExpectedAnswer::Compute(content, gradients, quantization->nudged_range());
     if (!expected.ok()) {
       return expected.status();
     }

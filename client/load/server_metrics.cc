@@ -72,7 +72,7 @@ class LineReader {
   void SkipBlanks() { TakeWhile(IsBlank); }
 
   absl::string_view TakeWhile(bool (*belongs)(char)) {
-    const auto end = std::find_if_not(rest_.begin(), rest_.end(), belongs);
+    const auto* const end = std::find_if_not(rest_.begin(), rest_.end(), belongs);
     const absl::string_view taken = rest_.substr(0, static_cast<std::size_t>(end - rest_.begin()));
     rest_.remove_prefix(taken.size());
     return taken;

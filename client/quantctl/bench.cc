@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -46,22 +48,16 @@ class LoadTest {
       return status;
     }
     WarmUp();
-    absl::StatusOr<MetricsPage> before = ScrapeIfAsked();
+    const absl::StatusOr<MetricsPage> before = ScrapeIfAsked();
     if (!before.ok()) {
       return before.status();
     }
     options_.find_max_rate ? Search() : RunSeries();
-    absl::StatusOr<MetricsPage> after = ScrapeIfAsked();
-    if (!after.ok()) {
-      return after.status();
+    if (stop_.stop_requested()) {
+      report_.warnings.emplace_back("interrupted: this is what came of it until then");
     }
     if (!options_.metrics_url.empty()) {
-      absl::StatusOr<ServerView> view =
-          ViewBetween(*before, *after, MethodName(options_.operation, options_.transfer));
-      if (!view.ok()) {
-        return view.status();
-      }
-      report_.server = *std::move(view);
+      LookAtServer(*before);
     }
     return std::move(report_);
   }
@@ -118,6 +114,20 @@ class LoadTest {
   absl::StatusOr<MetricsPage> ScrapeIfAsked() const {
     return options_.metrics_url.empty() ? MetricsPage()
                                         : ScrapeMetrics(options_.metrics_url, server_.timeout);
+  }
+
+  // What was measured is told even where the server cannot be asked any more.
+  void LookAtServer(const MetricsPage& before) {
+    const absl::StatusOr<MetricsPage> after = ScrapeIfAsked();
+    absl::StatusOr<ServerView> view =
+        after.ok() ? ViewBetween(before, *after, MethodName(options_.operation, options_.transfer))
+                   : after.status();
+    if (view.ok()) {
+      report_.server = *std::move(view);
+    } else {
+      report_.warnings.push_back(
+          absl::StrCat("the server's own view is missing: ", view.status().message()));
+    }
   }
 
   void RunSeries() {
@@ -194,7 +204,7 @@ std::vector<std::string> FindFailures(const BenchOptions& options, const LoadRep
   std::vector<std::string> failures;
   const bool is_search = report.series == LoadSeries::kRateSearch;
   if (is_search && !report.best.has_value()) {
-    failures.push_back(absl::StrCat("no rate keeps ", report.latency_target));
+    failures.push_back(absl::StrCat("no rate was found that keeps ", report.latency_target));
   }
   const std::span<const MeasuredLoad> loads =
       is_search ? std::span(report.loads).subspan(report.main_load(), 1) : report.loads;
@@ -229,8 +239,32 @@ void Print(const LoadReport& report, LoadOutput kind, std::ostream& output) {
   }
 }
 
+// Known before a long run as well as after it.
+absl::Status CheckFolder(const std::filesystem::path& report) {
+  const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
+  std::error_code error;
+  if (std::filesystem::is_directory(folder, error)) {
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("the report cannot be written: there is no folder ",
+                                          folder.string(),
+                                          "; create it, or give --report another path"));
+}
+
+absl::Status WriteReport(const LoadReport& report, const std::string& path) {
+  const std::string page = LoadPage(report);
+  const absl::Status status = WriteFileAtomically(path, {std::as_bytes(std::span(page))});
+  return status.ok() ? status
+                     : absl::Status(status.code(),
+                                    absl::StrCat("cannot write ", path, ": ", status.message()));
+}
+
 absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& server,
                           const Terminal& terminal) {
+  absl::Status status = options.report.empty() ? absl::OkStatus() : CheckFolder(options.report);
+  if (!status.ok()) {
+    return status;
+  }
   absl::StatusOr<LoadReport> report = LoadTest(options, server, terminal).Run();
   if (!report.ok()) {
     return report.status();
@@ -238,12 +272,9 @@ absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& serv
   report->failures = FindFailures(options, *report);
   Print(*report, options.output, terminal.output);
   if (!options.report.empty()) {
-    const std::string page = LoadPage(*report);
-    const absl::Status written =
-        WriteFileAtomically(options.report, {std::as_bytes(std::span(page))});
-    if (!written.ok()) {
-      return absl::Status(written.code(),
-                          absl::StrCat("cannot write ", options.report, ": ", written.message()));
+    status = WriteReport(*report, options.report);
+    if (!status.ok()) {
+      return status;
     }
   }
   if (!report->failures.empty()) {

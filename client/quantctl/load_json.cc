@@ -124,6 +124,7 @@ void PrintLoadJson(const LoadReport& report, std::ostream& output) {
     }
     object["loads"] = std::move(loads);
   }
+  object["warnings"] = Warnings(report);
   object["server_view"] = report.server.has_value() ? ToJson(*report.server) : Json();
   object["not_good_enough"] = report.failures;
   PrintJson(object, output);

@@ -84,7 +84,7 @@ std::string Table(const TableRow& names, const std::vector<TableRow>& rows,
   return absl::StrCat(html, "</tbody></table></div>\n");
 }
 
-std::string Notes(const LoadReport& report, const MeasuredLoad& load) {
+std::string Notes(const LoadReport& report) {
   std::string notes;
   const auto add = [&notes](std::string_view kind, const std::string& text) {
     absl::StrAppend(&notes, "<li class=\"", std::string(kind), "\">", EscapeHtml(text), "</li>");
@@ -96,7 +96,7 @@ std::string Notes(const LoadReport& report, const MeasuredLoad& load) {
     add("good", absl::StrCat("Good enough: none of the ", report.conditions.size(),
                              " conditions to fail by holds"));
   }
-  for (const std::string& warning : Warnings(load)) {
+  for (const std::string& warning : Warnings(report)) {
     add("warn", warning);
   }
   return notes.empty() ? "" : absl::StrCat("<ul class=\"notes\">", notes, "</ul>\n");
@@ -299,6 +299,7 @@ Chart SweepOfLatency(const LoadReport& report) {
 
 std::string FiguresTable(const LoadResult& result) {
   std::vector<TableRow> rows;
+  rows.reserve(kReportedQuantiles.size() + 1);
   for (const NamedQuantile& figure : kReportedQuantiles) {
     rows.push_back({std::string(figure.name), FormatTime(result.latency.Quantile(figure.quantile)),
                     FormatTime(result.service_time.Quantile(figure.quantile))});
@@ -364,7 +365,7 @@ std::string LoadPage(const LoadReport& report) {
                       DescribePlan(report, main.result.plan), ", ", about_warmup, "; ",
                       absl::FormatTime("%Y-%m-%d %H:%M:%S %z", absl::FromChrono(report.started),
                                        absl::LocalTimeZone()))),
-                  "</p>\n", Notes(report, main), Tiles(main.result));
+                  "</p>\n", Notes(report), Tiles(main.result));
   if (is_series) {
     absl::StrAppend(&page, "<h2>From load to load</h2>\n<div class=\"charts\">\n",
                     DrawChart(SweepOfThroughput(report)), DrawChart(SweepOfLatency(report)),

@@ -1,6 +1,7 @@
 #include "client/quantctl/load_report.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <thread>
 #include <utility>
@@ -119,9 +120,6 @@ std::string DescribePlan(const LoadReport& report, const LoadPlan& plan) {
 
 std::vector<std::string> Warnings(const MeasuredLoad& load) {
   std::vector<std::string> warnings;
-  if (load.result.is_interrupted) {
-    warnings.emplace_back("interrupted: this is what came of it until then");
-  }
   WarnOfErrors(load.result, warnings);
   WarnOfRate(load.result, warnings);
   WarnOfClient(load.result, warnings);
@@ -129,6 +127,12 @@ std::vector<std::string> Warnings(const MeasuredLoad& load) {
     warnings.emplace_back(
         "unstable: the last three windows differ by more than 10 %; give them more --duration");
   }
+  return warnings;
+}
+
+std::vector<std::string> Warnings(const LoadReport& report) {
+  std::vector<std::string> warnings = report.warnings;
+  std::ranges::move(Warnings(report.loads[report.main_load()]), std::back_inserter(warnings));
   return warnings;
 }
 

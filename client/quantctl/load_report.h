@@ -49,6 +49,8 @@ struct LoadReport {
   std::optional<std::size_t> best;
   // How the server saw all loads together.
   std::optional<ServerView> server;
+  // What is to be known of them all, each as a sentence.
+  std::vector<std::string> warnings;
 
   // Conditions of --fail-if, and those of them that hold, each with its figure.
   std::vector<std::string> conditions;
@@ -67,10 +69,12 @@ std::string DescribeTest(const LoadReport& report);
 // "open loop, 5000/s (constant), at most 128 calls under way, 1 connection"
 std::string DescribePlan(const LoadReport& report, const LoadPlan& plan);
 
-// What makes a result worth less than it seems, or is wrong with it, each as a
-// sentence: a rate that was not kept, a client that was the bottleneck, a trial
-// that did not become stable, errors, an interruption.
+// What makes a load's result worth less than it seems, or is wrong with it, each
+// as a sentence: a rate that was not kept, a client that was the bottleneck, a
+// trial that did not become stable, errors.
 std::vector<std::string> Warnings(const MeasuredLoad& load);
+// The report's own warnings, and those of its main load.
+std::vector<std::string> Warnings(const LoadReport& report);
 
 // A line about the server's own view.
 struct ServerFact {

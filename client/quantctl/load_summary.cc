@@ -148,7 +148,8 @@ void PrintFinding(const LoadReport& report, std::ostream& output) {
            << FormatNumber(report.loads[*report.best].result.plan.rate.value_or(0))
            << "/s; at that rate:\n";
   } else {
-    output << "no rate keeps " << report.latency_target << "; at the last that was tried:\n";
+    output << "no rate was found that keeps " << report.latency_target
+           << "; at the last that was tried:\n";
   }
 }
 
@@ -175,7 +176,7 @@ void PrintLoadSummary(const LoadReport& report, std::ostream& output) {
       PrintFact(fact.name, fact.text, output);
     }
   }
-  const std::vector<std::string> warnings = Warnings(main);
+  const std::vector<std::string> warnings = Warnings(report);
   for (const std::string& warning : warnings) {
     output << (&warning == &warnings.front() ? "\n" : "") << "! " << warning << "\n";
   }

@@ -63,13 +63,12 @@ std::vector<double> LogarithmicTicks(const Interval& interval) {
   constexpr double kManyDecades = 3;
   const bool has_many = interval.most > interval.least * std::pow(10, kManyDecades);
   std::vector<double> ticks;
-  for (double power = std::pow(10, std::floor(std::log10(interval.least))); power <= interval.most;
-       power *= 10) {
+  const auto first = static_cast<int>(std::floor(std::log10(interval.least)));
+  const auto last = static_cast<int>(std::ceil(std::log10(interval.most)));
+  for (int exponent = first; exponent <= last; ++exponent) {
     for (const double step : {1.0, 2.0, 5.0}) {
-      const double tick = step * power;
-      if ((step == 1 || !has_many) && tick >= interval.least * (1 - 1e-9) &&
-          tick <= interval.most * (1 + 1e-9)) {
-        ticks.push_back(tick);
+      if (step == 1 || !has_many) {
+        ticks.push_back(step * std::pow(10, exponent));
       }
     }
   }
@@ -139,12 +138,12 @@ Interval ValuesOf(const Chart& chart, const ChartAxis& axis, double ChartPoint::
 }
 
 std::string Line(double x1, double y1, double x2, double y2, std::string_view style) {
-  return absl::StrFormat("<line class=\"%s\" x1=\"%.1f\" y1=\"%.1f\" x2=\"%.1f\" y2=\"%.1f\"/>",
-                         style, x1, y1, x2, y2);
+  return absl::StrFormat(R"(<line class="%s" x1="%.1f" y1="%.1f" x2="%.1f" y2="%.1f"/>)", style, x1,
+                         y1, x2, y2);
 }
 
 std::string Text(double x, double y, std::string_view anchor, const std::string& text) {
-  return absl::StrFormat("<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>", x, y, anchor,
+  return absl::StrFormat(R"(<text x="%.1f" y="%.1f" text-anchor="%s">%s</text>)", x, y, anchor,
                          EscapeHtml(text));
 }
 
@@ -188,15 +187,14 @@ std::string DrawLine(const Chart& chart, const ChartSeries& series, std::size_t 
     const double px = x.Place(point.x);
     const double py = y.Place(point.y);
     absl::StrAppendFormat(&path, "%s%.1f %.1f", is_pen_down ? "L" : "M", px, py);
-    absl::StrAppendFormat(&points,
-                          "<g class=\"point\"><circle class=\"target\" cx=\"%.1f\" cy=\"%.1f\" "
-                          "r=\"%.1f\"/><circle class=\"dot\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"/>%s"
-                          "</g>",
-                          px, py, kTargetRadius, px, py, kPointRadius,
-                          Tooltip(chart, series, point));
+    absl::StrAppendFormat(
+        &points,
+        R"(<g class="point"><circle class="target" cx="%.1f" cy="%.1f" r="%.1f"/>)"
+        R"(<circle class="dot" cx="%.1f" cy="%.1f" r="%.1f"/>%s</g>)",
+        px, py, kTargetRadius, px, py, kPointRadius, Tooltip(chart, series, point));
     is_pen_down = true;
   }
-  return absl::StrFormat("<g class=\"s%d\"><path d=\"%s\"/>%s</g>", number, path, points);
+  return absl::StrFormat(R"(<g class="s%d"><path d="%s"/>%s</g>)", number, path, points);
 }
 
 std::string DrawBars(const Chart& chart, const ChartSeries& series, std::size_t number,
@@ -209,12 +207,12 @@ std::string DrawBars(const Chart& chart, const ChartSeries& series, std::size_t 
     const double top = y.Place(point.y);
     if (point.y > 0) {
       absl::StrAppendFormat(&bars,
-                            "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\">%s</rect>",
-                            from, top, std::max(to - from - 0.5, 0.5),
-                            std::max(y.origin() - top, 0.5), Tooltip(chart, series, point));
+                            R"(<rect x="%.1f" y="%.1f" width="%.1f" height="%.1f">%s</rect>)", from,
+                            top, std::max(to - from - 0.5, 0.5), std::max(y.origin() - top, 0.5),
+                            Tooltip(chart, series, point));
     }
   }
-  return absl::StrFormat("<g class=\"s%d bars\">%s</g>", number, bars);
+  return absl::StrFormat(R"(<g class="s%d bars">%s</g>)", number, bars);
 }
 
 std::string DrawLegend(const Chart& chart) {
@@ -269,7 +267,7 @@ std::string DrawChart(const Chart& chart) {
   const Scale x(chart.x, xs, kLeft, kWidth - kRight);
   const Scale y(chart.y, ys, kHeight - kBottom, kTop);
   absl::StrAppend(&figure, DrawLegend(chart), "<svg viewBox=\"0 0 ", kWidth, " ", kHeight,
-                  "\" role=\"img\" aria-label=\"", EscapeHtml(chart.title), "\">",
+                  R"(" role="img" aria-label=")", EscapeHtml(chart.title), "\">",
                   DrawAxes(chart, x, y));
   for (std::size_t number = 0; number < chart.series.size(); ++number) {
     const ChartSeries& series = chart.series[number];

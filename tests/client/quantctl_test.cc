@@ -247,12 +247,13 @@ TEST_F(QuantctlTest, FilesThatCannotBeReadOrWrittenEndWith1) {
       RunHere({"fake-quant", "--input", missing, "--min", "0", "--max", "1", "--output", output_});
   EXPECT_EQ(no_input.exit_code, 1);
   EXPECT_THAT(no_input.error, HasSubstr(missing));
-  const CommandLineResult no_output = RunHere({"fake-quant", "--input", input_, "--min", "0", "--max", "1",
-                                    "--output", folder_ / "no" / "y.npy"});
+  const CommandLineResult no_output = RunHere({"fake-quant", "--input", input_, "--min", "0",
+                                               "--max", "1", "--output", folder_ / "no" / "y.npy"});
   EXPECT_EQ(no_output.exit_code, 1);
   EXPECT_THAT(no_output.output, IsEmpty());
-  const CommandLineResult matrix = RunHere({"fake-quant", "--input", input_, "--axis", "0", "--min-file",
-                                 input_, "--max-file", input_, "--output", output_});
+  const CommandLineResult matrix =
+      RunHere({"fake-quant", "--input", input_, "--axis", "0", "--min-file", input_, "--max-file",
+               input_, "--output", output_});
   EXPECT_EQ(matrix.exit_code, 1);
   EXPECT_THAT(matrix.error, HasSubstr("expected one"));
 }
@@ -306,7 +307,8 @@ TEST(Quantctl, HelpAndVersionEndWith0OnTheStandardOutput) {
 }
 
 TEST(Quantctl, NamesTheServerThatDoesNotAnswer) {
-  const CommandLineResult result = RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
+  const CommandLineResult result =
+      RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.error, StartsWith("quantctl: UNAVAILABLE: "));
   EXPECT_THAT(result.error, HasSubstr("unix:/nowhere/quantd.sock"));
