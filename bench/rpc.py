@@ -10,6 +10,8 @@ Four servers run at once, idle but for the one that is measured:
                 the same with quantd's allocator and settings of gRPC
   plain_server  the same service with generated messages, as one would write it in an afternoon
 
+quantd's small calls are also made by quantctl bench, whose own work must not slow them down.
+
 In each round they are measured back to back, in an order that rotates from round to round, and
 figures are compared only within a round, since machines are noisy and change with time.
 """

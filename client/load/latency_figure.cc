@@ -20,14 +20,17 @@ std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name) {
   if (name == "max") {
     return LatencyFigure{.quantile = 1};
   }
-  constexpr double kPercent = 100;
-  double percent = 0;
-  if (!name.starts_with('p') ||
-      !absl::SimpleAtod(absl::StrReplaceAll(std::string(name.substr(1)), {{"_", "."}}), &percent) ||
-      !(percent >= 0 && percent <= kPercent)) {
+  if (!name.starts_with('p')) {
     return std::nullopt;
   }
-  return LatencyFigure{.quantile = percent / kPercent};
+  const std::string digits = absl::StrReplaceAll(std::string(name.substr(1)), {{"_", "."}});
+  // As a decimal number: 99.9 / 100 would be a little more than 0.999.
+  double quantile = 0;
+  if (!absl::SimpleAtod(absl::StrCat(digits, "e-2"), &quantile) ||
+      !(quantile >= 0 && quantile <= 1)) {
+    return std::nullopt;
+  }
+  return LatencyFigure{.quantile = quantile};
 }
 
 absl::StatusOr<LatencyTarget> ParseLatencyTarget(std::string_view text) {

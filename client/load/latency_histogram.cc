@@ -24,11 +24,12 @@ std::size_t IndexOf(nanoseconds time) {
   return octave * kBinsPerOctave + (value >> octave);
 }
 
-// The least time in a bin.
+// The least time in a bin; behind the last one, the longest there is.
 nanoseconds StartOf(std::size_t index) {
   const std::uint64_t octave = std::max<std::uint64_t>(index / kBinsPerOctave, 1) - 1;
   const std::uint64_t within = index - octave * kBinsPerOctave;
-  return nanoseconds(static_cast<std::int64_t>(within << octave));
+  constexpr auto kLongest = static_cast<std::uint64_t>(nanoseconds::max().count());
+  return nanoseconds(static_cast<std::int64_t>(std::min(within << octave, kLongest)));
 }
 
 }  // namespace
@@ -69,7 +70,10 @@ nanoseconds LatencyHistogram::Mean() const {
 }
 
 nanoseconds LatencyHistogram::Quantile(double quantile) const {
-  const auto rank = static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_)));
+  // 0.07 * 100 is a little more than 7.
+  constexpr double kRoundedDown = 1 - 1e-12;
+  const auto rank =
+      static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_) * kRoundedDown));
   if (rank >= count_) {
     return max_;
   }

@@ -63,7 +63,7 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
   calls_.reset();
   result_.client_cpu_time = ProcessCpuTime() - cpu_time;
   result_.time = last_end_ - begin_;
-  result_.is_interrupted = is_interrupted_;
+  result_.is_interrupted = interrupted_.has_value();
   result_.sending_time = result_.time;
   if (plan_.rate.has_value()) {
     RecordUnsent();
@@ -212,27 +212,31 @@ void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status
 
 // What was due before sending ended, but was not sent.
 void LoadRun::RecordUnsent() {
-  const Clock::time_point ended = *sending_ended_;
+  const nanoseconds ended = *sending_ended_ - begin_;
   const nanoseconds planned = plan_.duration.value_or(nanoseconds::max());
-  const nanoseconds until =
-      is_interrupted_ ? std::min<nanoseconds>(ended - begin_, planned) : planned;
-  const bool counts_calls = plan_.calls.has_value() && begun_ >= *plan_.calls;
+  const nanoseconds until = is_cut_short_ ? std::min(ended, planned) : planned;
   result_.due = begun_;
-  while (!counts_calls && arrivals_->next() < until) {
-    result_.latency.Add(std::max<nanoseconds>(ended - begin_ - arrivals_->next(), nanoseconds(0)));
+  while (arrivals_->next() < until && result_.due < plan_.calls.value_or(result_.due + 1)) {
+    result_.latency.Add(ended - arrivals_->next());
     ++result_.due;
     ++result_.unsent;
     arrivals_->Advance();
   }
-  result_.scheduled_time = counts_calls ? std::min(arrivals_->next(), planned) : until;
-  result_.sending_time = std::max<nanoseconds>(ended - begin_, result_.scheduled_time);
+  result_.scheduled_time = std::min(arrivals_->next(), until);
+  result_.sending_time = std::max(ended, result_.scheduled_time);
 }
 
 void LoadRun::Stop() {
   const std::lock_guard lock(sending_mutex_);
+  const Clock::time_point now = Clock::now();
+  interrupted_ = now;
+  CutShort(now);
+}
+
+void LoadRun::CutShort(Clock::time_point now) {
   if (!sending_ended_.has_value()) {
-    is_interrupted_ = true;
-    EndSending(Clock::now());
+    is_cut_short_ = true;
+    EndSending(now);
   }
 }
 
@@ -245,11 +249,14 @@ void LoadRun::AwaitEnd(std::chrono::milliseconds timeout, const LoadTester::Watc
   while (!sending_or_calls_ended_.wait_for(lock, kWatchInterval, all_ended)) {
     const Clock::time_point now = Clock::now();
     const bool is_stuck = IsStuck(now, timeout);
-    // Where no call ends, none notices that the time is over.
-    if (!sending_ended_.has_value() && (is_stuck || IsOver(now))) {
+    if (is_stuck) {
+      CutShort(now);
+    } else if (!sending_ended_.has_value() && IsOver(now)) {
+      // Where no call ends, none notices that the time is over.
       EndSending(now);
     }
-    const bool is_out_of_patience = is_interrupted_ && now - *sending_ended_ > kPatienceAfterStop;
+    const bool is_out_of_patience =
+        interrupted_.has_value() && now - *interrupted_ > kPatienceAfterStop;
     if (!is_cancelled && (is_stuck || is_out_of_patience)) {
       is_cancelled = true;
       calls_->Cancel();

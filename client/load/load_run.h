@@ -59,6 +59,7 @@ class LoadRun final : private Calls::Listener {
   bool IsOver(Clock::time_point now) const;
   bool IsStuck(Clock::time_point now, std::chrono::milliseconds timeout);
   void EndSending(Clock::time_point now);
+  void CutShort(Clock::time_point now);
   void Begin(std::size_t place, const Call& call);
 
   absl::Status Verify(const Call& call, const Calls::End& end);
@@ -87,7 +88,10 @@ class LoadRun final : private Calls::Listener {
   Clock::time_point last_begin_;
   // No more calls begin since then.
   std::optional<Clock::time_point> sending_ended_;
-  bool is_interrupted_ = false;
+  // There were more to begin.
+  bool is_cut_short_ = false;
+  // When somebody asked for the end.
+  std::optional<Clock::time_point> interrupted_;
 
   // What came of it.
   std::mutex result_mutex_;

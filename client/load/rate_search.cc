@@ -95,7 +95,7 @@ class RateSearch {
   bool IsHopeless(std::span<const LoadResult> windows) const {
     return windows.size() >= kHopelessWindows &&
            std::ranges::all_of(windows.last(kHopelessWindows), [this](const LoadResult& window) {
-             return window.IsSaturated() || target_.figure.Of(window.latency) > 2 * target_.limit;
+             return window.IsSaturated() || target_.figure.Of(window.latency) / 2 > target_.limit;
            });
   }
 

@@ -89,8 +89,9 @@ std::size_t LoadReport::main_load() const {
     case LoadSeries::kConcurrencySweep:
       break;
   }
-  const auto most = std::ranges::max_element(
-      loads, {}, [](const MeasuredLoad& load) { return load.result.CallsPerSecond(); });
+  const auto most = std::ranges::max_element(loads, {}, [](const MeasuredLoad& load) {
+    return std::pair(!load.result.IsSaturated(), load.result.CallsPerSecond());
+  });
   return static_cast<std::size_t>(most - loads.begin());
 }
 

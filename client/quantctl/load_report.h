@@ -57,7 +57,8 @@ struct LoadReport {
   std::vector<std::string> failures;
 
   // The load that is shown in full: the only one; the one with the most calls a
-  // second of a sweep; the best of a search or, where none is, its last.
+  // second of a sweep, of those that kept their rate if any did; the best of a
+  // search or, where none is, its last.
   std::size_t main_load() const;
 };
 

@@ -82,7 +82,7 @@ void PrintHistogram(const LatencyHistogram& histogram, std::ostream& output) {
     return;
   }
   constexpr int kEdgeWidth = 10;
-  output << "\nlatency, to the next line's\n";
+  output << "\ncalls by latency, from\n";
   for (std::size_t index = 0; index < counts.size(); ++index) {
     const double share = static_cast<double>(counts[index]) / static_cast<double>(most);
     // What was counted is seen.

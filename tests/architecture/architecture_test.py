@@ -93,6 +93,7 @@ class RulesTest(unittest.TestCase):
             ("server/codec.cc", '#include "core/error.h"\n#include "quantd/v1/tensor.pb.h"'),
             ("client/quantctl/main.cc", "#include <CLI/CLI.hpp>\nint main() { exit(2); }"),
             ("server/metrics.cc", 'Count("quantd_rejected_requests_total");'),
+            ("client/load/server_metrics.cc", 'Sum("quantd_elements_total");'),
             ("server/main.cc", "pthread_sigmask(SIG_BLOCK, &signals, nullptr);"),
             ("core/a.cc", "A(const A&) = delete;"),
             ("core/a.cc", "// A new kind of delete; exit(1)."),

@@ -95,11 +95,15 @@ TEST(LoadWarnings, ATrialThatDidNotBecomeStableSaysSo) {
               ElementsAre(HasSubstr("unstable: the last three windows differ")));
 }
 
-TEST(LoadReport, ShowsOfASweepTheLoadWithTheMostCallsASecond) {
-  const LoadReport report = ReportOf(
-      LoadSeries::kRateSweep,
-      {{.result = GoodResult(1000)}, {.result = GoodResult(3000)}, {.result = GoodResult(2000)}});
+TEST(LoadReport, ShowsOfASweepTheLoadWithTheMostCallsASecondThatKeptItsRate) {
+  LoadResult saturated = GoodResult(9000);
+  saturated.calls = 5000;
+  const LoadReport report = ReportOf(LoadSeries::kRateSweep, {{.result = GoodResult(1000)},
+                                                              {.result = GoodResult(3000)},
+                                                              {.result = GoodResult(2000)},
+                                                              {.result = saturated}});
   EXPECT_EQ(report.main_load(), 1U);
+  EXPECT_EQ(ReportOf(LoadSeries::kRateSweep, {{.result = saturated}}).main_load(), 0U);
   EXPECT_THAT(Summary(report), HasSubstr("open loop, 3000/s (constant), at most 16 calls"));
 }
 

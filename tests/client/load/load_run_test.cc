@@ -1,0 +1,725 @@
+// When calls begin, and what is noted of their ends: against a server whose
+// answers, and the times that they take, a test decides on.
+
+#include "client/load/load_run.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <future>
+#include <limits>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "tests/client/load/small_requests.h"
+#include "tests/server/wait_until.h"
+
+namespace quantd::client {
+namespace {
+
+using server::WaitUntil;
+using std::chrono::hours;
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::Le;
+using ::testing::Pair;
+
+using Clock = std::chrono::steady_clock;
+
+// Stands for gRPC and for the server behind it. Ends calls by threads of its own.
+class FakeServer {
+ public:
+  // How a call fares.
+  struct Fate {
+    // Exactly that long after it was sent; it may be told later. Without a time,
+    // only when ReleaseCalls() or Cancel() is called.
+    std::optional<nanoseconds> service_time = nanoseconds(0);
+    grpc::Status status = grpc::Status::OK;
+    grpc::ByteBuffer answer = {};
+  };
+  // Decides on the calls, which are numbered from 0 in the order of their begin.
+  using Decide = std::function<Fate(std::size_t number)>;
+
+  explicit FakeServer(Decide decide, std::size_t thread_count = 1) : decide_(std::move(decide)) {
+    for (std::size_t i = 0; i < thread_count; ++i) {
+      threads_.emplace_back([this] { EndCalls(); });
+    }
+  }
+  ~FakeServer() {
+    const std::lock_guard lock(mutex_);
+    is_over_ = true;
+    changed_.notify_all();
+  }
+  FakeServer(const FakeServer&) = delete;
+  FakeServer& operator=(const FakeServer&) = delete;
+
+  // What a LoadRun makes calls by.
+  LoadRun::MakeCalls make_calls() {
+    return
+        [this](Calls::Listener& listener) { return std::make_unique<FakeCalls>(*this, listener); };
+  }
+
+  // All calls that are under way without a time end now, as they are to end.
+  void ReleaseCalls() {
+    const std::lock_guard lock(mutex_);
+    for (Call& call : under_way_) {
+      call.end = std::min(call.end, Clock::now());
+    }
+    changed_.notify_all();
+  }
+
+  std::size_t begun() const {
+    const std::lock_guard lock(mutex_);
+    return begun_;
+  }
+  std::size_t under_way() const {
+    const std::lock_guard lock(mutex_);
+    return under_way_.size();
+  }
+  std::size_t most_under_way() const {
+    const std::lock_guard lock(mutex_);
+    return most_under_way_;
+  }
+  std::optional<Clock::time_point> cancelled() const {
+    const std::lock_guard lock(mutex_);
+    return cancelled_;
+  }
+
+ private:
+  struct Call {
+    std::size_t place;
+    Clock::time_point sent;
+    Clock::time_point end;
+    Fate fate;
+  };
+
+  class FakeCalls final : public Calls {
+   public:
+    FakeCalls(FakeServer& server, Listener& listener) : server_(server) {
+      server.listener_ = &listener;
+    }
+    ~FakeCalls() override { EXPECT_EQ(server_.under_way(), 0U); }
+    FakeCalls(const FakeCalls&) = delete;
+    FakeCalls& operator=(const FakeCalls&) = delete;
+
+    void Start(std::size_t place, const Request& /*request*/) override { server_.Start(place); }
+    void Cancel() override { server_.Cancel(); }
+
+   private:
+    FakeServer& server_;
+  };
+
+  void Start(std::size_t place) {
+    const std::lock_guard lock(mutex_);
+    EXPECT_TRUE(
+        std::ranges::none_of(under_way_, [&](const Call& call) { return call.place == place; }))
+        << "two calls in place " << place;
+    Call call{.place = place, .sent = Clock::now(), .end = {}, .fate = decide_(begun_++)};
+    call.end = call.fate.service_time.has_value() ? call.sent + *call.fate.service_time
+                                                  : call.sent + hours(1000);
+    under_way_.push_back(std::move(call));
+    most_under_way_ = std::max(most_under_way_, under_way_.size());
+    changed_.notify_all();
+  }
+
+  void Cancel() {
+    const std::lock_guard lock(mutex_);
+    cancelled_ = Clock::now();
+    for (Call& call : under_way_) {
+      call.end = *cancelled_;
+      call.fate.status = grpc::Status(grpc::StatusCode::CANCELLED, "cancelled");
+    }
+    changed_.notify_all();
+  }
+
+  void EndCalls() {
+    std::unique_lock lock(mutex_);
+    while (!is_over_) {
+      const auto first = std::ranges::min_element(under_way_, {}, &Call::end);
+      if (first == under_way_.end()) {
+        changed_.wait(lock);
+      } else if (const Clock::time_point end = first->end; end > Clock::now()) {
+        changed_.wait_until(lock, end);
+      } else {
+        const Call call = std::move(*first);
+        under_way_.erase(first);
+        lock.unlock();
+        listener_->CallEnded(call.place, {.sent = call.sent,
+                                          .ended = call.end,
+                                          .status = call.fate.status,
+                                          .answer = call.fate.answer});
+        lock.lock();
+      }
+    }
+  }
+
+  const Decide decide_;
+  Calls::Listener* listener_ = nullptr;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<Call> under_way_;
+  std::size_t begun_ = 0;
+  std::size_t most_under_way_ = 0;
+  std::optional<Clock::time_point> cancelled_;
+  bool is_over_ = false;
+  // The last member: they use the others.
+  std::vector<std::jthread> threads_;
+};
+
+using Fate = FakeServer::Fate;
+
+Fate AtOnce(std::size_t /*number*/) { return {}; }
+Fate WhenReleased(std::size_t /*number*/) { return {.service_time = std::nullopt}; }
+
+FakeServer::Decide After(nanoseconds service_time) {
+  return [service_time](std::size_t /*number*/) { return Fate{.service_time = service_time}; };
+}
+
+Fate Failure(grpc::StatusCode code, const std::string& message) {
+  return {.status = grpc::Status(code, message)};
+}
+
+const Request& SmallRequest() {
+  static const Request request = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  return request;
+}
+
+Fate RightAnswer() { return {.answer = Encode(AnswerTo(SmallRequest()))}; }
+
+Fate WrongAnswer() {
+  v1::FakeQuantizeResponse answer = AnswerTo(SmallRequest());
+  SetElement(answer.mutable_output(), 5, 123);
+  return {.answer = Encode(answer)};
+}
+
+const Workload& SmallWorkload() {
+  static const Workload workload(Operation::kFakeQuantize, Transfer::kUnary,
+                                 {{.request = SmallRequest()}});
+  return workload;
+}
+
+LoadResult RunLoad(FakeServer& server, const LoadPlan& plan, const std::stop_token& stop = {},
+                   milliseconds timeout = hours(1), const LoadTester::Watcher& watcher = {}) {
+  return LoadRun(plan, SmallWorkload()).Run(server.make_calls(), timeout, stop, watcher);
+}
+
+LoadResult RunUntilStuck(FakeServer& server, const LoadPlan& plan, milliseconds timeout) {
+  return RunLoad(server, plan, {}, timeout);
+}
+
+// A load that runs in a thread of its own.
+class RunningLoad {
+ public:
+  RunningLoad(FakeServer& server, const LoadPlan& plan)
+      : result_(std::async(std::launch::async, [&server, plan, stop = stop_.get_token()] {
+          return RunLoad(server, plan, stop);
+        })) {}
+  // Does not wait for calls for ever where a test has failed.
+  ~RunningLoad() { Stop(); }
+  RunningLoad(const RunningLoad&) = delete;
+  RunningLoad& operator=(const RunningLoad&) = delete;
+
+  void Stop() { stop_.request_stop(); }
+  LoadResult AwaitResult() { return result_.get(); }
+
+ private:
+  std::stop_source stop_;
+  std::future<LoadResult> result_;
+};
+
+TEST(ClosedLoop, KeepsAsManyCallsUnderWayAsItsConcurrency) {
+  FakeServer server(WhenReleased);
+  RunningLoad load(server, {.rate = {}, .concurrency = 4, .duration = hours(1), .calls = {}});
+  for (std::size_t round = 1; round <= 5; ++round) {
+    ASSERT_TRUE(WaitUntil([&] { return server.begun() == 4 * round; }));
+    EXPECT_EQ(server.under_way(), 4U);
+    server.ReleaseCalls();
+  }
+  load.Stop();
+  server.ReleaseCalls();
+  EXPECT_EQ(load.AwaitResult().calls, server.begun());
+  EXPECT_EQ(server.most_under_way(), 4U);
+}
+
+TEST(ClosedLoop, KnowsNoScheduleToMiss) {
+  FakeServer server(AtOnce);
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .concurrency = 2, .duration = {}, .calls = 100});
+  EXPECT_EQ(result.due, 0U);
+  EXPECT_EQ(result.late, 0U);
+  EXPECT_EQ(result.unsent, 0U);
+  EXPECT_EQ(result.client_delay.count(), 0U);
+  EXPECT_FALSE(result.IsSaturated());
+}
+
+TEST(ClosedLoop, MeasuresFromTheBeginOfACallToItsEnd) {
+  FakeServer server(After(milliseconds(3)));
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .concurrency = 2, .duration = {}, .calls = 20});
+  EXPECT_EQ(result.service_time.count(), 20U);
+  EXPECT_EQ(result.service_time.min(), milliseconds(3));
+  EXPECT_EQ(result.service_time.max(), milliseconds(3));
+  EXPECT_EQ(result.latency.count(), 20U);
+  EXPECT_GE(result.latency.min(), milliseconds(3));
+  EXPECT_GE(result.time, milliseconds(30));
+  EXPECT_EQ(result.sending_time, result.time);
+}
+
+TEST(ClosedLoop, BeginsNoCallAfterItsDuration) {
+  FakeServer server(After(milliseconds(300)));
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .concurrency = 3, .duration = milliseconds(200), .calls = {}});
+  EXPECT_LE(server.begun(), 3U);
+  EXPECT_EQ(result.calls, server.begun());
+  EXPECT_FALSE(result.is_interrupted);
+}
+
+TEST(Load, GoesOnForItsDuration) {
+  for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1000)}) {
+    FakeServer server(After(milliseconds(1)));
+    const Clock::time_point before = Clock::now();
+    const LoadResult result = RunLoad(
+        server, {.rate = rate, .concurrency = 2, .duration = milliseconds(50), .calls = {}});
+    // The last call of the open loop is due after 49 ms.
+    EXPECT_GE(Clock::now() - before, milliseconds(49));
+    EXPECT_EQ(result.calls, server.begun());
+    EXPECT_FALSE(result.is_interrupted);
+  }
+}
+
+TEST(Load, MakesExactlyAsManyCallsAsItShould) {
+  for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1e6)}) {
+    for (const std::uint64_t calls : {1U, 7U, 1000U}) {
+      FakeServer server(AtOnce, 3);
+      const LoadResult result =
+          RunLoad(server, {.rate = rate, .concurrency = 8, .duration = hours(1), .calls = calls});
+      EXPECT_EQ(server.begun(), calls);
+      EXPECT_EQ(result.calls, calls);
+      EXPECT_EQ(result.unsent, 0U);
+      EXPECT_EQ(result.due, rate.has_value() ? calls : 0);
+    }
+  }
+}
+
+TEST(Load, CountsErrorsByTheirCodeAndKeepsTheFirstMessageOfEach) {
+  FakeServer server([](std::size_t number) {
+    switch (number) {
+      case 3:
+        return Failure(grpc::StatusCode::UNAVAILABLE, "the first");
+      case 5:
+        return Failure(grpc::StatusCode::INTERNAL, "oops");
+      case 7:
+        return Failure(grpc::StatusCode::UNAVAILABLE, "the second");
+      default:
+        return Fate();
+    }
+  });
+  const LoadResult result = RunLoad(server, {.rate = {}, .duration = {}, .calls = 10});
+  EXPECT_EQ(result.calls, 10U);
+  EXPECT_EQ(result.errors, 3U);
+  EXPECT_THAT(result.status_codes,
+              ElementsAre(Pair("INTERNAL", 1), Pair("OK", 7), Pair("UNAVAILABLE", 2)));
+  EXPECT_THAT(result.messages,
+              ElementsAre(Pair("INTERNAL", "oops"), Pair("UNAVAILABLE", "the first")));
+  EXPECT_EQ(result.latency.count(), 7U);
+  EXPECT_EQ(result.service_time.count(), 7U);
+}
+
+TEST(Load, CountsTheLatencyOfCallsThatRanOutOfTime) {
+  FakeServer server([](std::size_t number) {
+    return number > 0 ? Fate()
+                      : Fate{.service_time = milliseconds(50),
+                             .status = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")};
+  });
+  const LoadResult result = RunLoad(server, {.rate = {}, .duration = {}, .calls = 3});
+  EXPECT_EQ(result.errors, 1U);
+  EXPECT_EQ(result.latency.count(), 3U);
+  EXPECT_GE(result.latency.max(), milliseconds(50));
+  EXPECT_EQ(result.service_time.count(), 2U);
+}
+
+TEST(Load, CountsTheTensorsOfCallsWithoutErrors) {
+  FakeServer server([](std::size_t number) {
+    return number % 4 == 0 ? Failure(grpc::StatusCode::INTERNAL, "") : Fate();
+  });
+  const LoadResult result = RunLoad(server, {.rate = {}, .duration = {}, .calls = 100});
+  EXPECT_EQ(result.elements, 75 * SmallRequest().element_count());
+  EXPECT_EQ(result.tensor_bytes, 75 * SmallRequest().tensor_bytes());
+}
+
+TEST(Load, HasAllCallsInItsTimeline) {
+  FakeServer server([](std::size_t number) {
+    return number % 4 == 0 ? Failure(grpc::StatusCode::INTERNAL, "")
+                           : Fate{.service_time = milliseconds(5)};
+  });
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .concurrency = 2, .duration = {}, .calls = 100});
+  std::uint64_t calls = 0;
+  std::uint64_t errors = 0;
+  LatencyHistogram latency;
+  for (const Timeline::Interval& interval : result.timeline.intervals()) {
+    calls += interval.calls;
+    errors += interval.errors;
+    latency.Merge(interval.latency);
+  }
+  EXPECT_EQ(calls, 75U);
+  EXPECT_EQ(errors, 25U);
+  EXPECT_EQ(latency.count(), result.latency.count());
+  EXPECT_EQ(latency.max(), result.latency.max());
+  // 75 calls of 5 ms, two at a time.
+  EXPECT_GE(result.timeline.intervals().size(), 2U);
+}
+
+TEST(Load, ComparesTheShareOfAnswersThatItShould) {
+  for (const double share : {0.0, 0.01, 0.3, 0.5, 1.0}) {
+    FakeServer server([](std::size_t) { return RightAnswer(); }, 3);
+    const LoadResult result = RunLoad(
+        server,
+        {.rate = {}, .concurrency = 4, .duration = {}, .calls = 250, .verified_share = share});
+    EXPECT_EQ(result.verified, static_cast<std::uint64_t>(250 * share));
+    EXPECT_EQ(result.errors, 0U);
+  }
+}
+
+TEST(Load, ComparesNoAnswersThatThereAreNot) {
+  FakeServer server([](std::size_t number) {
+    return number % 5 == 0 ? Failure(grpc::StatusCode::INTERNAL, "") : RightAnswer();
+  });
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .duration = {}, .calls = 20, .verified_share = 0.5});
+  EXPECT_EQ(result.verified, 8U);
+  EXPECT_EQ(result.errors, 4U);
+}
+
+TEST(Load, CountsWrongAnswersAsErrors) {
+  FakeServer server(
+      [](std::size_t number) { return number % 10 == 0 ? WrongAnswer() : RightAnswer(); });
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .duration = {}, .calls = 100, .verified_share = 1});
+  EXPECT_EQ(result.verified, 100U);
+  EXPECT_EQ(result.errors, 10U);
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair("OK", 90), Pair(kWrongAnswer, 10)));
+  EXPECT_THAT(result.messages,
+              ElementsAre(Pair(kWrongAnswer, HasSubstr("output: element 5 is 123"))));
+  EXPECT_EQ(result.latency.count(), 90U);
+}
+
+TEST(Load, CountsAnswersThatDoNotFitAsWrong) {
+  FakeServer server(AtOnce);
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .duration = {}, .calls = 1, .verified_share = 1});
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair(kWrongAnswer, 1)));
+}
+
+TEST(Load, PicksTheRequestsThatItsSeedSays) {
+  std::vector<Workload::Part> parts;
+  for (const std::int64_t count : {1, 100, 10'000}) {
+    parts.push_back({.request = MakeRequest({.operation = Operation::kFakeQuantize,
+                                             .tensor = RandomTensor({{count}}, 1),
+                                             .range = {.min = {-1}, .max = {1}, .axis = {}},
+                                             .spec = {}})});
+  }
+  const Workload workload(Operation::kFakeQuantize, Transfer::kUnary, std::move(parts));
+  for (const std::uint64_t seed : {1U, 2U}) {
+    std::mt19937_64 random(seed);
+    std::uint64_t elements = 0;
+    for (int call = 0; call < 50; ++call) {
+      elements += workload.Pick(random).element_count();
+    }
+    FakeServer server(AtOnce);
+    const LoadResult result =
+        LoadRun({.rate = {}, .duration = {}, .calls = 50, .seed = seed}, workload)
+            .Run(server.make_calls(), hours(1), {}, {});
+    EXPECT_EQ(result.elements, elements);
+  }
+}
+
+TEST(Load, BearsAnswersFromManyThreads) {
+  for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1e5)}) {
+    FakeServer server(
+        [](std::size_t number) {
+          return number % 7 == 0 ? Failure(grpc::StatusCode::INTERNAL, "oops") : RightAnswer();
+        },
+        4);
+    const LoadResult result = RunLoad(
+        server,
+        {.rate = rate, .concurrency = 16, .duration = {}, .calls = 7000, .verified_share = 0.5});
+    EXPECT_EQ(result.calls, 7000U);
+    EXPECT_EQ(result.errors, 1000U);
+    EXPECT_EQ(result.verified, 3000U);
+    EXPECT_EQ(result.latency.count(), 6000U);
+    EXPECT_LE(server.most_under_way(), 16U);
+  }
+}
+
+TEST(Load, TellsHowItFares) {
+  FakeServer server([](std::size_t number) {
+    return number == 0
+               ? Failure(grpc::StatusCode::INTERNAL, "")
+               : Fate{.service_time = number == 1 ? std::optional(milliseconds(1)) : std::nullopt};
+  });
+  std::vector<LoadProgress> told;
+  std::set<std::thread::id> tellers;
+  RunLoad(server, {.rate = {}, .duration = {}, .calls = 3}, {}, hours(1),
+          [&](const LoadProgress& progress) {
+            told.push_back(progress);
+            tellers.insert(std::this_thread::get_id());
+            if (told.size() >= 2 && progress.calls == 2) {
+              server.ReleaseCalls();
+            }
+          });
+  EXPECT_THAT(tellers, ElementsAre(std::this_thread::get_id()));
+  ASSERT_GE(told.size(), 2U);
+  EXPECT_EQ(told.back().errors, 1U);
+  EXPECT_GE(told.back().p99, milliseconds(1));
+  std::chrono::duration<double> elapsed(0);
+  double calls = 0;
+  for (const LoadProgress& progress : told) {
+    calls += progress.calls_per_second *
+             std::chrono::duration<double>(progress.elapsed - elapsed).count();
+    elapsed = progress.elapsed;
+    EXPECT_NEAR(calls, static_cast<double>(progress.calls), 0.01);
+  }
+}
+
+TEST(OpenLoop, MakesCallsWhenTheyAreDueAndNotBefore) {
+  for (const ArrivalProcess process : {ArrivalProcess::kConstant, ArrivalProcess::kPoisson}) {
+    const LoadPlan plan = {.rate = 1000,
+                           .arrivals = process,
+                           .concurrency = 100,
+                           .duration = {},
+                           .calls = 100,
+                           .seed = 3};
+    Arrivals arrivals(process, *plan.rate, plan.seed);
+    const Clock::time_point before = Clock::now();
+    FakeServer server([&](std::size_t) {
+      EXPECT_GE(Clock::now() - before, arrivals.next());
+      arrivals.Advance();
+      return Fate();
+    });
+    const LoadResult result = RunLoad(server, plan);
+    EXPECT_EQ(result.calls, 100U);
+    EXPECT_EQ(result.late + result.client_delay.count(), 100U);
+  }
+}
+
+TEST(OpenLoop, DoesNotWaitForAnswers) {
+  FakeServer server(WhenReleased);
+  RunningLoad load(server, {.rate = 1000, .concurrency = 20, .duration = {}, .calls = 20});
+  EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 20; }));
+  server.ReleaseCalls();
+  const LoadResult result = load.AwaitResult();
+  EXPECT_EQ(result.late, 0U);
+  EXPECT_EQ(result.client_delay.count(), 20U);
+}
+
+TEST(OpenLoop, HasNeverMoreCallsUnderWayThanItsConcurrency) {
+  FakeServer server(After(milliseconds(1)), 4);
+  const LoadResult result =
+      RunLoad(server, {.rate = 1e5, .concurrency = 3, .duration = {}, .calls = 100});
+  EXPECT_EQ(result.calls, 100U);
+  EXPECT_LE(server.most_under_way(), 3U);
+}
+
+TEST(OpenLoop, MeasuresACallThatWaitsForAPlaceFromWhenItWasDue) {
+  FakeServer server([](std::size_t number) {
+    return Fate{.service_time = number == 0 ? milliseconds(50) : milliseconds(2)};
+  });
+  const LoadResult result =
+      RunLoad(server, {.rate = 1000, .concurrency = 1, .duration = {}, .calls = 2});
+  EXPECT_EQ(result.late, 1U);
+  // Due after 1 ms, and sent after 50.
+  EXPECT_GE(result.latency.max(), milliseconds(51));
+  EXPECT_EQ(result.service_time.min(), milliseconds(2));
+  EXPECT_EQ(result.service_time.max(), milliseconds(50));
+  EXPECT_EQ(result.client_delay.count(), 1U);
+}
+
+TEST(OpenLoop, ShowsAStallInTheLatencyOfAllCallsThatItDelayed) {
+  constexpr milliseconds kStall(200);
+  FakeServer server([&](std::size_t number) {
+    return Fate{.service_time = number == 0 ? nanoseconds(kStall) : microseconds(10)};
+  });
+  const LoadResult result =
+      RunLoad(server, {.rate = 1000, .concurrency = 1, .duration = {}, .calls = 100});
+  // Call n was due after n ms and sent after 200 ms; all but the first ones.
+  EXPECT_GE(result.latency.min(), kStall - milliseconds(99));
+  EXPECT_GE(result.latency.Quantile(0.5), (kStall - milliseconds(50)) * 0.99);
+  EXPECT_EQ(result.late, 99U);
+  EXPECT_LE(result.service_time.Quantile(0.99), microseconds(11));
+  EXPECT_EQ(result.service_time.max(), kStall);
+  EXPECT_EQ(result.scheduled_time, milliseconds(100));
+  EXPECT_GE(result.sending_time, kStall);
+  EXPECT_TRUE(result.IsSaturated());
+}
+
+TEST(OpenLoop, CountsWhatWasDueButFoundNoPlaceAndItsLatency) {
+  FakeServer server(After(milliseconds(300)));
+  const LoadResult result =
+      RunLoad(server, {.rate = 1000, .concurrency = 3, .duration = milliseconds(200), .calls = {}});
+  EXPECT_EQ(result.due, 200U);
+  EXPECT_LE(result.calls, 3U);
+  EXPECT_EQ(result.unsent, result.due - result.calls);
+  EXPECT_EQ(result.latency.count(), 200U);
+  // Call n was due after n ms, and had waited until the end.
+  EXPECT_GE(result.latency.Quantile(0.5), milliseconds(100) * 0.99);
+  EXPECT_EQ(result.service_time.count(), result.calls);
+  EXPECT_EQ(result.scheduled_time, milliseconds(200));
+  EXPECT_TRUE(result.IsSaturated());
+}
+
+TEST(OpenLoop, IsNotSaturatedByCallsThatTakeLongerThanItsRest) {
+  FakeServer server(After(milliseconds(600)));
+  const LoadResult result =
+      RunLoad(server, {.rate = 2, .concurrency = 2, .duration = milliseconds(900), .calls = {}});
+  EXPECT_EQ(result.calls, 2U);
+  EXPECT_GE(result.time, milliseconds(1100));
+  EXPECT_EQ(result.sending_time, milliseconds(900));
+  EXPECT_FALSE(result.IsSaturated());
+}
+
+TEST(OpenLoop, HasNoMoreCallsDueThanItShouldMake) {
+  FakeServer server(After(milliseconds(300)));
+  const LoadResult result =
+      RunLoad(server, {.rate = 1000, .concurrency = 1, .duration = milliseconds(200), .calls = 10});
+  EXPECT_LE(result.due, 10U);
+  EXPECT_EQ(result.unsent, result.due - result.calls);
+}
+
+TEST(InterruptedLoad, EndsEarly) {
+  for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1000)}) {
+    FakeServer server(After(microseconds(100)));
+    RunningLoad load(server, {.rate = rate, .concurrency = 2, .duration = hours(1), .calls = {}});
+    EXPECT_TRUE(WaitUntil([&] { return server.begun() >= 10; }));
+    load.Stop();
+    const LoadResult result = load.AwaitResult();
+    EXPECT_TRUE(result.is_interrupted);
+    EXPECT_EQ(result.calls, server.begun());
+    EXPECT_EQ(result.errors, 0U);
+    EXPECT_FALSE(server.cancelled().has_value());
+  }
+}
+
+TEST(InterruptedLoad, MakesNoCallWhereItWasStoppedBefore) {
+  std::stop_source stop;
+  stop.request_stop();
+  FakeServer server(AtOnce);
+  const LoadResult result =
+      RunLoad(server, {.rate = {}, .duration = hours(1), .calls = {}}, stop.get_token());
+  EXPECT_EQ(server.begun(), 0U);
+  EXPECT_TRUE(result.is_interrupted);
+}
+
+TEST(InterruptedLoad, WaitsForTheCallsThatAreUnderWay) {
+  FakeServer server(WhenReleased);
+  RunningLoad load(server, {.rate = {}, .concurrency = 3, .duration = hours(1), .calls = {}});
+  EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 3; }));
+  load.Stop();
+  server.ReleaseCalls();
+  const LoadResult result = load.AwaitResult();
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair("OK", 3)));
+  EXPECT_FALSE(server.cancelled().has_value());
+}
+
+TEST(InterruptedLoad, CancelsCallsThatDoNotEndWithinTwoSeconds) {
+  FakeServer server(WhenReleased);
+  RunningLoad load(server, {.rate = {}, .concurrency = 3, .duration = hours(1), .calls = {}});
+  EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 3; }));
+  const Clock::time_point before = Clock::now();
+  load.Stop();
+  const LoadResult result = load.AwaitResult();
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair("CANCELLED", 3)));
+  EXPECT_TRUE(result.is_interrupted);
+  ASSERT_TRUE(server.cancelled().has_value());
+  EXPECT_GE(*server.cancelled() - before, seconds(2));
+}
+
+TEST(InterruptedLoad, CancelsItsLastCallsToo) {
+  FakeServer server(WhenReleased);
+  RunningLoad load(server, {.rate = {}, .concurrency = 3, .duration = {}, .calls = 1});
+  EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 1; }));
+  load.Stop();
+  EXPECT_TRUE(WaitUntil([&] { return server.cancelled().has_value(); }, seconds(20)));
+  server.ReleaseCalls();
+}
+
+TEST(InterruptedLoad, CountsAsDueWhatWasByThen) {
+  FakeServer server(WhenReleased);
+  const Clock::time_point before = Clock::now();
+  RunningLoad load(server, {.rate = 1000, .concurrency = 1, .duration = hours(1), .calls = {}});
+  EXPECT_TRUE(WaitUntil([&] { return server.begun() == 1; }));
+  const Clock::time_point begun = Clock::now();
+  EXPECT_TRUE(WaitUntil([&] { return Clock::now() - begun >= milliseconds(50); }));
+  load.Stop();
+  const auto longest = std::chrono::ceil<milliseconds>(Clock::now() - before);
+  server.ReleaseCalls();
+  const LoadResult result = load.AwaitResult();
+  EXPECT_THAT(result.due, AllOf(Ge(50U), Le(static_cast<std::uint64_t>(longest.count()))));
+  EXPECT_EQ(result.unsent, result.due - 1);
+  EXPECT_EQ(result.latency.count(), result.due);
+}
+
+TEST(StuckLoad, EndsAfterTheTimeout) {
+  FakeServer server(WhenReleased);
+  const Clock::time_point before = Clock::now();
+  const LoadResult result = RunUntilStuck(
+      server, {.rate = {}, .concurrency = 3, .duration = hours(1), .calls = {}}, milliseconds(300));
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair("CANCELLED", result.calls)));
+  EXPECT_EQ(result.calls, 3U);
+  EXPECT_FALSE(result.is_interrupted);
+  EXPECT_GE(*server.cancelled() - before, milliseconds(300));
+}
+
+TEST(StuckLoad, HasAsManyCallsDueAsThereWereUntilItsEnd) {
+  FakeServer server(WhenReleased);
+  const Clock::time_point before = Clock::now();
+  const LoadResult result =
+      RunUntilStuck(server, {.rate = 1000, .concurrency = 1, .duration = hours(1), .calls = {}},
+                    milliseconds(300));
+  const auto longest = std::chrono::ceil<milliseconds>(Clock::now() - before);
+  EXPECT_THAT(result.due, AllOf(Ge(300U), Le(static_cast<std::uint64_t>(longest.count()))));
+  EXPECT_EQ(result.unsent, result.due - 1);
+  // Each had waited since it was due.
+  EXPECT_GE(result.latency.Quantile(0.5), milliseconds(150) * 0.99);
+}
+
+TEST(StuckLoad, EndsWhereItShouldHaveMadeMoreCallsAtARate) {
+  FakeServer server(WhenReleased);
+  const LoadResult result = RunUntilStuck(
+      server, {.rate = 1000, .concurrency = 1, .duration = {}, .calls = 10}, milliseconds(300));
+  EXPECT_EQ(result.calls, 1U);
+  EXPECT_EQ(result.due, 10U);
+  EXPECT_EQ(result.unsent, 9U);
+}
+
+TEST(StuckLoad, IsNoneWhileCallsEnd) {
+  FakeServer server(After(milliseconds(100)));
+  const LoadResult result =
+      RunUntilStuck(server, {.rate = {}, .duration = {}, .calls = 12}, seconds(1));
+  EXPECT_EQ(result.errors, 0U);
+  EXPECT_EQ(result.calls, 12U);
+}
+
+TEST(StuckLoad, IsNoneWhileNoCallIsDue) {
+  FakeServer server(AtOnce);
+  const LoadResult result =
+      RunUntilStuck(server, {.rate = 1.25, .duration = {}, .calls = 3}, milliseconds(500));
+  EXPECT_EQ(result.errors, 0U);
+  EXPECT_EQ(result.calls, 3U);
+}
+
+}  // namespace
+}  // namespace quantd::client

@@ -1,0 +1,246 @@
+#include "client/load/request.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "core/error.h"
+#include "tests/client/load/small_requests.h"
+#include "tests/core/same_bits.h"
+
+namespace quantd::client {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::SizeIs;
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+class FakeQuantizeRequest : public ::testing::Test {
+ protected:
+  // Whether an answer is refused, and with which words.
+  std::string Check() const { return std::string(Status().message()); }
+  absl::Status Status() const { return request_.Check(Encode(answer_)); }
+
+  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  v1::FakeQuantizeResponse answer_ = AnswerTo(request_);
+};
+
+TEST_F(FakeQuantizeRequest, SaysAllThatItsContentSays) {
+  const auto message = Decode<v1::FakeQuantizeRequest>(request_.bytes());
+  EXPECT_THAT(message.input().shape(), ElementsAre(4, 3));
+  EXPECT_EQ(message.input().data().size(), 48U);
+  EXPECT_THAT(message.range().min(), ElementsAre(-1, -2, -3));
+  EXPECT_THAT(message.range().max(), ElementsAre(1.5F, 2, 4));
+  EXPECT_EQ(message.range().axis(), 1);
+  EXPECT_EQ(message.spec().num_bits(), 4);
+  EXPECT_TRUE(message.spec().narrow_range());
+}
+
+TEST_F(FakeQuantizeRequest, TellsTheSizeOfItsTensors) {
+  EXPECT_EQ(request_.element_count(), 12U);
+  EXPECT_EQ(request_.tensor_bytes(), 12 * sizeof(float) * 2);
+}
+
+TEST_F(FakeQuantizeRequest, AcceptsTheRightAnswer) { EXPECT_TRUE(Status().ok()) << Status(); }
+
+TEST_F(FakeQuantizeRequest, NamesTheFirstElementThatIsWrong) {
+  SetElement(answer_.mutable_output(), 11, 0.5F);
+  SetElement(answer_.mutable_output(), 3, 0.25F);
+  EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+  EXPECT_THAT(Check(), HasSubstr("output: element 3 is 0.25; expected 1.42857146"));
+}
+
+TEST_F(FakeQuantizeRequest, RefusesAnElementThatIsWrongInItsLastBit) {
+  SetElement(answer_.mutable_output(), 3, std::nextafter(1.42857146F, 0.0F));
+  EXPECT_THAT(Check(), HasSubstr("output: element 3 is 1.42857134; expected 1.42857146"));
+}
+
+TEST_F(FakeQuantizeRequest, TellsAZeroFromItsNegative) {
+  SetElement(answer_.mutable_output(), 0, -0.0F);
+  EXPECT_THAT(Check(), HasSubstr("output: element 0 is -0; expected 0"));
+}
+
+TEST_F(FakeQuantizeRequest, TakesAnyNanForAnother) {
+  SetElement(answer_.mutable_output(), 7, std::bit_cast<float>(0xFFC01234U));
+  EXPECT_TRUE(Status().ok()) << Status();
+  SetElement(answer_.mutable_output(), 7, 0);
+  EXPECT_THAT(Check(), HasSubstr("output: element 7 is 0; expected nan"));
+}
+
+TEST_F(FakeQuantizeRequest, NamesWhatIsWrongInTheNudgedRange) {
+  const v1::NudgedRange right = answer_.nudged_range();
+  v1::NudgedRange& range = *answer_.mutable_nudged_range();
+  range.set_min(2, 5);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.min: element 2 is 5"));
+  range = right;
+  range.set_max(1, 5);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.max: element 1 is 5"));
+  range = right;
+  range.set_scale(0, 5);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.scale: element 0 is 5"));
+  range = right;
+  range.set_zero_point(0, 5);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.zero_point"));
+  EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+}
+
+TEST_F(FakeQuantizeRequest, RefusesAnAnswerOfAnotherSize) {
+  answer_.mutable_output()->mutable_data()->resize(44);
+  EXPECT_TRUE(absl::IsInternal(Status())) << Status();
+  EXPECT_THAT(Check(), HasSubstr("output has 44 bytes; expected 48"));
+  answer_.Clear();
+  EXPECT_THAT(Check(), HasSubstr("output has"));
+}
+
+TEST_F(FakeQuantizeRequest, RefusesANudgedRangeOfAnotherSize) {
+  answer_.mutable_nudged_range()->mutable_max()->RemoveLast();
+  EXPECT_TRUE(absl::IsInternal(Status())) << Status();
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.max has 2 values; expected 3"));
+}
+
+TEST_F(FakeQuantizeRequest, RefusesWhatIsNoMessage) {
+  EXPECT_TRUE(absl::IsInternal(request_.Check(BytesOf("\xFF\xFF"))));
+}
+
+class FakeQuantizeGradientRequest : public ::testing::Test {
+ protected:
+  absl::Status Status() const { return request_.Check(Encode(answer_)); }
+  std::string Check() const { return std::string(Status().message()); }
+
+  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantizeGradient));
+  v1::FakeQuantizeGradientResponse answer_ = GradientAnswerTo(request_);
+};
+
+TEST_F(FakeQuantizeGradientRequest, HasRandomGradientsOfItsInputsShape) {
+  const auto message = Decode<v1::FakeQuantizeGradientRequest>(request_.bytes());
+  EXPECT_THAT(message.gradients().shape(), ElementsAre(4, 3));
+  EXPECT_THAT(message.inputs().shape(), ElementsAre(4, 3));
+  EXPECT_EQ(message.gradients().data().size(), 48U);
+  EXPECT_NE(message.gradients().data(), message.inputs().data());
+}
+
+TEST_F(FakeQuantizeGradientRequest, TellsTheSizeOfItsTensors) {
+  EXPECT_EQ(request_.element_count(), 12U);
+  EXPECT_EQ(request_.tensor_bytes(), 12 * sizeof(float) * 3);
+}
+
+TEST_F(FakeQuantizeGradientRequest, AcceptsTheRightAnswer) {
+  EXPECT_TRUE(Status().ok()) << Status();
+}
+
+TEST_F(FakeQuantizeGradientRequest, AcceptsSumsThatAreAnUlpOff) {
+  const v1::FakeQuantizeGradientResponse right = answer_;
+  for (const float direction : {-kInfinity, kInfinity}) {
+    answer_ = right;
+    for (float& sum : *answer_.mutable_min_gradient()) {
+      sum = std::nextafter(sum, direction);
+    }
+    for (float& sum : *answer_.mutable_max_gradient()) {
+      sum = std::nextafter(sum, direction);
+    }
+    EXPECT_TRUE(Status().ok()) << Status();
+  }
+}
+
+TEST_F(FakeQuantizeGradientRequest, NamesASumThatIsTwoUlpsOff) {
+  const v1::FakeQuantizeGradientResponse right = answer_;
+  for (const float direction : {-kInfinity, kInfinity}) {
+    const auto two_ulps_off = [&](float sum) {
+      return std::nextafter(std::nextafter(sum, direction), direction);
+    };
+    answer_ = right;
+    answer_.set_min_gradient(1, two_ulps_off(right.min_gradient(1)));
+    EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+    EXPECT_THAT(Check(), HasSubstr("min_gradient: element 1 is"));
+    answer_ = right;
+    answer_.set_max_gradient(2, two_ulps_off(right.max_gradient(2)));
+    EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+    EXPECT_THAT(Check(), HasSubstr("max_gradient: element 2 is"));
+  }
+}
+
+TEST_F(FakeQuantizeGradientRequest, RefusesASumThatIsNan) {
+  answer_.set_min_gradient(0, NAN);
+  EXPECT_THAT(Check(), HasSubstr("min_gradient: element 0 is nan"));
+}
+
+TEST_F(FakeQuantizeGradientRequest, NamesTheFirstElementThatIsWrong) {
+  SetElement(answer_.mutable_input_gradients(), 11, 7);
+  SetElement(answer_.mutable_input_gradients(), 5, 7);
+  EXPECT_THAT(Check(), HasSubstr("input_gradients: element 5 is 7; expected 0"));
+}
+
+TEST_F(FakeQuantizeGradientRequest, NamesWhatIsWrongInTheNudgedRange) {
+  answer_.mutable_nudged_range()->set_scale(1, 5);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.scale: element 1 is 5"));
+}
+
+TEST_F(FakeQuantizeGradientRequest, RefusesAnAnswerOfAnotherSize) {
+  const v1::FakeQuantizeGradientResponse right = answer_;
+  answer_.mutable_max_gradient()->RemoveLast();
+  EXPECT_TRUE(absl::IsInternal(Status())) << Status();
+  EXPECT_THAT(Check(), HasSubstr("max_gradient has 2 values; expected 3"));
+  answer_ = right;
+  answer_.mutable_input_gradients()->mutable_data()->append("more");
+  EXPECT_THAT(Check(), HasSubstr("input_gradients has 52 bytes; expected 48"));
+}
+
+TEST(Request, IsRefusedAsAServerWouldRefuseIt) {
+  const auto reason = [](const RequestContent& content) {
+    const absl::Status status = Request::Create(content, false).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return core::GetErrorDetail(status).value_or(core::ErrorDetail{}).reason;
+  };
+  RequestContent content = SmallContent(Operation::kFakeQuantize);
+  content.range.axis = 2;
+  EXPECT_EQ(reason(content), "AXIS_OUT_OF_RANGE");
+  content = SmallContent(Operation::kFakeQuantizeGradient);
+  content.range.min.pop_back();
+  content.range.max.pop_back();
+  EXPECT_EQ(reason(content), "RANGE_SIZE_MISMATCH");
+}
+
+TEST(RandomTensor, IsNormallyDistributed) {
+  const std::vector<std::int64_t> shape = {100, 1000};
+  const NpyArray tensor = RandomTensor(shape, 1);
+  EXPECT_EQ(tensor.shape, shape);
+  ASSERT_THAT(tensor.values, SizeIs(100'000));
+  const auto share_within = [&](float bound) {
+    return static_cast<double>(std::ranges::count_if(
+               tensor.values, [&](float value) { return std::abs(value) < bound; })) /
+           100'000;
+  };
+  EXPECT_NEAR(std::accumulate(tensor.values.begin(), tensor.values.end(), 0.0) / 100'000, 0, 0.02);
+  EXPECT_NEAR(share_within(1), 0.683, 0.01);
+  EXPECT_NEAR(share_within(2), 0.954, 0.01);
+}
+
+TEST(RandomTensor, IsTheSameForTheSameSeedAndAnotherForAnother) {
+  const std::vector<std::int64_t> shape = {1000};
+  EXPECT_EQ(RandomTensor(shape, 1).values, RandomTensor(shape, 1).values);
+  EXPECT_NE(RandomTensor(shape, 1).values, RandomTensor(shape, 2).values);
+}
+
+TEST(RandomTensor, RepeatsItsValuesAfterAMillion) {
+  constexpr std::size_t kPeriod = std::size_t{1} << 20U;
+  const std::vector<float> values =
+      RandomTensor(std::vector<std::int64_t>{2 * kPeriod + 5}, 1).values;
+  const auto whole = std::span(values);
+  EXPECT_TRUE(core::SameBits(whole.subspan(kPeriod), whole.first(kPeriod + 5)));
+  EXPECT_FALSE(core::SameBits(whole.subspan(kPeriod / 2, 100), whole.first(100)));
+}
+
+TEST(RandomTensor, MayBeEmptyOrAScalar) {
+  EXPECT_THAT(RandomTensor(std::vector<std::int64_t>{3, 0}, 1).values, SizeIs(0));
+  EXPECT_THAT(RandomTensor({}, 1).values, SizeIs(1));
+}
+
+}  // namespace
+}  // namespace quantd::client

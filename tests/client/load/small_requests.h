@@ -1,0 +1,75 @@
+// Requests for the load tester's tests, and what a server answers to them.
+
+#ifndef QUANTD_TESTS_CLIENT_LOAD_SMALL_REQUESTS_H_
+#define QUANTD_TESTS_CLIENT_LOAD_SMALL_REQUESTS_H_
+
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <utility>
+
+#include "client/load/request.h"
+#include "quantd/v1/quantization_service.pb.h"
+#include "tests/client/test_server.h"
+
+namespace quantd::client {
+
+// Twelve values in three channels, within the range and outside, and a NaN.
+inline RequestContent SmallContent(Operation operation) {
+  return {.operation = operation,
+          .tensor = {.shape = {4, 3},
+                     .values = {0, -0.4F, 0.7F, 1.6F, -2.5F, 9, -9, NAN, 0.1F, 5, -0.1F, -0.2F}},
+          .range = {.min = {-1, -2, -3}, .max = {1.5F, 2, 4}, .axis = 1},
+          .spec = {.num_bits = 4, .narrow_range = true}};
+}
+
+inline Request MakeRequest(const RequestContent& content, bool is_verified = true) {
+  absl::StatusOr<Request> request = Request::Create(content, is_verified);
+  EXPECT_TRUE(request.ok()) << request.status();
+  return *std::move(request);
+}
+
+inline grpc::ByteBuffer BytesOf(const std::string& text) {
+  const grpc::Slice slice(text);
+  return {&slice, 1};
+}
+
+inline grpc::ByteBuffer Encode(const google::protobuf::MessageLite& message) {
+  return BytesOf(message.SerializeAsString());
+}
+
+template <typename Message>
+Message Decode(const grpc::ByteBuffer& bytes) {
+  grpc::Slice slice;
+  EXPECT_TRUE(bytes.DumpToSingleSlice(&slice).ok());
+  Message message;
+  EXPECT_TRUE(message.ParseFromArray(slice.begin(), static_cast<int>(slice.size())));
+  return message;
+}
+
+inline v1::FakeQuantizeResponse AnswerTo(const Request& request) {
+  const auto message = Decode<v1::FakeQuantizeRequest>(request.bytes());
+  v1::FakeQuantizeResponse answer;
+  EXPECT_TRUE(TestService().FakeQuantize(nullptr, &message, &answer).ok());
+  return answer;
+}
+
+inline v1::FakeQuantizeGradientResponse GradientAnswerTo(const Request& request) {
+  const auto message = Decode<v1::FakeQuantizeGradientRequest>(request.bytes());
+  v1::FakeQuantizeGradientResponse answer;
+  EXPECT_TRUE(TestService().FakeQuantizeGradient(nullptr, &message, &answer).ok());
+  return answer;
+}
+
+// Element `index` of a tensor becomes `value`.
+inline void SetElement(v1::Tensor* tensor, std::size_t index, float value) {
+  tensor->mutable_data()->replace(index * sizeof(value), sizeof(value),
+                                  reinterpret_cast<const char*>(&value), sizeof(value));
+}
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_TESTS_CLIENT_LOAD_SMALL_REQUESTS_H_

@@ -1,0 +1,74 @@
+#include "client/load/workload.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "tests/client/load/small_requests.h"
+
+namespace quantd::client {
+namespace {
+
+// A mix of requests that differ in how many elements they have: 1, 2, ….
+Workload MixOf(const std::vector<double>& weights) {
+  std::vector<Workload::Part> parts;
+  for (const double weight : weights) {
+    const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(parts.size()) + 1};
+    parts.push_back({.request = MakeRequest({.operation = Operation::kFakeQuantize,
+                                             .tensor = RandomTensor(shape, 1),
+                                             .range = {.min = {-1}, .max = {1}, .axis = {}},
+                                             .spec = {}}),
+                     .weight = weight});
+  }
+  return {Operation::kFakeQuantize, Transfer::kUnary, std::move(parts)};
+}
+
+TEST(Workload, PicksRequestsInProportionToTheirWeights) {
+  constexpr int kPicks = 100'000;
+  const Workload workload = MixOf({0.5, 3, 1.5});
+  std::mt19937_64 random(11);  // NOLINT(bugprone-random-generator-seed)
+  std::map<std::size_t, double> shares;
+  for (int pick = 0; pick < kPicks; ++pick) {
+    shares[workload.Pick(random).element_count()] += 1.0 / kPicks;
+  }
+  EXPECT_EQ(shares.size(), 3U);
+  EXPECT_NEAR(shares[1], 0.1, 0.01);
+  EXPECT_NEAR(shares[2], 0.6, 0.01);
+  EXPECT_NEAR(shares[3], 0.3, 0.01);
+}
+
+TEST(Workload, PicksTheSameRequestsForTheSameSeed) {
+  const Workload workload = MixOf({1, 1, 1, 1});
+  std::mt19937_64 random(11);  // NOLINT(bugprone-random-generator-seed)
+  std::mt19937_64 same = random;
+  for (int pick = 0; pick < 1000; ++pick) {
+    EXPECT_EQ(&workload.Pick(random), &workload.Pick(same));
+  }
+}
+
+TEST(Workload, OfOneRequestPicksIt) {
+  const Workload workload = MixOf({0.001});
+  std::mt19937_64 random(11);  // NOLINT(bugprone-random-generator-seed)
+  EXPECT_EQ(workload.Pick(random).element_count(), 1U);
+}
+
+TEST(Workload, NamesTheMethodThatItCalls) {
+  const auto* service =
+      v1::FakeQuantizeRequest::descriptor()->file()->FindServiceByName("QuantizationService");
+  ASSERT_NE(service, nullptr);
+  const auto name = [&](Operation operation, Transfer transfer) {
+    std::string method = MethodName(operation, transfer);
+    EXPECT_NE(service->FindMethodByName(method), nullptr) << method;
+    return method;
+  };
+  EXPECT_EQ(name(Operation::kFakeQuantize, Transfer::kUnary), "FakeQuantize");
+  EXPECT_EQ(name(Operation::kFakeQuantize, Transfer::kStream), "StreamFakeQuantize");
+  EXPECT_EQ(name(Operation::kFakeQuantizeGradient, Transfer::kUnary), "FakeQuantizeGradient");
+  EXPECT_EQ(name(Operation::kFakeQuantizeGradient, Transfer::kStream),
+            "StreamFakeQuantizeGradient");
+}
+
+}  // namespace
+}  // namespace quantd::client
