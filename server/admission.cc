@@ -1,6 +1,5 @@
 #include "server/admission.h"
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -106,11 +105,6 @@ Admission::Load Admission::load() const {
   return load_;
 }
 
-std::uint64_t Admission::TakePeakBytes() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(peak_bytes_, load_.bytes);
-}
-
 absl::Status Admission::TakeBytes(std::uint64_t bytes) {
   const std::lock_guard lock(mutex_);
   return TakeBytesLocked(bytes);
@@ -122,7 +116,6 @@ absl::Status Admission::TakeBytesLocked(std::uint64_t bytes) {
     return InFlightLimit(bytes, load_.bytes, max_in_flight_bytes_);
   }
   load_.bytes += bytes;
-  peak_bytes_ = std::max(peak_bytes_, load_.bytes);
   return absl::OkStatus();
 }
 

@@ -86,9 +86,6 @@ class Admission {
   // The calls whose tickets were not yet released, and their bytes.
   Load load() const;
 
-  // The most bytes that were being worked on at once since the last call of this.
-  std::uint64_t TakePeakBytes();
-
  private:
   absl::Status TakeBytes(std::uint64_t bytes);
   absl::Status TakeBytesLocked(std::uint64_t bytes);
@@ -100,7 +97,6 @@ class Admission {
   mutable std::mutex mutex_;
   std::condition_variable idle_;
   Load load_;
-  std::uint64_t peak_bytes_ = 0;
   std::size_t open_calls_ = 0;
   bool draining_ = false;
 };

@@ -9,40 +9,44 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdint>
 
 namespace quantd::server {
 namespace {
 
-constexpr std::chrono::seconds kInterval{1};
-
-// For so many intervals what was in use at once is kept: large calls that come one
-// after another find the memory of the last ones.
-constexpr std::size_t kRememberedIntervals = 4;
+// How often is looked, and for how long what was seen counts: what the calls of
+// the last seconds did not need at any time, the next ones will not need either.
+constexpr std::chrono::milliseconds kInterval{100};
+constexpr std::size_t kRememberedIntervals = 40;
 
 // Always kept.
 constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+// Less is not worth the lock that calls wait for meanwhile.
+constexpr std::size_t kLeastReleasedBytes = std::size_t{8} << 20;
 
-// A request of n bytes needs as many for its answer, and leaves n behind.
-constexpr std::size_t kKeptPerByteInFlight = 2;
+#ifdef QUANTD_TCMALLOC
+
+void KeepFreedMemory() { MallocExtension::instance()->SetMemoryReleaseRate(0); }
+
+std::size_t FreeBytes() {
+  std::size_t bytes = 0;
+  MallocExtension::instance()->GetNumericProperty("tcmalloc.pageheap_free_bytes", &bytes);
+  return bytes;
+}
+
+void Release(std::size_t bytes) { MallocExtension::instance()->ReleaseToSystem(bytes); }
+
+#else
+
+// The sanitizers' allocators, for which these do nothing.
+void KeepFreedMemory() {}
+std::size_t FreeBytes() { return mallinfo2().fordblks; }
+void Release(std::size_t bytes) { malloc_trim(FreeBytes() - bytes); }
+
+#endif
 
 }  // namespace
 
-void ReleaseFreeMemory(std::size_t kept_bytes) {
-#ifdef QUANTD_TCMALLOC
-  MallocExtension& allocator = *MallocExtension::instance();
-  std::size_t free_bytes = 0;
-  if (allocator.GetNumericProperty("tcmalloc.pageheap_free_bytes", &free_bytes) &&
-      free_bytes > kept_bytes) {
-    allocator.ReleaseToSystem(free_bytes - kept_bytes);
-  }
-#else
-  malloc_trim(kept_bytes);
-#endif
-}
-
-MemoryRelease::MemoryRelease(Admission* admission)
-    : admission_(admission), thread_([this] { Run(); }) {}
+MemoryRelease::MemoryRelease() : thread_([this] { Run(); }) {}
 
 MemoryRelease::~MemoryRelease() {
   {
@@ -54,12 +58,24 @@ MemoryRelease::~MemoryRelease() {
 }
 
 void MemoryRelease::Run() {
-  std::array<std::uint64_t, kRememberedIntervals> peaks{};
+  KeepFreedMemory();
+  // Of the last intervals; at first none was free.
+  std::array<std::size_t, kRememberedIntervals> free_bytes{};
   std::unique_lock lock(mutex_);
   for (std::size_t interval = 0; !stop_.wait_for(lock, kInterval, [this] { return stopping_; });
        ++interval) {
-    peaks.at(interval % peaks.size()) = admission_->TakePeakBytes();
-    ReleaseFreeMemory(kKeptBytes + kKeptPerByteInFlight * *std::ranges::max_element(peaks));
+    const std::size_t before = FreeBytes();
+    free_bytes.at(interval % free_bytes.size()) = before;
+    const std::size_t unused = *std::ranges::min_element(free_bytes);
+    if (unused < kKeptBytes + kLeastReleasedBytes) {
+      continue;
+    }
+    Release(unused - kKeptBytes);
+    const std::size_t after = FreeBytes();
+    const std::size_t released = before - std::min(after, before);
+    for (std::size_t& bytes : free_bytes) {
+      bytes -= std::min(released, bytes);
+    }
   }
 }
 

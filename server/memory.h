@@ -4,27 +4,18 @@
 #define QUANTD_SERVER_MEMORY_H_
 
 #include <condition_variable>
-#include <cstddef>
 #include <mutex>
 #include <thread>
 
-#include "server/admission.h"
-
 namespace quantd::server {
-
-// Gives free memory back to the system, but for about `kept_bytes` of what the
-// allocator could hand out again without a page fault. May be called from any
-// thread.
-void ReleaseFreeMemory(std::size_t kept_bytes);
 
 // Keeps memory bounded after a burst, from a thread of its own. The allocator
 // holds on to what was freed, since fresh pages would cost more than the kernels
-// that fill them; what it holds beyond what calls needed in the last seconds is
-// given back.
+// that fill them; what lay free at every look in the last four seconds, but for 64
+// MiB, is given back. For the whole process.
 class MemoryRelease {
  public:
-  // `admission` outlives this, and is asked for its peak by nobody else.
-  explicit MemoryRelease(Admission* admission);
+  MemoryRelease();
   ~MemoryRelease();
 
   MemoryRelease(const MemoryRelease&) = delete;
@@ -33,7 +24,6 @@ class MemoryRelease {
  private:
   void Run();
 
-  Admission* const admission_;
   std::mutex mutex_;
   std::condition_variable stop_;
   bool stopping_ = false;

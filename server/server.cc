@@ -108,7 +108,6 @@ class Server::Parts {
   Parts(const Options& options, Log* log)
       : metrics_(core::ActiveSimdTarget()),
         admission_(options.max_in_flight_bytes),
-        memory_release_(&admission_),
         pool_(options.worker_threads),
         service_({.max_message_bytes = options.max_message_bytes,
                   .admission = &admission_,

@@ -1,6 +1,10 @@
 #include <pthread.h>
 #include <unistd.h>
 
+#ifdef QUANTD_TCMALLOC
+#include <gperftools/malloc_extension.h>
+#endif
+
 #include <csignal>
 #include <iostream>
 #include <thread>
@@ -34,6 +38,14 @@ void AwaitSignals(const sigset_t& signals, quantd::client::Interruption& interru
   }
 }
 
+// The next message takes the memory of the last one: fresh pages would cost more
+// than anything else that is done with them.
+void KeepFreedMemory() {
+#ifdef QUANTD_TCMALLOC
+  MallocExtension::instance()->SetMemoryReleaseRate(0);
+#endif
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -43,6 +55,7 @@ int main(int argc, char** argv) {
   quantd::client::Interruption interruption;
   std::jthread signal_thread([&] { AwaitSignals(signals, interruption); });
 
+  KeepFreedMemory();
   quantd::wire::DisableLockChecks();
   const int exit_code =
       quantd::client::RunQuantctl(argc, argv,

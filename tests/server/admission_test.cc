@@ -132,19 +132,5 @@ TEST(Admission, NeverExceedsTheLimitWithManyThreads) {
   EXPECT_TRUE(admission.WaitUntilIdle(steady_clock::now()));
 }
 
-TEST(Admission, TellsThePeakSinceItWasLastAsked) {
-  Admission admission(100);
-  {
-    const auto first = admission.Admit(60);
-    auto second = admission.Admit(30);
-    second->Release();
-    EXPECT_EQ(admission.TakePeakBytes(), 90U);
-    // What is still being worked on counts for the next time, too.
-    EXPECT_EQ(admission.TakePeakBytes(), 60U);
-  }
-  EXPECT_EQ(admission.TakePeakBytes(), 60U);
-  EXPECT_EQ(admission.TakePeakBytes(), 0U);
-}
-
 }  // namespace
 }  // namespace quantd::server

@@ -1,0 +1,108 @@
+#include "client/load/calls.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "client/channel.h"
+#include "client/load/workload.h"
+#include "tests/client/load/small_requests.h"
+#include "tests/client/test_server.h"
+
+namespace quantd::client {
+namespace {
+
+using ::testing::Each;
+using ::testing::SizeIs;
+
+// Keeps how calls ended.
+class Ends final : public Calls::Listener {
+ public:
+  void CallEnded(std::size_t /*place*/, const Calls::End& end) override {
+    const std::lock_guard lock(mutex_);
+    codes_.push_back(end.status.error_code());
+    changed_.notify_all();
+  }
+
+  // The status codes of the first `count` calls that ended.
+  std::vector<grpc::StatusCode> Await(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return codes_.size() >= count; });
+    return codes_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<grpc::StatusCode> codes_;
+};
+
+class CallsTest : public ::testing::TestWithParam<Transfer> {
+ protected:
+  using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
+
+  Channels Connect(std::size_t count) const {
+    Channels channels(count);
+    for (std::shared_ptr<grpc::Channel>& channel : channels) {
+      channel = CreateChannel(server_.address(), ChannelKind::kShared);
+    }
+    return channels;
+  }
+
+  // A place for each channel.
+  std::unique_ptr<Calls> Make(const Channels& channels) {
+    const CallsOptions options{.channels = channels,
+                               .places = channels.size(),
+                               .method = "/quantd.v1.QuantizationService/" +
+                                         MethodName(Operation::kFakeQuantize, GetParam()),
+                               .timeout = std::chrono::minutes(1)};
+    return GetParam() == Transfer::kStream ? MakeStreamCalls(options, ends_)
+                                           : MakeUnaryCalls(options, ends_);
+  }
+
+  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  Ends ends_;
+  TestService service_;
+  TestServer server_{&service_};
+};
+
+INSTANTIATE_TEST_SUITE_P(, CallsTest, ::testing::Values(Transfer::kUnary, Transfer::kStream),
+                         [](const auto& test) {
+                           return test.param == Transfer::kUnary ? "Unary" : "Stream";
+                         });
+
+TEST_P(CallsTest, EndWithAnErrorWhereTheyAreStartedAfterTheyWereCancelled) {
+  const Channels channels = Connect(3);
+  const auto calls = Make(channels);
+  calls->Cancel();
+  for (std::size_t place = 0; place < channels.size(); ++place) {
+    calls->Start(place, request_);
+  }
+  EXPECT_THAT(ends_.Await(3), Each(grpc::StatusCode::CANCELLED));
+}
+
+// The last reference to a channel must not go in one of gRPC's threads, which
+// would wait for itself.
+TEST_P(CallsTest, LetGoOfTheirChannelsBeforeTheyAreGone) {
+  constexpr std::size_t kChannels = 8;
+  constexpr std::size_t kRounds = 100;
+  for (std::size_t round = 1; round <= kRounds; ++round) {
+    const Channels channels = Connect(kChannels);
+    auto calls = Make(channels);
+    for (std::size_t place = 0; place < kChannels; ++place) {
+      calls->Start(place, request_);
+    }
+    EXPECT_THAT(ends_.Await(round * kChannels), SizeIs(round * kChannels));
+    calls.reset();
+    for (const std::shared_ptr<grpc::Channel>& channel : channels) {
+      EXPECT_EQ(channel.use_count(), 1);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quantd::client
