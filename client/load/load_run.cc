@@ -21,6 +21,8 @@ using std::chrono::nanoseconds;
 constexpr std::chrono::milliseconds kWatchInterval{250};
 // How long calls that are under way may take when somebody stops the load.
 constexpr std::chrono::seconds kPatienceAfterStop{2};
+// Unary calls end at the timeout by themselves.
+constexpr std::chrono::seconds kPatienceAfterTimeout{1};
 
 nanoseconds ProcessCpuTime() {
   std::timespec time{};
@@ -269,7 +271,8 @@ void LoadRun::AwaitEnd(std::chrono::milliseconds timeout, const LoadTester::Watc
 
 bool LoadRun::IsStuck(Clock::time_point now, std::chrono::milliseconds timeout) {
   const std::lock_guard lock(result_mutex_);
-  return free_places_.size() < places_.size() && now - std::max(last_begin_, last_end_) > timeout;
+  return free_places_.size() < places_.size() &&
+         now - std::max(last_begin_, last_end_) > timeout + kPatienceAfterTimeout;
 }
 
 void LoadRun::Tell(const LoadTester::Watcher& watcher) {

@@ -34,8 +34,8 @@ class LoadRun final : private Calls::Listener {
   LoadRun(const LoadPlan& plan, const Workload& workload);
 
   // See LoadTester::Run(). Where calls are under way, but none began or ended for
-  // `timeout`, the load ends and they are cancelled: messages of a stream have no
-  // time limit of their own.
+  // `timeout` and a second, the load ends and they are cancelled: messages of a
+  // stream have no time limit of their own.
   LoadResult Run(const MakeCalls& make_calls, std::chrono::milliseconds timeout,
                  const std::stop_token& stop, const LoadTester::Watcher& watcher);
 
