@@ -28,18 +28,17 @@ struct StreamedCall {
 // order. gRPC's threads run the reactions, reading and writing at the same time.
 class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // Told when the stream has ended, with its calls that were not answered.
+  // Told when the stream has ended, with its calls that were not answered. May
+  // destroy the stream.
   using OnEnd = std::function<void(const RequestStream&, const grpc::Status&,
                                    const std::deque<StreamedCall>&)>;
 
   RequestStream(Calls::Listener& listener, OnEnd on_end)
       : listener_(listener), on_end_(std::move(on_end)) {}
 
-  // Opens the stream, with a first call. `self` is this stream, which keeps
-  // itself until it has ended.
-  void Open(grpc::GenericStub& stub, const std::string& method, std::shared_ptr<RequestStream> self,
-            std::size_t place, const Request& request) {
-    self_ = std::move(self);
+  // Opens the stream, with a first call.
+  void Open(grpc::GenericStub& stub, const std::string& method, std::size_t place,
+            const Request& request) {
     stub.PrepareBidiStreamingCall(&context_, method, {}, this);
     // Requests come from threads that gRPC does not know of.
     AddHold();
@@ -85,13 +84,15 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
         call = sent_.front();
         sent_.pop_front();
       } else {
-        // It has ended, or answers what was never asked: OnDone() will tell.
+        // It is about to end, or answers what was never asked: OnDone() will tell.
         is_broken_ = true;
         Proceed();
       }
     }
     if (!call.has_value()) {
-      context_.TryCancel();
+      if (ok) {
+        context_.TryCancel();
+      }
       return;
     }
     grpc::ByteBuffer answer;
@@ -103,7 +104,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnDone(const grpc::Status& status) override {
-    const std::shared_ptr<RequestStream> keep = std::move(self_);
+    const OnEnd on_end = std::move(on_end_);
     std::deque<StreamedCall> unanswered;
     {
       const std::lock_guard lock(mutex_);
@@ -115,7 +116,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
       }
       waiting_.clear();
     }
-    on_end_(*this, status, unanswered);
+    on_end(*this, status, unanswered);
   }
 
   // Does what can be done next. gRPC reacts to it by other threads only, so that
@@ -142,8 +143,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   Calls::Listener& listener_;
-  const OnEnd on_end_;
-  std::shared_ptr<RequestStream> self_;
+  OnEnd on_end_;
   grpc::ClientContext context_;
   // Belongs to the read that is under way.
   grpc::ByteBuffer answer_;
@@ -170,7 +170,7 @@ class Lane {
   // All calls have ended; the stream has not.
   ~Lane() {
     std::unique_lock lock(mutex_);
-    for (const std::shared_ptr<RequestStream>& stream : streams_) {
+    for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Close();
     }
     if (!ended_.wait_for(lock, timeout_, [this] { return streams_.empty(); })) {
@@ -198,18 +198,17 @@ class Lane {
  private:
   // Opens a stream for a first call.
   void Open(std::size_t place, const Request& request) {
-    const auto stream = std::make_shared<RequestStream>(
+    streams_.push_back(std::make_unique<RequestStream>(
         listener_, [this](const RequestStream& ended, const grpc::Status& status,
-                          const std::deque<StreamedCall>& calls) { Ended(ended, status, calls); });
-    streams_.push_back(stream);
-    stream->Open(stub_, method_, stream, place, request);
+                          const std::deque<StreamedCall>& calls) { Ended(ended, status, calls); }));
     if (is_cancelled_) {
-      stream->Cancel();
+      streams_.back()->Cancel();
     }
+    streams_.back()->Open(stub_, method_, place, request);
   }
 
   void CancelStreams() {
-    for (const std::shared_ptr<RequestStream>& stream : streams_) {
+    for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Cancel();
     }
   }
@@ -228,6 +227,8 @@ class Lane {
                           {.sent = call.sent, .ended = now, .status = reason, .answer = no_answer});
     }
     const std::lock_guard lock(mutex_);
+    // Before anybody knows: a stream refers to its channel, whose last reference
+    // must not go in a thread of gRPC's.
     std::erase_if(streams_, [&](const auto& other) { return other.get() == &stream; });
     ended_.notify_all();
   }
@@ -239,8 +240,8 @@ class Lane {
 
   std::mutex mutex_;
   std::condition_variable ended_;
-  // The last one takes calls; those before it are about to end.
-  std::vector<std::shared_ptr<RequestStream>> streams_;
+  // Until they have ended. The last one takes calls.
+  std::vector<std::unique_ptr<RequestStream>> streams_;
   bool is_cancelled_ = false;
 };
 

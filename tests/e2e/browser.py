@@ -1,186 +1,235 @@
-"""Headless Chromium, as far as tests of pages need it, over the DevTools protocol.
+"""Runs headless Chromium, with a new profile each time, and tells what pages do in it.
 
-    /usr/bin/python3 tests/e2e/browser.py PAGE PNG [WIDTH]
+    /usr/bin/python3 tests/e2e/browser.py PAGE PNG [--width N]
 
-takes a screenshot of a page.
+takes a screenshot of a page. Needs Debian's chromium, and nothing but Python's standard library.
 """
 
+import argparse
 import base64
+import contextlib
 import json
 import os
 import pathlib
-import selectors
+import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 
 CHROMIUM = "/usr/bin/chromium"
+
+# How long anything may take before a test gives up.
 DEADLINE_SECONDS = 60
 
 _FLAGS = (
-    "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
-    "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
-    "--hide-scrollbars", "--remote-debugging-pipe",
+    "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--hide-scrollbars",
+    "--disable-gpu", "--disable-quic", "--disable-sync", "--disable-background-networking",
+    "--disable-component-update", "--disable-dev-shm-usage",
 )
-# Where Chromium reads commands, and where it writes answers and events.
-_COMMANDS_DESCRIPTOR, _ANSWERS_DESCRIPTOR = 3, 4
 
 
 class Browser:
-    """A running Chromium with a profile of its own. Use it as a context manager."""
+    """A running Chromium. Use it as a context manager: leaving ends it and removes its files."""
 
     def __init__(self):
         self._directory = tempfile.TemporaryDirectory(prefix="chromium-",
                                                       ignore_cleanup_errors=True)
-        self._log_path = pathlib.Path(self._directory.name, "log")
-        command_read, self._commands = os.pipe()
-        self._answers, answer_write = os.pipe()
-        os.set_blocking(self._answers, False)
-        sandbox = () if os.getuid() else ("--no-sandbox",)
-        # The shell gives the pipes the numbers that Chromium expects.
-        script = (f'exec "$@" {_COMMANDS_DESCRIPTOR}<&{command_read} '
-                  f'{_ANSWERS_DESCRIPTOR}>&{answer_write}')
-        with open(self._log_path, "wb") as log:
-            self._process = subprocess.Popen(
-                ["bash", "-c", script, "bash", CHROMIUM, *_FLAGS, *sandbox,
-                 f"--user-data-dir={self._directory.name}/profile", "about:blank"],
-                pass_fds=(command_read, answer_write), stdout=log, stderr=log,
-                start_new_session=True)
-        os.close(command_read)
-        os.close(answer_write)
-        self._received = b""
-        self._last_command = 0
+        directory = self._directory.name
+        self._log_path = pathlib.Path(directory, "log")
+        self._received = bytearray()
+        self._calls = 0
+        self._answers = {}
         self._pages = {}
+        flags = [*_FLAGS, f"--user-data-dir={directory}/profile"]
+        if os.getuid() == 0:
+            flags.append("--no-sandbox")  # Chromium refuses to run as root with one.
+        self._connection, theirs = socket.socketpair()
+        with theirs, open(self._log_path, "wb") as log:
+            # It reads commands from descriptor 3 and writes to 4. Nothing else of the
+            # environment, so that pages look the same wherever they are tested.
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", 'exec "$@" 3<&0 4>&0 </dev/null', "sh", CHROMIUM, *flags],
+                env={"PATH": os.defpath, "HOME": directory, "TMPDIR": directory},
+                cwd=directory, stdin=theirs, stdout=log, stderr=log, start_new_session=True,
+            )
+
+    @property
+    def log(self):
+        """What it wrote to stderr so far."""
+        return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def open(self, page, width=1280, height=900):
-        """Opens a URL or a file; returns the Page when it is loaded."""
-        url = page if "://" in str(page) else pathlib.Path(page).resolve().as_uri()
-        target = self.call("Target.createTarget", url="about:blank")
-        session = self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
-        opened = Page(self, session["sessionId"])
-        self._pages[session["sessionId"]] = opened
+        """Opens a URL or a file; returns the Page when it is loaded and was drawn once."""
+        url = str(page) if "://" in str(page) else pathlib.Path(page).resolve().as_uri()
+        # In a window of its own: tabs behind others are never drawn.
+        target = self.call("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
+        session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        opened = self._pages[session] = Page(self, session)
         opened.load(url, width, height)
         return opened
 
     def call(self, method, session=None, **parameters):
-        """Makes one call of the protocol; returns its result."""
-        self._last_command += 1
-        number = self._last_command
+        """Makes one call of the DevTools protocol, to a page's session or to all of Chromium."""
+        self._calls += 1
+        number = self._calls
         command = {"id": number, "method": method, "params": parameters}
         if session is not None:
             command["sessionId"] = session
-        os.write(self._commands, json.dumps(command).encode() + b"\0")
-        answer = self.wait_for(lambda message: message.get("id") == number, method)
+        try:
+            self._connection.settimeout(DEADLINE_SECONDS)
+            self._connection.sendall(json.dumps(command).encode() + b"\0")
+        except OSError as error:
+            raise self._failure(f"did not take {method} ({error})") from error
+        self.wait_until(lambda: number in self._answers, f"an answer to {method}")
+        answer = self._answers.pop(number)
         if "error" in answer:
             raise RuntimeError(f"{method}: {answer['error']['message']}")
         return answer["result"]
 
-    def wait_for(self, condition, what):
-        """Takes messages until `condition` holds for one, and returns that."""
+    def wait_until(self, condition, what):
+        """Takes in what Chromium says until `condition` holds."""
         deadline = time.monotonic() + DEADLINE_SECONDS
-        while True:
+        while not condition():
             message = self._read_message(deadline, what)
-            page = self._pages.get(message.get("sessionId"))
-            if page is not None and "method" in message:
+            if "id" in message:
+                self._answers[message["id"]] = message
+            elif page := self._pages.get(message.get("sessionId")):
                 page.take_note(message["method"], message["params"])
-            if condition(message):
-                return message
 
     def _read_message(self, deadline, what):
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._answers, selectors.EVENT_READ)
-            while b"\0" not in self._received:
-                part = (os.read(self._answers, 65536)
-                        if selector.select(max(deadline - time.monotonic(), 0)) else b"")
-                if not part:
-                    log = self._log_path.read_text(encoding="utf-8", errors="replace")
-                    raise RuntimeError(f"Chromium did not answer {what}; it wrote:\n{log}")
-                self._received += part
-        message, _, self._received = self._received.partition(b"\0")
-        return json.loads(message)
+        while (end := self._received.find(b"\0")) < 0:
+            try:
+                self._connection.settimeout(max(deadline - time.monotonic(), 0.001))
+                part = self._connection.recv(1 << 20)
+            except TimeoutError:
+                raise self._failure(f"is silent: waited {DEADLINE_SECONDS} s for {what}") from None
+            except ConnectionError:
+                part = b""
+            if not part:
+                raise self._failure(f"ended before {what}")
+            self._received += part
+        message = json.loads(self._received[:end])
+        del self._received[:end + 1]
+        return message
+
+    def _failure(self, what):
+        return RuntimeError(f"Chromium {what}; it wrote:\n{self.log}")
+
+    def close(self):
+        """Ends it with all of its processes."""
+        self._connection.close()  # It ends by itself where nobody commands it.
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(DEADLINE_SECONDS)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        self._directory.cleanup()
 
     def __enter__(self):
         return self
 
     def __exit__(self, exception_type, exception, traceback):
-        # Chromium ends when nobody commands it any more.
-        os.close(self._commands)
-        try:
-            self._process.wait(DEADLINE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        os.close(self._answers)
-        self._directory.cleanup()
+        self.close()
 
 
 class Page:
-    """A page that is open. `console` has what it complained of, `requests` the URLs it asked for."""
+    """A page that is open.
+
+    `console` has what was written there, by scripts or by Chromium, each as "LEVEL: TEXT", and
+    exceptions that nobody caught as "exception: TEXT". `requests` has the URLs asked for, the
+    page's own first, that of an icon at any time; what workers and frames from elsewhere ask for
+    is missing. Both lists grow while the page is being opened or asked for something.
+    """
 
     def __init__(self, browser, session):
         self._browser = browser
         self._session = session
+        self._loaded = set()
         self.console = []
         self.requests = []
 
     def load(self, url, width, height):
+        """Goes to a URL, in a window of this size in CSS pixels."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Page.setLifecycleEventsEnabled", enabled=True)
         self._call("Emulation.setDeviceMetricsOverride", width=width, height=height,
                    deviceScaleFactor=1, mobile=False)
-        loaded = self._call("Page.navigate", url=url)
-        if "errorText" in loaded:
-            raise RuntimeError(f"{url} cannot be opened: {loaded['errorText']}")
-        self._browser.wait_for(
-            lambda message: message.get("method") == "Page.loadEventFired"
-            and message.get("sessionId") == self._session, f"that {url} is loaded")
+        navigation = self._call("Page.navigate", url=url)
+        if "errorText" in navigation:
+            raise RuntimeError(f"{url} cannot be opened: {navigation['errorText']}")
+        # Not just any Page.loadEventFired: that may be the empty page's that was there before.
+        self._browser.wait_until(lambda: navigation["loaderId"] in self._loaded,
+                                 f"{url} to be loaded")
+        # What fails on the way there may be told only afterwards, or happen when charts are drawn.
+        self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def take_note(self, event, parameters):
-        """Keeps what the page's console and network had to say."""
+        """Keeps what an event says of the console, the network and the state of the page."""
         if event == "Runtime.consoleAPICalled":
-            texts = [str(argument.get("value", argument.get("description")))
-                     for argument in parameters["args"]]
+            texts = [_text(value) for value in parameters["args"]]
             self.console.append(f"{parameters['type']}: {' '.join(texts)}")
         elif event == "Runtime.exceptionThrown":
-            self.console.append(f"exception: {_describe(parameters['exceptionDetails'])}")
+            self.console.append(f"exception: {_thrown(parameters['exceptionDetails'])}")
         elif event == "Log.entryAdded":
-            self.console.append(f"{parameters['entry']['level']}: {parameters['entry']['text']}")
+            entry = parameters["entry"]
+            where = f" ({entry['url']})" if "url" in entry else ""
+            self.console.append(f"{entry['level']}: {entry['text']}{where}")
         elif event == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+        elif event == "Page.lifecycleEvent" and parameters["name"] == "load":
+            self._loaded.add(parameters["loaderId"])
 
     def evaluate(self, expression):
-        """The value of a JavaScript expression."""
+        """The value of a JavaScript expression (or of its promise), as JSON has it.
+
+        A RuntimeError with the text of the exception where it throws one.
+        """
         result = self._call("Runtime.evaluate", expression=expression, returnByValue=True,
                             awaitPromise=True)
         if "exceptionDetails" in result:
-            raise RuntimeError(_describe(result["exceptionDetails"]))
+            raise RuntimeError(_thrown(result["exceptionDetails"]))
         return result["result"].get("value")
 
     def screenshot(self, path, dark=False):
-        """Writes the whole page to a PNG file."""
-        self._call("Emulation.setEmulatedMedia", features=[
-            {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}])
+        """Writes the whole page to a PNG file, as who prefers light or dark colours sees it."""
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
         image = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        self._call("Emulation.setEmulatedMedia", features=[])
         pathlib.Path(path).write_bytes(base64.b64decode(image["data"]))
 
     def _call(self, method, **parameters):
         return self._browser.call(method, self._session, **parameters)
 
 
-def _describe(details):
-    return details.get("exception", {}).get("description", details["text"])
+def _text(value):
+    """A JavaScript value (the protocol's RemoteObject) as a console shows it."""
+    if value["type"] == "string":
+        return value["value"]
+    if "value" in value:
+        return json.dumps(value["value"])
+    return value.get("description", value["type"])
 
 
-def main(arguments):
-    if not 2 <= len(arguments) <= 3:
-        print(__doc__, file=sys.stderr)
-        return 2
-    page, png, *width = arguments
+def _thrown(details):
+    """What was thrown; errors tell where, too."""
+    if "exception" in details:
+        return _text(details["exception"])
+    return details["text"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Takes a screenshot of a page.")
+    parser.add_argument("page", help="a URL or an HTML file")
+    parser.add_argument("png", help="the file to write")
+    parser.add_argument("--width", type=int, default=1280, help="of the window, in CSS pixels")
+    arguments = parser.parse_args()
     with Browser() as chromium:
-        chromium.open(page, width=int(*width or (1280,))).screenshot(png)
-    return 0
+        chromium.open(arguments.page, arguments.width).screenshot(arguments.png)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

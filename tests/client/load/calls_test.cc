@@ -99,7 +99,7 @@ TEST_P(CallsTest, LetGoOfTheirChannelsBeforeTheyAreGone) {
     EXPECT_THAT(ends_.Await(round * kChannels), SizeIs(round * kChannels));
     calls.reset();
     for (const std::shared_ptr<grpc::Channel>& channel : channels) {
-      EXPECT_EQ(channel.use_count(), 1);
+      ASSERT_EQ(channel.use_count(), 1);
     }
   }
 }

@@ -654,8 +654,13 @@ TEST(InterruptedLoad, CancelsItsLastCallsToo) {
   FakeServer server(WhenReleased);
   RunningLoad load(server, {.rate = {}, .concurrency = 3, .duration = {}, .calls = 1});
   EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 1; }));
+  const Clock::time_point under_way = Clock::now();
+  // The two seconds count from the stop.
+  EXPECT_TRUE(WaitUntil([&] { return Clock::now() - under_way >= milliseconds(500); }));
+  const Clock::time_point before = Clock::now();
   load.Stop();
   EXPECT_TRUE(WaitUntil([&] { return server.cancelled().has_value(); }, seconds(20)));
+  EXPECT_GE(server.cancelled().value_or(before) - before, seconds(2));
   server.ReleaseCalls();
 }
 
@@ -711,17 +716,28 @@ TEST(StuckLoad, EndsWhereItShouldHaveMadeMoreCallsAtARate) {
 TEST(StuckLoad, IsNoneWhileCallsEnd) {
   FakeServer server(After(milliseconds(100)));
   const LoadResult result =
-      RunUntilStuck(server, {.rate = {}, .duration = {}, .calls = 12}, seconds(1));
+      RunUntilStuck(server, {.rate = {}, .duration = {}, .calls = 16}, milliseconds(200));
   EXPECT_EQ(result.errors, 0U);
-  EXPECT_EQ(result.calls, 12U);
+  EXPECT_EQ(result.calls, 16U);
 }
 
-TEST(StuckLoad, IsNoneWhileNoCallIsDue) {
-  FakeServer server(AtOnce);
+TEST(StuckLoad, IsNoneWhereCallsEndThemselvesAfterTheTimeout) {
+  FakeServer server([](std::size_t) {
+    return Fate{.service_time = milliseconds(600),
+                .status = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")};
+  });
   const LoadResult result =
-      RunUntilStuck(server, {.rate = 1.25, .duration = {}, .calls = 3}, milliseconds(500));
-  EXPECT_EQ(result.errors, 0U);
-  EXPECT_EQ(result.calls, 3U);
+      RunUntilStuck(server, {.rate = {}, .duration = {}, .calls = 1}, milliseconds(300));
+  EXPECT_THAT(result.status_codes, ElementsAre(Pair("DEADLINE_EXCEEDED", 1)));
+  EXPECT_FALSE(server.cancelled().has_value());
+}
+
+TEST(StuckLoad, IsNoneWhileNoCallIsDueNorWhenOneHasJustBegun) {
+  FakeServer server(After(milliseconds(300)));
+  const LoadResult result =
+      RunUntilStuck(server, {.rate = 0.6, .duration = {}, .calls = 2}, milliseconds(100));
+  EXPECT_FALSE(server.cancelled().has_value());
+  EXPECT_EQ(result.calls, 2U);
 }
 
 }  // namespace

@@ -92,6 +92,8 @@ TEST(FindMaxRate, FindsItWithinTwoPercentWhereverTheClosedLoopBegins) {
         EXPECT_THAT(Rate(found.trials[*found.best]),
                     AllOf(Ge(0.97 * max_rate), Le(1.001 * max_rate)))
             << capacity << " " << closed_loop_share;
+        // Times 1.5 from a hundredth of it upwards, and then halves.
+        EXPECT_THAT(found.trials, SizeIs(Le(20U)));
       }
     }
   }

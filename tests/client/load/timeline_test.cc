@@ -55,17 +55,18 @@ TEST(Timeline, CountsWhatEndedBeforeTheBeginAtTheBegin) {
 
 TEST(Timeline, DoublesItsIntervalsWhereThereWouldBeTooMany) {
   Timeline timeline;
-  for (int second = 0; second < 12; ++second) {
-    timeline.AddCall(seconds(second), milliseconds(second));
+  // In intervals 0, 11, 22, …, which become 0, 5, 11, ….
+  for (int call = 0; call <= 10; ++call) {
+    timeline.AddCall(milliseconds(1100) * call, milliseconds(call));
   }
   EXPECT_EQ(timeline.interval_length(), milliseconds(100));
   timeline.AddError(seconds(12));
   EXPECT_EQ(timeline.interval_length(), milliseconds(200));
   ASSERT_THAT(timeline.intervals(), SizeIs(61));
-  for (int second = 0; second < 12; ++second) {
-    const Timeline::Interval& interval = timeline.intervals()[static_cast<std::size_t>(second) * 5];
+  for (std::size_t call = 0; call <= 10; ++call) {
+    const Timeline::Interval& interval = timeline.intervals()[11 * call / 2];
     EXPECT_EQ(interval.calls, 1U);
-    EXPECT_EQ(interval.latency.max(), milliseconds(second));
+    EXPECT_EQ(interval.latency.max(), milliseconds(call));
   }
   EXPECT_EQ(timeline.intervals()[60].errors, 1U);
 }
