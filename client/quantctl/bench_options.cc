@@ -157,14 +157,15 @@ Steps ReadSteps(const std::string& option, const std::string& text, const std::s
           .step = last.size() == 2 ? std::optional(last.back()) : std::nullopt};
 }
 
-template <typename Number, typename Next>
-std::vector<Number> Walk(const std::string& option, Number first, Number last, const Next& next) {
+// The values of `step_at(index)`, a rising sequence, up to `last`.
+template <typename Number, typename StepAt>
+std::vector<Number> Walk(const std::string& option, Number last, const StepAt& step_at) {
   std::vector<Number> steps;
-  for (Number value = first; value <= last; value = next(value)) {
+  while (step_at(steps.size()) <= last) {
     if (steps.size() == kMaxSteps) {
       Refuse(absl::StrCat(option, " has over ", kMaxSteps, " steps"), "a larger STEP");
     }
-    steps.push_back(value);
+    steps.push_back(step_at(steps.size()));
   }
   if (steps.empty()) {
     Refuse(absl::StrCat(option, " ends before it begins"), "A..B with A at most B");
@@ -181,9 +182,10 @@ std::vector<double> ReadRates(const std::string& text) {
   }
   const double least = std::numeric_limits<double>::min();
   const double step = ReadNumber(option, *steps.step, least, kMaxRate);
+  const double first = ReadNumber(option, steps.first, least, kMaxRate);
   const double last = ReadNumber(option, steps.last, least, kMaxRate);
-  return Walk(option, ReadNumber(option, steps.first, least, kMaxRate), last,
-              [=](double rate) { return rate + step; });
+  return Walk(option, last,
+              [=](std::size_t index) { return first + static_cast<double>(index) * step; });
 }
 
 std::vector<std::size_t> ReadConcurrencies(const std::string& text) {
@@ -192,9 +194,10 @@ std::vector<std::size_t> ReadConcurrencies(const std::string& text) {
   const std::size_t least = 1;
   const std::size_t step =
       steps.step.has_value() ? ReadNumber(option, *steps.step, least, kMaxConcurrency) : 0;
+  const std::size_t first = ReadNumber(option, steps.first, least, kMaxConcurrency);
   const std::size_t last = ReadNumber(option, steps.last, least, kMaxConcurrency);
-  return Walk(option, ReadNumber(option, steps.first, least, kMaxConcurrency), last,
-              [=](std::size_t value) { return step > 0 ? value + step : 2 * value; });
+  return Walk(option, last,
+              [=](std::size_t index) { return step > 0 ? first + index * step : first << index; });
 }
 
 // Adding options.
@@ -208,10 +211,8 @@ CLI::Option* AddOption(CLI::App& command, const std::string& name, const std::st
 }
 
 void AddContentOptions(CLI::App& command, BenchOptions* options) {
-  std::vector<std::string> names;
-  for (const MethodChoice& method : kMethods) {
-    names.emplace_back(method.name);
-  }
+  std::vector<std::string> names(kMethods.size());
+  std::ranges::transform(kMethods, names.begin(), &MethodChoice::name);
   AddOption(command, "--method", "NAME",
             absl::StrCat("What is called: ", absl::StrJoin(names, ", ")),
             [options](const std::string& name) {
@@ -441,10 +442,11 @@ absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options) {
   std::vector<Workload::Part> parts;
   const auto add = [&](double weight, NpyArray tensor) {
     absl::StatusOr<Request> request = MakeRequest(options, std::move(tensor));
-    if (request.ok()) {
+    absl::Status status = request.status();
+    if (status.ok()) {
       parts.push_back({.request = *std::move(request), .weight = weight});
     }
-    return request.status();
+    return status;
   };
   absl::Status status;
   if (options.mix.empty()) {
