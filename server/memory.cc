@@ -2,8 +2,6 @@
 
 #ifdef QUANTD_TCMALLOC
 #include <gperftools/malloc_extension.h>
-#else
-#include <malloc.h>
 #endif
 
 #include <algorithm>
@@ -37,10 +35,10 @@ void Release(std::size_t bytes) { MallocExtension::instance()->ReleaseToSystem(b
 
 #else
 
-// The sanitizers' allocators, for which these do nothing.
+// Sanitizers bring an allocator that keeps what was freed, to see who still uses it.
 void KeepFreedMemory() {}
-std::size_t FreeBytes() { return mallinfo2().fordblks; }
-void Release(std::size_t bytes) { malloc_trim(FreeBytes() - bytes); }
+std::size_t FreeBytes() { return 0; }
+void Release(std::size_t /*bytes*/) {}
 
 #endif
 
