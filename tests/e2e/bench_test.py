@@ -23,6 +23,11 @@ METHODS = {
 }
 
 
+def due_calls(result):
+    """How many calls an open loop had to make: a busy machine may be too late for the last ones."""
+    return result["calls"] + result["unsent_calls"]
+
+
 class BenchTestCase(QuantctlTestCase):
 
     flags = ("--log-level=error",)
@@ -135,13 +140,13 @@ class StallTest(BenchTestCase):
             quantd.signal(signal.SIGCONT)
             output, _ = bench.communicate(timeout=quantd_process.DEADLINE_SECONDS)
         result = json.loads(output)
-        self.assertEqual(result["calls"], rate * seconds)
+        self.assertEqual(due_calls(result), rate * seconds)
         self.assertEqual(result["errors"], 0)
         latency, service = result["latency_seconds"], result["service_time_seconds"]
         self.assertGreater(latency["p99"], 0.8 * self.STALL_SECONDS)
         self.assertLess(service["p99"], 0.2 * self.STALL_SECONDS)
-        # Both saw the call that was under way.
-        self.assertGreaterEqual(service["max"], self.STALL_SECONDS)
+        # Both saw the call that the server was stopped in, or the next one.
+        self.assertGreater(service["max"], 0.8 * self.STALL_SECONDS)
         self.assertGreaterEqual(result["late_calls"], 0.9 * rate * self.STALL_SECONDS)
 
     def test_a_rate_that_cannot_be_kept_is_called_so(self):
@@ -205,7 +210,7 @@ class SeriesTest(BenchTestCase):
     def test_a_sweep_of_rates_measures_each(self):
         result = self.bench("--sweep-rate=200..600:200", "--duration=300ms", "--warmup=0s")
         self.assertEqual([load["offered_rate"] for load in result["loads"]], [200, 400, 600])
-        self.assertEqual([load["calls"] for load in result["loads"]], [60, 120, 180])
+        self.assertEqual([due_calls(load) for load in result["loads"]], [60, 120, 180])
 
     def test_a_sweep_of_concurrency_doubles_it(self):
         done = self.quantctl("bench", "--output=csv", "--sweep-concurrency=1..8",
