@@ -2,16 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-#include <limits>
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
-#include "absl/time/time.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
 #include "client/npy.h"
@@ -21,12 +16,7 @@ namespace {
 
 constexpr std::size_t kClosedLoopConcurrency = 8;
 constexpr std::size_t kOpenLoopConcurrency = 128;
-constexpr std::size_t kMaxConcurrency = 65536;
 constexpr std::size_t kMaxConnections = 4096;
-constexpr double kMaxRate = 1e7;
-constexpr std::size_t kMaxSteps = 1000;
-// Protobuf's messages end at 2 GiB, and a gradient's has two tensors.
-constexpr std::size_t kMaxTensorBytes = std::size_t{1} << 29U;
 
 constexpr std::chrono::seconds kDuration{10};
 constexpr std::chrono::seconds kSweepStepDuration{3};
@@ -47,158 +37,6 @@ constexpr std::array<MethodChoice, 4> kMethods = {{
     {"stream-fake-quantize", Operation::kFakeQuantize, Transfer::kStream},
     {"stream-gradient", Operation::kFakeQuantizeGradient, Transfer::kStream},
 }};
-
-[[noreturn]] void Refuse(const std::string& what, const std::string& expected) {
-  throw CLI::ValidationError(absl::StrCat(what, "; expected ", expected));
-}
-
-// Reading values. Each refuses what it cannot read, with an example.
-
-template <typename Number>
-Number ReadNumber(const std::string& option, std::string_view text, Number least, Number most) {
-  double value = 0;
-  if (!absl::SimpleAtod(std::string(text), &value) || !(value >= static_cast<double>(least)) ||
-      !(value <= static_cast<double>(most)) ||
-      (std::is_integral_v<Number> && value != std::floor(value))) {
-    Refuse(absl::StrCat(option, ": \"", std::string(text), "\" is out of place"),
-           absl::StrCat(std::is_integral_v<Number> ? "a whole number" : "a number", " from ", least,
-                        " to ", most));
-  }
-  return static_cast<Number>(value);
-}
-
-std::chrono::nanoseconds ReadDuration(const std::string& option, const std::string& text) {
-  absl::Duration duration;
-  if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
-      duration > absl::Hours(24 * 365)) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no duration"),
-           "a number with its unit, such as 500ms, 10s or 2m");
-  }
-  return absl::ToChronoNanoseconds(duration);
-}
-
-std::size_t ReadBytes(const std::string& option, const std::string& text) {
-  std::string bytes = text;
-  const std::string problem = CLI::AsSizeValue(/*kb_is_1000=*/true)(bytes);
-  std::size_t size = 0;
-  if (!problem.empty() || !absl::SimpleAtoi(bytes, &size) || size == 0 ||
-      size % sizeof(float) != 0 || size > kMaxTensorBytes) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no size of a tensor"),
-           absl::StrCat("a multiple of 4 bytes, such as 4KiB or 1MiB, up to ",
-                        FormatBytes(kMaxTensorBytes)));
-  }
-  return size;
-}
-
-// Nothing is all.
-double ReadShare(const std::string& text) {
-  if (text.empty()) {
-    return 1;
-  }
-  constexpr double kPercent = 100;
-  const bool is_percent = text.back() == '%';
-  double share = 0;
-  if (!absl::SimpleAtod(text.substr(0, text.size() - (is_percent ? 1 : 0)), &share) ||
-      !((share /= is_percent ? kPercent : 1) >= 0 && share <= 1)) {
-    Refuse(absl::StrCat("--verify: \"", text, "\" is no share"), "0 to 1, or 0% to 100%");
-  }
-  return share;
-}
-
-std::vector<std::int64_t> ReadShape(const std::string& text) {
-  std::vector<std::int64_t> shape;
-  std::size_t bytes = sizeof(float);
-  for (const absl::string_view part : absl::StrSplit(text, ',')) {
-    std::int64_t dimension = 0;
-    if (!absl::SimpleAtoi(part, &dimension) || dimension < 0) {
-      Refuse(absl::StrCat("--shape: \"", text, "\" is no shape"),
-             "dimensions separated by commas, such as 64,32");
-    }
-    if (static_cast<std::size_t>(dimension) > kMaxTensorBytes ||
-        (bytes *= static_cast<std::size_t>(dimension)) > kMaxTensorBytes) {
-      Refuse(absl::StrCat("--shape: ", text, " is too large"),
-             absl::StrCat("a tensor of at most ", FormatBytes(kMaxTensorBytes)));
-    }
-    shape.push_back(dimension);
-  }
-  return shape;
-}
-
-std::vector<MixPart> ReadMix(const std::string& text) {
-  std::vector<MixPart> mix;
-  for (const absl::string_view part : absl::StrSplit(text, ',')) {
-    const std::vector<std::string> fields = absl::StrSplit(part, absl::MaxSplits(':', 1));
-    double weight = 0;
-    if (fields.size() != 2 || !absl::SimpleAtod(fields.front(), &weight) || !(weight > 0) ||
-        !std::isfinite(weight)) {
-      Refuse(absl::StrCat("--mix: \"", part, "\" is no part of a mix"),
-             "WEIGHT:SIZE, such as --mix 90:4KiB,9:1MiB,1:64MiB");
-    }
-    mix.push_back({.weight = weight, .bytes = ReadBytes("--mix", fields.back())});
-  }
-  return mix;
-}
-
-struct Steps {
-  std::string first;
-  std::string last;
-  std::optional<std::string> step;
-};
-
-Steps ReadSteps(const std::string& option, const std::string& text, const std::string& example) {
-  const std::vector<std::string> ends =
-      absl::StrSplit(text, absl::MaxSplits(absl::string_view(".."), 1));
-  if (ends.size() != 2) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no sweep"), example);
-  }
-  const std::vector<std::string> last = absl::StrSplit(ends.back(), absl::MaxSplits(':', 1));
-  return {.first = ends.front(),
-          .last = last.front(),
-          .step = last.size() == 2 ? std::optional(last.back()) : std::nullopt};
-}
-
-// The values of `step_at(index)`, a rising sequence, up to `last`.
-template <typename Number, typename StepAt>
-std::vector<Number> Walk(const std::string& option, Number last, const StepAt& step_at) {
-  std::vector<Number> steps;
-  while (step_at(steps.size()) <= last) {
-    if (steps.size() == kMaxSteps) {
-      Refuse(absl::StrCat(option, " has over ", kMaxSteps, " steps"), "a larger STEP");
-    }
-    steps.push_back(step_at(steps.size()));
-  }
-  if (steps.empty()) {
-    Refuse(absl::StrCat(option, " ends before it begins"), "A..B with A at most B");
-  }
-  return steps;
-}
-
-std::vector<double> ReadRates(const std::string& text) {
-  const std::string option = "--sweep-rate";
-  const Steps steps =
-      ReadSteps(option, text, "A..B:STEP in calls a second, such as 1000..10000:1000");
-  if (!steps.step.has_value()) {
-    Refuse("--sweep-rate has no step", "A..B:STEP, such as 1000..10000:1000");
-  }
-  const double least = std::numeric_limits<double>::min();
-  const double step = ReadNumber(option, *steps.step, least, kMaxRate);
-  const double first = ReadNumber(option, steps.first, least, kMaxRate);
-  const double last = ReadNumber(option, steps.last, least, kMaxRate);
-  return Walk(option, last,
-              [=](std::size_t index) { return first + static_cast<double>(index) * step; });
-}
-
-std::vector<std::size_t> ReadConcurrencies(const std::string& text) {
-  const std::string option = "--sweep-concurrency";
-  const Steps steps = ReadSteps(option, text, "A..B, which doubles, or A..B:STEP, such as 1..64");
-  const std::size_t least = 1;
-  const std::size_t step =
-      steps.step.has_value() ? ReadNumber(option, *steps.step, least, kMaxConcurrency) : 0;
-  const std::size_t first = ReadNumber(option, steps.first, least, kMaxConcurrency);
-  const std::size_t last = ReadNumber(option, steps.last, least, kMaxConcurrency);
-  return Walk(option, last,
-              [=](std::size_t index) { return step > 0 ? first + index * step : first << index; });
-}
 
 // Adding options.
 
@@ -242,10 +80,7 @@ void AddLoadOptions(CLI::App& command, BenchOptions* options) {
   AddOption(command, "--rate", "R",
             "Open loop: R calls a second are due, whatever becomes of those before, and latencies "
             "count from then. Default: a closed loop, where each answer starts the next call",
-            [options](const std::string& text) {
-              options->rate =
-                  ReadNumber("--rate", text, std::numeric_limits<double>::min(), kMaxRate);
-            });
+            [options](const std::string& text) { options->rate = ReadRate("--rate", text); });
   AddOption(command, "--arrivals", "KIND", "When calls are due in an open loop: constant, poisson",
             [options](const std::string& name) {
               options->arrivals =
@@ -258,13 +93,12 @@ void AddLoadOptions(CLI::App& command, BenchOptions* options) {
       absl::StrCat("Calls under way: always in a closed loop (default ", kClosedLoopConcurrency,
                    "), at most in an open one (default ", kOpenLoopConcurrency, ")"),
       [options](const std::string& text) {
-        options->concurrency = ReadNumber<std::size_t>("--concurrency", text, 1, kMaxConcurrency);
+        options->concurrency = ReadCount("--concurrency", text, kMaxConcurrency);
       });
   AddOption(command, "--connections", "N",
             "Connections, each with an equal share of the calls; for stream methods, streams",
             [options](const std::string& text) {
-              options->connections =
-                  ReadNumber<std::size_t>("--connections", text, 1, kMaxConnections);
+              options->connections = ReadCount("--connections", text, kMaxConnections);
             })
       ->default_str("1");
   AddOption(command, "--duration", "TIME",
@@ -280,7 +114,7 @@ void AddLoadOptions(CLI::App& command, BenchOptions* options) {
             "How many calls to make; with --duration, whichever is reached first",
             [options](const std::string& text) {
               constexpr std::uint64_t kMaxRequests = 1'000'000'000'000;
-              options->requests = ReadNumber<std::uint64_t>("--requests", text, 1, kMaxRequests);
+              options->requests = ReadCount("--requests", text, kMaxRequests);
             });
   AddOption(
       command, "--warmup", "TIME", "How long the same load runs before, without being counted",

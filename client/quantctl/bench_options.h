@@ -17,18 +17,13 @@
 #include "client/load/latency_figure.h"
 #include "client/load/load_result.h"
 #include "client/load/workload.h"
+#include "client/quantctl/bench_values.h"
 #include "client/quantctl/range_options.h"
 #include "core/quantization.h"
 
 namespace quantd::client {
 
 enum class LoadOutput { kText, kJson, kCsv };
-
-// Tensors of one size in a mix.
-struct MixPart {
-  double weight;
-  std::size_t bytes;
-};
 
 struct BenchOptions {
   // What is sent: one of `input`, `mix` and `shape`.
