@@ -6,12 +6,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <condition_variable>
-#include <functional>
+#include <chrono>
 #include <future>
-#include <memory>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
@@ -21,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/client/load/fake_server.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/server/wait_until.h"
 
@@ -41,146 +38,6 @@ using ::testing::Le;
 using ::testing::Pair;
 
 using Clock = std::chrono::steady_clock;
-
-// Stands for gRPC and for the server behind it. Ends calls by threads of its own.
-class FakeServer {
- public:
-  // How a call fares.
-  struct Fate {
-    // How long after it was sent it ends, exactly; where there is none, when
-    // ReleaseCalls() or Cancel() is called.
-    std::optional<nanoseconds> service_time = nanoseconds(0);
-    grpc::Status status = grpc::Status::OK;
-    grpc::ByteBuffer answer = {};
-  };
-  // Decides on the calls, which are numbered from 0 in the order of their begin.
-  using Decide = std::function<Fate(std::size_t number)>;
-
-  explicit FakeServer(Decide decide, std::size_t thread_count = 1) : decide_(std::move(decide)) {
-    for (std::size_t i = 0; i < thread_count; ++i) {
-      threads_.emplace_back([this] { EndCalls(); });
-    }
-  }
-  ~FakeServer() {
-    const std::lock_guard lock(mutex_);
-    is_over_ = true;
-    changed_.notify_all();
-  }
-  FakeServer(const FakeServer&) = delete;
-  FakeServer& operator=(const FakeServer&) = delete;
-
-  // What a LoadRun makes calls by.
-  LoadRun::MakeCalls make_calls() {
-    return
-        [this](Calls::Listener& listener) { return std::make_unique<FakeCalls>(*this, listener); };
-  }
-
-  // Ends the calls that are under way.
-  void ReleaseCalls() {
-    const std::lock_guard lock(mutex_);
-    for (Call& call : under_way_) {
-      call.end = std::min(call.end, Clock::now());
-    }
-    changed_.notify_all();
-  }
-
-  std::size_t begun() const {
-    const std::lock_guard lock(mutex_);
-    return begun_;
-  }
-  std::size_t under_way() const {
-    const std::lock_guard lock(mutex_);
-    return under_way_.size();
-  }
-  std::size_t most_under_way() const {
-    const std::lock_guard lock(mutex_);
-    return most_under_way_;
-  }
-  std::optional<Clock::time_point> cancelled() const {
-    const std::lock_guard lock(mutex_);
-    return cancelled_;
-  }
-
- private:
-  struct Call {
-    std::size_t place;
-    Clock::time_point sent;
-    Clock::time_point end;
-    Fate fate;
-  };
-
-  class FakeCalls final : public Calls {
-   public:
-    FakeCalls(FakeServer& server, Listener& listener) : server_(server) {
-      server.listener_ = &listener;
-    }
-    ~FakeCalls() override { EXPECT_EQ(server_.under_way(), 0U); }
-    FakeCalls(const FakeCalls&) = delete;
-    FakeCalls& operator=(const FakeCalls&) = delete;
-
-    void Start(std::size_t place, const Request& /*request*/) override { server_.Start(place); }
-    void Cancel() override { server_.Cancel(); }
-
-   private:
-    FakeServer& server_;
-  };
-
-  void Start(std::size_t place) {
-    const std::lock_guard lock(mutex_);
-    EXPECT_TRUE(
-        std::ranges::none_of(under_way_, [&](const Call& call) { return call.place == place; }))
-        << "two calls in place " << place;
-    Call call{.place = place, .sent = Clock::now(), .end = {}, .fate = decide_(begun_++)};
-    call.end = call.sent + call.fate.service_time.value_or(hours(1000));
-    under_way_.push_back(std::move(call));
-    most_under_way_ = std::max(most_under_way_, under_way_.size());
-    changed_.notify_all();
-  }
-
-  void Cancel() {
-    const std::lock_guard lock(mutex_);
-    cancelled_ = Clock::now();
-    for (Call& call : under_way_) {
-      call.end = *cancelled_;
-      call.fate.status = grpc::Status(grpc::StatusCode::CANCELLED, "cancelled");
-    }
-    changed_.notify_all();
-  }
-
-  void EndCalls() {
-    std::unique_lock lock(mutex_);
-    while (!is_over_) {
-      const auto first = std::ranges::min_element(under_way_, {}, &Call::end);
-      if (first == under_way_.end()) {
-        changed_.wait(lock);
-      } else if (const Clock::time_point end = first->end; end > Clock::now()) {
-        changed_.wait_until(lock, end);
-      } else {
-        const Call call = std::move(*first);
-        under_way_.erase(first);
-        lock.unlock();
-        listener_->CallEnded(call.place, {.sent = call.sent,
-                                          .ended = call.end,
-                                          .status = call.fate.status,
-                                          .answer = call.fate.answer});
-        lock.lock();
-      }
-    }
-  }
-
-  const Decide decide_;
-  Calls::Listener* listener_ = nullptr;
-
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Call> under_way_;
-  std::size_t begun_ = 0;
-  std::size_t most_under_way_ = 0;
-  std::optional<Clock::time_point> cancelled_;
-  bool is_over_ = false;
-  // The last member: they use the others.
-  std::vector<std::jthread> threads_;
-};
 
 using Fate = FakeServer::Fate;
 
