@@ -23,11 +23,6 @@ METHODS = {
 }
 
 
-def due_calls(result):
-    """How many calls an open loop had to make: a busy machine may be too late for the last ones."""
-    return result["calls"] + result["unsent_calls"]
-
-
 class BenchTestCase(QuantctlTestCase):
 
     flags = ("--log-level=error",)
@@ -126,10 +121,10 @@ class StallTest(BenchTestCase):
         A fifth of all calls fall due meanwhile, and wait. Only the few that found a place before
         the others had to wait for one are slow in themselves.
         """
-        rate, seconds, places = 200, 5, 1
+        rate, calls, places = 200, 1000, 1
         with quantd_process.Quantd("--log-level=error") as quantd:
             bench = self.start_bench(
-                quantd, f"--rate={rate}", f"--duration={seconds}s", f"--concurrency={places}",
+                quantd, f"--rate={rate}", f"--requests={calls}", f"--concurrency={places}",
                 "--warmup=0s")
             quantd_process.wait_until(
                 lambda: quantd.metrics().total("grpc_server_handled_total",
@@ -140,13 +135,13 @@ class StallTest(BenchTestCase):
             quantd.signal(signal.SIGCONT)
             output, _ = bench.communicate(timeout=quantd_process.DEADLINE_SECONDS)
         result = json.loads(output)
-        self.assertEqual(due_calls(result), rate * seconds)
+        self.assertEqual(result["calls"], calls)
         self.assertEqual(result["errors"], 0)
         latency, service = result["latency_seconds"], result["service_time_seconds"]
         self.assertGreater(latency["p99"], 0.8 * self.STALL_SECONDS)
         self.assertLess(service["p99"], 0.2 * self.STALL_SECONDS)
-        # Both saw the call that the server was stopped in, or the next one.
-        self.assertGreater(service["max"], 0.8 * self.STALL_SECONDS)
+        # Both saw the call that the server was stopped in, or else the next one, 5 ms later.
+        self.assertGreater(service["max"], 0.95 * self.STALL_SECONDS)
         self.assertGreaterEqual(result["late_calls"], 0.9 * rate * self.STALL_SECONDS)
 
     def test_a_rate_that_cannot_be_kept_is_called_so(self):
@@ -210,7 +205,11 @@ class SeriesTest(BenchTestCase):
     def test_a_sweep_of_rates_measures_each(self):
         result = self.bench("--sweep-rate=200..600:200", "--duration=300ms", "--warmup=0s")
         self.assertEqual([load["offered_rate"] for load in result["loads"]], [200, 400, 600])
-        self.assertEqual([due_calls(load) for load in result["loads"]], [60, 120, 180])
+        # A busy machine may be too late for the last calls that are due.
+        self.assertEqual([load["calls"] + load["unsent_calls"] for load in result["loads"]],
+                         [60, 120, 180])
+        for load in result["loads"]:
+            self.assertGreater(load["calls"], load["unsent_calls"])
 
     def test_a_sweep_of_concurrency_doubles_it(self):
         done = self.quantctl("bench", "--output=csv", "--sweep-concurrency=1..8",
