@@ -3,14 +3,12 @@
 #ifndef QUANTD_SERVER_HANDLERS_H_
 #define QUANTD_SERVER_HANDLERS_H_
 
-#include <cstddef>
-#include <cstdint>
-
 #include "absl/status/statusor.h"
 #include "core/worker_pool.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "server/codec.h"
 #include "server/metrics.h"
+#include "server/server_limits.h"
 #include "wire/outgoing_tensor.h"
 
 namespace quantd::server {
@@ -40,13 +38,6 @@ enum class GradientSums { kLeftOut, kSent };
 absl::StatusOr<wire::OutgoingTensor> HandleFakeQuantizeGradient(
     const FakeQuantizeGradientArguments& arguments, GradientSums sums,
     const HandlerContext& context);
-
-// What a client may expect of this server.
-struct ServerLimits {
-  std::uint64_t max_message_bytes = 0;
-  std::uint64_t max_in_flight_bytes = 0;
-  std::size_t worker_threads = 0;
-};
 
 // Tells what this server is.
 v1::GetServerInfoResponse HandleGetServerInfo(const ServerLimits& limits);

@@ -165,7 +165,7 @@ class RejectedSeries {
 }  // namespace
 
 struct Metrics::Series {
-  explicit Series(std::string_view simd_target) {
+  Series(std::string_view simd_target, const ServerLimits& limits) {
     BuildGauge()
         .Name("quantd_build_info")
         .Help("1, for what this server is.")
@@ -174,6 +174,14 @@ struct Metrics::Series {
               {"revision", std::string(kRevision)},
               {"simd_target", std::string(simd_target)}})
         .Set(1);
+    MakeGauge("quantd_max_in_flight_bytes",
+              "Bytes of requests that may be worked on at once (--max-in-flight-bytes).", *registry)
+        .Set(static_cast<double>(limits.max_in_flight_bytes));
+    MakeGauge("quantd_max_message_bytes", "Bytes that a request may have (--max-message-bytes).",
+              *registry)
+        .Set(static_cast<double>(limits.max_message_bytes));
+    MakeGauge("quantd_worker_threads", "Threads that compute (--worker-threads).", *registry)
+        .Set(static_cast<double>(limits.worker_threads));
   }
 
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
@@ -189,7 +197,8 @@ struct Metrics::Series {
   RejectedSeries rejected{*registry};
 };
 
-Metrics::Metrics(std::string_view simd_target) : series_(std::make_unique<Series>(simd_target)) {}
+Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
+    : series_(std::make_unique<Series>(simd_target, limits)) {}
 Metrics::~Metrics() = default;
 
 void Metrics::CallStarted(Method method) {

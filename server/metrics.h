@@ -15,6 +15,7 @@
 
 #include "absl/status/status.h"
 #include "server/method.h"
+#include "server/server_limits.h"
 
 namespace prometheus {
 class Collectable;
@@ -39,8 +40,9 @@ struct KernelTensors {
 // start, at 0, so that a rate() sees its first event.
 class Metrics {
  public:
-  // `simd_target` is the one in use, for quantd_build_info.
-  explicit Metrics(std::string_view simd_target);
+  // `simd_target` is the one in use, for quantd_build_info; `limits` are what the
+  // gauges of what is in flight are to be compared with.
+  Metrics(std::string_view simd_target, const ServerLimits& limits);
   ~Metrics();
 
   Metrics(const Metrics&) = delete;

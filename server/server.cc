@@ -21,6 +21,7 @@
 #include "server/open_streams.h"
 #include "server/quantization_service.h"
 #include "server/reflection.h"
+#include "server/server_limits.h"
 #include "wire/socket_buffers.h"
 
 namespace quantd::server {
@@ -99,6 +100,12 @@ std::string WithPort(const std::string& address, int port) {
   return FormatHostPort(*host_port);
 }
 
+ServerLimits LimitsOf(const Options& options) {
+  return {.max_message_bytes = options.max_message_bytes,
+          .max_in_flight_bytes = options.max_in_flight_bytes,
+          .worker_threads = options.worker_threads};
+}
+
 }  // namespace
 
 // In the order in which they depend on each other; the gRPC server, whose calls
@@ -106,7 +113,7 @@ std::string WithPort(const std::string& address, int port) {
 class Server::Parts {
  public:
   Parts(const Options& options, Log* log)
-      : metrics_(core::ActiveSimdTarget()),
+      : metrics_(core::ActiveSimdTarget(), LimitsOf(options)),
         admission_(options.max_in_flight_bytes),
         pool_(options.worker_threads),
         service_({.max_message_bytes = options.max_message_bytes,
@@ -115,9 +122,7 @@ class Server::Parts {
                   .pool = &pool_,
                   .metrics = &metrics_,
                   .log = log},
-                 {.max_message_bytes = options.max_message_bytes,
-                  .max_in_flight_bytes = options.max_in_flight_bytes,
-                  .worker_threads = options.worker_threads}) {}
+                 LimitsOf(options)) {}
 
   ~Parts() { CloseConnections(std::chrono::milliseconds(0)); }
 

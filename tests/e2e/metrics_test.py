@@ -27,6 +27,9 @@ DOCUMENTED_NAMES = {
     "quantd_kernel_seconds_sum",
     "quantd_in_flight_requests",
     "quantd_in_flight_bytes",
+    "quantd_max_in_flight_bytes",
+    "quantd_max_message_bytes",
+    "quantd_worker_threads",
     "quantd_rejected_requests_total",
     "quantd_build_info",
     "process_cpu_seconds_total",
@@ -113,6 +116,11 @@ class MetricsTest(unittest.TestCase):
     def test_nothing_is_in_flight_when_all_calls_are_answered(self):
         self.assert_value(0, "quantd_in_flight_requests")
         self.assert_value(0, "quantd_in_flight_bytes")
+
+    def test_the_limits_are_those_that_the_server_tells(self):
+        self.assert_value(self.info.max_in_flight_bytes, "quantd_max_in_flight_bytes")
+        self.assert_value(self.info.max_message_bytes, "quantd_max_message_bytes")
+        self.assert_value(self.info.worker_threads, "quantd_worker_threads")
 
     def test_the_build_is_named(self):
         (labels,) = self.metrics.labels("quantd_build_info")

@@ -21,7 +21,7 @@ TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
   constexpr int kCalls = 50;
   constexpr std::size_t kElements = 10'001;
   core::WorkerPool pool(2);
-  Metrics metrics("TEST");
+  Metrics metrics("TEST", {});
   Admission admission(std::uint64_t{1} << 30);
   const HandlerContext context{.pool = &pool, .metrics = &metrics};
   const v1::FakeQuantizeRequest request = PerTensorRequest(kElements);

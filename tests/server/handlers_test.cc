@@ -26,7 +26,7 @@ using testing::Not;
 class Handlers : public testing::Test {
  protected:
   core::WorkerPool pool_{2};
-  Metrics metrics_{"TEST"};
+  Metrics metrics_{"TEST", {}};
   HandlerContext context_{.pool = &pool_, .metrics = &metrics_};
 };
 

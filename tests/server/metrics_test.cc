@@ -31,7 +31,7 @@ std::string HandledLine(const std::string& code, int value) {
 }
 
 TEST(Metrics, HaveEverySeriesFromTheStart) {
-  const std::string text = Metrics("TEST").Text();
+  const std::string text = Metrics("TEST", {}).Text();
   for (const char* code :
        {"OK", "Canceled", "InvalidArgument", "ResourceExhausted", "Unavailable", "Internal"}) {
     EXPECT_THAT(text, HasSubstr(HandledLine(code, 0)));
@@ -49,7 +49,7 @@ TEST(Metrics, HaveEverySeriesFromTheStart) {
 }
 
 TEST(Metrics, CountACallThatSucceeds) {
-  Metrics metrics("TEST");
+  Metrics metrics("TEST", {});
   metrics.CallStarted(Method::kFakeQuantize);
   metrics.MessageReceived(Method::kFakeQuantize);
   metrics.MessageSent(Method::kFakeQuantize);
@@ -64,7 +64,7 @@ TEST(Metrics, CountACallThatSucceeds) {
 }
 
 TEST(Metrics, CountARefusalByCodeAndReason) {
-  Metrics metrics("TEST");
+  Metrics metrics("TEST", {});
   metrics.CallHandled(
       Method::kFakeQuantize,
       core::InvalidArgument("wrong", {.reason = "INVALID_RANGE", .field = {}, .metadata = {}}),
@@ -76,7 +76,7 @@ TEST(Metrics, CountARefusalByCodeAndReason) {
 }
 
 TEST(Metrics, CountAReasonThatTheyDoNotKnow) {
-  Metrics metrics("TEST");
+  Metrics metrics("TEST", {});
   metrics.CallHandled(
       Method::kFakeQuantize,
       core::InvalidArgument("wrong", {.reason = "NEW_REASON", .field = {}, .metadata = {}}),
@@ -86,7 +86,7 @@ TEST(Metrics, CountAReasonThatTheyDoNotKnow) {
 }
 
 TEST(Metrics, ShowWhatIsInFlight) {
-  Metrics metrics("TEST");
+  Metrics metrics("TEST", {});
   metrics.CallEnteredFlight();
   metrics.MessageEnteredFlight(100);
   metrics.CallEnteredFlight();
@@ -97,14 +97,24 @@ TEST(Metrics, ShowWhatIsInFlight) {
   EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_bytes 20\n"));
 }
 
+TEST(Metrics, ShowTheLimits) {
+  const std::string text =
+      Metrics("TEST",
+              {.max_message_bytes = 1 << 20, .max_in_flight_bytes = 1 << 22, .worker_threads = 3})
+          .Text();
+  EXPECT_THAT(text, HasSubstr("\nquantd_max_message_bytes 1048576\n"));
+  EXPECT_THAT(text, HasSubstr("\nquantd_max_in_flight_bytes 4194304\n"));
+  EXPECT_THAT(text, HasSubstr("\nquantd_worker_threads 3\n"));
+}
+
 TEST(Metrics, NameTheBuild) {
-  EXPECT_THAT(Metrics("TEST").Text(),
+  EXPECT_THAT(Metrics("TEST", {}).Text(),
               HasSubstr("quantd_build_info{revision=\"" + std::string(kRevision) +
                         "\",simd_target=\"TEST\",version=\"" + std::string(kVersion) + "\"} 1\n"));
 }
 
 TEST(MetricsEndpoint, ServesMetricsAndThoseOfTheProcess) {
-  const Metrics metrics("TEST");
+  const Metrics metrics("TEST", {});
   const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();
   EXPECT_THAT((*endpoint)->url(), MatchesRegex("http://127[.]0[.]0[.]1:[1-9][0-9]+/metrics"));
@@ -118,7 +128,7 @@ TEST(MetricsEndpoint, ServesMetricsAndThoseOfTheProcess) {
 }
 
 TEST(MetricsEndpoint, NamesAnAddressThatIsTaken) {
-  const Metrics metrics("TEST");
+  const Metrics metrics("TEST", {});
   const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(first.ok()) << first.status();
   std::string address = (*first)->url().substr(std::string("http://").size());

@@ -59,7 +59,7 @@ struct RunningService {
 
   std::ostringstream log_text;
   Log log{LogLevel::kDebug, LogFormat::kText, log_text};
-  Metrics metrics{"TEST"};
+  Metrics metrics{"TEST", {}};
   Admission admission{kMaxInFlightBytes};
   OpenStreams open_streams;
   // One thread, so that a task can keep calls waiting.
