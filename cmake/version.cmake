@@ -1,10 +1,14 @@
 # Makes version.h: the project's version and the commit it was built from
-# ("unknown" outside a git checkout).
-execute_process(
-  COMMAND git describe --always --dirty --abbrev=12
-  WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
-  OUTPUT_VARIABLE QUANTD_REVISION
-  OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+# ("unknown" outside a git checkout, where nobody tells it).
+set(QUANTD_REVISION "" CACHE STRING "The commit that is built; empty asks git")
+if(NOT QUANTD_REVISION)
+  execute_process(
+    COMMAND git describe --always --dirty --abbrev=12
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
+    OUTPUT_VARIABLE revision_of_git
+    OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  set(QUANTD_REVISION "${revision_of_git}")
+endif()
 if(NOT QUANTD_REVISION)
   set(QUANTD_REVISION "unknown")
 endif()
