@@ -1,0 +1,92 @@
+"""compose.yaml: accepted by docker-compose, pinned, and its parts know each other by the right names."""
+
+import os
+import pathlib
+import re
+import subprocess
+import unittest
+
+import yaml
+
+import quantd_process
+
+SOURCE_DIRECTORY = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"])
+DOCKER = SOURCE_DIRECTORY / "docker"
+COMPOSE = DOCKER / "compose.yaml"
+
+
+def read(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+class ComposeTest(unittest.TestCase):
+
+    def setUp(self):
+        self.services = read(COMPOSE)["services"]
+
+    def test_docker_compose_accepts_it(self):
+        # All but the project's name, which Debian's docker-compose is too old for.
+        text = re.sub(r"^name:.*\n", "", COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+        done = subprocess.run(
+            ["docker-compose", "--file", "-", "--project-directory", DOCKER, "config", "--quiet"],
+            input=text, capture_output=True, text=True, check=False,
+            timeout=quantd_process.DEADLINE_SECONDS)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_images_are_pinned_and_ours_has_the_project_s_version(self):
+        cmake = (SOURCE_DIRECTORY / "CMakeLists.txt").read_text(encoding="utf-8")
+        version = re.search(r"^project\(quantd VERSION (\S+)", cmake, re.MULTILINE)[1]
+        for name, service in self.services.items():
+            with self.subTest(name):
+                self.assertRegex(service["image"], r"^[\w./-]+:v?\d+\.\d+\.\d+$")
+        self.assertEqual(self.services["quantd"]["image"], f"quantd:{version}")
+        self.assertEqual(self.services["load"]["image"], f"quantd:{version}")
+
+    def test_prometheus_scrapes_the_server_and_grafana_asks_prometheus(self):
+        (job,) = read(DOCKER / "prometheus" / "prometheus.yaml")["scrape_configs"]
+        (target,) = job["static_configs"][0]["targets"]
+        (source,) = read(DOCKER / "grafana/provisioning/datasources/prometheus.yaml")["datasources"]
+        address = source["url"].removeprefix("http://")
+        for address, option in ((target, 1), (address, 0)):
+            host, port = address.split(":")
+            with self.subTest(address):
+                published = self.services[host]["ports"][option]
+                self.assertEqual(published.split(":")[-1], port)
+
+    def test_grafana_finds_its_dashboard_where_the_provider_looks(self):
+        (provider,) = read(DOCKER / "grafana/provisioning/dashboards/quantd.yaml")["providers"]
+        mounts = dict(volume.split(":")[:2] for volume in self.services["grafana"]["volumes"])
+        self.assertEqual(mounts["./grafana/quantd.json"], f"{provider['options']['path']}/quantd.json")
+
+    def test_files_that_are_mounted_exist(self):
+        for name, service in self.services.items():
+            for volume in service.get("volumes", ()):
+                source = volume.split(":")[0]
+                if source.startswith("."):
+                    with self.subTest(f"{name}: {source}"):
+                        self.assertTrue((DOCKER / source).exists())
+
+    def test_only_this_machine_reaches_the_ports(self):
+        for name, service in self.services.items():
+            for port in service.get("ports", ()):
+                with self.subTest(f"{name}: {port}"):
+                    self.assertTrue(port.startswith("127.0.0.1:"))
+
+    def test_the_load_is_one_that_quantctl_makes(self):
+        load = self.services["load"]
+        self.assertEqual(load["profiles"], ["load"])
+        with quantd_process.Quantd() as quantd:
+            short = [argument for argument in load["command"] if not argument.startswith("--duration=")]
+            done = quantd_process.run(quantd_process.QUANTCTL, *short, "--requests=50", "--warmup=0s",
+                                      "--fail-if=errors>0", environment={"QUANTCTL_SERVER": quantd.address})
+            self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+
+    def test_a_stop_waits_longer_than_the_drain(self):
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config")
+        drain = int(re.search(r'^drain-timeout ?= ?"?(\d+)s', done.stdout, re.MULTILINE)[1])
+        stop = int(self.services["quantd"]["stop_grace_period"].removesuffix("s"))
+        self.assertGreater(stop, drain)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,300 @@
+"""Every query of the dashboard, asked of a real Prometheus that scrapes a server under load.
+
+The counters begin at 0 before the load, and all are looked at in the moment of one scrape: Prometheus
+then has nothing to extrapolate, and its rates agree with the calls exactly.
+"""
+
+import contextlib
+import json
+import math
+import os
+import pathlib
+import resource
+import subprocess
+import sys
+import threading
+import unittest
+
+import grpc
+import numpy as np
+
+import api
+import prometheus_process
+import quantd_process
+
+GRAFANA = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "grafana")
+
+# What stands for Grafana's variables. The window reaches back to before the load.
+WINDOW_SECONDS = 600
+VARIABLES = {"$__rate_interval": f"{WINDOW_SECONDS}s", "$job": "quantd", "$instance": ".+"}
+
+# The calls that are made: OK ones by method, of tensors of so many elements, and bad ones.
+ELEMENTS = 3000
+CALLS = {"fake-quantize": 300, "gradient": 200, "stream-fake-quantize": 100}
+METHODS = {"fake-quantize": "FakeQuantize", "gradient": "FakeQuantizeGradient"}
+BAD_CALLS = {"INVALID_RANGE": 3, "RANGE_SIZE_MISMATCH": 2}
+
+
+class DashboardTest(unittest.TestCase):
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dashboard = json.loads((GRAFANA / "quantd.json").read_text(encoding="utf-8"))
+        cls.quantd = quantd_process.Quantd()
+        cls.addClassCleanup(cls.quantd.stop)
+        cls.prometheus = prometheus_process.Prometheus(cls.quantd.metrics_address)
+        cls.addClassCleanup(cls.prometheus.stop)
+        cls.wait_for_scrape("grpc_server_handled_total", 0)
+        cls.make_calls()
+        with cls.open_stream():
+            cls.with_open_stream = cls.wait_for_scrape("quantd_in_flight_requests", 1)
+        cls.page = quantd_process.wait_until(cls.page_at_rest, "the last call to be counted")
+        handled = cls.page.total("grpc_server_handled_total")
+        cls.time = cls.wait_for_scrape("grpc_server_handled_total", handled)
+
+    @classmethod
+    def wait_for_scrape(cls, series, total):
+        """Waits until Prometheus knows this sum of `series`; returns the moment of that scrape."""
+        def scraped():
+            at = cls.prometheus.query("timestamp(quantd_build_info)")
+            found = at and cls.prometheus.query(f"sum({series})", time=at[0][1])
+            return at[0][1] if found and found[0][1] == total else None
+        return quantd_process.wait_until(scraped, f"a scrape in which {series} comes to {total}")
+
+    @classmethod
+    def make_calls(cls):
+        for method, calls in CALLS.items():
+            done = quantd_process.run(
+                quantd_process.QUANTCTL, "--server", cls.quantd.address, "bench", "--method", method,
+                "--shape", ELEMENTS, "--requests", calls, "--warmup", "0s", "--fail-if", "errors>0")
+            if done.returncode != 0:
+                raise RuntimeError(done.stdout + done.stderr)
+        tensor = api.tensor_of_bytes(np.zeros(ELEMENTS, dtype=np.float32))
+        ranges = {"INVALID_RANGE": api.Range(min=[1], max=[-1]),
+                  "RANGE_SIZE_MISMATCH": api.Range(min=[1], max=[1, 2])}
+        stub = cls.quantd.stub()
+        for reason, calls in BAD_CALLS.items():
+            for _ in range(calls):
+                try:
+                    stub.FakeQuantize(api.FakeQuantizeRequest(input=tensor, range=ranges[reason]))
+                except grpc.RpcError:
+                    continue
+                raise AssertionError("a bad request succeeded")
+
+    @classmethod
+    @contextlib.contextmanager
+    def open_stream(cls):
+        """A stream that has had its first answer, and ends when left."""
+        over = threading.Event()
+
+        def requests():
+            yield api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.zeros(1, dtype=np.float32)),
+                                          range=api.Range(min=[-1], max=[1]))
+            over.wait()
+
+        call = cls.quantd.stub().StreamFakeQuantize(requests())
+        next(call)
+        try:
+            yield
+        finally:
+            over.set()
+        if list(call):
+            raise AssertionError("a stream of one request has a second answer")
+
+    @classmethod
+    def page_at_rest(cls):
+        page = cls.quantd.metrics()
+        idle = page.value("quantd_in_flight_requests") == 0
+        return page if idle and (page.total("grpc_server_started_total")
+                                 == page.total("grpc_server_handled_total")) else None
+
+    # What the page says, in the form of a query's result.
+
+    def totals(self, series, by, **labels):
+        """The sums of `series` by the labels `by`, where they are not 0."""
+        found = {}
+        for sample in self.page.labels(series):
+            if labels.items() <= sample.items():
+                key = tuple(sample[name] for name in by)
+                found[key] = self.page.total(series, **labels, **dict(zip(by, key)))
+        return {key: total for key, total in found.items() if total != 0}
+
+    def rates(self, series, by, **labels):
+        return {key: total / WINDOW_SECONDS for key, total in self.totals(series, by, **labels).items()}
+
+    # Checks of one query's result.
+
+    def assert_values(self, expected, result, by=()):
+        """Series by the labels `by`; those that are 0 may be there or not."""
+        found = {tuple(labels[name] for name in by): value for labels, value in result}
+        self.assertEqual(len(found), len(result), "two series have the same labels")
+        for key in expected.keys() | found.keys():
+            with self.subTest(key):
+                self.assertTrue(math.isclose(found.get(key, 0), expected.get(key, 0), rel_tol=1e-9),
+                                f"{found.get(key)} is not {expected.get(key)}")
+
+    def assert_value(self, expected, result):
+        self.assert_values({(): expected}, result)
+
+    def assert_quantile(self, share, histogram, result, **labels):
+        """It lies within the bucket into which the call of that rank fell."""
+        ((_, value),) = result
+        self.assertTrue(self.bucket_of(share, histogram, **labels)(value), value)
+
+    def bucket_of(self, share, histogram, **labels):
+        buckets = sorted((float(bound), total) for (bound,), total
+                         in self.totals(histogram + "_bucket", ("le",), **labels).items())
+        rank = share * buckets[-1][1]
+        bounds = {float(sample["le"]) for sample in self.page.labels(histogram + "_bucket")}
+        upper = next(bound for bound, total in buckets if total >= rank)
+        lower = max((bound for bound in bounds if bound < upper), default=0)
+        # Above the last finite bound nothing is known.
+        return lambda value: value == lower if upper == math.inf else lower <= value <= upper
+
+    def queries_of(self, title):
+        """The expressions of a panel, ready for Prometheus."""
+        (panel,) = [panel for panel in self.dashboard["panels"] if panel["title"] == title]
+        for target in panel["targets"]:
+            expression = target["expr"]
+            for variable, value in VARIABLES.items():
+                expression = expression.replace(variable, value)
+            yield expression
+
+    def results_of(self, title, time=None):
+        """The results of a panel's queries; each has at least one series, and only numbers."""
+        for expression in self.queries_of(title):
+            result = self.prometheus.query(expression, time=time or self.time)
+            self.assertNotEqual(result, [], f"no data for {expression}")
+            for labels, value in result:
+                self.assertFalse(math.isnan(value), f"{expression} is NaN for {labels}")
+            yield result
+
+    def check_panel(self, title):
+        # One entry for each panel of docker/grafana/make_dashboard.py.
+        methods = ("grpc_method",)
+        unary = {"grpc_type": "unary"}
+        calls = self.page.total("grpc_server_handled_total")
+        failed = calls - self.page.total("grpc_server_handled_total", grpc_code="OK")
+        results = self.results_of(title)
+        match title:
+            case "Servers":
+                for result in results:
+                    self.assert_value(1, result)
+            case "Calls a second":
+                self.assert_value(calls / WINDOW_SECONDS, next(results))
+            case "Failed calls":
+                self.assert_value(failed / calls, next(results))
+            case "Build":
+                ((labels, value),) = next(results)
+                self.assertEqual(value, 1)
+                self.assertEqual(labels["simd_target"], self.quantd.simd_target)
+                self.assertTrue(labels["version"] and labels["revision"])
+            case "Up since":
+                self.assert_values(
+                    {(self.quantd.metrics_address,): 1000 * self.page.value("process_start_time_seconds")},
+                    next(results), ("instance",))
+            case "Calls by method":
+                self.assert_values(self.rates("grpc_server_handled_total", methods), next(results), methods)
+            case "Calls that began":
+                self.assert_values(self.rates("grpc_server_started_total", methods), next(results), methods)
+            case "Errors by method and code":
+                by = ("grpc_method", "grpc_code")
+                expected = self.rates("grpc_server_handled_total", by)
+                self.assert_values({key: rate for key, rate in expected.items() if key[1] != "OK"},
+                                   next(results), by)
+            case "Refused requests by reason":
+                self.assert_values({(reason,): bad / WINDOW_SECONDS for reason, bad in BAD_CALLS.items()},
+                                   next(results), ("reason",))
+            case "Time of unary calls":
+                self.assert_values(
+                    self.totals("grpc_server_handling_seconds_bucket", ("le",), **unary),
+                    next(results), ("le",))
+            case "Percentiles of unary calls":
+                for share, result in zip((0.5, 0.9, 0.99, 0.999), results, strict=True):
+                    self.assert_quantile(share, "grpc_server_handling_seconds", result, **unary)
+            case "p99 by method":
+                result = next(results)
+                self.assertEqual({(labels["grpc_method"],) for labels, _ in result},
+                                 self.totals("grpc_server_handled_total", methods).keys())
+                for labels, value in result:
+                    self.assert_quantile(0.99, "grpc_server_handling_seconds", [({}, value)], **labels)
+            case "Messages":
+                for series, result in zip(("received", "sent"), results, strict=True):
+                    by = ("grpc_type",)
+                    self.assert_values(self.rates(f"grpc_server_msg_{series}_total", by), result, by)
+            case "Elements":
+                by = ("operation",)
+                self.assert_values(self.rates("quantd_elements_total", by), next(results), by)
+            case "Bytes":
+                by = ("direction", "transport")
+                self.assert_values(self.rates("quantd_tensor_bytes_total", by), next(results), by)
+            case "Kernel time":
+                by = ("operation",)
+                self.assert_values(self.rates("quantd_kernel_seconds_sum", by), next(results), by)
+                self.assert_value(self.quantd.worker_threads, next(results))
+            case "Percentiles of a kernel run":
+                for share, result in zip((0.5, 0.9, 0.99, 0.999), results, strict=True):
+                    self.assert_quantile(share, "quantd_kernel_seconds", result)
+            case "Requests in flight":
+                self.assert_value(0, next(results))
+                self.assert_value(1, next(self.results_of(title, self.with_open_stream)))
+            case "Bytes in flight":
+                self.assert_value(0, next(results))
+                self.assert_value(self.page.value("quantd_max_in_flight_bytes"), next(results))
+                self.assert_value(self.page.value("quantd_max_message_bytes"), next(results))
+            case "CPU":
+                ((_, rate),) = next(results)
+                self.assertGreater(rate, 0)
+                self.assertLessEqual(rate * WINDOW_SECONDS, self.quantd.metrics().value("process_cpu_seconds_total"))
+            case "Memory":
+                ((_, memory),) = next(results)
+                self.assertGreater(memory, 2**20)
+                self.assertLess(memory, 2**40)
+            case "File descriptors":
+                limit, _ = resource.prlimit(self.quantd.process_id, resource.RLIMIT_NOFILE)
+                ((_, files),) = next(results)
+                self.assertTrue(3 < files < limit, files)
+                self.assert_value(limit, next(results))
+            case _:
+                self.fail("a panel that no check knows: add what it has to show")
+        self.assertEqual(list(results), [], "a query that no check looks at")
+
+    # The tests.
+
+    def test_every_query_returns_data_that_agrees_with_the_calls(self):
+        panels = [panel["title"] for panel in self.dashboard["panels"] if panel["type"] != "row"]
+        for title in panels:
+            with self.subTest(panel=title):
+                self.check_panel(title)
+
+    def test_the_page_itself_agrees_with_the_calls(self):
+        for method, name in METHODS.items():
+            self.assertEqual(self.page.total("grpc_server_handled_total", grpc_method=name, grpc_code="OK"),
+                             CALLS[method])
+        self.assertEqual(self.page.total("grpc_server_handled_total", grpc_code="InvalidArgument"),
+                         sum(BAD_CALLS.values()))
+        # And the one element of the open stream.
+        self.assertEqual(self.page.total("quantd_elements_total"), ELEMENTS * sum(CALLS.values()) + 1)
+
+    def test_grafana_s_file_is_what_its_maker_writes(self):
+        made = subprocess.run([sys.executable, GRAFANA / "make_dashboard.py"], capture_output=True,
+                              text=True, check=True)
+        self.assertEqual((GRAFANA / "quantd.json").read_text(encoding="utf-8"), made.stdout,
+                         "run docker/grafana/make_dashboard.py > docker/grafana/quantd.json")
+
+    def test_every_rule_is_evaluated_and_no_alert_fires(self):
+        def rules():
+            found = [rule for group in self.prometheus.ask("rules")["groups"] for rule in group["rules"]]
+            return found if all(rule["health"] != "unknown" for rule in found) else None
+        for rule in quantd_process.wait_until(rules, "Prometheus to evaluate all rules"):
+            with self.subTest(rule["name"]):
+                self.assertEqual(rule["health"], "ok", rule.get("lastError"))
+                if rule["type"] == "recording":
+                    quantd_process.wait_until(lambda: self.prometheus.query(rule["name"]),
+                                              "the rule to have a result")
+                else:
+                    self.assertNotEqual(rule["state"], "firing")
+
+
+if __name__ == "__main__":
+    unittest.main()
