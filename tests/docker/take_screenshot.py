@@ -1,0 +1,65 @@
+"""Takes docs/images/prometheus.png: Prometheus' own graphs of the dashboard's main panels under load.
+
+    /usr/bin/python3 tests/docker/take_screenshot.py PNG
+
+needs the environment of the tests in this folder (ctest -V -R docker.dashboard shows it).
+"""
+
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import urllib.parse
+
+import browser
+import prometheus_process
+import quantd_process
+
+DASHBOARD = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "grafana", "quantd.json")
+# Which query of which panel.
+GRAPHS = (("Calls by method", 0), ("Percentiles of unary calls", 2), ("Bytes", 0), ("Kernel time", 0))
+VARIABLES = {"$__rate_interval": "10s", "$job": "quantd", "$instance": ".+"}
+# A load that rises and falls, so that the graphs have something to show.
+LOADS = (
+    ("--rate", "300", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
+    ("--rate", "900", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
+    ("--rate", "400", "--method", "gradient", "--shape", "65536"),
+    ("--rate", "300", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
+)
+LOAD_SECONDS = 25
+SHOWN = f"{LOAD_SECONDS * len(LOADS) + 10}s"
+
+
+def graph_page(address):
+    """The address of the page with a graph of each query."""
+    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    parameters = {}
+    for number, (title, query) in enumerate(GRAPHS):
+        (panel,) = [panel for panel in panels if panel["title"] == title]
+        expression = panel["targets"][query]["expr"]
+        for variable, value in VARIABLES.items():
+            expression = expression.replace(variable, value)
+        parameters |= {f"g{number}.expr": expression, f"g{number}.tab": "0",
+                       f"g{number}.range_input": SHOWN, f"g{number}.step_input": "1"}
+    return f"http://{address}/classic/graph?{urllib.parse.urlencode(parameters)}"
+
+
+def main(picture):
+    with quantd_process.Quantd() as quantd, \
+            prometheus_process.Prometheus(quantd.metrics_address) as prometheus:
+        for load in LOADS:
+            subprocess.run([quantd_process.QUANTCTL, "--server", quantd.address, "bench",
+                            "--duration", f"{LOAD_SECONDS}s", "--warmup", "0s", *load],
+                           env=quantd_process.clean_environment(), check=True, stdout=subprocess.DEVNULL)
+        with browser.Browser() as chromium:
+            page = chromium.open(graph_page(prometheus.address), width=1000)
+            drawn = "document.querySelectorAll('.rickshaw_graph svg path').length"
+            quantd_process.wait_until(lambda: page.evaluate(drawn) >= len(GRAPHS), "all graphs")
+            # The menu stays at the top of what is seen: of the last graph, which has the cursor.
+            page.evaluate("scrollTo(0, 0)")
+            page.screenshot(picture)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
