@@ -67,8 +67,11 @@ class Manifests:
 
     @property
     def container(self):
-        (container,) = self.pod["containers"]
-        return container
+        """The only container."""
+        containers = self.pod["containers"]
+        if len(containers) != 1:
+            raise LookupError(f"expected one container, found {len(containers)}")
+        return containers[0]
 
     @property
     def container_ports(self):

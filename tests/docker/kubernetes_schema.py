@@ -137,8 +137,9 @@ SCHEMAS = {
         "egress": [MapOf(list)],
     }},
     ("policy/v1", "PodDisruptionBudget"): {"metadata!": _METADATA, "spec!": {
-        "maxUnavailable": _NUMBER_OR_TEXT,
-        "minAvailable": _NUMBER_OR_TEXT,
+        # Not in percent here: of few pods that is hard to foresee.
+        "maxUnavailable": int,
+        "minAvailable": int,
         "selector!": _SELECTOR,
     }},
     ("v1", "ConfigMap"): {"metadata!": _METADATA, "data!": MapOf(str)},

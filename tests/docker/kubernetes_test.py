@@ -101,10 +101,8 @@ class ManifestsTest(KubernetesTest):
     def test_every_resource_is_found_by_its_labels(self):
         for manifests in self.for_each_kustomization():
             for document in manifests.documents:
-                # kustomize generates the ConfigMap, whose labels not every version can set.
-                if document["kind"] != "ConfigMap":
-                    self.assertEqual(document["metadata"]["labels"].get("app.kubernetes.io/name"), "quantd",
-                                     document["kind"])
+                self.assertEqual(document["metadata"]["labels"].get("app.kubernetes.io/name"), "quantd",
+                                 document["kind"])
 
 
 class RunningServerTest(KubernetesTest):
