@@ -1,0 +1,27 @@
+"""TensorFlow's fake quantization for numpy arrays, computed by a quantd server.
+
+    import numpy as np
+    import quantd
+
+    x = np.random.randn(64, 32).astype(np.float32)
+    with quantd.Client("localhost:50051") as client:
+        y = client.fake_quantize(x, -3, 3, num_bits=4).output
+"""
+
+import pkgutil
+
+from quantd._client import Client
+from quantd._errors import (
+    DeadlineExceededError, InvalidArgumentError, NotFoundError, QuantdError, ResourceExhaustedError,
+    UnavailableError)
+from quantd._results import (
+    FakeQuantizeGradientResult, FakeQuantizeResult, NudgedRange, Numerics, ServerInfo)
+
+__all__ = [
+    "Client", "DeadlineExceededError", "FakeQuantizeGradientResult", "FakeQuantizeResult",
+    "InvalidArgumentError", "NotFoundError", "NudgedRange", "Numerics", "QuantdError",
+    "ResourceExhaustedError", "ServerInfo", "UnavailableError",
+]
+
+# Stubs that protoc made from the schema are modules of quantd.v1, in any folder of the path.
+__path__ = pkgutil.extend_path(__path__, __name__)

@@ -1,0 +1,122 @@
+"""Callers' arguments in the terms of the schema. What the schema can carry, the server checks."""
+
+import operator
+from collections.abc import Callable
+from typing import Any, SupportsFloat
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from quantd import _errors, _schema
+from quantd._results import Numerics
+
+#: A year: far enough from where the clocks' times end.
+_MAX_TIMEOUT = 365 * 24 * 3600.0
+#: Protobuf's messages end at 2 GiB: far enough from it.
+_MAX_MESSAGE_BYTES = 2**30
+
+
+def as_tensor(name: str, value: ArrayLike) -> NDArray[Any]:
+    """`value` as an array that can be cast to float32 without loss. Does not copy arrays.
+
+    Errors: a TypeError for any other type.
+    """
+    array = np.asarray(value)
+    if isinstance(value, (int, float, list, tuple)) and not isinstance(value, np.generic):
+        # Python's numbers have no precision that anyone chose.
+        if array.dtype.kind in "biuf":
+            return array.astype(np.float32)
+    elif np.can_cast(array.dtype, np.float32, "safe"):
+        return array
+    raise TypeError(
+        f"{name} has the dtype {array.dtype}; expected float32, or one that numpy casts to it without loss "
+        f"(float16, integers of 8 or 16 bits): pass {name}.astype(np.float32) if it may be rounded")
+
+
+def reader_of(tensor: NDArray[Any]) -> Callable[[slice], NDArray[np.float32]]:
+    """Returns a function that gives runs of elements in C order: contiguous, float32, little endian.
+
+    Copies no more than the run.
+    """
+    elements: Any = tensor.reshape(-1) if tensor.flags.c_contiguous else tensor.flat
+    return lambda run: np.ascontiguousarray(elements[run], dtype="<f4")
+
+
+def as_bounds(name: str, value: ArrayLike) -> NDArray[np.float32]:
+    """`value` as one bound, or one for each channel; rounded to float32.
+
+    Errors: a TypeError where these are no real numbers; an InvalidArgumentError for two dimensions or more.
+    """
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} has the dtype {array.dtype}; expected a number, or a sequence or array of one "
+                        "number for each channel")
+    if array.ndim > 1:
+        raise _errors.invalid_argument(
+            "RANGE_SIZE_MISMATCH", f"range.{name}",
+            f"{name} has the shape {list(array.shape)}; expected a number, or one number for each channel: "
+            f"pass {name}.ravel()")
+    # A number beyond float32 becomes an infinity, which the server refuses.
+    with np.errstate(over="ignore"):
+        return array.astype(np.float32)
+
+
+def as_range(minimum: NDArray[np.float32], maximum: NDArray[np.float32], axis: int | None) -> Any:
+    """A Range message."""
+    return _schema.Range(min=minimum.ravel(), max=maximum.ravel(), axis=axis)
+
+
+def as_axis(axis: Any) -> int | None:
+    """`axis` as the schema can carry it. Whether the tensor has it, the server checks."""
+    if axis is None:
+        return None
+    number = _integer("axis", axis)
+    if not -2**31 <= number < 2**31:
+        raise _errors.invalid_argument("AXIS_OUT_OF_RANGE", "range.axis",
+                                       f"axis is {number}; expected one of the tensor's dimensions")
+    return number
+
+
+def as_spec(num_bits: Any, narrow_range: Any, numerics: Any) -> Any:
+    """A QuantizationSpec message."""
+    bits = _integer("num_bits", num_bits)
+    if not 0 <= bits < 2**32:
+        raise _errors.invalid_argument("INVALID_NUM_BITS", "spec.num_bits",
+                                       f"num_bits is {bits}; expected 2..16")
+    if not isinstance(numerics, Numerics):
+        raise TypeError(f"numerics is {numerics!r}; expected one of {', '.join(map(str, Numerics))}")
+    return _schema.QuantizationSpec(num_bits=bits, narrow_range=bool(narrow_range), numerics=numerics.value)
+
+
+def check_same_shape(gradients: NDArray[Any], inputs: NDArray[Any]) -> None:
+    """Refuses gradients of another shape than the inputs, as the server does."""
+    if gradients.shape != inputs.shape:
+        raise _errors.invalid_argument(
+            "SHAPE_MISMATCH", "inputs.shape",
+            f"inputs have the shape {list(inputs.shape)} and gradients {list(gradients.shape)}; expected the same "
+            "shape: pass the inputs that these gradients belong to")
+
+
+def as_timeout(timeout: SupportsFloat) -> float:
+    """`timeout` in seconds."""
+    seconds = float(timeout)
+    if not 0 < seconds <= _MAX_TIMEOUT:
+        raise ValueError(f"timeout is {seconds:g} s; expected above 0, and at most a year, {_MAX_TIMEOUT:.0f} s")
+    return seconds
+
+
+def as_message_bytes(name: str, value: Any, least: int) -> int:
+    """A size of messages."""
+    size = _integer(name, value)
+    if not least <= size <= _MAX_MESSAGE_BYTES:
+        raise ValueError(f"{name} is {size}; expected {least}..{_MAX_MESSAGE_BYTES}, 1 GiB")
+    return size
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} is {value!r}; expected an integer") from None
+
+

@@ -1,0 +1,121 @@
+"""Requests and answers as bytes.
+
+protobuf copies a `bytes` field three times on its way from an array into a message, and twice on its way
+back. Here the elements are joined to the message once, and looked at where they were received; all
+the rest goes through protobuf's classes.
+"""
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+from google.protobuf import message as protobuf_message
+from numpy.typing import NDArray
+
+from quantd import _errors, _schema
+
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """A method whose requests have tensors as fields 1, 2, ..., and whose answer has one as field 1."""
+
+    method: str
+    request: Any
+    response: Any
+    #: The name of the answer's tensor.
+    output: str
+    #: Whether the answer has the gradients of min and max.
+    has_sums: bool
+
+
+FAKE_QUANTIZE = Operation("FakeQuantize", _schema.FakeQuantizeRequest, _schema.FakeQuantizeResponse,
+                          "output", has_sums=False)
+FAKE_QUANTIZE_GRADIENT = Operation("FakeQuantizeGradient", _schema.FakeQuantizeGradientRequest,
+                                   _schema.FakeQuantizeGradientResponse, "input_gradients",
+                                   has_sums=True)
+
+_DATA_TAG = 3 << 3 | 2
+
+
+def encode_request(operation: Operation, shape: tuple[int, ...], tensors: list[NDArray[np.float32]],
+                   range_: Any = None, spec: Any = None) -> bytes:
+    """The request with these tensors: contiguous, little endian, of as many elements as `shape`."""
+    head = _schema.Tensor(data_type=_schema.DATA_TYPE_FLOAT32, shape=shape).SerializeToString()
+    pieces: list[Any] = []
+    for number, tensor in enumerate(tensors, 1):
+        data_head = bytes((_DATA_TAG,)) + _varint(tensor.nbytes)
+        size = len(head) + len(data_head) + tensor.nbytes
+        pieces += (bytes((number << 3 | 2,)), _varint(size), head, data_head, tensor)
+    pieces.append(operation.request(range=range_, spec=spec).SerializeToString())
+    return b"".join(pieces)
+
+
+def decode_response(operation: Operation, response: bytes, output: NDArray[np.float32]) -> Any:
+    """Writes the elements of an answer to `output`; returns the answer without them.
+
+    Errors: a QuantdError (INTERNAL) for an answer that is no such message, or has another number of
+    elements.
+    """
+    split = _split(response)
+    try:
+        message = operation.response.FromString(response if split is None else split[0])
+    except protobuf_message.DecodeError as error:
+        raise _errors.unexpected_answer(f"the answer is no {operation.method}Response ({error})") from error
+    tensor = getattr(message, operation.output)
+    data = tensor.data if split is None else split[1]
+    if tensor.data_type != _schema.DATA_TYPE_FLOAT32 or len(data) != output.nbytes:
+        raise _errors.unexpected_answer(
+            f"the answer's {operation.output} has {len(data)} bytes of data type {tensor.data_type}; expected "
+            f"{output.nbytes} of {_schema.DATA_TYPE_FLOAT32}")
+    output[...] = np.frombuffer(data, "<f4")
+    return message
+
+
+def _split(message: bytes) -> tuple[bytes, memoryview] | None:
+    """Parts the data of the tensor in field 1 from the rest of an answer.
+
+    Only where it has the form that serializers write: the tensor comes first, its data last. None
+    for any other, which protobuf's classes have to read.
+    """
+    if not message.startswith(b"\x0a"):
+        return None
+    try:
+        size, start = _read_varint(message, 1)
+        end = start + size
+        field = start
+        while field < end:
+            tag, value = _read_varint(message, field)
+            number, after = _read_varint(message, value)
+            if tag & 7 == 2:
+                if tag == _DATA_TAG and after + number == end <= len(message):
+                    head = message[start:field]
+                    rest = b"".join((b"\x0a", _varint(len(head)), head, message[end:]))
+                    return rest, memoryview(message)[after:end]
+                after += number
+            elif tag & 7 != 0:
+                return None
+            field = after
+    except IndexError:
+        pass
+    return None
+
+
+def _varint(value: int) -> bytes:
+    encoded = bytearray()
+    while value > 0x7F:
+        encoded.append(value & 0x7F | 0x80)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def _read_varint(message: bytes, position: int) -> tuple[int, int]:
+    """The number at `position`, and where the next field begins; an IndexError beyond the end."""
+    value = shift = 0
+    while True:
+        byte = message[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

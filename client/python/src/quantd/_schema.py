@@ -1,0 +1,47 @@
+"""The messages of the public schema, as classes that no other package's can clash with.
+
+protobuf keeps one pool of descriptors for a process, and refuses a second file of the same name that
+says something else: google/rpc/error_details.proto is in several packages, in several versions. So the
+schema, which the build compiles with protoc, is loaded into a pool of this package's own.
+"""
+
+import importlib.resources
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_POOL = descriptor_pool.DescriptorPool()
+_SCHEMA = importlib.resources.files(__package__).joinpath("schema.binpb")
+
+for _file in descriptor_pb2.FileDescriptorSet.FromString(_SCHEMA.read_bytes()).file:
+    _POOL.AddSerializedFile(_file.SerializeToString())
+
+
+def _message_class(name: str) -> Any:
+    descriptor = _POOL.FindMessageTypeByName(name)
+    if hasattr(message_factory, "GetMessageClass"):
+        return message_factory.GetMessageClass(descriptor)
+    # Before protobuf 4.22.
+    return message_factory.MessageFactory(_POOL).GetPrototype(descriptor)
+
+
+BadRequest = _message_class("google.rpc.BadRequest")
+ErrorInfo = _message_class("google.rpc.ErrorInfo")
+RetryInfo = _message_class("google.rpc.RetryInfo")
+Status = _message_class("google.rpc.Status")
+
+HealthCheckRequest = _message_class("grpc.health.v1.HealthCheckRequest")
+HealthCheckResponse = _message_class("grpc.health.v1.HealthCheckResponse")
+
+FakeQuantizeGradientRequest = _message_class("quantd.v1.FakeQuantizeGradientRequest")
+FakeQuantizeGradientResponse = _message_class("quantd.v1.FakeQuantizeGradientResponse")
+FakeQuantizeRequest = _message_class("quantd.v1.FakeQuantizeRequest")
+FakeQuantizeResponse = _message_class("quantd.v1.FakeQuantizeResponse")
+GetServerInfoRequest = _message_class("quantd.v1.GetServerInfoRequest")
+GetServerInfoResponse = _message_class("quantd.v1.GetServerInfoResponse")
+QuantizationSpec = _message_class("quantd.v1.QuantizationSpec")
+Range = _message_class("quantd.v1.Range")
+Tensor = _message_class("quantd.v1.Tensor")
+
+DataType = _POOL.FindEnumTypeByName("quantd.v1.DataType")
+DATA_TYPE_FLOAT32: int = DataType.values_by_name["DATA_TYPE_FLOAT32"].number
