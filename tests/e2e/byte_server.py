@@ -1,0 +1,58 @@
+"""A gRPC server in Python that knows no messages: for what no real quantd does, and for TLS."""
+
+import concurrent.futures
+
+import grpc
+
+import quantd_process
+
+
+class ByteServer:
+    """Answers every method with what `serve(method, requests, context)` yields: bytes for bytes.
+
+    A unary call is a stream of one message each way. Use it as a context manager.
+    """
+
+    def __init__(self, serve, credentials=None):
+        self._server = grpc.server(
+            concurrent.futures.ThreadPoolExecutor(max_workers=8), handlers=(_Handler(serve),),
+            options=(("grpc.max_receive_message_length", -1),))
+        if credentials is None:
+            port = self._server.add_insecure_port("localhost:0")
+        else:
+            port = self._server.add_secure_port("localhost:0", credentials)
+        self.address = f"localhost:{port}"
+
+    def __enter__(self):
+        self._server.start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.stop(grace=None).wait(quantd_process.DEADLINE_SECONDS)
+
+
+def forward_to(channel):
+    """What serves by asking the server behind `channel`, as a proxy does."""
+    def serve(method, requests, context):
+        call = channel.stream_stream(method)(requests)
+        # Also at the deadline.
+        context.add_callback(call.cancel)
+        try:
+            yield from call
+        except grpc.RpcError as error:
+            context.set_trailing_metadata(error.trailing_metadata())
+            context.abort(error.code(), error.details())
+
+    return serve
+
+
+class _Handler(grpc.GenericRpcHandler):
+
+    def __init__(self, serve):
+        self._serve = serve
+
+    def service(self, handler_call_details):
+        def serve(requests, context):
+            return self._serve(handler_call_details.method, requests, context)
+
+        return grpc.stream_stream_rpc_method_handler(serve)
