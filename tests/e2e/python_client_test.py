@@ -6,9 +6,11 @@ import pickle
 import queue
 import signal
 import socket
+import tempfile
 import threading
 import tracemalloc
 import unittest
+import unittest.mock
 
 import grpc
 import numpy as np
@@ -126,13 +128,16 @@ class LargeTensorTest(PythonClientTestCase):
                         np.testing.assert_array_max_ulp(getattr(actual, name), getattr(expected, name), 2)
 
     def test_large_tensors_go_in_parts_and_small_ones_in_one_message(self):
+        methods = ("FakeQuantize", "StreamFakeQuantize")
         with self.connected() as client:
-            client.fake_quantize(self.inputs, -1, 1)
-            client.fake_quantize(self.inputs[0, 0], -1, 1)
-        handled = {labels["grpc_method"] for labels in
-                   self.quantd.metrics().labels("grpc_server_handled_total")
-                   if self.quantd.metrics().value("grpc_server_handled_total", **labels) > 0}
-        self.assertLessEqual({"StreamFakeQuantize", "FakeQuantize"}, handled)
+            for inputs, expected in ((self.inputs[0, 0], [1, 0]), (self.inputs, [0, 1])):
+                before = [self.calls_of(method) for method in methods]
+                client.fake_quantize(inputs, -1, 1)
+                after = [self.calls_of(method) for method in methods]
+                self.assertEqual([b - a for a, b in zip(before, after, strict=True)], expected)
+
+    def calls_of(self, method):
+        return self.quantd.metrics().total("grpc_server_handled_total", grpc_method=method)
 
     def test_no_array_is_copied_as_a_whole(self):
         for inputs in (self.inputs, self.inputs.T, self.inputs.astype(">f4"), self.inputs.astype(np.float16)):
@@ -304,6 +309,12 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual((error.reason, error.retry_delay), ("MESSAGE_TOO_LARGE", None))
             self.assertEqual(error.metadata["max_message_bytes"], str(2**16))
 
+    def test_what_goes_wrong_while_a_part_is_made_is_what_the_caller_sees(self):
+        with self.connected() as client, unittest.mock.patch(
+                "quantd._messages.encode_request", side_effect=MemoryError("no memory for a part")):
+            with self.assertRaisesRegex(MemoryError, "no memory for a part"):
+                client.fake_quantize(np.ones(MIB, np.float32), -1, 1)
+
     def test_errors_survive_pickling(self):
         with self.connected() as client:
             error = self.error_of(np.ones(1, np.float32), 2, 1, client=client)
@@ -377,12 +388,12 @@ class ServerTest(PythonClientTestCase):
                 self.assertEqual(list(filter(None, problems)), [])
 
     def test_a_client_connects_again_to_a_server_that_came_back(self):
-        with quantd_process.Quantd() as server:
-            address = server.address
-            context = contextlib.ExitStack()
-            client = context.enter_context(python_clients.connected_to(address))
-            self.assertTrue(client.healthy())
-        with context:
+        directory = self.enterContext(tempfile.TemporaryDirectory(prefix="quantd-"))
+        address = f"unix:{directory}/quantd.sock"
+        with contextlib.ExitStack() as client_context:
+            with quantd_process.Quantd(listen=(address,)):
+                client = client_context.enter_context(python_clients.connected_to(address))
+                self.assertTrue(client.healthy())
             with self.assertRaises(quantd.UnavailableError):
                 client.healthy()
             with quantd_process.Quantd(listen=(address,)):
@@ -393,8 +404,10 @@ class ServerTest(PythonClientTestCase):
 class NoServerTest(unittest.TestCase):
 
     def test_calls_to_nobody_fail_at_once_and_name_the_address(self):
-        with socket.create_server(("localhost", 0)) as free:
-            address = f"localhost:{free.getsockname()[1]}"
+        # Takes the port, but does not listen.
+        port = self.enterContext(socket.socket())
+        port.bind(("localhost", 0))
+        address = f"localhost:{port.getsockname()[1]}"
         with quantd.Client(address) as client:
             for call in (client.healthy, client.server_info,
                          lambda: client.fake_quantize(np.ones(1, np.float32), -1, 1),
