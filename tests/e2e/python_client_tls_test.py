@@ -70,7 +70,8 @@ class TlsTest(quantd_process.QuantdTestCase):
 
     def check(self, address, **options):
         """Calls of every kind through `address`."""
-        options |= {"root_certificates": self.authority.certificate_chain} if "credentials" not in options else {}
+        if "credentials" not in options:
+            options["root_certificates"] = self.authority.certificate_chain
         with python_clients.connected_to(address, **options) as client:
             self.assertTrue(client.healthy())
             for case in golden_cases.one_case_of_each_op():
@@ -81,7 +82,8 @@ class TlsTest(quantd_process.QuantdTestCase):
                                               plain.fake_quantize(large, -1, 1).output)
             with self.assertRaises(quantd.InvalidArgumentError) as raised:
                 client.fake_quantize(large, 1, -1)
-            self.assertEqual((raised.exception.reason, raised.exception.field), ("INVALID_RANGE", "range.min[0]"))
+            self.assertEqual((raised.exception.reason, raised.exception.field),
+                             ("INVALID_RANGE", "range.min[0]"))
 
     def assert_no_connection(self, address, **options):
         with quantd.Client(address, timeout=quantd_process.DEADLINE_SECONDS, **options) as client:

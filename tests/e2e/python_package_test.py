@@ -69,7 +69,8 @@ class WheelTest(quantd_process.QuantdTestCase):
     def test_the_source_distribution_builds_the_same_wheel(self):
         with tempfile.TemporaryDirectory(prefix="quantd-sdist-") as directory:
             directory = pathlib.Path(directory)
-            shutil.copytree(SOURCE / "client/python", directory / "source")
+            shutil.copytree(SOURCE / "client/python", directory / "source",
+                            ignore=shutil.ignore_patterns("build", "dist", "*.egg-info"))
             build = "import sys, setuptools.build_meta as backend; getattr(backend, sys.argv[1])(sys.argv[2])"
             python("-c", build, "build_sdist", directory, directory=directory / "source")
             (archive,) = directory.glob("quantd-*.tar.gz")
@@ -93,7 +94,8 @@ for name, package, message in (("google/rpc/error_details.proto", "google.rpc", 
                                ("google/rpc/status.proto", "google.rpc", "Status"),
                                ("grpc/health/v1/health.proto", "grpc.health.v1", "HealthCheckRequest")):
     file = descriptor_pb2.FileDescriptorProto(name=name, package=package, syntax="proto3")
-    file.message_type.add(name=message).field.add(name="another", number=9, type="TYPE_BOOL", label="LABEL_OPTIONAL")
+    fields = file.message_type.add(name=message).field
+    fields.add(name="another", number=9, type="TYPE_BOOL", label="LABEL_OPTIONAL")
     descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
 import quantd
 print(quantd.Client.__name__)

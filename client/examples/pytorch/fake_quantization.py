@@ -10,7 +10,7 @@ import torch
 
 
 class FakeQuantize(torch.autograd.Function):
-    """Asks a server. Call it as FakeQuantize.apply(client, inputs, min, max, num_bits, narrow_range, axis)."""
+    """Asks a server: FakeQuantize.apply(client, inputs, min, max, num_bits, narrow_range, axis)."""
 
     @staticmethod
     def forward(context, client: quantd.Client, inputs, min, max, num_bits=8, narrow_range=False, axis=None):

@@ -1,4 +1,4 @@
-"""Trains a network on scikit-learn's digits with weights and activations of 4 bits, fake-quantized by a quantd server.
+"""Trains a network on scikit-learn's digits, with weights and activations of 4 bits, through a quantd server.
 
     train_digits.py [--server ADDRESS] [--in-process]
 
@@ -83,14 +83,16 @@ def train(fake_quantize):
 def report(where, fake_quantize):
     started = time.perf_counter()
     accuracy = train(fake_quantize)
-    print(f"{where}: {accuracy:.2%} of the test images are recognized, after {time.perf_counter() - started:.1f} s",
-          flush=True)
+    seconds = time.perf_counter() - started
+    print(f"{where}: {accuracy:.2%} of the test images are recognized, after {seconds:.1f} s", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--server", default="localhost:50051", help="where quantd listens (default: %(default)s)")
-    parser.add_argument("--in-process", action="store_true", help="train in this process only, without a server")
+    parser.add_argument("--server", default="localhost:50051",
+                        help="where quantd listens (default: %(default)s)")
+    parser.add_argument("--in-process", action="store_true",
+                        help="train in this process only, without a server")
     arguments = parser.parse_args()
     if not arguments.in_process:
         with quantd.Client(arguments.server) as client:

@@ -49,8 +49,8 @@ def as_bounds(name: str, value: ArrayLike) -> NDArray[np.float32]:
     """
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} has the dtype {array.dtype}; expected a number, or a sequence or array of one "
-                        "number for each channel")
+        raise TypeError(f"{name} has the dtype {array.dtype}; expected a number, or a sequence or array of "
+                        "one number for each channel")
     if array.ndim > 1:
         raise _errors.invalid_argument(
             "RANGE_SIZE_MISMATCH", f"range.{name}",
@@ -63,7 +63,7 @@ def as_bounds(name: str, value: ArrayLike) -> NDArray[np.float32]:
 
 def as_range(minimum: NDArray[np.float32], maximum: NDArray[np.float32], axis: int | None) -> Any:
     """A Range message."""
-    return _schema.Range(min=minimum.ravel(), max=maximum.ravel(), axis=axis)
+    return _schema.Range(min=minimum.ravel().tolist(), max=maximum.ravel().tolist(), axis=axis)
 
 
 def as_axis(axis: Any) -> int | None:
@@ -93,15 +93,16 @@ def check_same_shape(gradients: NDArray[Any], inputs: NDArray[Any]) -> None:
     if gradients.shape != inputs.shape:
         raise _errors.invalid_argument(
             "SHAPE_MISMATCH", "inputs.shape",
-            f"inputs have the shape {list(inputs.shape)} and gradients {list(gradients.shape)}; expected the same "
-            "shape: pass the inputs that these gradients belong to")
+            f"inputs have the shape {list(inputs.shape)} and gradients {list(gradients.shape)}; expected the "
+            "same shape: pass the inputs that these gradients belong to")
 
 
 def as_timeout(timeout: SupportsFloat) -> float:
     """`timeout` in seconds."""
     seconds = float(timeout)
     if not 0 < seconds <= _MAX_TIMEOUT:
-        raise ValueError(f"timeout is {seconds:g} s; expected above 0, and at most a year, {_MAX_TIMEOUT:.0f} s")
+        raise ValueError(
+            f"timeout is {seconds:g} s; expected above 0, and at most a year, {_MAX_TIMEOUT:.0f} s")
     return seconds
 
 

@@ -77,7 +77,7 @@ class Client:
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
         if server_name_override is not None:
             if credentials is None:
-                raise ValueError("server_name_override is for TLS: pass root_certificates or credentials, too")
+                raise ValueError("server_name_override is for TLS: pass certificates or credentials, too")
             options.append(("grpc.ssl_target_name_override", server_name_override))
         options.extend(channel_options)
         if credentials is None:

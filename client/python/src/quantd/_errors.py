@@ -3,6 +3,7 @@
 from typing import Any
 
 import grpc
+from google.protobuf import message as protobuf_message
 
 from quantd import _schema
 
@@ -116,21 +117,30 @@ def error_of(error: Any, address: str, timeout: float) -> QuantdError:
 
 
 def _details_of(trailing_metadata: Any) -> dict[str, Any]:
-    """What google.rpc's details say, as arguments of QuantdError."""
+    """What google.rpc's details say, as arguments of QuantdError.
+
+    Others' and unreadable ones are left out: the code and the message are never lost.
+    """
     found: dict[str, Any] = {}
-    trailers = dict(trailing_metadata or ())
-    status = _schema.Status.FromString(trailers.get("grpc-status-details-bin", b""))
-    for detail in status.details:
-        name = detail.type_url.rpartition("/")[2]
-        if name == "google.rpc.ErrorInfo":
-            info = _schema.ErrorInfo.FromString(detail.value)
-            if info.domain == "quantd":
-                found["reason"] = info.reason
-                found["metadata"] = dict(info.metadata)
-        elif name == "google.rpc.BadRequest":
-            violations = _schema.BadRequest.FromString(detail.value).field_violations
-            found["field"] = violations[0].field if violations else ""
-        elif name == "google.rpc.RetryInfo":
-            delay = _schema.RetryInfo.FromString(detail.value).retry_delay
-            found["retry_delay"] = delay.seconds + delay.nanos / 1e9
+    status = dict(trailing_metadata or ()).get("grpc-status-details-bin", b"")
+    try:
+        for detail in _schema.Status.FromString(status).details:
+            _take_detail(detail, found)
+    except protobuf_message.DecodeError:
+        return {}
     return found
+
+
+def _take_detail(detail: Any, found: dict[str, Any]) -> None:
+    name = detail.type_url.rpartition("/")[2]
+    if name == "google.rpc.ErrorInfo":
+        info = _schema.ErrorInfo.FromString(detail.value)
+        if info.domain == "quantd":
+            found["reason"] = info.reason
+            found["metadata"] = dict(info.metadata)
+    elif name == "google.rpc.BadRequest":
+        violations = _schema.BadRequest.FromString(detail.value).field_violations
+        found["field"] = violations[0].field if violations else ""
+    elif name == "google.rpc.RetryInfo":
+        delay = _schema.RetryInfo.FromString(detail.value).retry_delay
+        found["retry_delay"] = delay.seconds + delay.nanos / 1e9

@@ -65,8 +65,8 @@ def decode_response(operation: Operation, response: bytes, output: NDArray[np.fl
     data = tensor.data if split is None else split[1]
     if tensor.data_type != _schema.DATA_TYPE_FLOAT32 or len(data) != output.nbytes:
         raise _errors.unexpected_answer(
-            f"the answer's {operation.output} has {len(data)} bytes of data type {tensor.data_type}; expected "
-            f"{output.nbytes} of {_schema.DATA_TYPE_FLOAT32}")
+            f"the answer's {operation.output} has {len(data)} bytes of data type {tensor.data_type}; "
+            f"expected {output.nbytes} of {_schema.DATA_TYPE_FLOAT32}")
     output[...] = np.frombuffer(data, "<f4")
     return message
 
