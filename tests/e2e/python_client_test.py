@@ -81,6 +81,20 @@ class GoldenTest(PythonClientTestCase):
         for options in IN_PARTS:
             self.check(**options)
 
+    def test_answers_are_read_where_they_lie(self):
+        split = quantd._messages._split  # pylint: disable=protected-access
+        found = []
+
+        def spy(answer):
+            found.append(split(answer))
+            return found[-1]
+
+        with self.connected() as client, unittest.mock.patch("quantd._messages._split", spy):
+            for case in golden_cases.one_case_of_each_op():
+                self.assertEqual(case.problems(answer_to(client, case)), [])
+        self.assertTrue(found)
+        self.assertNotIn(None, found)
+
     def test_unix_sockets_carry_the_same_bits(self):
         case = golden_cases.one_case_of_each_op()[0]
         with quantd_process.Quantd(listen=("unix:{directory}/quantd.sock",)) as server:
