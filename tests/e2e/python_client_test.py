@@ -533,6 +533,17 @@ class StrangeServerTest(PythonClientTestCase):
                 self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
                 self.assertIn("matching versions", raised.exception.message)
 
+    def test_other_answers_that_are_no_messages_are_internal_errors(self):
+        def garbage(_method, requests, _context):
+            return (b"\xff" for _ in requests)
+
+        with (byte_server.ByteServer(garbage) as server,
+              python_clients.connected_to(server.address) as client):
+            for call in (client.healthy, client.server_info):
+                with self.assertRaisesRegex(quantd.QuantdError, "matching versions") as raised:
+                    call()
+                self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
+
     def test_too_few_or_too_many_answers_are_internal_errors(self):
         def too_few(method, requests, context):
             answers = list(self.real()(method, requests, context))

@@ -160,7 +160,8 @@ class Client:
     def server_info(self) -> ServerInfo:
         """What the server is and what it takes. Errors: see Client."""
         request = _schema.GetServerInfoRequest()
-        response = _schema.GetServerInfoResponse.FromString(
+        response = _messages.parse(
+            _schema.GetServerInfoResponse,
             self._call(f"/{_SERVICE}/GetServerInfo", request.SerializeToString()))
         names = _schema.DataType.values_by_number
         return ServerInfo(
@@ -183,7 +184,8 @@ class Client:
         answers; see Client.
         """
         request = _schema.HealthCheckRequest(service=service)
-        response = _schema.HealthCheckResponse.FromString(
+        response = _messages.parse(
+            _schema.HealthCheckResponse,
             self._call("/grpc.health.v1.Health/Check", request.SerializeToString()))
         return bool(response.status == _schema.HealthCheckResponse.SERVING)
 

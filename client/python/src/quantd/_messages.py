@@ -57,10 +57,7 @@ def decode_response(operation: Operation, response: bytes, output: NDArray[np.fl
     elements.
     """
     split = _split(response)
-    try:
-        message = operation.response.FromString(response if split is None else split[0])
-    except protobuf_message.DecodeError as error:
-        raise _errors.unexpected_answer(f"the answer is no {operation.method}Response ({error})") from error
+    message = parse(operation.response, response if split is None else split[0])
     tensor = getattr(message, operation.output)
     data = tensor.data if split is None else split[1]
     if tensor.data_type != _schema.DATA_TYPE_FLOAT32 or len(data) != output.nbytes:
@@ -69,6 +66,15 @@ def decode_response(operation: Operation, response: bytes, output: NDArray[np.fl
             f"expected {output.nbytes} of {_schema.DATA_TYPE_FLOAT32}")
     output[...] = np.frombuffer(data, "<f4")
     return message
+
+
+def parse(message_class: Any, answer: bytes) -> Any:
+    """An answer without tensors. Errors: a QuantdError (INTERNAL) for what is no such message."""
+    try:
+        return message_class.FromString(answer)
+    except protobuf_message.DecodeError as error:
+        name = message_class.DESCRIPTOR.name
+        raise _errors.unexpected_answer(f"the answer is no {name} ({error})") from error
 
 
 def _split(message: bytes) -> tuple[bytes, memoryview] | None:
