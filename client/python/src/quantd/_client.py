@@ -99,7 +99,7 @@ class Client:
         self._channel.close()
 
     def fake_quantize(self, inputs: ArrayLike, min: ArrayLike, max: ArrayLike, num_bits: int = 8,
-                      narrow_range: bool = False, *, axis: int | None = None,
+                      narrow_range: bool = False, axis: int | None = None, *,
                       numerics: Numerics = Numerics.TENSORFLOW) -> FakeQuantizeResult:
         """Rounds every element to the nearest of the values that codes of `num_bits` bits can stand for.
 
@@ -129,8 +129,8 @@ class Client:
         return FakeQuantizeResult(answer.output, answer.nudged_range)
 
     def fake_quantize_gradient(self, gradients: ArrayLike, inputs: ArrayLike, min: ArrayLike,
-                               max: ArrayLike, num_bits: int = 8, narrow_range: bool = False, *,
-                               axis: int | None = None, numerics: Numerics = Numerics.TENSORFLOW
+                               max: ArrayLike, num_bits: int = 8, narrow_range: bool = False,
+                               axis: int | None = None, *, numerics: Numerics = Numerics.TENSORFLOW
                                ) -> FakeQuantizeGradientResult:
         """The gradient of `fake_quantize` with respect to inputs, min and max.
 
