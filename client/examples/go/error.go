@@ -1,0 +1,51 @@
+package quantd
+
+import (
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+)
+
+// An Error is a call that failed. Get it from an error with errors.As.
+type Error struct {
+	// The gRPC status code.
+	Code codes.Code
+	// What was wrong, what was expected and how to mend it.
+	Message string
+	// The cause for programs, such as "INVALID_RANGE"; empty where the error is not quantd's own.
+	Reason string
+	// The path of the field at fault, such as "range.min[3]"; empty where there is none.
+	Field string
+	// The numbers behind the error.
+	Numbers map[string]string
+
+	cause error
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Unwrap returns gRPC's own error, which status.FromError takes.
+func (e *Error) Unwrap() error { return e.cause }
+
+// GRPCStatus makes status.FromError and status.Code take the Error itself, too.
+func (e *Error) GRPCStatus() *status.Status { return status.Convert(e.cause) }
+
+func errorOf(cause error) error {
+	failed, ok := status.FromError(cause)
+	if !ok {
+		return cause
+	}
+	result := &Error{Code: failed.Code(), Message: failed.Message(), cause: cause}
+	for _, detail := range failed.Details() {
+		switch detail := detail.(type) {
+		case *errdetails.ErrorInfo:
+			result.Reason = detail.GetReason()
+			result.Numbers = detail.GetMetadata()
+		case *errdetails.BadRequest:
+			if violations := detail.GetFieldViolations(); len(violations) > 0 {
+				result.Field = violations[0].GetField()
+			}
+		}
+	}
+	return result
+}

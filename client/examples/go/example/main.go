@@ -1,0 +1,80 @@
+// The example fake-quantizes an array and prints what came of it.
+//
+//	example [--server HOST:PORT] [--num-bits N]
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"quantd"
+)
+
+func main() {
+	server := flag.String("server", "localhost:50051", "`HOST:PORT` of quantd, or unix:PATH")
+	numBits := uint32(4)
+	flag.Func("num-bits", "`number` of bits of a code, 2..16; 0 stands for 8 (default 4)", func(text string) error {
+		parsed, err := strconv.ParseUint(text, 10, 32)
+		numBits = uint32(parsed)
+		return err
+	})
+	flag.Parse()
+	if err := run(*server, numBits); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		var failed *quantd.Error
+		if errors.As(err, &failed) {
+			fmt.Fprintf(os.Stderr, "reason: %s\nfield: %s\n", orNone(failed.Reason), orNone(failed.Field))
+		}
+		os.Exit(1)
+	}
+}
+
+func run(server string, numBits uint32) error {
+	// Where a proxy speaks TLS: grpc.WithTransportCredentials(credentials.NewTLS(nil)).
+	connection, err := grpc.Dial(server, grpc.WithInsecure())
+	if err != nil {
+		return err
+	}
+	defer connection.Close()
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	elements := []float32{-2, -1, -0.3, 0, 0.26, 0.5, 1, 7}
+	input := quantd.Tensor{Shape: []int64{int64(len(elements))}, Elements: elements}
+	result, err := quantd.NewClient(connection).FakeQuantize(ctx, input, quantd.Quantization{
+		Min:     []float32{-1},
+		Max:     []float32{1},
+		NumBits: numBits,
+	})
+	if err != nil {
+		return err
+	}
+
+	printRow("input", input.Elements...)
+	printRow("output", result.Output.Elements...)
+	printRow("range", result.NudgedRange.GetMin()[0], result.NudgedRange.GetMax()[0])
+	printRow("scale", result.NudgedRange.GetScale()...)
+	return nil
+}
+
+func printRow(name string, numbers ...float32) {
+	fmt.Printf("%-6s", name)
+	for _, number := range numbers {
+		fmt.Printf("%9.4f", number)
+	}
+	fmt.Println()
+}
+
+func orNone(text string) string {
+	if text == "" {
+		return "none"
+	}
+	return text
+}

@@ -1,0 +1,160 @@
+// The golden driver makes the calls that client_examples.py wrote down, with the example's client,
+// and writes down what they answer.
+//
+//	golden_driver SERVER FOLDER
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"quantd"
+	quantdv1 "quantd/v1"
+)
+
+type call struct {
+	Name        string
+	Method      string
+	Inputs      string
+	Gradients   string
+	Shape       []int64
+	Min         []float32
+	Max         []float32
+	Axis        *int32
+	NumBits     uint32
+	NarrowRange bool
+	Numerics    string
+}
+
+type driver struct {
+	client *quantd.Client
+	folder string
+}
+
+func main() {
+	log.SetFlags(0)
+	server, folder := os.Args[1], os.Args[2]
+	connection, err := grpc.Dial(server, grpc.WithInsecure())
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer connection.Close()
+	d := driver{client: quantd.NewClient(connection), folder: folder}
+
+	text, err := os.ReadFile(filepath.Join(folder, "calls.json"))
+	if err != nil {
+		log.Fatal(err)
+	}
+	var calls []call
+	if err := json.Unmarshal(text, &calls); err != nil {
+		log.Fatal(err)
+	}
+	for _, c := range calls {
+		if err := d.make(c); err != nil {
+			log.Fatalf("%s: %v", c.Name, err)
+		}
+	}
+}
+
+func (d driver) make(c call) error {
+	answer, err := d.answer(c)
+	var failed *quantd.Error
+	if errors.As(err, &failed) {
+		text, err := json.Marshal(map[string]interface{}{
+			"code": failed.Code, "message": failed.Message, "reason": failed.Reason, "field": failed.Field,
+		})
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(d.folder, c.Name+".error"), text, 0o644)
+	}
+	if err != nil {
+		return err
+	}
+	for what, numbers := range answer {
+		var contents bytes.Buffer
+		if err := binary.Write(&contents, binary.LittleEndian, numbers); err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(d.folder, c.Name+"."+what), contents.Bytes(), 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What the server answers: slices of numbers by name.
+func (d driver) answer(c call) (map[string]interface{}, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	q := quantd.Quantization{
+		Min:         c.Min,
+		Max:         c.Max,
+		Axis:        c.Axis,
+		NumBits:     c.NumBits,
+		NarrowRange: c.NarrowRange,
+		Numerics:    quantdv1.Numerics(quantdv1.Numerics_value[c.Numerics]),
+	}
+	inputs, err := d.read(c.Inputs, c.Shape)
+	if err != nil {
+		return nil, err
+	}
+	if c.Method == "FakeQuantize" {
+		result, err := d.client.FakeQuantize(ctx, inputs, q)
+		if err != nil {
+			return nil, err
+		}
+		answer := numbersOf(result.NudgedRange)
+		answer["output"] = result.Output.Elements
+		return answer, sameShape(result.Output, inputs)
+	}
+	gradients, err := d.read(c.Gradients, c.Shape)
+	if err != nil {
+		return nil, err
+	}
+	gradient, err := d.client.FakeQuantizeGradient(ctx, gradients, inputs, q)
+	if err != nil {
+		return nil, err
+	}
+	answer := numbersOf(gradient.NudgedRange)
+	answer["inputGradients"] = gradient.Inputs.Elements
+	answer["minGradient"] = gradient.Min
+	answer["maxGradient"] = gradient.Max
+	return answer, sameShape(gradient.Inputs, inputs)
+}
+
+func (d driver) read(file string, shape []int64) (quantd.Tensor, error) {
+	contents, err := os.ReadFile(filepath.Join(d.folder, file))
+	if err != nil {
+		return quantd.Tensor{}, err
+	}
+	elements := make([]float32, len(contents)/4)
+	err = binary.Read(bytes.NewReader(contents), binary.LittleEndian, elements)
+	return quantd.Tensor{Shape: shape, Elements: elements}, err
+}
+
+func sameShape(actual, expected quantd.Tensor) error {
+	if fmt.Sprint(actual.Shape) != fmt.Sprint(expected.Shape) {
+		return fmt.Errorf("the answer has the shape %v instead of %v", actual.Shape, expected.Shape)
+	}
+	return nil
+}
+
+func numbersOf(nudgedRange *quantdv1.NudgedRange) map[string]interface{} {
+	return map[string]interface{}{
+		"min":       nudgedRange.GetMin(),
+		"max":       nudgedRange.GetMax(),
+		"scale":     nudgedRange.GetScale(),
+		"zeroPoint": nudgedRange.GetZeroPoint(),
+	}
+}

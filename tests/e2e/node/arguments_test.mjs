@@ -1,0 +1,26 @@
+/** What the example's client refuses by itself, since protobufjs would make something else of it. */
+
+import assert from 'node:assert/strict';
+import {test} from 'node:test';
+import {QuantdClient} from '../../../client/examples/node/quantd.js';
+
+const client = new QuantdClient('unix:/nobody');
+const input = Float32Array.of(1, 2);
+
+for (const [what, elements, quantization, message] of [
+  ['an ordinary array', [1, 2], {}, /^input must be a Float32Array/],
+  ['no tensor', undefined, {}, /^input must be a Float32Array/],
+  ['a text as range', input, {min: '-1'}, /^min must be a number, or an array of numbers, not -1/],
+  ['a fraction in the shape', input, {shape: [0.5, 4]}, /^a size in shape must be an integer, not 0.5/],
+  ['a fraction as axis', input, {axis: 0.5}, /^axis must be an integer, not 0.5/],
+  ['a fraction as number of bits', input, {numBits: 7.9}, /^numBits must be an integer, not 7.9/],
+  ['a text as flag', input, {narrowRange: 'false'}, /^narrowRange must be true or false, not false/],
+  ['unknown numerics', input, {numerics: 'TENSORFLOW'}, /^numerics must be one of NUMERICS_.*, not TENSORFLOW/],
+]) {
+  test(`${what} is refused`, () => assert.rejects(
+    client.fakeQuantize(elements, {min: -1, max: 1, ...quantization}), {name: 'TypeError', message}));
+}
+
+test('a list of gradients is refused', () => assert.rejects(
+  client.fakeQuantizeGradient([1, 2], input, {min: -1, max: 1}),
+  {name: 'TypeError', message: /^gradients must be a Float32Array/}));

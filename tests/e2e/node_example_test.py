@@ -1,0 +1,25 @@
+"""client/examples/node does what it should."""
+
+import os
+import pathlib
+import unittest
+
+import client_examples
+import quantd_process
+
+NODE = os.environ["QUANTD_NODE"]
+# A copy of the sources, with node_modules.
+COPY = pathlib.Path(os.environ["QUANTD_NODE_EXAMPLE_DIR"])
+
+
+class NodeExampleTest(client_examples.ClientExampleTests, quantd_process.QuantdTestCase):
+
+    driver = (NODE, COPY / "tests/e2e/node/golden_driver.mjs")
+    program = (NODE, COPY / "client/examples/node/example.js")
+
+    def test_arguments_of_the_wrong_type_are_refused(self):
+        self.run_silently(NODE, COPY / "tests/e2e/node/arguments_test.mjs")
+
+
+if __name__ == "__main__":
+    unittest.main()
