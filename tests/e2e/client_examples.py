@@ -83,6 +83,7 @@ class ClientExampleTests:
 
     driver = ()
     program = ()
+    maxDiff = None
 
     def run_silently(self, *command):
         """Runs a command that has to succeed without a warning; returns what it printed."""
@@ -124,7 +125,7 @@ class ClientExampleTests:
             name="scalar", op="vars", num_bits=8, narrow_range=False, min=[-1], max=[1], axis=None,
             inputs=one, outputs=quantized)])
 
-    def test_an_error_tells_code_reason_and_field(self):
+    def test_an_error_tells_code_reason_field_and_numbers(self):
         for case in golden_cases.one_case_of_each_op():
             with self.subTest(case.name):
                 case = dataclasses.replace(case, num_bits=17)
@@ -135,6 +136,7 @@ class ClientExampleTests:
                 self.assertEqual(error, {
                     "code": grpc.StatusCode.INVALID_ARGUMENT.value[0], "message": expected.message,
                     "reason": "INVALID_NUM_BITS", "field": "spec.num_bits",
+                    "numbers": expected.metadata,
                 })
 
     def test_the_program_prints_what_the_readme_shows(self):

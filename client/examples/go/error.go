@@ -19,23 +19,20 @@ type Error struct {
 	// The numbers behind the error.
 	Numbers map[string]string
 
-	cause error
+	status *status.Status
 }
 
 func (e *Error) Error() string { return e.Message }
 
-// Unwrap returns gRPC's own error, which status.FromError takes.
-func (e *Error) Unwrap() error { return e.cause }
-
-// GRPCStatus makes status.FromError and status.Code take the Error itself, too.
-func (e *Error) GRPCStatus() *status.Status { return status.Convert(e.cause) }
+// GRPCStatus lets status.FromError and status.Code take an Error as they take gRPC's own.
+func (e *Error) GRPCStatus() *status.Status { return e.status }
 
 func errorOf(cause error) error {
 	failed, ok := status.FromError(cause)
 	if !ok {
 		return cause
 	}
-	result := &Error{Code: failed.Code(), Message: failed.Message(), cause: cause}
+	result := &Error{Code: failed.Code(), Message: failed.Message(), status: failed}
 	for _, detail := range failed.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:

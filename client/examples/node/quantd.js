@@ -49,13 +49,16 @@ const NUMERICS = schema['quantd.v1.Numerics'].type.value.map(({name}) => name);
  * @property {Int32Array} zeroPoint
  */
 
+/** The codes that a call may fail with. */
+export const {status} = grpc;
+
 /** A call that failed. */
 export class QuantdError extends Error {
   /** @param {grpc.ServiceError} cause What gRPC says. */
   constructor(cause) {
     super(cause.details, {cause});
     this.name = 'QuantdError';
-    /** The gRPC status code, one of grpc.status. */
+    /** The gRPC status code, one of status. */
     this.code = cause.code;
     /**
      * The cause for programs, such as 'INVALID_RANGE'; undefined where the error is not quantd's own.

@@ -11,8 +11,10 @@ import {QuantdClient, QuantdError} from '../../../client/examples/node/quantd.js
 
 const [server, folder] = process.argv.slice(2);
 
+// A part of a larger array.
 function read(file) {
-  return new Float32Array(Uint8Array.from(fs.readFileSync(path.join(folder, file))).buffer);
+  const bytes = fs.readFileSync(path.join(folder, file));
+  return new Float32Array(Uint8Array.from(Buffer.concat([Buffer.alloc(4), bytes])).buffer, 4);
 }
 
 function call(client, {method, inputs, gradients, ...quantization}) {
@@ -33,8 +35,8 @@ for (const {name, ...arguments_} of JSON.parse(fs.readFileSync(path.join(folder,
     if (!(error instanceof QuantdError)) {
       throw error;
     }
-    const {code, message, reason, field} = error;
-    write('error', JSON.stringify({code, message, reason, field}));
+    const {code, message, reason, field, numbers} = error;
+    write('error', JSON.stringify({code, message, reason, field, numbers}));
   }
 }
 client.close();

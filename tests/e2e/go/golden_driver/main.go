@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/status"
 
 	"quantd"
 	quantdv1 "quantd/v1"
@@ -71,7 +72,8 @@ func (d driver) make(c call) error {
 	var failed *quantd.Error
 	if errors.As(err, &failed) {
 		text, err := json.Marshal(map[string]interface{}{
-			"code": failed.Code, "message": failed.Message, "reason": failed.Reason, "field": failed.Field,
+			"code": status.Code(err), "message": failed.Message, "reason": failed.Reason, "field": failed.Field,
+			"numbers": failed.Numbers,
 		})
 		if err != nil {
 			return err

@@ -1,12 +1,15 @@
-/** What the example's client refuses by itself, since protobufjs would make something else of it. */
+/** What the example's client does without a server. */
 
 import assert from 'node:assert/strict';
+import net from 'node:net';
 import {test} from 'node:test';
-import {QuantdClient} from '../../../client/examples/node/quantd.js';
+import {QuantdClient, status} from '../../../client/examples/node/quantd.js';
 
 const client = new QuantdClient('unix:/nobody');
 const input = Float32Array.of(1, 2);
+const range = {min: -1, max: 1};
 
+// protobufjs would make something else of these.
 for (const [what, elements, quantization, message] of [
   ['an ordinary array', [1, 2], {}, /^input must be a Float32Array/],
   ['no tensor', undefined, {}, /^input must be a Float32Array/],
@@ -18,9 +21,22 @@ for (const [what, elements, quantization, message] of [
   ['unknown numerics', input, {numerics: 'TENSORFLOW'}, /^numerics must be one of NUMERICS_.*, not TENSORFLOW/],
 ]) {
   test(`${what} is refused`, () => assert.rejects(
-    client.fakeQuantize(elements, {min: -1, max: 1, ...quantization}), {name: 'TypeError', message}));
+    client.fakeQuantize(elements, {...range, ...quantization}), {name: 'TypeError', message}));
 }
 
-test('a list of gradients is refused', () => assert.rejects(
-  client.fakeQuantizeGradient([1, 2], input, {min: -1, max: 1}),
+test('an array of gradients is refused', () => assert.rejects(
+  client.fakeQuantizeGradient([1, 2], input, range),
   {name: 'TypeError', message: /^gradients must be a Float32Array/}));
+
+test('a call to a server that never answers ends in time', async () => {
+  const server = net.createServer();
+  const connected = new Promise((resolve) => server.once('connection', resolve));
+  await new Promise((resolve) => server.listen(0, 'localhost', resolve));
+  const impatient = new QuantdClient(`localhost:${server.address().port}`, {timeoutMilliseconds: 100});
+  await assert.rejects(impatient.fakeQuantize(input, range), {
+    name: 'QuantdError', code: status.DEADLINE_EXCEEDED, reason: undefined, field: undefined,
+  });
+  (await connected).destroy();
+  impatient.close();
+  server.close();
+});
