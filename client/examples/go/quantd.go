@@ -124,8 +124,8 @@ func (q Quantization) specMessage() *quantdv1.QuantizationSpec {
 
 const bytesPerElement = 4
 
-// The order of bytes is said here, so that this holds on every machine; on little endian ones the
-// compiler makes a plain copy of each element of it.
+// The order of bytes is said here, so that this holds on every machine. Where it is the machine's
+// own, the compiler makes one load and one store of each element.
 func messageOf(tensor Tensor) *quantdv1.Tensor {
 	data := make([]byte, bytesPerElement*len(tensor.Elements))
 	for i, element := range tensor.Elements {

@@ -18,12 +18,18 @@ if (os.endianness() !== 'LE') {
     'on this machine, swap the bytes of each element first (Buffer.swap32)');
 }
 
+/** @type {any} */
 const schema = protoLoader.loadSync(
   ['quantd/v1/quantization_service.proto', 'google/rpc/error_details.proto', 'google/rpc/status.proto'],
   {includeDirs: [PROTO_FOLDER], longs: Number, enums: String, defaults: true},
 );
-const {QuantizationService} = grpc.loadPackageDefinition(schema).quantd.v1;
+const QuantizationService = grpc.makeClientConstructor(
+  schema['quantd.v1.QuantizationService'], 'QuantizationService');
+/** @type {string[]} */
 const NUMERICS = schema['quantd.v1.Numerics'].type.value.map(({name}) => name);
+const SIZE = {lowest: 0, highest: Number.MAX_SAFE_INTEGER};
+const INT32 = {lowest: -(2 ** 31), highest: 2 ** 31 - 1};
+const UINT32 = {lowest: 0, highest: 2 ** 32 - 1};
 
 /**
  * How to quantize.
@@ -115,7 +121,7 @@ export class QuantdClient {
    * @param {Quantization} quantization
    * @returns {Promise<{output: Float32Array, nudgedRange: NudgedRange}>} The output has the input's shape.
    * @throws {QuantdError} Where the call fails.
-   * @throws {TypeError} Where an argument has the wrong type.
+   * @throws {TypeError} Where a message cannot hold an argument.
    */
   async fakeQuantize(input, quantization) {
     const response = await this.#call('FakeQuantize', {
@@ -135,7 +141,7 @@ export class QuantdClient {
    *   nudgedRange: NudgedRange}>} inputGradients has the shape of inputs, the other gradients have one value
    *   for each channel.
    * @throws {QuantdError} Where the call fails.
-   * @throws {TypeError} Where an argument has the wrong type.
+   * @throws {TypeError} Where a message cannot hold an argument.
    */
   async fakeQuantizeGradient(gradients, inputs, quantization) {
     const response = await this.#call('FakeQuantizeGradient', {
@@ -151,7 +157,7 @@ export class QuantdClient {
     };
   }
 
-  /** Ends the connection, once the calls under way have ended. */
+  /** Ends the connection. Await the calls first. */
   close() {
     this.#service.close();
   }
@@ -176,7 +182,7 @@ function tensorOf(name, elements, shape = [elements?.length]) {
   }
   return {
     dataType: 'DATA_TYPE_FLOAT32',
-    shape: Array.from(shape, (size) => integerOf('a size in shape', size)),
+    shape: Array.from(shape, (size) => integerOf('a size in shape', size, SIZE)),
     // A view: the elements are copied once, into the message.
     data: Buffer.from(elements.buffer, elements.byteOffset, elements.byteLength),
   };
@@ -185,11 +191,16 @@ function tensorOf(name, elements, shape = [elements?.length]) {
 // An answer's elements lie somewhere in the memory that gRPC received. Where that is a multiple of
 // 4, they are only looked at; a Float32Array cannot begin elsewhere, so that they are copied there.
 function elementsOf({data}) {
-  const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : Uint8Array.from(data);
+  const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / Float32Array.BYTES_PER_ELEMENT);
 }
 
-// protobufjs itself would take an unknown name for the default, drop fractions, and believe any text.
+/**
+ * Checks what protobufjs would not: it takes an unknown name for the default, drops fractions and what is
+ * beyond 32 bits, and any text for true.
+ *
+ * @param {Quantization} quantization
+ */
 function rangeAndSpecOf({min, max, axis, numBits, narrowRange = false, numerics = 'NUMERICS_TENSORFLOW'}) {
   if (typeof narrowRange !== 'boolean') {
     throw new TypeError(`narrowRange must be true or false, not ${narrowRange}`);
@@ -201,10 +212,10 @@ function rangeAndSpecOf({min, max, axis, numBits, narrowRange = false, numerics 
     range: {
       min: floatsOf('min', min),
       max: floatsOf('max', max),
-      axis: axis === undefined ? undefined : integerOf('axis', axis),
+      axis: axis === undefined ? undefined : integerOf('axis', axis, INT32),
     },
     spec: {
-      numBits: numBits === undefined ? undefined : integerOf('numBits', numBits),
+      numBits: numBits === undefined ? undefined : integerOf('numBits', numBits, UINT32),
       narrowRange,
       numerics,
     },
@@ -219,9 +230,9 @@ function floatsOf(name, values) {
   return floats;
 }
 
-function integerOf(name, value) {
-  if (!Number.isSafeInteger(value)) {
-    throw new TypeError(`${name} must be an integer, not ${value}`);
+function integerOf(name, value, {lowest, highest}) {
+  if (!Number.isSafeInteger(value) || value < lowest || value > highest) {
+    throw new TypeError(`${name} must be an integer from ${lowest} to ${highest}, not ${value}`);
   }
   return value;
 }
