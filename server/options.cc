@@ -169,6 +169,10 @@ std::vector<Flag> MakeFlags() {
       ValueFlag("drain-timeout", "DURATION",
                 "How long running calls may take once the server is told to stop, as in 30s",
                 &Options::drain_timeout, ParseDuration, FormatDuration),
+      ValueFlag("max-connection-age", "DURATION",
+                "When to ask clients for a new connection, so that they find servers that were "
+                "added; their running calls go on. 0: never",
+                &Options::max_connection_age, ParseDuration, FormatDuration),
       ChoiceFlag("log-level", "The least severe events to log to stderr", &Options::log_level,
                  std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
       ChoiceFlag("log-format", "How to write log lines", &Options::log_format,

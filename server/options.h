@@ -38,6 +38,8 @@ struct Options {
   // At least max_message_bytes.
   std::uint64_t max_in_flight_bytes = std::uint64_t{1} << 30;
   std::chrono::milliseconds drain_timeout{30'000};
+  // 0: connections may get as old as they like.
+  std::chrono::milliseconds max_connection_age{0};
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   // One of core::SupportedSimdTargets(), or empty for the best.

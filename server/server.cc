@@ -153,6 +153,10 @@ class Server::Parts {
     builder.SetMaxSendMessageSize(-1);
     // A second server on the same port would get a part of its calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    if (options.max_connection_age > std::chrono::milliseconds(0)) {
+      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
+                                 static_cast<int>(options.max_connection_age.count()));
+    }
     wire::EnlargeSocketBuffers(builder);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);

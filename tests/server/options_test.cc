@@ -56,6 +56,7 @@ TEST(Options, HaveDocumentedDefaults) {
   EXPECT_EQ(options.max_message_bytes, 256U << 20);
   EXPECT_EQ(options.max_in_flight_bytes, 1U << 30);
   EXPECT_EQ(options.drain_timeout, std::chrono::seconds(30));
+  EXPECT_EQ(options.max_connection_age, std::chrono::seconds(0));
   EXPECT_EQ(options.log_level, LogLevel::kInfo);
   EXPECT_EQ(options.log_format, LogFormat::kText);
   EXPECT_EQ(options.simd_target, "");
@@ -64,17 +65,18 @@ TEST(Options, HaveDocumentedDefaults) {
 
 TEST(Options, AreReadFromTheCommandLine) {
   const std::string target = core::SupportedSimdTargets().back();
-  const Options options =
-      Parse({"--listen=localhost:1", "--listen", "unix:/tmp/q.sock",
-             "--metrics-listen=", "--worker-threads=3", "--max-message-bytes=64MiB",
-             "--max-in-flight-bytes", "2GiB", "--drain-timeout=500ms", "--log-level=debug",
-             "--log-format=json", "--simd-target=" + target, "--no-reflection"});
+  const Options options = Parse(
+      {"--listen=localhost:1", "--listen", "unix:/tmp/q.sock",
+       "--metrics-listen=", "--worker-threads=3", "--max-message-bytes=64MiB",
+       "--max-in-flight-bytes", "2GiB", "--drain-timeout=500ms", "--max-connection-age=5m",
+       "--log-level=debug", "--log-format=json", "--simd-target=" + target, "--no-reflection"});
   EXPECT_THAT(options.listen, ElementsAre("localhost:1", "unix:/tmp/q.sock"));
   EXPECT_EQ(options.metrics_listen, "");
   EXPECT_EQ(options.worker_threads, 3U);
   EXPECT_EQ(options.max_message_bytes, 64U << 20);
   EXPECT_EQ(options.max_in_flight_bytes, std::uint64_t{2} << 30);
   EXPECT_EQ(options.drain_timeout, std::chrono::milliseconds(500));
+  EXPECT_EQ(options.max_connection_age, std::chrono::minutes(5));
   EXPECT_EQ(options.log_level, LogLevel::kDebug);
   EXPECT_EQ(options.log_format, LogFormat::kJson);
   EXPECT_EQ(options.simd_target, target);
@@ -126,7 +128,7 @@ TEST(Options, WrittenAsAFileAreReadAsTheyWere) {
       "--listen=localhost:1",   "--listen=unix:/tmp/q.sock", "--metrics-listen=",
       "--worker-threads=3",     "--max-message-bytes=1025",  "--max-in-flight-bytes=3GiB",
       "--drain-timeout=1m0.5s", "--log-level=warning",       "--log-format=json",
-      "--no-reflection"};
+      "--no-reflection",        "--max-connection-age=1h"};
   for (const std::vector<std::string>& given : {arguments, std::vector<std::string>()}) {
     const std::string text = FormatConfiguration(Parse(given));
     const ConfigurationFile file(text);

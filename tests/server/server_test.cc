@@ -144,6 +144,31 @@ TEST(Server, ListsItsServiceByReflectionUnlessThatIsOff) {
       grpc::StatusCode::UNIMPLEMENTED);
 }
 
+TEST(Server, AsksForANewConnectionInPlaceOfAnOldOneWhoseCallsGoOn) {
+  Options options = OnFreePorts();
+  options.max_connection_age = std::chrono::milliseconds(100);
+  const RunningServer running(options);
+  const auto stub = v1::QuantizationService::NewStub(running.channel);
+  grpc::ClientContext context;
+  const auto stream = stub->StreamFakeQuantize(&context);
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
+  ASSERT_TRUE(stream->Read(&response));
+
+  EXPECT_TRUE(running.channel->WaitForStateChange(
+      GRPC_CHANNEL_READY, std::chrono::system_clock::now() + std::chrono::minutes(1)));
+  EXPECT_TRUE(stream->Write(PerTensorRequest(5)));
+  EXPECT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.output().shape(0), 5);
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+
+  grpc::ClientContext next_context;
+  next_context.set_wait_for_ready(true);
+  v1::GetServerInfoResponse info;
+  EXPECT_TRUE(stub->GetServerInfo(&next_context, {}, &info).ok());
+}
+
 TEST(Server, TakesATensorOf64MiBInOneCallWithDefaultSettings) {
   const RunningServer running;
   constexpr std::size_t kElements = (std::size_t{64} << 20) / sizeof(float);
