@@ -16,6 +16,7 @@
 #include "server/log.h"
 #include "server/options.h"
 #include "server/server.h"
+#include "server/service_manager.h"
 #include "version.h"
 #include "wire/transport.h"
 
@@ -60,7 +61,16 @@ std::string ServingLine(const Server& server, const Options& options) {
                       options.worker_threads == 1 ? " worker thread)" : " worker threads)");
 }
 
-int Serve(const Options& options, const sigset_t& stop_signals) {
+// Tells the service manager, if there is one, what the server is about to do.
+void Notify(const std::string& socket, std::string_view state, Log& log) {
+  if (const absl::Status status = quantd::server::NotifyServiceManager(socket, state);
+      !status.ok()) {
+    log.Write(LogLevel::kWarning, "the service manager does not know",
+              {{"state", std::string(state)}, {"message", std::string(status.message())}});
+  }
+}
+
+int Serve(const Options& options, const std::string& notify_socket, const sigset_t& stop_signals) {
   Log log(options.log_level, options.log_format, std::cerr);
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &log);
   if (!server.ok()) {
@@ -69,12 +79,14 @@ int Serve(const Options& options, const sigset_t& stop_signals) {
     return kExitFailure;
   }
   std::cout << ServingLine(**server, options) << std::endl;
+  Notify(notify_socket, quantd::server::kReady, log);
 
   int signal = 0;
   sigwait(&stop_signals, &signal);
   // From here on, a signal does what it does by default: it ends the process.
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
   log.Write(LogLevel::kInfo, "draining", {{"signal", std::int64_t{signal}}});
+  Notify(notify_socket, quantd::server::kStopping, log);
   if (const absl::Status status = (*server)->Drain(options.drain_timeout); !status.ok()) {
     log.Write(LogLevel::kError, "drain incomplete", {{"message", std::string(status.message())}});
     return kExitFailure;
@@ -92,8 +104,9 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
+  const Environment environment = ReadEnvironment();
   const absl::StatusOr<CommandLine> command_line =
-      quantd::server::ParseCommandLine(arguments, ReadEnvironment());
+      quantd::server::ParseCommandLine(arguments, environment);
   if (!command_line.ok()) {
     std::cerr << "quantd: " << command_line.status().message()
               << "\nRun quantd --help for all flags.\n";
@@ -104,5 +117,7 @@ int main(int argc, char** argv) {
     return kExitSuccess;
   }
   quantd::wire::DisableLockChecks();
-  return Serve(command_line->options, stop_signals);
+  const auto notify_socket = environment.find("NOTIFY_SOCKET");
+  return Serve(command_line->options,
+               notify_socket == environment.end() ? "" : notify_socket->second, stop_signals);
 }

@@ -13,8 +13,10 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "command_line/documentation_flags.h"
 #include "core/simd_target.h"
 #include "server/address.h"
+#include "server/manual_text.h"
 #include "server/option_values.h"
 #include "version.h"
 
@@ -39,6 +41,8 @@ struct Flag {
   std::string value_name;
   std::string description;
   Kind kind = Kind::kSingle;
+  // Else the description tells what the default is.
+  bool has_same_default_everywhere = true;
   std::function<absl::Status(const Values&, Options&)> set;
   std::function<Values(const Options&)> get;
 };
@@ -134,6 +138,15 @@ Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member
   return ValueFlag(std::move(name), choices, std::move(description), member, parse, format);
 }
 
+Flag WorkerThreadsFlag() {
+  Flag flag =
+      ValueFlag("worker-threads", "N", "How many threads compute; by default one a processor",
+                &Options::worker_threads, ParseWorkerThreads,
+                [](std::size_t number) { return std::to_string(number); });
+  flag.has_same_default_everywhere = false;
+  return flag;
+}
+
 Flag ReflectionFlag() {
   return {.name = "reflection",
           .value_name = "",
@@ -152,14 +165,12 @@ Flag ReflectionFlag() {
 
 // All settings, in the order of --help and --check-config.
 std::vector<Flag> MakeFlags() {
-  const auto format_number = [](std::size_t number) { return std::to_string(number); };
   return {
       ListenFlag(),
       ValueFlag("metrics-listen", "HOST:PORT",
                 "Where to serve metrics over HTTP, on /metrics; empty: nowhere",
                 &Options::metrics_listen, ParseMetricsAddress, Unchanged),
-      ValueFlag("worker-threads", "N", "How many threads compute; by default one a processor",
-                &Options::worker_threads, ParseWorkerThreads, format_number),
+      WorkerThreadsFlag(),
       ValueFlag("max-message-bytes", "SIZE",
                 "The largest request message to take, as in 64MiB or 1GiB; 1GiB at most",
                 &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
@@ -187,6 +198,14 @@ std::vector<Flag> MakeFlags() {
 std::string EnvironmentName(absl::string_view flag_name) {
   return absl::StrCat("QUANTD_",
                       absl::AsciiStrToUpper(absl::StrReplaceAll(flag_name, {{"-", "_"}})));
+}
+
+command_line::ManualText ManualTextOf(const std::vector<Flag>& flags) {
+  std::vector<std::string> names;
+  for (const Flag& flag : flags) {
+    names.push_back(EnvironmentName(flag.name));
+  }
+  return MakeManualText(names);
 }
 
 std::string Quoted(const std::string& value) {
@@ -232,6 +251,7 @@ class Parser {
                   "Print the settings as a configuration file, and end")
         ->configurable(false);
     app_.add_flag("--version", requests.version, "Print the version, and end")->configurable(false);
+    command_line::AddDocumentationFlags(app_, ManualTextOf(flags));
   }
 
   // Throws CLI::ParseError, also for --help.
@@ -277,7 +297,10 @@ class Parser {
         "--" + flag.name,
         [&flag, &options](const Values& values) { return Set(flag, values, options); },
         flag.description);
-    option->type_name(flag.value_name)->default_str(absl::StrJoin(flag.get(options), ", "));
+    option->type_name(flag.value_name);
+    if (flag.has_same_default_everywhere) {
+      option->default_str(absl::StrJoin(flag.get(options), ", "));
+    }
     if (flag.kind == Flag::Kind::kList) {
       option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(false);
     }
@@ -395,6 +418,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     // Made anew: its defaults must not be what was parsed so far.
     Options defaults;
     result.answer = Parser(flags, /*read_file=*/false, defaults, requests).Help();
+    return result;
+  } catch (const command_line::CallForDocumentation& call) {
+    result.answer = call.what();
     return result;
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());

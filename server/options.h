@@ -52,7 +52,8 @@ using Environment = std::map<std::string, std::string, std::less<>>;
 
 struct CommandLine {
   Options options;
-  // What to print instead of serving, for --help, --version and --check-config.
+  // What to print instead of serving, for --help, --version, --check-config,
+  // --completion and --manual-page.
   std::optional<std::string> answer;
 };
 

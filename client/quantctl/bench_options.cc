@@ -51,8 +51,7 @@ CLI::Option* AddOption(CLI::App& command, const std::string& name, const std::st
 void AddContentOptions(CLI::App& command, BenchOptions* options) {
   std::vector<std::string> names(kMethods.size());
   std::ranges::transform(kMethods, names.begin(), &MethodChoice::name);
-  AddOption(command, "--method", "NAME",
-            absl::StrCat("What is called: ", absl::StrJoin(names, ", ")),
+  AddOption(command, "--method", absl::StrJoin(names, "|"), "What is called",
             [options](const std::string& name) {
               const auto* method = std::ranges::find(kMethods, name, &MethodChoice::name);
               options->operation = method->operation;
@@ -68,8 +67,8 @@ void AddContentOptions(CLI::App& command, BenchOptions* options) {
             [options](const std::string& text) { options->mix = ReadMix(text); });
   command.add_option("--input", options->input, ".npy file, float32: the tensor to send")
       ->type_name("FILE");
-  command.add_option("--type", "Element type of the tensors: float32, which is all that there is")
-      ->type_name("TYPE")
+  command.add_option("--type", "Element type of the tensors")
+      ->type_name("float32")
       ->check(CLI::IsMember(std::vector<std::string>{"float32"}).description(""));
   AddRangeOptions(command, &options->range);
   AddSpecOptions(command, &options->spec);
@@ -81,7 +80,7 @@ void AddLoadOptions(CLI::App& command, BenchOptions* options) {
             "Open loop: R calls a second are due, whatever becomes of those before, and latencies "
             "count from then. Default: a closed loop, where each answer starts the next call",
             [options](const std::string& text) { options->rate = ReadRate("--rate", text); });
-  AddOption(command, "--arrivals", "KIND", "When calls are due in an open loop: constant, poisson",
+  AddOption(command, "--arrivals", "constant|poisson", "When calls are due in an open loop",
             [options](const std::string& name) {
               options->arrivals =
                   name == "poisson" ? ArrivalProcess::kPoisson : ArrivalProcess::kConstant;
@@ -157,7 +156,7 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
                   "The server's metrics page, such as http://localhost:9464/metrics: shows its own "
                   "view beside the client's")
       ->type_name("URL");
-  AddOption(command, "--output", "KIND", "How the result is printed: text, json, csv",
+  AddOption(command, "--output", "text|json|csv", "How the result is printed",
             [options](const std::string& name) {
               options->output = name == "json"  ? LoadOutput::kJson
                                 : name == "csv" ? LoadOutput::kCsv

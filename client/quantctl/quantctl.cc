@@ -16,6 +16,8 @@
 #include "absl/strings/string_view.h"
 #include "client/client.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/manual_text.h"
+#include "command_line/documentation_flags.h"
 #include "core/error.h"
 #include "version.h"
 
@@ -50,12 +52,17 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
       ->capture_default_str();
   app.set_version_flag("--version", VersionLine(), "Print the version and exit");
+  command_line::AddDocumentationFlags(app, MakeManualText());
 }
 
 // What a wrong command line, or a call for help, leads to.
 int ReportParseEnd(const CLI::App& app, const CLI::ParseError& end, const Terminal& terminal) {
   if (end.get_name() == "CallForVersion") {
     terminal.output << VersionLine() << "\n";
+    return kExitSuccess;
+  }
+  if (dynamic_cast<const command_line::CallForDocumentation*>(&end) != nullptr) {
+    terminal.output << end.what();
     return kExitSuccess;
   }
   if (end.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {

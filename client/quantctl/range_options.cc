@@ -47,7 +47,7 @@ void AddNumericsOption(CLI::App& app, core::QuantizationSpec* spec) {
          "--numerics", set_numerics,
          "Whose bits: tensorflow (FakeQuantWithMinMaxVars, and ...PerChannel with an axis) or "
          "tensorflow-args (FakeQuantWithMinMaxArgs)")
-      ->type_name("NAME")
+      ->type_name(absl::StrCat(kTensorFlow, "|", kTensorFlowArgs))
       ->check(CLI::IsMember(std::vector<std::string>{kTensorFlow, kTensorFlowArgs}).description(""))
       ->default_str(kTensorFlow);
 }

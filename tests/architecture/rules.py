@@ -9,7 +9,7 @@ import fnmatch
 import pathlib
 import re
 
-ROOMS = ("bench", "client", "core", "proto", "server", "tests", "wire")
+ROOMS = ("bench", "client", "command_line", "core", "proto", "server", "tests", "wire")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _code_rule(name, where, forbidden, except_in=()):
     return Rule(name, where, re.compile(forbidden), "code", except_in)
 
 
-_ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*")
+_ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*", "command_line/*")
 _MAIN = ("server/main.cc", "client/quantctl/main.cc")
 # The wire, metrics, flags and logs.
 _WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann)/"
@@ -61,13 +61,18 @@ _WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann)/"
 RULES = (
     # Which way the rooms look.
     _include_rule("proto includes nothing of the other rooms", ("proto/*",),
-                  r"(core|server|client|wire|tests|bench)/"),
-    _include_rule("core includes no other room", ("core/*",), r"(server|client|wire|tests|bench)/"),
+                  r"(core|server|client|wire|command_line|tests|bench)/"),
+    _include_rule("command_line includes no other room", ("command_line/*",),
+                  r"(proto|core|server|client|wire|tests|bench|quantd/v1)/"),
+    _include_rule("core includes no other room", ("core/*",),
+                  r"(server|client|wire|command_line|tests|bench)/"),
     _include_rule("core knows no proto, gRPC, metrics, flags or logs", ("core/*",), _WORLD),
     _include_rule("wire includes only proto, and of core only its errors", ("wire/*",),
-                  r"(server|client|tests|bench)/|core/(?!error\.h)"),
-    _include_rule("server includes only core, proto and wire", ("server/*",), r"(client|tests|bench)/"),
-    _include_rule("client includes only core, proto and wire", ("client/*",), r"(server|tests|bench)/"),
+                  r"(server|client|command_line|tests|bench)/|core/(?!error\.h)"),
+    _include_rule("server includes only core, proto, wire and command_line", ("server/*",),
+                  r"(client|tests|bench)/"),
+    _include_rule("client includes only core, proto, wire and command_line", ("client/*",),
+                  r"(server|tests|bench)/"),
     _include_rule("no room includes tests or benchmarks", _ROOMS_OF_CODE, r"(tests|bench)/"),
     _include_rule("kernels are core's own", ("server/*", "client/*", "wire/*", "core/*.h"), r"core/kernels/",
                   except_in=("core/kernels/*",)),
@@ -77,8 +82,10 @@ RULES = (
     # One job, one place.
     _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
                   except_in=("server/metrics*", "server/process_metrics*")),
-    _include_rule("only options, main and quantctl know flags", _ROOMS_OF_CODE, r"CLI/",
-                  except_in=("server/options*", "server/main.cc", "client/quantctl/*")),
+    _include_rule("only options, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
+                  r"(CLI|command_line)/",
+                  except_in=("server/options*", "server/manual_text.*", "server/main.cc", "client/quantctl/*",
+                             "command_line/*")),
     _include_rule("only one file of each side knows google.rpc", _ROOMS_OF_CODE, r"google/rpc/",
                   except_in=("server/status.*", "client/status.*")),
     Rule("only the metrics files name a series", _ROOMS_OF_CODE,

@@ -1,0 +1,40 @@
+#include "client/quantctl/manual_text.h"
+
+#include <string>
+
+#include "version.h"
+
+namespace quantd::client {
+
+command_line::ManualText MakeManualText() {
+  return {
+      .summary = "fake-quantize tensors with quantd, and load-test it",
+      .version = std::string(kVersion),
+      .environment = {},
+      .sections = {
+          {.title = "EXIT STATUS",
+           .entries = {{.tag = "0", .text = "Done."},
+                       {.tag = "1",
+                        .text = "A call failed, or a file could not be read or written."},
+                       {.tag = "2", .text = "Wrong usage; nothing was done."},
+                       {.tag = "3", .text = "The result of a load test is not good enough."}}},
+          {.title = "EXAMPLES",
+           .entries =
+               {{.tag = "quantctl fake-quant --input x.npy --min -6 --max 6 --output y.npy",
+                 .text = "Quantizes a tensor with one range."},
+                {.tag = "quantctl fake-quant --input x.npy --axis 3 --range-from-data --num-bits "
+                        "4 --output y.npy",
+                 .text = "Takes a range for each channel from the data."},
+                {.tag = "quantctl train-range --input x.npy --num-bits 4",
+                 .text = "Learns the range with the least error."},
+                {.tag = "quantctl bench --rate 2000 --report report.html",
+                 .text = "Sends 2000 calls a second and writes a report."},
+                {.tag = "quantctl --server unix:/run/quantd/quantd.sock health",
+                 .text = "Asks a server on a unix socket whether it takes calls."},
+                {.tag = "source <(quantctl --completion bash)",
+                 .text = "Completes commands, flags and values in this shell."}}},
+          {.title = "SEE ALSO", .entries = {{.tag = "", .text = "quantd(1)"}}},
+      }};
+}
+
+}  // namespace quantd::client

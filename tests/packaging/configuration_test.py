@@ -1,0 +1,52 @@
+"""The configuration file that packages install: all settings, none in force."""
+
+import os
+import pathlib
+import re
+import subprocess
+import tempfile
+import unittest
+
+QUANTD = pathlib.Path(os.environ["QUANTD_BINARY_DIR"]) / "quantd"
+CONFIGURATION = pathlib.Path(os.environ["QUANTD_BUILD_DIR"]) / "packaging/documentation/quantd.toml"
+
+
+def in_effect(*arguments):
+    """The settings that quantd would have, by name; fails where it refuses them."""
+    done = subprocess.run([QUANTD, *arguments, "--check-config"], text=True, check=True,
+                          stdout=subprocess.PIPE, timeout=60, env={})
+    return dict(re.findall(r"(?m)^([a-z-]+) = (.*)$", done.stdout))
+
+
+class ConfigurationTest(unittest.TestCase):
+
+    def setUp(self):
+        self.text = CONFIGURATION.read_text(encoding="utf-8")
+
+    def test_it_changes_nothing(self):
+        self.assertEqual(in_effect("--config", CONFIGURATION), in_effect())
+
+    def test_it_has_every_setting_with_its_default(self):
+        keys = dict(re.findall(r"(?m)^#([a-z-]+) = (.*)$", self.text))
+        defaults = in_effect()
+        self.assertEqual(set(keys), set(defaults))
+        # The default of the threads is this machine's.
+        for key in set(keys) - {"worker-threads"}:
+            self.assertEqual(keys[key], defaults[key])
+
+    def test_every_setting_can_be_put_in_force(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
+            file.write(re.sub(r"(?m)^#([a-z-]+ = )", r"\1", self.text))
+            file.flush()
+            self.assertEqual(in_effect("--config", file.name),
+                             {**in_effect(), "worker-threads": "1"})
+
+    def test_every_setting_is_explained(self):
+        lines = self.text.splitlines()
+        for before, line in zip(lines, lines[1:]):
+            if re.match(r"#[a-z-]+ = ", line):
+                self.assertRegex(before, r"^# [A-Z].*\.$")
+
+
+if __name__ == "__main__":
+    unittest.main()
