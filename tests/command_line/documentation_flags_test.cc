@@ -5,9 +5,8 @@
 
 #include <CLI/CLI.hpp>
 #include <string>
+#include <utility>
 #include <vector>
-
-#include "command_line/completion.h"
 
 namespace quantd::command_line {
 namespace {
@@ -16,7 +15,7 @@ using testing::HasSubstr;
 
 // What `arguments`, the last one first, lead to in a program that has a flag and
 // needs a command.
-std::string TextOf(const std::vector<std::string>& arguments) {
+std::string TextOf(std::vector<std::string> arguments) {
   CLI::App app("", "program");
   AddDocumentationFlags(
       app, {.summary = "does things", .version = "1", .environment = {}, .sections = {}});
@@ -25,7 +24,7 @@ std::string TextOf(const std::vector<std::string>& arguments) {
   app.add_subcommand("command");
   app.require_subcommand(1);
   try {
-    app.parse(arguments);
+    app.parse(std::move(arguments));
   } catch (const CallForDocumentation& call) {
     EXPECT_EQ(call.get_exit_code(), 0);
     return call.what();
