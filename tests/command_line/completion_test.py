@@ -149,14 +149,12 @@ class ZshTest(CompletionTestCase):
                        "SCRIPT": str(self.scripts[line.split()[0]]), "RESULT": str(result)}
         # Completion works on a terminal only.
         terminal, of_shell = pty.openpty()
-        with open(terminal, "rb", closefd=True), \
-                subprocess.Popen(["zsh", "-o", "no_global_rcs", "-i"], stdin=of_shell,
-                                 stdout=of_shell, stderr=of_shell, env=environment,
-                                 cwd=self.directory, start_new_session=True) as shell:
+        self.addCleanup(os.close, terminal)
+        with subprocess.Popen(["zsh", "-o", "no_global_rcs", "-i"], stdin=of_shell,
+                              stdout=of_shell, stderr=of_shell, env=environment,
+                              cwd=self.directory, start_new_session=True):
             os.close(of_shell)
-            self.addCleanup(shell.kill)
             shown = b"".join(iter(lambda: read_or_end(terminal), b""))
-            shell.wait(timeout=60)
         self.assertTrue(result.exists(), shown)
         return result.read_text(encoding="utf-8").rstrip("\n")
 
