@@ -46,7 +46,7 @@ void AppendFlags(const CLI::App& app, const std::string& begin, std::string* scr
 }  // namespace
 
 std::string FormatFishCompletion(const CLI::App& app) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   const std::string begin = absl::StrCat("complete --command ", name);
   std::string script = absl::StrCat("# fish completion for ", name, ". Written by: ", name,
                                     " --completion fish\n\n", begin, " --no-files\n");

@@ -11,7 +11,7 @@ namespace quantd::command_line {
 namespace {
 
 // `text` as roff prints it: characters that it would take for commands or set as
-// typographic ones are named.
+// typographic ones are named, and dots are plain where a terminal lacks others.
 std::string Escaped(absl::string_view text) {
   std::string escaped = absl::StrReplaceAll(text, {{"\\", "\\e"},
                                                    {"-", "\\-"},
@@ -20,6 +20,7 @@ std::string Escaped(absl::string_view text) {
                                                    {"^", "\\(ha"},
                                                    {"~", "\\(ti"},
                                                    {"\"", "\\(dq"},
+                                                   {"…", "..."},
                                                    {"\n", " "}});
   return absl::StartsWith(escaped, ".") ? "\\&" + escaped : escaped;
 }
@@ -129,8 +130,8 @@ void AppendEnvironment(const CLI::App& app, const ManualText& text, std::string*
 std::string FormatManualPage(const CLI::App& app, const ManualText& text) {
   const std::string& name = app.get_name();
   std::string page = absl::StrCat(
-      ".\\\" Written by: ", name, " --manual-page\n", ".TH \"", absl::AsciiStrToUpper(name),
-      "\" 1 \"\" \"", Escaped(absl::StrCat(name, " ", text.version)), "\" \"User Commands\"\n");
+      R"(.\" Written by: )", name, " --manual-page\n.TH ", absl::AsciiStrToUpper(name),
+      R"( 1 "" ")", Escaped(absl::StrCat(name, " ", text.version)), "\" \"User Commands\"\n");
   AppendSection("NAME", &page);
   absl::StrAppend(&page, Escaped(name), " \\- ", Escaped(text.summary), "\n");
   AppendSection("SYNOPSIS", &page);

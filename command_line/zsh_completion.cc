@@ -96,7 +96,7 @@ void AppendCommands(const CLI::App& app, std::string* script) {
 }  // namespace
 
 std::string FormatZshCompletion(const CLI::App& app) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   std::string script = absl::StrCat("#compdef ", name, "\n# zsh completion for ", name,
                                     ". Written by: ", name, " --completion zsh\n\n_", name,
                                     "() {\n"

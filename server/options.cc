@@ -201,10 +201,9 @@ std::string EnvironmentName(absl::string_view flag_name) {
 }
 
 command_line::ManualText ManualTextOf(const std::vector<Flag>& flags) {
-  std::vector<std::string> names;
-  for (const Flag& flag : flags) {
-    names.push_back(EnvironmentName(flag.name));
-  }
+  std::vector<std::string> names(flags.size());
+  std::ranges::transform(flags, names.begin(),
+                         [](const Flag& flag) { return EnvironmentName(flag.name); });
   return MakeManualText(names);
 }
 

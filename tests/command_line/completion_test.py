@@ -145,6 +145,7 @@ class ZshTest(CompletionTestCase):
         """The line after the tabulator was pressed at its end."""
         (self.directory / ".zshrc").write_text(ZSHRC, encoding="utf-8")
         result = self.directory / "result"
+        result.unlink(missing_ok=True)
         environment = {**os.environ, "ZDOTDIR": str(self.directory), "LINE": line, "TERM": "dumb",
                        "SCRIPT": str(self.scripts[line.split()[0]]), "RESULT": str(result)}
         # Completion works on a terminal only.

@@ -38,7 +38,7 @@ TEST(ManualPage, HasItsSectionsInTheUsualOrder) {
     ASSERT_NE(begin, std::string::npos) << title;
     end = begin;
   }
-  EXPECT_THAT(page, HasSubstr("\n.TH \"PROGRAM\" 1 \"\" \"program 1.2.3\" \"User Commands\"\n"));
+  EXPECT_THAT(page, HasSubstr("\n.TH PROGRAM 1 \"\" \"program 1.2.3\" \"User Commands\"\n"));
   EXPECT_THAT(page, HasSubstr("\nprogram \\- does things\n"));
   EXPECT_THAT(page, HasSubstr("\n.SS \"command\"\nDoes one thing.\n"));
 }
@@ -67,8 +67,8 @@ TEST(ManualPage, TellsWhatAFlagTakesAndWhereItComesFrom) {
 }
 
 TEST(ManualPage, ShowsCharactersThatRoffWouldTakeForItsOwn) {
-  EXPECT_THAT(PageWith(".npy file, 'x'\n.so \\ \"y\" ^~`"),
-              HasSubstr("\n\\&.npy file, \\(aqx\\(aq .so \\e \\(dqy\\(dq \\(ha\\(ti\\(ga."));
+  EXPECT_THAT(PageWith(".npy file, 'x'\n.so \\ \"y\" ^~` …"),
+              HasSubstr("\n\\&.npy file, \\(aqx\\(aq .so \\e \\(dqy\\(dq \\(ha\\(ti\\(ga ...."));
 }
 
 TEST(ManualPage, MakesParagraphsOfTheDescriptionsLines) {

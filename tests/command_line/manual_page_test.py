@@ -1,5 +1,6 @@
 """The manual pages render without a warning, and leave out nothing that --help has."""
 
+import itertools
 import re
 import subprocess
 import unittest
@@ -7,19 +8,19 @@ import unittest
 import programs
 
 
-def render(page):
+def render(page, device="utf8"):
     """The page as a terminal shows it, and what groff complains about."""
-    done = subprocess.run(["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-P-cbou", "-rLL=200n"],
+    done = subprocess.run(["groff", "-man", "-ww", "-Kutf8", f"-T{device}", "-P-cbou", "-rLL=200n"],
                           input=page, text=True, capture_output=True, check=True, timeout=60)
     return done.stdout, done.stderr
 
 
 class ManualPageTest(unittest.TestCase):
 
-    def test_it_renders_without_a_warning(self):
-        for program in programs.NAMES:
-            with self.subTest(program):
-                text, complaints = render(programs.output_of(program, "--manual-page"))
+    def test_it_renders_without_a_warning_on_terminals_old_and_new(self):
+        for program, device in itertools.product(programs.NAMES, ("ascii", "utf8")):
+            with self.subTest(program=program, device=device):
+                text, complaints = render(programs.output_of(program, "--manual-page"), device)
                 self.assertEqual(complaints, "")
                 self.assertRegex(text, rf"(?m)^NAME\n +{program} - ")
 
