@@ -89,7 +89,7 @@ class BashTest(CompletionTestCase):
 
     def test_it_completes_flags_and_those_of_all_commands_behind_each(self):
         self.assertEqual(self.complete("quantd", "--max"),
-                         ["--max-message-bytes", "--max-in-flight-bytes"])
+                         ["--max-message-bytes", "--max-in-flight-bytes", "--max-connection-age"])
         self.assertEqual(self.complete("quantctl", "--ti"), ["--timeout"])
         self.assertEqual(self.complete("quantctl", "bench", "--ti"), ["--timeout"])
         self.assertEqual(self.complete("quantctl", "bench", "--find"), ["--find-max-rate"])
