@@ -212,11 +212,12 @@ def _panels():
     return panels
 
 
-def _variable(name, label, definition):
+def _variable(name, label, definition, all_value):
+    """A choice among the values that `definition` finds; All is `all_value`, also where it finds none."""
     return {"name": name, "label": label, "type": "query", "datasource": _DATASOURCE,
             "definition": definition, "query": {"query": definition, "refId": name},
-            "multi": True, "includeAll": True, "current": {"text": "All", "value": "$__all"},
-            "refresh": 2, "sort": 1}
+            "multi": True, "includeAll": True, "allValue": all_value,
+            "current": {"text": "All", "value": "$__all"}, "refresh": 2, "sort": 1}
 
 
 def make_dashboard():
@@ -235,8 +236,9 @@ def make_dashboard():
         "templating": {"list": [
             {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus",
              "current": {}},
-            _variable("job", "Job", "label_values(quantd_build_info, job)"),
-            _variable("instance", "Instance", 'label_values(quantd_build_info{job=~"$job"}, instance)'),
+            # A server that is down has no series but `up`, and is still to be seen.
+            _variable("job", "Job", "label_values(quantd_build_info, job)", "quantd"),
+            _variable("instance", "Instance", 'label_values(up{job=~"$job"}, instance)', ".+"),
         ]},
         "panels": _panels(),
     }

@@ -4,11 +4,16 @@ import errno
 import os
 import pathlib
 import pty
+import select
+import signal
 import subprocess
 import tempfile
 import unittest
 
 import programs
+
+# How long a shell may be silent.
+DEADLINE_SECONDS = 60
 
 # Sources a script and calls the function as bash would for the words behind it; the last one is
 # being completed.
@@ -153,9 +158,13 @@ class ZshTest(CompletionTestCase):
         self.addCleanup(os.close, terminal)
         with subprocess.Popen(["zsh", "-o", "no_global_rcs", "-i"], stdin=of_shell,
                               stdout=of_shell, stderr=of_shell, env=environment,
-                              cwd=self.directory, start_new_session=True):
+                              cwd=self.directory, start_new_session=True) as zsh:
             os.close(of_shell)
-            shown = b"".join(iter(lambda: read_or_end(terminal), b""))
+            try:
+                shown = b"".join(iter(lambda: read_or_end(terminal), b""))
+            except TimeoutError:
+                os.killpg(zsh.pid, signal.SIGKILL)
+                raise
         self.assertTrue(result.exists(), shown)
         return result.read_text(encoding="utf-8").rstrip("\n")
 
@@ -235,6 +244,8 @@ class FishTest(CompletionTestCase):
 
 def read_or_end(terminal):
     """What a pseudo-terminal's other side wrote; nothing once that was closed."""
+    if not select.select([terminal], [], [], DEADLINE_SECONDS)[0]:
+        raise TimeoutError(f"the shell has written nothing for {DEADLINE_SECONDS} s")
     try:
         return os.read(terminal, 65536)
     except OSError as error:

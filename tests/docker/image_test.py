@@ -61,6 +61,10 @@ class CollectRootTest(unittest.TestCase):
         self.assertEqual(found, PROGRAMS.keys())
         self.assertFalse((self.root / "bin").exists())
 
+    def test_it_is_small(self):
+        files = [path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()]
+        self.assertLess(sum(file.stat().st_size for file in files), 90_000_000)
+
     def test_only_tmp_can_be_written_to(self):
         writable = [path.relative_to(self.root) for path in self.root.rglob("*")
                     if not path.is_symlink() and path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)]

@@ -59,18 +59,14 @@ class KubernetesTest(unittest.TestCase):
         cls.program = rules.Program(os.environ["QUANTD_VERSION"])
         cls.kustomizations = {name: render(name) for name in (BASE, PRODUCTION)}
 
-    def for_each_kustomization(self):
-        for name, manifests in self.kustomizations.items():
-            with self.subTest(name):
-                yield manifests
-
 
 class ManifestsTest(KubernetesTest):
 
     def test_the_manifests_keep_the_rules(self):
-        for manifests in self.for_each_kustomization():
-            violations = rules.check(manifests, self.program)
-            self.assertEqual(violations, [], "\n" + "\n".join(map(str, violations)))
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                violations = rules.check(manifests, self.program)
+                self.assertEqual(violations, [], "\n" + "\n".join(map(str, violations)))
 
     def test_the_base_leaves_the_namespace_to_its_overlays(self):
         for document in self.kustomizations[BASE].documents:
@@ -99,49 +95,54 @@ class ManifestsTest(KubernetesTest):
                          {"max-in-flight-bytes", "max-message-bytes", "reflection", "worker-threads"})
 
     def test_every_resource_is_found_by_its_labels(self):
-        for manifests in self.for_each_kustomization():
-            for document in manifests.documents:
-                self.assertEqual(document["metadata"]["labels"].get("app.kubernetes.io/name"), "quantd",
-                                 document["kind"])
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                for document in manifests.documents:
+                    self.assertEqual(document["metadata"]["labels"].get("app.kubernetes.io/name"), "quantd",
+                                     document["kind"])
 
 
 class RunningServerTest(KubernetesTest):
 
     def test_the_probes_ask_for_what_a_server_with_this_environment_serves(self):
-        for manifests in self.for_each_kustomization():
-            with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                health = api.health_pb2_grpc.HealthStub(quantd.connect())
-                self.assertEqual(len(manifests.probes), 3)
-                for name, probe in manifests.probes.items():
-                    request = api.health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
-                    self.assertEqual(health.Check(request).status, SERVING, name)
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                with quantd_process.Quantd(environment=manifests.environment) as quantd:
+                    health = api.health_pb2_grpc.HealthStub(quantd.connect())
+                    self.assertEqual(len(manifests.probes), 3)
+                    for kind, probe in manifests.probes.items():
+                        request = api.health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
+                        self.assertEqual(health.Check(request).status, SERVING, kind)
 
     def test_the_readiness_probe_s_service_is_not_serving_once_a_drain_begins(self):
-        for manifests in self.for_each_kustomization():
-            with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                request = api.health_pb2.HealthCheckRequest(
-                    service=manifests.probes["readinessProbe"]["grpc"]["service"])
-                watch = api.health_pb2_grpc.HealthStub(quantd.connect()).Watch(request)
-                self.assertEqual(next(watch).status, SERVING)
-                quantd.signal(signal.SIGTERM)
-                self.assertEqual(next(watch).status, NOT_SERVING)
-                self.assertEqual(quantd.wait(), 0, quantd.log)
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                with quantd_process.Quantd(environment=manifests.environment) as quantd:
+                    request = api.health_pb2.HealthCheckRequest(
+                        service=manifests.probes["readinessProbe"]["grpc"]["service"])
+                    watch = api.health_pb2_grpc.HealthStub(quantd.connect()).Watch(request)
+                    self.assertEqual(next(watch).status, SERVING)
+                    quantd.signal(signal.SIGTERM)
+                    self.assertEqual(next(watch).status, NOT_SERVING)
+                    self.assertEqual(quantd.wait(), 0, quantd.log)
 
     def test_a_server_with_this_environment_has_the_limits_of_its_container(self):
-        for manifests in self.for_each_kustomization():
-            limits = manifests.container["resources"]["limits"]
-            with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
-                self.assertEqual(info.worker_threads, rules.quantity(limits["cpu"]))
-                self.assertLess(info.max_in_flight_bytes, rules.quantity(limits["memory"]))
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                limits = manifests.container["resources"]["limits"]
+                with quantd_process.Quantd(environment=manifests.environment) as quantd:
+                    info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
+                    self.assertEqual(info.worker_threads, rules.quantity(limits["cpu"]))
+                    self.assertLess(info.max_in_flight_bytes, rules.quantity(limits["memory"]))
 
     def test_a_server_with_this_environment_logs_json(self):
-        for manifests in self.for_each_kustomization():
-            # A server at work logs calls at this level only.
-            with quantd_process.Quantd("--log-level=debug", environment=manifests.environment) as quantd:
-                quantd.stub().GetServerInfo(api.GetServerInfoRequest())
-                quantd_process.wait_until(lambda: "\n" in quantd.log, "a line in the log")
-                self.assertIsInstance(json.loads(quantd.log.splitlines()[0]), dict)
+        for name, manifests in self.kustomizations.items():
+            with self.subTest(name):
+                # A server at work logs calls at this level only.
+                with quantd_process.Quantd("--log-level=debug", environment=manifests.environment) as quantd:
+                    quantd.stub().GetServerInfo(api.GetServerInfoRequest())
+                    quantd_process.wait_until(lambda: "\n" in quantd.log, "a line in the log")
+                    self.assertIsInstance(json.loads(quantd.log.splitlines()[0]), dict)
 
     def test_clients_with_the_service_config_do_not_notice_that_one_of_two_servers_drains(self):
         with quantd_process.Quantd() as staying, quantd_process.Quantd() as leaving:
