@@ -16,6 +16,7 @@ import grpc
 import numpy as np
 
 import api
+import byte_server
 import golden_cases
 import quantd_process
 
@@ -138,6 +139,19 @@ class ClientExampleTests:
                     "reason": "INVALID_NUM_BITS", "field": "spec.num_bits",
                     "numbers": expected.metadata,
                 })
+
+    def test_an_error_that_is_not_quantd_s_own_has_no_reason(self):
+        status = api.status_pb2.Status(code=grpc.StatusCode.PERMISSION_DENIED.value[0], message="not you")
+        status.details.add().Pack(api.error_details_pb2.ErrorInfo(reason="DENIED", domain="mesh.example"))
+        for details in (status.SerializeToString(), b"no status"):
+            def refuse(_method, _requests, context, details=details):
+                context.set_trailing_metadata((("grpc-status-details-bin", details),))
+                context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
+
+            with self.subTest(details), byte_server.ByteServer(refuse) as server:
+                done = quantd_process.run(*self.program, "--server", server.address)
+                self.assertEqual((done.returncode, done.stdout), (1, ""))
+                self.assertTrue(done.stderr.endswith("\nreason: none\nfield: none\n"), done.stderr)
 
     def test_the_program_prints_what_the_readme_shows(self):
         shown = re.search(r"\n```text\n(input .*?\n)```\n", README.read_text(encoding="utf-8"), re.DOTALL)

@@ -232,6 +232,10 @@ class ArgumentsTest(PythonClientTestCase):
             with self.subTest(x=x):
                 with self.assertRaisesRegex(TypeError, r"inputs has the dtype .*float32"):
                     self.client.fake_quantize(x, -1, 1)
+        for x, message in (([[1, 2], [3]], "inputs is no array"),
+                           (np.ma.masked_equal(np.ones(2, np.float32), 1), r"pass inputs\.filled")):
+            with self.subTest(message), self.assertRaisesRegex(TypeError, message):
+                self.client.fake_quantize(x, -1, 1)
         with self.assertRaisesRegex(TypeError, "gradients has the dtype float64"):
             self.client.fake_quantize_gradient(np.ones(1), np.ones(1, np.float32), -1, 1)
 
@@ -239,6 +243,8 @@ class ArgumentsTest(PythonClientTestCase):
         x = np.ones(2, np.float32)
         for arguments, name in (({"min": "1", "max": 2}, "min"), ({"min": 1, "max": None}, "max"),
                                 ({"min": 0, "max": 1, "num_bits": 4.0}, "num_bits"),
+                                ({"min": 0, "max": 1, "num_bits": True}, "num_bits"),
+                                ({"min": 0, "max": 1, "narrow_range": "false"}, "narrow_range"),
                                 ({"min": 0, "max": 1, "axis": "last"}, "axis"),
                                 ({"min": 0, "max": 1, "numerics": 1}, "numerics")):
             with self.subTest(name), self.assertRaisesRegex(TypeError, f"^{name} .*expected"):
@@ -301,15 +307,16 @@ class ErrorTest(PythonClientTestCase):
                         self.assertEqual(str(error), error.message)
 
     def test_a_call_in_parts_fails_with_the_words_of_one_message(self):
-        x = np.ones((2, 3), np.float32)
-        arguments = {"min": [-1, -2, 5], "max": [1, 2, 3], "axis": 1}
-        errors = []
-        for options in (IN_ONE_MESSAGE, *IN_PARTS):
-            with self.connected(**options) as client:
-                error = self.error_of(x, client=client, **arguments)
-                errors.append((error.message, error.metadata))
-        self.assertEqual(errors[1:], errors[:1] * 3)
-        self.assertEqual(errors[0][1]["channel"], "2")
+        x = np.ones((3, 3), np.float32)
+        for axis in (0, 1, -2):
+            errors = []
+            for options in (IN_ONE_MESSAGE, *IN_PARTS):
+                with self.connected(**options) as client:
+                    error = self.error_of(x, [-1, -2, 5], [1, 2, 3], axis=axis, client=client)
+                    errors.append((error.message, error.metadata))
+            with self.subTest(axis=axis):
+                self.assertEqual(errors[1:], errors[:1] * 3)
+                self.assertEqual(errors[0][1]["channel"], "2")
 
     def test_gradients_of_another_shape_are_refused(self):
         with self.connected() as client, self.assertRaises(quantd.InvalidArgumentError) as raised:
@@ -326,9 +333,10 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual(error.metadata["max_message_bytes"], str(2**16))
 
     def test_what_goes_wrong_while_a_part_is_made_is_what_the_caller_sees(self):
-        with self.connected() as client, unittest.mock.patch(
-                "quantd._messages.encode_request", side_effect=MemoryError("no memory for a part")):
-            with self.assertRaisesRegex(MemoryError, "no memory for a part"):
+        for error in (MemoryError, SystemExit):
+            with (self.subTest(error), self.connected() as client,
+                  unittest.mock.patch("quantd._messages.encode_request", side_effect=error("no part")),
+                  self.assertRaisesRegex(error, "no part")):
                 client.fake_quantize(np.ones(MIB, np.float32), -1, 1)
 
     def test_errors_survive_pickling(self):
@@ -425,7 +433,7 @@ class NoServerTest(unittest.TestCase):
         port = self.enterContext(socket.socket())
         port.bind(("localhost", 0))
         address = f"localhost:{port.getsockname()[1]}"
-        with quantd.Client(address) as client:
+        with quantd.Client(address, channel_options=python_clients.WITHOUT_PROXY) as client:
             for call in (client.healthy, client.server_info,
                          lambda: client.fake_quantize(np.ones(1, np.float32), -1, 1),
                          lambda: client.fake_quantize(np.ones(MIB, np.float32), -1, 1)):
@@ -437,7 +445,7 @@ class NoServerTest(unittest.TestCase):
     def test_a_server_that_never_answers_runs_into_the_timeout(self):
         with socket.create_server(("localhost", 0)) as silent:
             address = f"localhost:{silent.getsockname()[1]}"
-            with quantd.Client(address, timeout=0.2) as client:
+            with quantd.Client(address, timeout=0.2, channel_options=python_clients.WITHOUT_PROXY) as client:
                 for call in (client.healthy, client.wait_until_connected,
                              lambda: client.fake_quantize(np.ones(1, np.float32), -1, 1),
                              lambda: client.fake_quantize(np.ones(MIB, np.float32), -1, 1)):
@@ -446,6 +454,15 @@ class NoServerTest(unittest.TestCase):
                     self.assertIsInstance(raised.exception, TimeoutError)
                     self.assertIn(address, raised.exception.message)
                     self.assertIn("0.2 s", raised.exception.message)
+
+    def test_closing_a_client_ends_its_wait_for_a_connection(self):
+        with (socket.create_server(("localhost", 0)) as silent,
+              concurrent.futures.ThreadPoolExecutor() as threads):
+            client = quantd.Client(f"localhost:{silent.getsockname()[1]}", timeout=3600,
+                                   channel_options=python_clients.WITHOUT_PROXY)
+            waiting = threads.submit(client.wait_until_connected)
+            client.close()
+            self.assertIsInstance(waiting.exception(quantd_process.DEADLINE_SECONDS), ValueError)
 
     def test_bad_options_are_refused(self):
         for options, error, message in (
@@ -514,6 +531,9 @@ class StrangeServerTest(PythonClientTestCase):
         def garbage(_method, requests, _context):
             return (b"\xff" for _ in requests)
 
+        def endless_number(_method, requests, _context):
+            return (b"\x0a" + b"\xff" * MIB for _ in requests)
+
         def no_output(_method, requests, _context):
             return (b"" for _ in requests)
 
@@ -526,7 +546,7 @@ class StrangeServerTest(PythonClientTestCase):
                 response.ClearField("nudged_range")
                 yield response.SerializeToString()
 
-        for serve in (garbage, no_output, too_short, no_range):
+        for serve in (garbage, endless_number, no_output, too_short, no_range):
             for call in self.calls(serve):
                 with self.subTest(serve.__name__), self.assertRaises(quantd.QuantdError) as raised:
                     call()
@@ -558,6 +578,21 @@ class StrangeServerTest(PythonClientTestCase):
             with self.subTest(serve.__name__), self.assertRaises(quantd.QuantdError) as raised:
                 in_parts()
             self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
+
+    def test_a_range_that_does_not_fit_gives_no_output_whatever_the_server_says(self):
+        def agree(_method, requests, _context):
+            for request in requests:
+                bounds = api.FakeQuantizeRequest.FromString(request).range.min
+                yield api.FakeQuantizeResponse(
+                    output=api.tensor_of_bytes(np.empty(0, np.float32)),
+                    nudged_range=api.NudgedRange(min=bounds, max=bounds, scale=bounds,
+                                                 zero_point=[0] * len(bounds))).SerializeToString()
+
+        with (byte_server.ByteServer(agree) as server,
+              python_clients.connected_to(server.address, stream_from_bytes=0) as client):
+            for minimum, maximum, axis in ((-1, 1, 9), ([-1, -2], [1, 2], 0)):
+                with self.subTest(axis=axis), self.assertRaisesRegex(quantd.QuantdError, "does not fit"):
+                    client.fake_quantize(self.X, minimum, maximum, axis=axis)
 
     def test_answers_in_another_form_are_read_just_as_well(self):
         def reordered(method, requests, context):

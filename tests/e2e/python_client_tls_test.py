@@ -86,10 +86,13 @@ class TlsTest(quantd_process.QuantdTestCase):
                              ("INVALID_RANGE", "range.min[0]"))
 
     def assert_no_connection(self, address, **options):
-        with quantd.Client(address, timeout=quantd_process.DEADLINE_SECONDS, **options) as client:
+        with quantd.Client(address, timeout=quantd_process.DEADLINE_SECONDS,
+                           channel_options=python_clients.WITHOUT_PROXY, **options) as client:
             with self.assertRaises(quantd.UnavailableError) as raised:
                 client.healthy()
             self.assertIn(address, raised.exception.message)
+            # Somebody was there.
+            self.assertNotIn("refused", raised.exception.message)
 
     def test_a_certificate_of_the_authority_is_trusted(self):
         with self.proxy() as address:

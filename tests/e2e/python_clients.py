@@ -6,6 +6,9 @@ import quantd
 
 import quantd_process
 
+# A test's server is on this machine, whatever the environment says of proxies.
+WITHOUT_PROXY = (("grpc.enable_http_proxy", 0),)
+
 
 @contextlib.contextmanager
 def connected_to(address, **options):
@@ -13,8 +16,7 @@ def connected_to(address, **options):
 
     See quantd_process.Quantd.connect() for why a call does not open it.
     """
-    channel_options = (("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1))
-    options = {"timeout": quantd_process.DEADLINE_SECONDS, "channel_options": channel_options} | options
+    options = {"timeout": quantd_process.DEADLINE_SECONDS, "channel_options": WITHOUT_PROXY} | options
     with quantd.Client(address, **options) as client:
         client.wait_until_connected(quantd_process.DEADLINE_SECONDS)
         yield client

@@ -36,8 +36,10 @@ func errorOf(cause error) error {
 	for _, detail := range failed.Details() {
 		switch detail := detail.(type) {
 		case *errdetails.ErrorInfo:
-			result.Reason = detail.GetReason()
-			result.Numbers = detail.GetMetadata()
+			if detail.GetDomain() == "quantd" {
+				result.Reason = detail.GetReason()
+				result.Numbers = detail.GetMetadata()
+			}
 		case *errdetails.BadRequest:
 			if violations := detail.GetFieldViolations(); len(violations) > 0 {
 				result.Field = violations[0].GetField()

@@ -82,7 +82,7 @@ export class QuantdError extends Error {
      */
     this.numbers = {};
     for (const {type, message} of detailsOf(cause)) {
-      if (type === 'google.rpc.ErrorInfo') {
+      if (type === 'google.rpc.ErrorInfo' && message.domain === 'quantd') {
         this.reason = message.reason;
         this.numbers = message.metadata;
       } else if (type === 'google.rpc.BadRequest') {
@@ -122,13 +122,14 @@ export class QuantdClient {
    * @returns {Promise<{output: Float32Array, nudgedRange: NudgedRange}>} The output has the input's shape.
    * @throws {QuantdError} Where the call fails.
    * @throws {TypeError} Where a message cannot hold an argument.
+   * @throws {Error} Where the answer does not fit the request.
    */
   async fakeQuantize(input, quantization) {
     const response = await this.#call('FakeQuantize', {
       input: tensorOf('input', input, quantization.shape),
       ...rangeAndSpecOf(quantization),
     });
-    return {output: elementsOf(response.output), nudgedRange: nudgedRangeOf(response)};
+    return {output: elementsOf(response.output, input), nudgedRange: nudgedRangeOf(response)};
   }
 
   /**
@@ -142,6 +143,7 @@ export class QuantdClient {
    *   for each channel.
    * @throws {QuantdError} Where the call fails.
    * @throws {TypeError} Where a message cannot hold an argument.
+   * @throws {Error} Where the answer does not fit the request.
    */
   async fakeQuantizeGradient(gradients, inputs, quantization) {
     const response = await this.#call('FakeQuantizeGradient', {
@@ -150,7 +152,7 @@ export class QuantdClient {
       ...rangeAndSpecOf(quantization),
     });
     return {
-      inputGradients: elementsOf(response.inputGradients),
+      inputGradients: elementsOf(response.inputGradients, inputs),
       minGradient: Float32Array.from(response.minGradient),
       maxGradient: Float32Array.from(response.maxGradient),
       nudgedRange: nudgedRangeOf(response),
@@ -190,7 +192,12 @@ function tensorOf(name, elements, shape = [elements?.length]) {
 
 // An answer's elements lie somewhere in the memory that gRPC received. Where that is a multiple of
 // 4, they are only looked at; a Float32Array cannot begin elsewhere, so that they are copied there.
-function elementsOf({data}) {
+function elementsOf(tensor, input) {
+  const data = tensor?.data;
+  if (data?.length !== input.byteLength) {
+    throw new Error(`the server answered ${data?.length ?? 'no'} bytes, where ${input.byteLength} were expected; ` +
+      'check that client and server are of matching versions');
+  }
   const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / Float32Array.BYTES_PER_ELEMENT);
 }
@@ -247,11 +254,15 @@ function nudgedRangeOf({nudgedRange}) {
 }
 
 // The messages within the google.rpc.Status that a failed call carries; none where gRPC itself made the
-// error. Types that a later server may add are left to others.
+// error, or a proxy attached what is no Status. Types that a later server may add are left to others.
 function detailsOf(error) {
-  return error.metadata.get('grpc-status-details-bin')
-    .flatMap((bytes) => schema['google.rpc.Status'].deserialize(bytes).details)
-    .map(({type_url: url, value}) => ({type: url.slice(url.lastIndexOf('/') + 1), value}))
-    .filter(({type}) => type in schema)
-    .map(({type, value}) => ({type, message: schema[type].deserialize(value)}));
+  try {
+    return error.metadata.get('grpc-status-details-bin')
+      .flatMap((bytes) => schema['google.rpc.Status'].deserialize(bytes).details)
+      .map(({type_url: url, value}) => ({type: url.slice(url.lastIndexOf('/') + 1), value}))
+      .filter(({type}) => Object.hasOwn(schema, type))
+      .map(({type, value}) => ({type, message: schema[type].deserialize(value)}));
+  } catch {
+    return [];
+  }
 }

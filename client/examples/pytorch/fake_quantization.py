@@ -7,6 +7,7 @@ have the bits of tf.quantization.fake_quant_with_min_max_vars, or with an `axis`
 
 import quantd
 import torch
+from torch.autograd.function import once_differentiable
 
 
 class FakeQuantize(torch.autograd.Function):
@@ -21,6 +22,7 @@ class FakeQuantize(torch.autograd.Function):
         return torch.from_numpy(result.output)
 
     @staticmethod
+    @once_differentiable
     def backward(context, gradients):
         inputs, min, max = (tensor.detach().numpy() for tensor in context.saved_tensors)
         result = context.client.fake_quantize_gradient(gradients.numpy(), inputs, min, max, **context.options)

@@ -21,11 +21,17 @@ def as_tensor(name: str, value: ArrayLike) -> NDArray[Any]:
 
     Errors: a TypeError for any other type.
     """
-    array = np.asarray(value)
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{name} is a masked array, and a mask cannot be sent; pass {name}.filled(...)")
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"{name} is no array of numbers: {error}") from None
     if isinstance(value, (int, float, list, tuple)) and not isinstance(value, np.generic):
         # Python's numbers have no precision that anyone chose.
         if array.dtype.kind in "biuf":
-            return array.astype(np.float32)
+            with np.errstate(over="ignore"):
+                return array.astype(np.float32)
     elif np.can_cast(array.dtype, np.float32, "safe"):
         return array
     raise TypeError(
@@ -85,6 +91,8 @@ def as_spec(num_bits: Any, narrow_range: Any, numerics: Any) -> Any:
                                        f"num_bits is {bits}; expected 2..16")
     if not isinstance(numerics, Numerics):
         raise TypeError(f"numerics is {numerics!r}; expected one of {', '.join(map(str, Numerics))}")
+    if not isinstance(narrow_range, (bool, np.bool_)):
+        raise TypeError(f"narrow_range is {narrow_range!r}; expected True or False")
     return _schema.QuantizationSpec(num_bits=bits, narrow_range=bool(narrow_range), numerics=numerics.value)
 
 
@@ -115,9 +123,9 @@ def as_message_bytes(name: str, value: Any, least: int) -> int:
 
 
 def _integer(name: str, value: Any) -> int:
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} is {value!r}; expected an integer")
     try:
         return operator.index(value)
     except TypeError:
         raise TypeError(f"{name} is {value!r}; expected an integer") from None
-
-

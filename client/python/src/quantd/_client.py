@@ -1,5 +1,6 @@
 """The client."""
 
+import time
 import types
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +14,8 @@ from quantd._results import FakeQuantizeGradientResult, FakeQuantizeResult, Nume
 from quantd._tensor_call import TensorCall
 
 _SERVICE = "quantd.v1.QuantizationService"
+#: How often a wait looks whether the client was closed.
+_CLOSED_CHECK_SECONDS = 0.2
 
 
 class Client:
@@ -24,8 +27,10 @@ class Client:
     Arrays go in and come out as numpy's. A large one travels in parts over a stream, many parts at once,
     and has the same bits as in one message; it may have any size, and is not copied as a whole.
 
-    Threads: any number may use one client at once. A process that forks needs a new one in the child.
-    The connection is opened with the first call, and again whenever it broke.
+    Threads: any number may use one client at once. A process that forks needs a new one in the child,
+    and must not fork during a call; to spawn is safer.
+    The connection is opened with the first call, and again whenever it broke. gRPC goes through the proxy
+    that http_proxy in the environment names, unless no_proxy names the server.
 
     Errors of a call: QuantdError, in particular InvalidArgumentError (also a ValueError),
     ResourceExhaustedError, UnavailableError (also a ConnectionError) and DeadlineExceededError (also a
@@ -74,7 +79,9 @@ class Client:
         credentials = _credentials(credentials, root_certificates, private_key, certificate_chain)
         # Tensors are as large as the server lets them be: the limit is its business.
         options: list[tuple[str, Any]] = [
-            ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
+            ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
+            # gRPC would share connections between clients, also with those of a parent process.
+            ("grpc.use_local_subchannel_pool", 1)]
         if server_name_override is not None:
             if credentials is None:
                 raise ValueError("server_name_override is for TLS: pass certificates or credentials, too")
@@ -195,18 +202,27 @@ class Client:
         Args:
             timeout: for how many seconds; those of the client where it is None.
 
-        Errors: DeadlineExceededError where no connection stands by then.
+        Errors: DeadlineExceededError where no connection stands by then; ValueError where another thread
+        closes the client.
         """
-        self._check_open()
         seconds = self._timeout if timeout is None else _arguments.as_timeout(timeout)
+        end = time.monotonic() + seconds
         connected = grpc.channel_ready_future(self._channel)
         try:
-            connected.result(seconds)
-        except grpc.FutureTimeoutError:
+            while True:
+                # Closing a channel does not tell its future.
+                self._check_open()
+                try:
+                    connected.result(min(max(end - time.monotonic(), 0), _CLOSED_CHECK_SECONDS))
+                    return
+                except grpc.FutureTimeoutError:
+                    if time.monotonic() < end:
+                        continue
+                    raise _errors.DeadlineExceededError(
+                        f"no connection to {self._address} within {seconds:g} s: check the address, and "
+                        "that quantd runs there") from None
+        finally:
             connected.cancel()
-            raise _errors.DeadlineExceededError(
-                f"no connection to {self._address} within {seconds:g} s: check the address, and that quantd "
-                "runs there") from None
 
     def _run(self, operation: _messages.Operation, tensors: list[NDArray[Any]], minimum: ArrayLike,
              maximum: ArrayLike, axis: int | None, spec: Any) -> TensorCall:
@@ -234,6 +250,9 @@ class Client:
                    address=self._address, timeout=self._timeout)
         if next(parts_to_receive, None) is not None:
             raise _errors.unexpected_answer("the server ended the stream before it had answered all parts")
+        # There is no way to cut a tensor whose range does not fit: the server was to refuse it.
+        if not call.is_complete:
+            raise _errors.unexpected_answer("the server took a range that does not fit the tensor")
 
     def _call(self, path: str, request: bytes) -> bytes:
         """Makes a call in one message."""

@@ -44,7 +44,7 @@ class _Sender:
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def __iter__(self) -> "_Sender":
         return self
@@ -54,9 +54,10 @@ class _Sender:
             return next(self._requests)
         except StopIteration:
             raise
-        except Exception as error:
+        except BaseException as error:
             self.error = error
-            raise
+            # gRPC cancels the call for an Exception alone.
+            raise RuntimeError("there is no next request") from error
 
 
 class _Watch:

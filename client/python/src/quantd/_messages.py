@@ -116,12 +116,13 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number at `position`, and where the next field begins; an IndexError beyond the end."""
+    """The number at `position`, and where the next field begins; an IndexError where none ends."""
     value = shift = 0
-    while True:
+    while shift < 64:
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
         shift += 7
+    raise IndexError("a number of more than 64 bits")

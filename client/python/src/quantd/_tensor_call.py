@@ -33,6 +33,7 @@ class TensorCall:
         #: The answer's tensor, and the same in one dimension.
         self.output: NDArray[np.float32] = np.empty(self._shape, np.float32)
         self._elements = self.output.reshape(-1)
+        self._elements_taken = 0
         # In double, as the answers of a stream have them: sums of rounded ones could be far off where
         # they cancel out.
         self._min_sums = np.zeros(minimum.size)
@@ -45,6 +46,11 @@ class TensorCall:
     @property
     def max_gradient(self) -> NDArray[np.float32]:
         return self._max_sums.astype(np.float32).reshape(self._max.shape)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every element of the output was in an answer."""
+        return self._elements_taken == self._elements.size
 
     def can_be_cut(self) -> bool:
         return len(self._shape) > 0 and self._elements.size > 0
@@ -100,6 +106,7 @@ class TensorCall:
         """Takes the answer to the request of `part`."""
         output = self._elements[part.elements]
         message = _messages.decode_response(self.operation, response, output)
+        self._elements_taken += output.size
         if output.size == 0:
             self._take_nudged_range(message.nudged_range)
         if self.operation.has_sums:
