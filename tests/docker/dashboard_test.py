@@ -5,10 +5,7 @@ then has nothing to extrapolate, and its rates agree with the calls exactly.
 """
 
 import contextlib
-import json
 import math
-import os
-import pathlib
 import resource
 import subprocess
 import sys
@@ -19,10 +16,9 @@ import grpc
 import numpy as np
 
 import api
+import dashboard
 import prometheus_process
 import quantd_process
-
-GRAFANA = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "grafana")
 
 # What stands for Grafana's $__rate_interval. The window reaches back to before the load.
 WINDOW_SECONDS = 600
@@ -38,11 +34,7 @@ class DashboardTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.dashboard = json.loads((GRAFANA / "quantd.json").read_text(encoding="utf-8"))
-        # As they are when nobody has chosen: all.
-        cls.variables = {"$__rate_interval": f"{WINDOW_SECONDS}s"} | {
-            "$" + variable["name"]: variable["allValue"]
-            for variable in cls.dashboard["templating"]["list"] if variable["type"] == "query"}
+        cls.dashboard = dashboard.Dashboard(f"{WINDOW_SECONDS}s")
         cls.quantd = quantd_process.Quantd()
         cls.addClassCleanup(cls.quantd.stop)
         cls.prometheus = prometheus_process.Prometheus(cls.quantd.metrics_address)
@@ -154,18 +146,9 @@ class DashboardTest(unittest.TestCase):
         # Above the last finite bound nothing is known.
         return lambda value: value == lower if upper == math.inf else lower <= value <= upper
 
-    def queries_of(self, title):
-        """The expressions of a panel, ready for Prometheus."""
-        (panel,) = [panel for panel in self.dashboard["panels"] if panel["title"] == title]
-        for target in panel["targets"]:
-            expression = target["expr"]
-            for variable, value in self.variables.items():
-                expression = expression.replace(variable, value)
-            yield expression
-
     def results_of(self, title, time=None):
         """The results of a panel's queries; each has at least one series, and only numbers."""
-        for expression in self.queries_of(title):
+        for expression in self.dashboard.queries_of(title):
             result = self.prometheus.query(expression, time=time or self.time)
             self.assertNotEqual(result, [], f"no data for {expression}")
             for labels, value in result:
@@ -266,8 +249,7 @@ class DashboardTest(unittest.TestCase):
     # The tests.
 
     def test_every_query_returns_data_that_agrees_with_the_calls(self):
-        panels = [panel["title"] for panel in self.dashboard["panels"] if panel["type"] != "row"]
-        for title in panels:
+        for title in self.dashboard.titles:
             with self.subTest(panel=title):
                 self.check_panel(title)
 
@@ -281,15 +263,13 @@ class DashboardTest(unittest.TestCase):
         self.assertEqual(self.page.total("quantd_elements_total"), ELEMENTS * sum(CALLS.values()) + 1)
 
     def test_grafana_s_file_is_what_its_maker_writes(self):
-        made = subprocess.run([sys.executable, GRAFANA / "make_dashboard.py"], capture_output=True,
+        made = subprocess.run([sys.executable, dashboard.GRAFANA / "make_dashboard.py"], capture_output=True,
                               text=True, check=True)
-        self.assertEqual((GRAFANA / "quantd.json").read_text(encoding="utf-8"), made.stdout,
+        self.assertEqual(dashboard.FILE.read_text(encoding="utf-8"), made.stdout,
                          "run docker/grafana/make_dashboard.py > docker/grafana/quantd.json")
 
     def test_a_server_that_is_down_can_still_be_chosen(self):
-        (instance,) = [variable for variable in self.dashboard["templating"]["list"]
-                       if variable["name"] == "instance"]
-        self.assertRegex(instance["definition"], r"^label_values\(up\{")
+        self.assertRegex(self.dashboard.variables["instance"]["definition"], r"^label_values\(up\{")
 
     def test_every_rule_is_evaluated_and_no_alert_fires(self):
         def rules():

@@ -5,21 +5,18 @@
 needs the environment of the tests in this folder (ctest -V -R docker.dashboard shows it).
 """
 
-import json
-import os
-import pathlib
 import subprocess
 import sys
 import urllib.parse
 
 import browser
+import dashboard
 import prometheus_process
 import quantd_process
 
-DASHBOARD = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "grafana", "quantd.json")
 # Which query of which panel.
 GRAPHS = (("Calls by method", 0), ("Percentiles of unary calls", 2), ("Bytes", 0), ("Kernel time", 0))
-VARIABLES = {"$__rate_interval": "10s", "$job": "quantd", "$instance": ".+"}
+RATE_INTERVAL = "10s"
 # A load that rises and falls, so that the graphs have something to show.
 LOADS = (
     ("--rate", "300", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
@@ -33,13 +30,10 @@ SHOWN = f"{LOAD_SECONDS * len(LOADS) + 10}s"
 
 def graph_page(address):
     """The address of the page with a graph of each query."""
-    panels = json.loads(DASHBOARD.read_text(encoding="utf-8"))["panels"]
+    shown = dashboard.Dashboard(RATE_INTERVAL)
     parameters = {}
     for number, (title, query) in enumerate(GRAPHS):
-        (panel,) = [panel for panel in panels if panel["title"] == title]
-        expression = panel["targets"][query]["expr"]
-        for variable, value in VARIABLES.items():
-            expression = expression.replace(variable, value)
+        expression = list(shown.queries_of(title))[query]
         parameters |= {f"g{number}.expr": expression, f"g{number}.tab": "0",
                        f"g{number}.range_input": SHOWN, f"g{number}.step_input": "1"}
     return f"http://{address}/classic/graph?{urllib.parse.urlencode(parameters)}"
