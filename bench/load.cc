@@ -26,7 +26,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "bench/workload.h"
-#include "client/client.h"
+#include "client/library/client.h"
 #include "quantd/v1/quantization_service.pb.h"
 
 namespace quantd::bench {

@@ -8,7 +8,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "core/kernels/fake_quantize_kernels.h"
 #include "core/kernels/gradient_kernels.h"
 #include "core/kernels/parameters.h"

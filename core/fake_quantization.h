@@ -17,8 +17,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/scattered_elements.h"
 #include "core/quantization.h"
-#include "core/scattered_elements.h"
 #include "core/tensor_shape.h"
 #include "core/worker_pool.h"
 

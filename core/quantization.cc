@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace quantd::core {
 namespace {

@@ -13,10 +13,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "core/simd_target.h"
-#include "server/log.h"
-#include "server/options.h"
 #include "server/server.h"
 #include "server/service_manager.h"
+#include "server/settings/options.h"
+#include "server/telemetry/log.h"
 #include "version.h"
 #include "wire/transport.h"
 

@@ -1,8 +1,8 @@
 #include "server/quantization_service.h"
 
-#include "server/answer.h"
-#include "server/stream_call.h"
-#include "server/unary_call.h"
+#include "server/calls/stream_call.h"
+#include "server/calls/unary_call.h"
+#include "server/operations/answer.h"
 
 namespace quantd::server {
 

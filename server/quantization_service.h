@@ -6,8 +6,8 @@
 #include <grpcpp/grpcpp.h>
 
 #include "quantd/v1/quantization_service.grpc.pb.h"
-#include "server/handlers.h"
-#include "server/served_call.h"
+#include "server/calls/served_call.h"
+#include "server/operations/handlers.h"
 
 namespace quantd::server {
 

@@ -10,8 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "server/log.h"
-#include "server/options.h"
+#include "server/settings/options.h"
+#include "server/telemetry/log.h"
 
 namespace quantd::server {
 

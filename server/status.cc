@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "quantd/v1/tensor.pb.h"
 #include "wire/varint.h"
 

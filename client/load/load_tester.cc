@@ -3,7 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "client/channel.h"
+#include "client/library/channel.h"
 #include "client/load/calls.h"
 #include "client/load/load_run.h"
 

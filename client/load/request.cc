@@ -11,8 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/client.h"
-#include "client/messages.h"
+#include "client/library/client.h"
+#include "client/library/messages.h"
 #include "core/fake_quantization.h"
 #include "core/reference.h"
 

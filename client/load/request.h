@@ -12,8 +12,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/npy.h"
-#include "client/range_of_data.h"
+#include "client/library/npy.h"
+#include "client/library/range_of_data.h"
 #include "core/quantization.h"
 
 namespace quantd::client {

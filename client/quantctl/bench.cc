@@ -12,7 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "client/atomic_file.h"
+#include "client/library/atomic_file.h"
 #include "client/load/format.h"
 #include "client/load/load_tester.h"
 #include "client/load/rate_search.h"

@@ -7,9 +7,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/library/npy.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
-#include "client/npy.h"
 
 namespace quantd::client {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "client/client.h"
+#include "client/library/client.h"
 #include "client/quantctl/terminal.h"
 
 namespace quantd::client {

@@ -2,7 +2,7 @@
 #include <string>
 #include <vector>
 
-#include "client/npy.h"
+#include "client/library/npy.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"

@@ -12,7 +12,7 @@
 #include <string_view>
 #include <vector>
 
-#include "client/client.h"
+#include "client/library/client.h"
 #include "client/load/load_result.h"
 #include "client/load/server_metrics.h"
 

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "client/client.h"
+#include "client/library/client.h"
 #include "client/quantctl/terminal.h"
 
 namespace quantd::client {

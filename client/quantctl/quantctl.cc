@@ -14,11 +14,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "client/client.h"
+#include "client/library/client.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/manual_text.h"
 #include "command_line/documentation_flags.h"
-#include "core/error.h"
+#include "core/base/error.h"
 #include "version.h"
 
 namespace quantd::client {

@@ -6,7 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/npy.h"
+#include "client/library/npy.h"
 
 namespace quantd::client {
 namespace {

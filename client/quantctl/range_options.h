@@ -9,8 +9,8 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "client/client.h"
-#include "client/range_of_data.h"
+#include "client/library/client.h"
+#include "client/library/range_of_data.h"
 #include "core/quantization.h"
 
 namespace quantd::client {

@@ -6,12 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "client/npy.h"
+#include "client/library/npy.h"
+#include "client/library/range_training.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
-#include "client/range_training.h"
 
 namespace quantd::client {
 namespace {

@@ -8,7 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "core/element_pointer.h"
+#include "core/base/element_pointer.h"
 #include "core/kernels/parameters.h"
 
 namespace quantd::core::kernels {

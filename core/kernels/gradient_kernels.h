@@ -7,7 +7,7 @@
 
 #include <cstddef>
 
-#include "core/element_pointer.h"
+#include "core/base/element_pointer.h"
 #include "core/kernels/parameters.h"
 
 namespace quantd::core::kernels {

@@ -12,7 +12,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "core/element_pointer.h"
+#include "core/base/element_pointer.h"
 #include "core/kernels/parameters.h"
 #include "hwy/highway.h"
 

@@ -35,8 +35,8 @@ class RulesTest(unittest.TestCase):
         caught = set()
         for path, text in (
             ("proto/a.proto", 'import "core/a.proto";'),
-            ("core/a.cc", '#include "server/codec.h"'),
-            ("core/a.cc", '#include "client/client.h"'),
+            ("core/a.cc", '#include "server/operations/codec.h"'),
+            ("core/a.cc", '#include "client/library/client.h"'),
             ("core/a.cc", '#include "quantd/v1/tensor.pb.h"'),
             ("core/a.cc", "#include <grpcpp/grpcpp.h>"),
             ("core/a.cc", "#include <prometheus/counter.h>"),
@@ -44,30 +44,30 @@ class RulesTest(unittest.TestCase):
             ("core/kernels/a.cc", "#include <CLI/CLI.hpp>"),
             ("core/a.cc", '#include "tests/golden/golden_cases.h"'),
             ("wire/a.cc", '#include "core/quantization.h"'),
-            ("wire/a.cc", '#include "server/codec.h"'),
-            ("command_line/a.cc", '#include "core/error.h"'),
-            ("server/a.cc", '#include "client/npy.h"'),
-            ("client/quantctl/a.cc", '#include "server/codec.h"'),
+            ("wire/a.cc", '#include "server/operations/codec.h"'),
+            ("command_line/a.cc", '#include "core/base/error.h"'),
+            ("server/a.cc", '#include "client/library/npy.h"'),
+            ("client/quantctl/a.cc", '#include "server/operations/codec.h"'),
             ("server/a.cc", '#include "core/kernels/store.h"'),
             ("client/a.cc", '#include "core/kernels/store.h"'),
             ("tests/client/a.cc", '#include "server/server.h"'),
-            ("tests/server/a.cc", '#include "client/client.h"'),
+            ("tests/server/a.cc", '#include "client/library/client.h"'),
             ("server/server.cc", "#include <prometheus/registry.h>"),
             ("server/server.cc", "#include <CLI/CLI.hpp>"),
-            ("client/client.cc", '#include "command_line/manual_page.h"'),
-            ("server/handlers.cc", '#include "google/rpc/status.pb.h"'),
+            ("client/library/client.cc", '#include "command_line/manual_page.h"'),
+            ("server/operations/handlers.cc", '#include "google/rpc/status.pb.h"'),
             ("server/server.cc", 'Count("quantd_rejected_requests_total");'),
             ("server/server.cc", 'Count(R"(grpc_server_started_total)");'),
             ("server/server.cc", "if (broken) std::exit(1);"),
             ("server/server.cc", "abort();"),
-            ("client/client.cc", "::signal(SIGINT, SIG_IGN);"),
-            ("client/client.cc", 'std::getenv("HOME");'),
+            ("client/library/client.cc", "::signal(SIGINT, SIG_IGN);"),
+            ("client/library/client.cc", 'std::getenv("HOME");'),
             ("core/a.cc", 'std::cerr << "no";'),
             ("server/server.cc", 'printf("no");'),
             ("core/a.cc", "auto* a = new A;"),
             ("core/a.cc", "delete a;"),
             ("core/a.cc", "void* p = malloc(3);"),
-            ("server/handlers.cc", "message.ParseFromString(bytes);"),
+            ("server/operations/handlers.cc", "message.ParseFromString(bytes);"),
             ("server/a.cc", "// " + "TO" + "DO: later"),
         ):
             with self.subTest(path=path, text=text):
@@ -80,7 +80,7 @@ class RulesTest(unittest.TestCase):
     def test_a_header_s_guard_is_its_path(self):
         for guard in ("QUANTD_SERVER_CODEC_H_", "QUANTD_CODEC_H_"):
             text = f"#ifndef {guard}\n#define {guard}\n#endif\n"
-            found = self.violations_of("server/codec.h", text)
+            found = self.violations_of("server/operations/codec.h", text)
             self.assertEqual(found == [], guard == "QUANTD_SERVER_CODEC_H_")
 
     def test_a_violation_names_its_line(self):
@@ -92,10 +92,10 @@ class RulesTest(unittest.TestCase):
             ("core/a.cc", '#include "core/quantization.h"\n#include <tbb/tbb.h>'),
             ("core/a.cc", "#include <new>"),
             ("core/kernels/a.cc", '#include "core/kernels/store.h"'),
-            ("server/codec.cc", '#include "core/error.h"\n#include "quantd/v1/tensor.pb.h"'),
+            ("server/operations/codec.cc", '#include "core/base/error.h"\n#include "quantd/v1/tensor.pb.h"'),
             ("command_line/a.cc", '#include <CLI/CLI.hpp>\n#include "command_line/flag.h"'),
             ("client/quantctl/main.cc", "#include <CLI/CLI.hpp>\nint main() { exit(2); }"),
-            ("server/metrics.cc", 'Count("quantd_rejected_requests_total");'),
+            ("server/telemetry/metrics.cc", 'Count("quantd_rejected_requests_total");'),
             ("client/load/server_metrics.cc", 'Sum("quantd_elements_total");'),
             ("server/main.cc", "pthread_sigmask(SIG_BLOCK, &signals, nullptr);"),
             ("core/a.cc", "A(const A&) = delete;"),

@@ -81,24 +81,24 @@ RULES = (
 
     # One job, one place.
     _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
-                  except_in=("server/metrics*", "server/process_metrics*")),
+                  except_in=("server/telemetry/metrics*", "server/telemetry/process_metrics*")),
     _include_rule("only options, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
                   r"(CLI|command_line)/",
-                  except_in=("server/options*", "server/manual_text.*", "server/main.cc", "client/quantctl/*",
+                  except_in=("server/settings/options*", "server/settings/manual_text.*", "server/main.cc", "client/quantctl/*",
                              "command_line/*")),
     _include_rule("only one file of each side knows google.rpc", _ROOMS_OF_CODE, r"google/rpc/",
-                  except_in=("server/status.*", "client/status.*")),
+                  except_in=("server/status.*", "client/library/status.*")),
     Rule("only the metrics files name a series", _ROOMS_OF_CODE,
          re.compile(r"\b(quantd_[a-z_]+_(total|seconds|bytes|requests|info)|grpc_server_\w+|"
                     r"process_[a-z_]+_(total|bytes|fds|seconds))\b"),
          "literals",
-         except_in=("server/metrics*", "server/process_metrics*", "client/load/server_metrics*")),
+         except_in=("server/telemetry/metrics*", "server/telemetry/process_metrics*", "client/load/server_metrics*")),
     _code_rule("only main exits or touches signals", _ROOMS_OF_CODE,
                r"(?<![\w.>])(std::|::)?(_?exit|_Exit|abort|quick_exit|terminate|signal|sigaction|"
                r"sigwait\w*|sigprocmask|pthread_sigmask|raise|kill)\s*\(",
                except_in=_MAIN),
     _code_rule("only options and main read the environment", _ROOMS_OF_CODE, r"\b(secure_)?getenv\b",
-               except_in=("server/options*", *_MAIN)),
+               except_in=("server/settings/options*", *_MAIN)),
     _code_rule("libraries do not print", _ROOMS_OF_CODE,
                r"\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|puts|fputs|perror)\s*\(",
                except_in=("server/main.cc", "client/quantctl/*")),
@@ -108,7 +108,7 @@ RULES = (
     _code_rule("only the wire and status files turn messages into bytes or back", _ROOMS_OF_CODE,
                r"[.>](ParseFrom|ParsePartialFrom|MergeFrom(Coded|Zero|String)|MergePartialFrom|"
                r"Serialize\w*To|SerializeAs|AppendToString)\w*\s*\(",
-               except_in=("wire/*", "server/status.*", "client/status.*")),
+               except_in=("wire/*", "server/status.*", "client/library/status.*")),
     _code_rule("nothing is left to do", ("*",), r"\b(TODO|FIXME|XXX|HACK)\b"),
 )
 

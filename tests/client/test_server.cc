@@ -11,7 +11,7 @@
 #include <span>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "core/fake_quantization.h"
 #include "core/reference.h"
 #include "google/rpc/error_details.pb.h"

@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
 

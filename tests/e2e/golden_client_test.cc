@@ -11,10 +11,10 @@
 #include <utility>
 #include <vector>
 
-#include "client/client.h"
-#include "server/log.h"
-#include "server/options.h"
+#include "client/library/client.h"
 #include "server/server.h"
+#include "server/settings/options.h"
+#include "server/telemetry/log.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/core/same_bits.h"
 #include "tests/golden/golden_cases.h"

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "client/client.h"
+#include "client/library/client.h"
 #include "core/fake_quantization.h"
 #include "core/worker_pool.h"
 #include "tests/core/same_bits.h"

@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "core/error.h"
+#include "core/base/error.h"
 
 namespace quantd::fuzz {
 namespace {

@@ -13,7 +13,7 @@
 #include "core/quantization.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "quantd/v1/tensor.pb.h"
-#include "server/codec.h"
+#include "server/operations/codec.h"
 
 namespace quantd::fuzz {
 

@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "quantd/v1/quantization_service.pb.h"
-#include "server/answer.h"
+#include "server/operations/answer.h"
 #include "wire/message.h"
 #include "wire/received_message.h"
 

@@ -11,11 +11,11 @@
 #include <sstream>
 #include <string>
 
-#include "server/admission.h"
-#include "server/log.h"
-#include "server/metrics.h"
-#include "server/open_streams.h"
+#include "server/calls/admission.h"
+#include "server/calls/open_streams.h"
 #include "server/quantization_service.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
 
 namespace quantd::server {
 

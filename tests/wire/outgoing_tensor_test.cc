@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "tests/wire/requests.h"
 

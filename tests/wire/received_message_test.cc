@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/golden/golden_cases.h"
 #include "tests/wire/requests.h"
 

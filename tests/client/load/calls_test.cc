@@ -8,7 +8,7 @@
 #include <mutex>
 #include <vector>
 
-#include "client/channel.h"
+#include "client/library/channel.h"
 #include "client/load/workload.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/client/test_server.h"

@@ -9,7 +9,7 @@
 #include <limits>
 #include <numeric>
 
-#include "core/error.h"
+#include "core/base/error.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/core/same_bits.h"
 

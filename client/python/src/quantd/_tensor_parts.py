@@ -1,4 +1,4 @@
-"""A large tensor as a sequence of small ones, for a stream. client/tensor_parts.cc cuts in the same way."""
+"""A large tensor as a sequence of small ones, for a stream. client/library/tensor_parts.cc cuts in the same way."""
 
 import dataclasses
 import math

@@ -1,0 +1,115 @@
+#include "client/library/atomic_file.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "core/base/file_descriptor.h"
+
+namespace quantd::client {
+namespace {
+
+using Parts = std::initializer_list<std::span<const std::byte>>;
+
+absl::Status WriteParts(core::FileDescriptor& file, Parts parts) {
+  for (const std::span<const std::byte> part : parts) {
+    absl::Status status = file.Write(part);
+    if (!status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// A name beside `path` that no other writer of this process gets.
+std::filesystem::path TemporaryName(const std::filesystem::path& path) {
+  static std::atomic<std::uint64_t> count = 0;
+  std::filesystem::path name = path;
+  name.replace_filename(absl::StrCat(".quantd-", ::getpid(), "-", count.fetch_add(1), ".tmp"));
+  return name;
+}
+
+struct NamedFile {
+  std::filesystem::path name;
+  core::FileDescriptor file;
+};
+
+// A new file in the folder of `path`.
+absl::StatusOr<NamedFile> CreateBeside(const std::filesystem::path& path) {
+  while (true) {
+    std::filesystem::path name = TemporaryName(path);
+    absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::Create(name);
+    if (file.ok()) {
+      return NamedFile{.name = std::move(name), .file = *std::move(file)};
+    }
+    // A process that was killed may have left this name behind.
+    if (!absl::IsAlreadyExists(file.status())) {
+      return file.status();
+    }
+  }
+}
+
+// Removes a file, unless it was renamed.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
+  ~TemporaryFile() {
+    std::error_code ignored;  // Where it can't be removed there is no one left to tell.
+    std::filesystem::remove(path_, ignored);
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  absl::Status RenameTo(const std::filesystem::path& path) {
+    std::error_code error;
+    std::filesystem::rename(path_, path, error);
+    return error ? absl::ErrnoToStatus(error.value(), "cannot put the file in its place")
+                 : absl::OkStatus();
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+absl::Status WriteDirectly(const std::filesystem::path& path, Parts parts) {
+  absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToWrite(path);
+  return file.ok() ? WriteParts(*file, parts) : file.status();
+}
+
+absl::Status WriteBesideAndRename(const std::filesystem::path& path, Parts parts) {
+  absl::StatusOr<NamedFile> created = CreateBeside(path);
+  if (!created.ok()) {
+    return created.status();
+  }
+  TemporaryFile temporary(std::move(created->name));
+  absl::Status status = WriteParts(created->file, parts);
+  if (status.ok()) {
+    status = created->file.Sync();
+  }
+  return status.ok() ? temporary.RenameTo(path) : status;
+}
+
+}  // namespace
+
+absl::Status WriteFileAtomically(const std::filesystem::path& path, Parts parts) {
+  std::error_code error;
+  const std::filesystem::file_status there = std::filesystem::status(path, error);
+  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
+    return WriteDirectly(path, parts);
+  }
+  if (std::filesystem::is_regular_file(there)) {
+    // A link keeps pointing to the file, which is what gets replaced.
+    const std::filesystem::path target = std::filesystem::canonical(path, error);
+    return error ? absl::ErrnoToStatus(error.value(), "cannot follow the link")
+                 : WriteBesideAndRename(target, parts);
+  }
+  return WriteBesideAndRename(path, parts);
+}
+
+}  // namespace quantd::client

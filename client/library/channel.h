@@ -1,0 +1,26 @@
+// Connections to a server, as all of the client makes them.
+
+#ifndef QUANTD_CLIENT_LIBRARY_CHANNEL_H_
+#define QUANTD_CLIENT_LIBRARY_CHANNEL_H_
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+
+namespace quantd::client {
+
+enum class ChannelKind {
+  // gRPC lets all channels of the process to one address share a connection.
+  kShared,
+  // One with a connection of its own.
+  kOwnConnection,
+};
+
+// A channel to HOST:PORT or unix:PATH that takes messages of any size. Opens its
+// connection with the first call.
+std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_LIBRARY_CHANNEL_H_

@@ -1,0 +1,46 @@
+// float32 arrays in .npy files, as numpy's np.save() and np.load() write and
+// read them.
+
+#ifndef QUANTD_CLIENT_LIBRARY_NPY_H_
+#define QUANTD_CLIENT_LIBRARY_NPY_H_
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace quantd::client {
+
+struct NpyArray {
+  // Outermost dimension first; empty is a scalar.
+  std::vector<std::int64_t> shape;
+  // In C order, as many as the product of the shape.
+  std::vector<float> values;
+};
+
+// Reads the float32 array in `path`. The file's size must be what its header
+// says, which is checked before anything is allocated for the elements.
+//
+// Errors name the file: kNotFound, kPermissionDenied and the like where it
+// can't be opened; kInvalidArgument where it is no regular file, or holds
+// anything but such an array (see ParseNpyHeader()) or fewer or more elements than it says;
+// kDataLoss where reading fails; kResourceExhausted where memory does not
+// suffice.
+absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
+
+// Writes `values`, as many as the product of `shape`, to `path`: either the
+// whole array or, after an error, nothing at all. A file that was there is
+// replaced at once, so that no reader sees half of it; a device or a pipe is
+// written to directly.
+//
+// Errors name the file: kInvalidArgument where the sizes don't match; else what
+// the system says, such as kPermissionDenied.
+absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
+                      std::span<const float> values);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_LIBRARY_NPY_H_

@@ -1,0 +1,336 @@
+#include "client/library/npy_header.h"
+
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "core/tensor_shape.h"
+
+namespace quantd::client {
+namespace {
+
+constexpr std::string_view kMagic = "\x93NUMPY";
+constexpr std::size_t kVersionBytes = 2;
+constexpr std::size_t kAlignment = 64;
+// The room numpy leaves for the first dimension to grow in place.
+constexpr std::size_t kGrowthDigits = 21;
+// The longest length that version 1.0 has room for.
+constexpr std::size_t kMaxShortLength = 0xFFFF;
+
+constexpr std::string_view kHowToSave =
+    R"(write the file with np.save("x.npy", np.ascontiguousarray(x, dtype=np.float32)))";
+
+absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
+
+absl::Status Unreadable(absl::string_view found, absl::string_view expected) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(found, "; expected ", expected, ": ", ToAbsl(kHowToSave)));
+}
+
+// How much of a hostile header an error shows.
+constexpr std::size_t kMaxExcerptLength = 40;
+
+std::string Excerpt(std::string_view text) {
+  const std::string escaped = absl::CHexEscape(ToAbsl(text.substr(0, kMaxExcerptLength)));
+  return text.size() > kMaxExcerptLength ? escaped + "…" : escaped;
+}
+
+// What the dictionary says, each at most once.
+struct Dictionary {
+  std::optional<std::string> descr;
+  std::optional<bool> fortran_order;
+  std::optional<std::vector<std::int64_t>> shape;
+};
+
+// Reads the one form of Python literal that headers have: a dictionary of
+// strings to a string, a boolean and a tuple of integers. Nothing nests, so
+// nothing recurses.
+class DictionaryParser {
+ public:
+  explicit DictionaryParser(std::string_view text) : rest_(text) {}
+
+  absl::StatusOr<Dictionary> Parse() {
+    if (!Consume('{')) {
+      return Malformed("a dictionary");
+    }
+    while (!Consume('}')) {
+      const absl::Status status = ParseEntry();
+      if (!status.ok()) {
+        return status;
+      }
+      if (!Consume(',') && Peek() != '}') {
+        return Malformed("',' or '}'");
+      }
+    }
+    SkipSpace();
+    if (!rest_.empty()) {
+      return Malformed("nothing after the dictionary");
+    }
+    return std::move(dictionary_);
+  }
+
+ private:
+  absl::Status ParseEntry() {
+    const std::optional<std::string_view> key = ConsumeString();
+    if (!key.has_value() || !Consume(':')) {
+      return Malformed("a quoted key and ':'");
+    }
+    if (*key == "descr" && !dictionary_.descr.has_value()) {
+      return ParseDescr();
+    }
+    if (*key == "fortran_order" && !dictionary_.fortran_order.has_value()) {
+      return ParseFortranOrder();
+    }
+    if (*key == "shape" && !dictionary_.shape.has_value()) {
+      return ParseShape();
+    }
+    return Unreadable(absl::StrCat("the header has the key '", Excerpt(*key), "'"),
+                      "'descr', 'fortran_order' and 'shape', each once");
+  }
+
+  absl::Status ParseDescr() {
+    if (Peek() == '[') {
+      return Unreadable("the array has a structured dtype with several fields",
+                        "float32 ('<f4'), one field alone");
+    }
+    const std::optional<std::string_view> descr = ConsumeString();
+    if (!descr.has_value()) {
+      return Malformed("a quoted dtype after 'descr'");
+    }
+    dictionary_.descr = *descr;
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseFortranOrder() {
+    if (ConsumeWord("False")) {
+      dictionary_.fortran_order = false;
+    } else if (ConsumeWord("True")) {
+      dictionary_.fortran_order = true;
+    } else {
+      return Malformed("True or False after 'fortran_order'");
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ParseShape() {
+    if (!Consume('(')) {
+      return Malformed("a tuple after 'shape'");
+    }
+    std::vector<std::int64_t> shape;
+    bool after_comma = true;
+    while (!Consume(')')) {
+      if (!after_comma) {
+        return Malformed("',' or ')' in the shape");
+      }
+      const std::optional<std::int64_t> size = ConsumeInteger();
+      if (!size.has_value()) {
+        return Malformed("a 64-bit integer in the shape");
+      }
+      shape.push_back(*size);
+      after_comma = Consume(',');
+    }
+    // In Python (3) is a number; the tuple is (3,).
+    if (shape.size() == 1 && !after_comma) {
+      return Malformed("a tuple, as in (3,), for the shape");
+    }
+    dictionary_.shape = std::move(shape);
+    return absl::OkStatus();
+  }
+
+  void SkipSpace() {
+    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\n"), rest_.size()));
+  }
+
+  char Peek() {
+    SkipSpace();
+    return rest_.empty() ? '\0' : rest_.front();
+  }
+
+  bool Consume(char expected) {
+    if (Peek() != expected || rest_.empty()) {
+      return false;
+    }
+    rest_.remove_prefix(1);
+    return true;
+  }
+
+  bool ConsumeWord(std::string_view word) {
+    SkipSpace();
+    if (!rest_.starts_with(word)) {
+      return false;
+    }
+    rest_.remove_prefix(word.size());
+    return true;
+  }
+
+  std::optional<std::string_view> ConsumeString() {
+    const char quote = Peek();
+    if (quote != '\'' && quote != '"') {
+      return std::nullopt;
+    }
+    const std::size_t end = rest_.find(quote, 1);
+    if (end == std::string_view::npos) {
+      return std::nullopt;
+    }
+    const std::string_view text = rest_.substr(1, end - 1);
+    rest_.remove_prefix(end + 1);
+    return text;
+  }
+
+  std::optional<std::int64_t> ConsumeInteger() {
+    SkipSpace();
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(rest_.data(), rest_.data() + rest_.size(), value);
+    if (error != std::errc()) {
+      return std::nullopt;
+    }
+    rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
+    ConsumeWord("L");  // Python 2 wrote long integers so.
+    return value;
+  }
+
+  absl::Status Malformed(absl::string_view expected) const {
+    return Unreadable(absl::StrCat("the header is malformed at \"", Excerpt(rest_), "\""),
+                      expected);
+  }
+
+  std::string_view rest_;
+  Dictionary dictionary_;
+};
+
+// Where the dictionary stands.
+struct Extent {
+  std::size_t first;
+  std::size_t size;
+};
+
+std::size_t LittleEndian(std::string_view bytes) {
+  std::size_t value = 0;
+  for (std::size_t i = bytes.size(); i > 0; --i) {
+    value = value << 8U | static_cast<unsigned char>(bytes[i - 1]);
+  }
+  return value;
+}
+
+absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
+  if (!bytes.starts_with(kMagic)) {
+    if (bytes.starts_with("PK")) {
+      return Unreadable("this is a zip archive, perhaps an .npz file",
+                        R"(an .npy file with one array, such as np.load("x.npz")["name"])");
+    }
+    return Unreadable(
+        absl::StrCat("the file begins with \"", Excerpt(bytes.substr(0, kMagic.size())), "\""),
+        R"(an .npy file, which begins with "\x93NUMPY")");
+  }
+  const std::string_view version = bytes.substr(kMagic.size(), kVersionBytes);
+  if (version.size() < kVersionBytes) {
+    return Unreadable("the file ends within its version", "a whole .npy header");
+  }
+  const auto major = static_cast<unsigned char>(version[0]);
+  const auto minor = static_cast<unsigned char>(version[1]);
+  if (major < 1 || major > 3 || minor != 0) {
+    return Unreadable(absl::StrCat("the file has version ", major, ".", minor, " of the format"),
+                      "1.0, 2.0 or 3.0");
+  }
+  const std::size_t length_bytes = major == 1 ? 2 : 4;
+  const std::size_t first = kMagic.size() + kVersionBytes + length_bytes;
+  if (bytes.size() < first) {
+    return Unreadable("the file ends within the length of its header", "a whole .npy header");
+  }
+  const std::size_t size = LittleEndian(bytes.substr(first - length_bytes, length_bytes));
+  if (size > kMaxNpyHeaderBytes - first) {
+    return Unreadable(absl::StrCat("the file says its header has ", size, " bytes"),
+                      absl::StrCat("at most ", kMaxNpyHeaderBytes - first));
+  }
+  if (size > bytes.size() - first) {
+    return Unreadable(absl::StrCat("the file ends after ", bytes.size() - first, " of the ", size,
+                                   " bytes of its header"),
+                      "a whole .npy header");
+  }
+  return Extent{.first = first, .size = size};
+}
+
+bool IsCOrderToo(const NpyHeader& header) {
+  return header.element_count == 0 ||
+         std::count_if(header.shape.begin(), header.shape.end(),
+                       [](std::int64_t size) { return size != 1; }) <= 1;
+}
+
+absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_offset) {
+  if (!dictionary.descr.has_value() || !dictionary.fortran_order.has_value() ||
+      !dictionary.shape.has_value()) {
+    return Unreadable("the header lacks one of its keys", "'descr', 'fortran_order' and 'shape'");
+  }
+  if (*dictionary.descr != "<f4") {
+    return Unreadable(absl::StrCat("the array has dtype '", Excerpt(*dictionary.descr), "'"),
+                      "little-endian float32 ('<f4')");
+  }
+  const absl::StatusOr<std::size_t> element_count = core::ElementCount(*dictionary.shape);
+  if (!element_count.ok()) {
+    return Unreadable("the header has a shape that is negative or does not fit into memory",
+                      "dimensions of at least 0");
+  }
+  NpyHeader header{.shape = *std::move(dictionary.shape),
+                   .data_offset = data_offset,
+                   .element_count = *element_count};
+  if (*dictionary.fortran_order && !IsCOrderToo(header)) {
+    return Unreadable("the array is in Fortran order (column-major)", "C order (row-major)");
+  }
+  return header;
+}
+
+}  // namespace
+
+absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes) {
+  const absl::StatusOr<Extent> extent = FindDictionary(bytes);
+  if (!extent.ok()) {
+    return extent.status();
+  }
+  absl::StatusOr<Dictionary> dictionary =
+      DictionaryParser(bytes.substr(extent->first, extent->size)).Parse();
+  if (!dictionary.ok()) {
+    return dictionary.status();
+  }
+  return MakeHeader(*std::move(dictionary), extent->first + extent->size);
+}
+
+std::string FormatNpyHeader(std::span<const std::int64_t> shape) {
+  std::string dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    absl::StrAppend(&dictionary, i == 0 ? "" : ", ", shape[i]);
+  }
+  absl::StrAppend(&dictionary, shape.size() == 1 ? ",)" : ")", ", }");
+  if (!shape.empty()) {
+    dictionary.append(kGrowthDigits - absl::StrCat(shape[0]).size(), ' ');
+  }
+
+  const auto padded_size = [&](std::size_t length_bytes) {
+    const std::size_t unpadded =
+        kMagic.size() + kVersionBytes + length_bytes + dictionary.size() + 1;
+    // numpy pads a header that fits exactly by another 64 bytes.
+    return (unpadded / kAlignment + 1) * kAlignment;
+  };
+  const bool is_short = padded_size(2) - kMagic.size() - kVersionBytes - 2 <= kMaxShortLength;
+  const std::size_t length_bytes = is_short ? 2 : 4;
+  const std::size_t first = kMagic.size() + kVersionBytes + length_bytes;
+  const std::size_t length = padded_size(length_bytes) - first;
+
+  std::string header(kMagic);
+  header += is_short ? '\1' : '\2';
+  header += '\0';
+  for (std::size_t i = 0; i < length_bytes; ++i) {
+    header += static_cast<char>(length >> (8 * i) & 0xFFU);
+  }
+  header += dictionary;
+  header.resize(first + length - 1, ' ');
+  header += '\n';
+  return header;
+}
+
+}  // namespace quantd::client

@@ -1,0 +1,52 @@
+// The header of .npy files (NEP 1): a magic string, a version, a length and a
+// Python dictionary with the type, the order and the shape.
+
+#ifndef QUANTD_CLIENT_LIBRARY_NPY_HEADER_H_
+#define QUANTD_CLIENT_LIBRARY_NPY_HEADER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace quantd::client {
+
+// The longest header that is read, all included. numpy writes 128 bytes for
+// every array that has fewer than about twenty dimensions.
+inline constexpr std::size_t kMaxNpyHeaderBytes = std::size_t{64} * 1024;
+
+struct NpyHeader {
+  // Each dimension at least 0, and the product such that the array fits into
+  // the address space; empty is a scalar.
+  std::vector<std::int64_t> shape;
+  // Where the elements begin, in bytes from the start of the file.
+  std::size_t data_offset = 0;
+
+  // The product of the shape.
+  std::size_t element_count = 0;
+};
+
+// Reads the header of a float32 array (little endian, C order) in version 1.0,
+// 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or at
+// least kMaxNpyHeaderBytes. Looks at nothing behind the header and allocates no
+// more than its size.
+//
+// Fortran order is taken where it is C order too: with at most one dimension
+// other than 1, and for empty arrays.
+//
+// Errors: kInvalidArgument, saying what was found, what was expected and how to
+// mend it.
+absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes);
+
+// The header that numpy writes for a float32 array of `shape`, byte for byte:
+// version 1.0 (2.0 where it is too long for that), padded to a multiple of 64
+// bytes.
+std::string FormatNpyHeader(std::span<const std::int64_t> shape);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_LIBRARY_NPY_HEADER_H_

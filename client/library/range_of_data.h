@@ -1,0 +1,37 @@
+// The range that a tensor's own values span.
+
+#ifndef QUANTD_CLIENT_LIBRARY_RANGE_OF_DATA_H_
+#define QUANTD_CLIENT_LIBRARY_RANGE_OF_DATA_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "client/library/client.h"
+#include "core/quantization.h"
+
+namespace quantd::client {
+
+// A core::Range that owns its values.
+struct RangeValues {
+  std::vector<float> min;
+  std::vector<float> max;
+  std::optional<std::int32_t> axis;
+
+  // Valid as long as the vectors are there and unchanged.
+  core::Range view() const { return {.min = min, .max = max, .axis = axis}; }
+};
+
+// The least and the greatest value of `data`, or of each channel along `axis`.
+// NaN is passed over; where nothing else is, both are 0.
+//
+// Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH where the
+// values are not as many as the shape says; INVALID_RANGE for an infinite
+// value; MESSAGE_TOO_LARGE for a tensor without elements that has more channels
+// than a request can hold.
+absl::StatusOr<RangeValues> RangeOfData(const TensorView& data, std::optional<std::int32_t> axis);
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_CLIENT_LIBRARY_RANGE_OF_DATA_H_

@@ -1,0 +1,99 @@
+#include "core/base/file_descriptor.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace quantd::core {
+namespace {
+
+// Read and write for all whom the umask does not leave out.
+constexpr mode_t kPermissions = 0666;
+
+}  // namespace
+
+absl::StatusOr<FileDescriptor> FileDescriptor::Open(const std::filesystem::path& path, int flags) {
+  int number = -1;
+  do {
+    number = ::open(path.c_str(), flags | O_CLOEXEC, kPermissions);
+  } while (number < 0 && errno == EINTR);
+  if (number < 0) {
+    return absl::ErrnoToStatus(errno, "cannot open the file");
+  }
+  return FileDescriptor(number);
+}
+
+absl::StatusOr<FileDescriptor> FileDescriptor::OpenToRead(const std::filesystem::path& path) {
+  // Without waiting: a pipe that nobody writes to is refused, not waited for.
+  return Open(path, O_RDONLY | O_NONBLOCK);
+}
+
+absl::StatusOr<FileDescriptor> FileDescriptor::OpenToWrite(const std::filesystem::path& path) {
+  return Open(path, O_WRONLY);
+}
+
+absl::StatusOr<FileDescriptor> FileDescriptor::Create(const std::filesystem::path& path) {
+  return Open(path, O_WRONLY | O_CREAT | O_EXCL);
+}
+
+FileDescriptor::~FileDescriptor() {
+  if (number_ >= 0) {
+    ::close(number_);
+  }
+}
+
+absl::StatusOr<std::uintmax_t> FileDescriptor::RegularFileSize() const {
+  struct stat status {};
+  if (::fstat(number_, &status) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot tell the file's size");
+  }
+  if (!S_ISREG(status.st_mode)) {
+    return absl::InvalidArgumentError(
+        "this is a directory, a pipe or a device; expected a regular file: save to a file first");
+  }
+  return static_cast<std::uintmax_t>(status.st_size);
+}
+
+absl::Status FileDescriptor::ReadAt(std::uintmax_t offset, std::span<std::byte> buffer) const {
+  while (!buffer.empty()) {
+    const ssize_t count =
+        ::pread(number_, buffer.data(), buffer.size(), static_cast<off_t>(offset));
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return absl::ErrnoToStatus(errno, "cannot read the file");
+    }
+    if (count == 0) {
+      return absl::DataLossError("the file became shorter while it was read");
+    }
+    buffer = buffer.subspan(static_cast<std::size_t>(count));
+    offset += static_cast<std::uintmax_t>(count);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileDescriptor::Write(std::span<const std::byte> bytes) const {
+  while (!bytes.empty()) {
+    const ssize_t count = ::write(number_, bytes.data(), bytes.size());
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return absl::ErrnoToStatus(errno, "cannot write the file");
+    }
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status FileDescriptor::Sync() const {
+  if (::fsync(number_) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot write the file");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace quantd::core

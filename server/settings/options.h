@@ -1,0 +1,75 @@
+// The server's settings, and where they come from.
+
+#ifndef QUANTD_SERVER_SETTINGS_OPTIONS_H_
+#define QUANTD_SERVER_SETTINGS_OPTIONS_H_
+
+#include <algorithm>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/telemetry/log.h"
+
+namespace quantd::server {
+
+// Of which every answer fits into protobuf's 2 GiB: for a request whose
+// channels have one element each, the answer is the larger message.
+inline constexpr std::uint64_t kMaxMaxMessageBytes = std::uint64_t{1} << 30;
+inline constexpr std::size_t kMaxWorkerThreads = 1024;
+
+struct Options {
+  // HOST:PORT, where port 0 takes a free one, or unix:PATH. At least one.
+  std::vector<std::string> listen = {"localhost:50051"};
+  // HOST:PORT; empty: no metrics are served.
+  std::string metrics_listen = "localhost:9464";
+  // 1..kMaxWorkerThreads.
+  std::size_t worker_threads =
+      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkerThreads);
+  // 1..kMaxMaxMessageBytes.
+  std::uint64_t max_message_bytes = std::uint64_t{256} << 20;
+  // At least max_message_bytes.
+  std::uint64_t max_in_flight_bytes = std::uint64_t{1} << 30;
+  std::chrono::milliseconds drain_timeout{30'000};
+  // 0: connections may get as old as they like.
+  std::chrono::milliseconds max_connection_age{0};
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kText;
+  // One of core::SupportedSimdTargets(), or empty for the best.
+  std::string simd_target;
+  bool reflection = true;
+};
+
+// Environment variables by name.
+using Environment = std::map<std::string, std::string, std::less<>>;
+
+struct CommandLine {
+  Options options;
+  // What to print instead of serving, for --help, --version, --check-config,
+  // --completion and --manual-page.
+  std::optional<std::string> answer;
+};
+
+// The settings that `arguments` (without the program's name), `environment`
+// (QUANTD_ and the flag's name in capitals) and the configuration file that one
+// of these names (TOML) give together. The command line wins over the
+// environment, that over the file, and that over the defaults.
+//
+// Errors: kInvalidArgument, which names the flag, variable or file at fault and
+// says how to mend it.
+absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
+                                             const Environment& environment);
+
+// `options` as a configuration file that --config accepts.
+std::string FormatConfiguration(const Options& options);
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_SETTINGS_OPTIONS_H_

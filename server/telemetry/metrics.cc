@@ -1,0 +1,251 @@
+#include "server/telemetry/metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <array>
+#include <functional>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "core/base/error.h"
+#include "server/telemetry/code_name.h"
+#include "version.h"
+
+namespace quantd::server {
+namespace {
+
+using prometheus::BuildCounter;
+using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
+using prometheus::Counter;
+using prometheus::Family;
+using prometheus::Gauge;
+using prometheus::Histogram;
+using prometheus::Labels;
+
+constexpr std::array<std::string_view, 2> kOperationNames = {"fake_quantize",
+                                                             "fake_quantize_gradient"};
+
+constexpr std::string_view kReasons[] = {
+    core::reason::kInvalidNumBits,      core::reason::kRangeSizeMismatch,
+    core::reason::kInvalidRange,        core::reason::kAxisOutOfRange,
+    core::reason::kTensorSizeMismatch,  core::reason::kShapeMismatch,
+    core::reason::kMalformedMessage,    core::reason::kUnsupportedDataType,
+    core::reason::kUnsupportedNumerics, core::reason::kSharedMemoryUnavailable,
+    core::reason::kMessageTooLarge,     core::reason::kInFlightLimit,
+    core::reason::kShuttingDown};
+
+// Seconds. From a call of a few elements to one of the largest message.
+const Histogram::BucketBoundaries kHandlingBuckets = {
+    1e-5,   2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2,
+    2.5e-2, 5e-2,   0.1,  0.25, 0.5,    1,    2.5,  5,      10};
+const Histogram::BucketBoundaries kKernelBuckets = {
+    1e-6,   2.5e-6, 5e-6, 1e-5,   2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3,
+    2.5e-3, 5e-3,   1e-2, 2.5e-2, 5e-2,   0.1,  0.25, 0.5,    1,    2.5};
+
+struct MethodSeries {
+  MethodSeries(const Labels& labels, Family<Counter>& started_family,
+               Family<Counter>& handled_family, Family<Histogram>& seconds_family,
+               Family<Counter>& received_family, Family<Counter>& sent_family)
+      : started(started_family.Add(labels)),
+        seconds(seconds_family.Add(labels, kHandlingBuckets)),
+        received(received_family.Add(labels)),
+        sent(sent_family.Add(labels)) {
+    for (const std::string_view code : kCodeNames) {
+      Labels code_labels = labels;
+      code_labels["grpc_code"] = code;
+      handled.emplace_back(handled_family.Add(code_labels));
+    }
+  }
+
+  Counter& started;
+  Histogram& seconds;
+  Counter& received;
+  Counter& sent;
+  // By CodeIndex().
+  std::vector<std::reference_wrapper<Counter>> handled;
+};
+
+struct OperationSeries {
+  Counter& elements;
+  Histogram& seconds;
+};
+
+std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
+  auto& started = BuildCounter()
+                      .Name("grpc_server_started_total")
+                      .Help("Calls that have arrived.")
+                      .Register(registry);
+  auto& handled = BuildCounter()
+                      .Name("grpc_server_handled_total")
+                      .Help("Calls that were answered, by status code.")
+                      .Register(registry);
+  auto& seconds = BuildHistogram()
+                      .Name("grpc_server_handling_seconds")
+                      .Help("Time from a call's arrival to its answer.")
+                      .Register(registry);
+  auto& received = BuildCounter()
+                       .Name("grpc_server_msg_received_total")
+                       .Help("Request messages that were read.")
+                       .Register(registry);
+  auto& sent = BuildCounter()
+                   .Name("grpc_server_msg_sent_total")
+                   .Help("Response messages that were sent.")
+                   .Register(registry);
+  std::vector<MethodSeries> methods;
+  for (const auto& [name, type] : kMethods) {
+    const Labels labels = {{"grpc_type", std::string(type)},
+                           {"grpc_service", std::string(kServiceName)},
+                           {"grpc_method", std::string(name)}};
+    methods.emplace_back(labels, started, handled, seconds, received, sent);
+  }
+  return methods;
+}
+
+std::vector<OperationSeries> MakeOperationSeries(prometheus::Registry& registry) {
+  auto& elements = BuildCounter()
+                       .Name("quantd_elements_total")
+                       .Help("Tensor elements that were computed.")
+                       .Register(registry);
+  auto& seconds = BuildHistogram()
+                      .Name("quantd_kernel_seconds")
+                      .Help("Time that computing took, without parsing and sending.")
+                      .Register(registry);
+  std::vector<OperationSeries> operations;
+  for (const std::string_view name : kOperationNames) {
+    const Labels labels = {{"operation", std::string(name)}};
+    operations.push_back(
+        {.elements = elements.Add(labels), .seconds = seconds.Add(labels, kKernelBuckets)});
+  }
+  return operations;
+}
+
+Family<Counter>& MakeTensorBytesFamily(prometheus::Registry& registry) {
+  return BuildCounter()
+      .Name("quantd_tensor_bytes_total")
+      .Help("Bytes of tensors that were taken in and given out, by how they travelled.")
+      .Register(registry);
+}
+
+Gauge& MakeGauge(const char* name, const char* help, prometheus::Registry& registry) {
+  return BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+// The counters of all reasons that there are.
+class RejectedSeries {
+ public:
+  explicit RejectedSeries(prometheus::Registry& registry)
+      : family_(BuildCounter()
+                    .Name("quantd_rejected_requests_total")
+                    .Help("Requests that were refused, by the reason of their ErrorInfo.")
+                    .Register(registry)) {
+    for (const std::string_view reason : kReasons) {
+      counters_.emplace(reason, family_.Add({{"reason", std::string(reason)}}));
+    }
+  }
+
+  void Increment(const std::string& reason) {
+    const auto counter = counters_.find(reason);
+    // A reason that was forgotten above is still counted.
+    (counter != counters_.end() ? counter->second.get() : family_.Add({{"reason", reason}}))
+        .Increment();
+  }
+
+ private:
+  Family<Counter>& family_;
+  std::map<std::string, std::reference_wrapper<Counter>, std::less<>> counters_;
+};
+
+}  // namespace
+
+struct Metrics::Series {
+  Series(std::string_view simd_target, const ServerLimits& limits) {
+    BuildGauge()
+        .Name("quantd_build_info")
+        .Help("1, for what this server is.")
+        .Register(*registry)
+        .Add({{"version", std::string(kVersion)},
+              {"revision", std::string(kRevision)},
+              {"simd_target", std::string(simd_target)}})
+        .Set(1);
+    MakeGauge("quantd_max_in_flight_bytes",
+              "Bytes of requests that may be worked on at once (--max-in-flight-bytes).", *registry)
+        .Set(static_cast<double>(limits.max_in_flight_bytes));
+    MakeGauge("quantd_max_message_bytes", "Bytes that a request may have (--max-message-bytes).",
+              *registry)
+        .Set(static_cast<double>(limits.max_message_bytes));
+    MakeGauge("quantd_worker_threads", "Threads that compute (--worker-threads).", *registry)
+        .Set(static_cast<double>(limits.worker_threads));
+  }
+
+  std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+  std::vector<MethodSeries> methods = MakeMethodSeries(*registry);
+  std::vector<OperationSeries> operations = MakeOperationSeries(*registry);
+  Family<Counter>& tensor_bytes = MakeTensorBytesFamily(*registry);
+  Counter& bytes_in = tensor_bytes.Add({{"direction", "in"}, {"transport", "grpc"}});
+  Counter& bytes_out = tensor_bytes.Add({{"direction", "out"}, {"transport", "grpc"}});
+  Gauge& in_flight_requests =
+      MakeGauge("quantd_in_flight_requests", "Requests that are being worked on.", *registry);
+  Gauge& in_flight_bytes = MakeGauge("quantd_in_flight_bytes",
+                                     "Bytes of the requests that are being worked on.", *registry);
+  RejectedSeries rejected{*registry};
+};
+
+Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
+    : series_(std::make_unique<Series>(simd_target, limits)) {}
+Metrics::~Metrics() = default;
+
+void Metrics::CallStarted(Method method) {
+  series_->methods[static_cast<std::size_t>(method)].started.Increment();
+}
+
+void Metrics::MessageReceived(Method method) {
+  series_->methods[static_cast<std::size_t>(method)].received.Increment();
+}
+
+void Metrics::MessageSent(Method method) {
+  series_->methods[static_cast<std::size_t>(method)].sent.Increment();
+}
+
+void Metrics::CallEnteredFlight() { series_->in_flight_requests.Increment(); }
+
+void Metrics::CallLeftFlight() { series_->in_flight_requests.Decrement(); }
+
+void Metrics::MessageEnteredFlight(std::uint64_t bytes) {
+  series_->in_flight_bytes.Increment(static_cast<double>(bytes));
+}
+
+void Metrics::MessageLeftFlight(std::uint64_t bytes) {
+  series_->in_flight_bytes.Decrement(static_cast<double>(bytes));
+}
+
+void Metrics::CallHandled(Method method, const absl::Status& status, Seconds duration) {
+  MethodSeries& series = series_->methods[static_cast<std::size_t>(method)];
+  series.handled[CodeIndex(status.code())].get().Increment();
+  series.seconds.Observe(duration.count());
+  if (const auto detail = core::GetErrorDetail(status); detail.has_value()) {
+    series_->rejected.Increment(detail->reason);
+  }
+}
+
+void Metrics::KernelRun(Operation operation, Seconds duration, const KernelTensors& tensors) {
+  const OperationSeries& series = series_->operations[static_cast<std::size_t>(operation)];
+  series.seconds.Observe(duration.count());
+  series.elements.Increment(static_cast<double>(tensors.elements));
+  series_->bytes_in.Increment(static_cast<double>(tensors.bytes_in));
+  series_->bytes_out.Increment(static_cast<double>(tensors.bytes_out));
+}
+
+std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return series_->registry; }
+
+std::string Metrics::Text() const {
+  return prometheus::TextSerializer().Serialize(series_->registry->Collect());
+}
+
+}  // namespace quantd::server

@@ -1,0 +1,225 @@
+#include "client/library/tensor_parts.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <limits>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "core/fake_quantization.h"
+#include "tests/core/same_bits.h"
+
+namespace quantd::client {
+namespace {
+
+using ::testing::ElementsAre;
+
+std::vector<TensorPart> AllParts(const core::ChannelLayout& layout, bool has_axis,
+                                 std::size_t max_elements) {
+  TensorParts parts(layout, has_axis, max_elements);
+  std::vector<TensorPart> all;
+  while (const std::optional<TensorPart> part = parts.Next()) {
+    all.push_back(*part);
+  }
+  return all;
+}
+
+std::vector<std::vector<std::int64_t>> Shapes(const std::vector<TensorPart>& parts) {
+  std::vector<std::vector<std::int64_t>> shapes;
+  shapes.reserve(parts.size());
+  for (const TensorPart& part : parts) {
+    shapes.emplace_back(part.shape().begin(), part.shape().end());
+  }
+  return shapes;
+}
+
+TEST(TensorParts, OfATensorWithoutAnAxisAreRunsOfElements) {
+  const auto parts = AllParts({.outer = 1, .channels = 1, .inner = 10}, false, 4);
+  EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(4), ElementsAre(4), ElementsAre(2)));
+  EXPECT_FALSE(parts[0].axis.has_value());
+}
+
+TEST(TensorParts, AreWholeRowsWhereTheseAreSmallEnough) {
+  const auto parts = AllParts({.outer = 5, .channels = 3, .inner = 2}, true, 13);
+  EXPECT_THAT(Shapes(parts),
+              ElementsAre(ElementsAre(2, 3, 2), ElementsAre(2, 3, 2), ElementsAre(1, 3, 2)));
+  EXPECT_EQ(parts[1].axis, 1);
+  EXPECT_TRUE(parts[1].HasRangeOf(parts[0]));
+}
+
+TEST(TensorParts, AreWholeChannelsOfARowWhereThoseAreSmallEnough) {
+  const auto parts = AllParts({.outer = 2, .channels = 3, .inner = 4}, true, 9);
+  EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(2, 4), ElementsAre(1, 4), ElementsAre(2, 4),
+                                         ElementsAre(1, 4)));
+  EXPECT_EQ(parts[1].axis, 0);
+  EXPECT_EQ(parts[1].first_channel, 2U);
+  EXPECT_FALSE(parts[1].HasRangeOf(parts[0]));
+  EXPECT_TRUE(parts[2].HasRangeOf(parts[0]));
+}
+
+TEST(TensorParts, ArePiecesOfAChannelWhereOneIsTooLarge) {
+  const auto parts = AllParts({.outer = 1, .channels = 2, .inner = 9}, true, 8);
+  EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(1, 5), ElementsAre(1, 4), ElementsAre(1, 5),
+                                         ElementsAre(1, 4)));
+  EXPECT_TRUE(parts[1].HasRangeOf(parts[0]));
+  EXPECT_EQ(parts[2].first_channel, 1U);
+  EXPECT_EQ(parts[2].axis, 0);
+}
+
+TEST(TensorParts, OfATensorWithoutElementsAreNone) {
+  for (const core::ChannelLayout layout : {core::ChannelLayout{.outer = 0},
+                                           {.outer = 1, .channels = 0, .inner = 1},
+                                           {.outer = 1, .channels = 1, .inner = 0}}) {
+    EXPECT_TRUE(AllParts(layout, true, 5).empty());
+    EXPECT_TRUE(AllParts(layout, false, 5).empty());
+  }
+}
+
+TEST(TensorParts, OfATensorWithTenMillionChannelsHavePartsOfTheRange) {
+  constexpr std::size_t kChannels = 10'000'000;
+  const auto parts = AllParts({.outer = 1, .channels = kChannels, .inner = 1}, true, 1 << 18);
+  EXPECT_EQ(parts.size(), 39U);
+  std::size_t next_channel = 0;
+  for (const TensorPart& part : parts) {
+    EXPECT_EQ(part.first_channel, next_channel);
+    next_channel += part.channel_count;
+  }
+  EXPECT_EQ(next_channel, kChannels);
+}
+
+TEST(TensorParts, OfATensorBeyondTwoToThe32ElementsAreRightToo) {
+  const core::ChannelLayout layout{.outer = 3, .channels = 2, .inner = std::size_t{1} << 31U};
+  const auto parts = AllParts(layout, true, std::size_t{1} << 28U);
+  ASSERT_EQ(parts.size(), 48U);
+  EXPECT_EQ(parts.back().first_element + parts.back().element_count, layout.element_count());
+  EXPECT_EQ(parts.back().first_channel, 1U);
+}
+
+struct Case {
+  std::vector<std::int64_t> shape;
+  std::optional<std::int32_t> axis;
+  std::size_t max_elements;
+};
+
+std::vector<std::optional<std::int32_t>> AxesOf(const std::vector<std::int64_t>& shape) {
+  std::vector<std::optional<std::int32_t>> axes = {std::nullopt};
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    axes.emplace_back(static_cast<std::int32_t>(axis));
+    axes.emplace_back(static_cast<std::int32_t>(axis) - static_cast<std::int32_t>(shape.size()));
+  }
+  return axes;
+}
+
+std::vector<Case> AllCases() {
+  const std::vector<std::vector<std::int64_t>> shapes = {
+      {1},     {7},       {64},      {1, 1},       {5, 1},       {1, 5},         {6, 7},
+      {31, 3}, {2, 3, 4}, {3, 1, 5}, {4, 3, 2, 5}, {1, 9, 1, 2}, {2, 2, 2, 2, 2}};
+  std::vector<Case> cases;
+  for (const auto& shape : shapes) {
+    for (const std::optional<std::int32_t> axis : AxesOf(shape)) {
+      for (const std::size_t max_elements : {1U, 2U, 3U, 5U, 8U, 16U, 33U, 1000U}) {
+        cases.push_back({.shape = shape, .axis = axis, .max_elements = max_elements});
+      }
+    }
+  }
+  return cases;
+}
+
+std::string NameOf(const Case& example) {
+  std::string name = "shape";
+  for (const std::int64_t dimension : example.shape) {
+    name += " " + std::to_string(dimension);
+  }
+  return name + (example.axis ? " axis " + std::to_string(*example.axis) : " no axis") +
+         ", at most " + std::to_string(example.max_elements);
+}
+
+TEST(TensorParts, CoverEveryTensorOnceAndInOrderAndAreSmallEnough) {
+  for (const Case& example : AllCases()) {
+    SCOPED_TRACE(NameOf(example));
+    const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
+    const auto parts = AllParts(layout, example.axis.has_value(), example.max_elements);
+    std::size_t next_element = 0;
+    for (const TensorPart& part : parts) {
+      EXPECT_EQ(part.first_element, next_element);
+      EXPECT_GE(part.element_count, 1U);
+      EXPECT_LE(part.element_count, example.max_elements);
+      EXPECT_EQ(core::ElementCount(part.shape()).value(), part.element_count);
+      EXPECT_EQ(part.axis.has_value(), example.axis.has_value());
+      EXPECT_LE(part.first_channel + part.channel_count, layout.channels);
+      next_element += part.element_count;
+    }
+    EXPECT_EQ(next_element, layout.element_count());
+  }
+}
+
+class RandomTensor {
+ public:
+  explicit RandomTensor(const Case& example) {
+    const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
+    std::uniform_real_distribution<float> bound(0.1F, 3);
+    for (std::size_t channel = 0; channel < layout.channels; ++channel) {
+      // One channel in four has no values at all but zero.
+      const bool is_zero = random_() % 4 == 0;
+      min_.push_back(is_zero ? 0 : -bound(random_));
+      max_.push_back(is_zero ? 0 : bound(random_));
+    }
+    std::uniform_real_distribution<float> value(-4, 4);
+    values_.resize(layout.element_count());
+    std::ranges::generate(values_, [&] { return value(random_); });
+    values_.front() = std::numeric_limits<float>::quiet_NaN();
+    values_.back() = std::numeric_limits<float>::infinity();
+    range_ = {.min = min_, .max = max_, .axis = example.axis};
+  }
+
+  RandomTensor(const RandomTensor&) = delete;
+  RandomTensor& operator=(const RandomTensor&) = delete;
+
+  const core::Range& range() const { return range_; }
+  std::span<const float> values() const { return values_; }
+
+ private:
+  std::mt19937 random_{42};  // NOLINT(bugprone-random-generator-seed)
+  std::vector<float> min_;
+  std::vector<float> max_;
+  std::vector<float> values_;
+  core::Range range_;
+};
+
+std::vector<float> Quantized(std::span<const std::int64_t> shape, const core::Range& range,
+                             const core::QuantizationSpec& spec, std::span<const float> values) {
+  const auto quantization = core::FakeQuantization::Create(shape, range, spec);
+  EXPECT_TRUE(quantization.ok()) << quantization.status();
+  std::vector<float> output(values.size());
+  EXPECT_TRUE(quantization->Apply(values, output, nullptr).ok());
+  return output;
+}
+
+void ExpectTheBitsOfTheWhole(const Case& example, const core::QuantizationSpec& spec) {
+  const RandomTensor tensor(example);
+  const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
+  std::vector<float> together;
+  for (const TensorPart& part : AllParts(layout, example.axis.has_value(), example.max_elements)) {
+    const std::vector<float> output =
+        Quantized(part.shape(), part.RangeOf(tensor.range()), spec,
+                  tensor.values().subspan(part.first_element, part.element_count));
+    together.insert(together.end(), output.begin(), output.end());
+  }
+  EXPECT_TRUE(
+      core::SameBits(together, Quantized(example.shape, tensor.range(), spec, tensor.values())));
+}
+
+TEST(TensorParts, QuantizedOneByOneHaveTheBitsOfTheWhole) {
+  for (const Case& example : AllCases()) {
+    SCOPED_TRACE(NameOf(example));
+    for (const auto numerics : {core::Numerics::kTensorFlow, core::Numerics::kTensorFlowArgs}) {
+      ExpectTheBitsOfTheWhole(example, {.num_bits = 5, .numerics = numerics});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quantd::client

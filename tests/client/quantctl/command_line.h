@@ -1,0 +1,45 @@
+// quantctl as a test runs it.
+
+#ifndef QUANTD_TESTS_CLIENT_QUANTCTL_COMMAND_LINE_H_
+#define QUANTD_TESTS_CLIENT_QUANTCTL_COMMAND_LINE_H_
+
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/quantctl/interruption.h"
+#include "client/quantctl/quantctl.h"
+
+namespace quantd::client {
+
+struct CommandLineSetting {
+  // Whether a person watches the progress.
+  bool is_watched = false;
+  Interruption* interruption = nullptr;
+};
+
+struct CommandLineResult {
+  int exit_code;
+  std::string output;
+  std::string error;
+};
+
+inline CommandLineResult RunCommandLine(const std::vector<std::string>& arguments,
+                                        CommandLineSetting setting = {}) {
+  std::vector<const char*> argv = {"quantctl"};
+  for (const std::string& argument : arguments) {
+    argv.push_back(argument.c_str());
+  }
+  std::ostringstream output;
+  std::ostringstream error;
+  const int exit_code = RunQuantctl(static_cast<int>(argv.size()), argv.data(),
+                                    {.output = output,
+                                     .error = error,
+                                     .error_is_watched = setting.is_watched,
+                                     .interruption = setting.interruption});
+  return {.exit_code = exit_code, .output = output.str(), .error = error.str()};
+}
+
+}  // namespace quantd::client
+
+#endif  // QUANTD_TESTS_CLIENT_QUANTCTL_COMMAND_LINE_H_

@@ -1,0 +1,318 @@
+#include "client/quantctl/quantctl.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "client/library/npy.h"
+#include "core/reference.h"
+#include "tests/client/quantctl/command_line.h"
+#include "tests/client/temporary_folder.h"
+#include "tests/client/test_server.h"
+
+namespace quantd::client {
+namespace {
+
+using nlohmann::json;
+using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+std::vector<std::string> KeysOf(const json& object) {
+  std::vector<std::string> keys;
+  for (const auto& item : object.items()) {
+    keys.push_back(item.key());
+  }
+  return keys;
+}
+
+class QuantctlTest : public ::testing::Test {
+ protected:
+  std::string Save(const std::string& name, const std::vector<std::int64_t>& shape,
+                   const std::vector<float>& values) {
+    std::string path = folder_ / name;
+    EXPECT_TRUE(WriteNpy(path, shape, values).ok());
+    return path;
+  }
+
+  CommandLineResult RunHere(std::vector<std::string> arguments, bool watched = false) {
+    arguments.insert(arguments.begin(), {"--server", server_.address()});
+    return RunCommandLine(arguments, {.is_watched = watched});
+  }
+
+  json JsonOf(std::vector<std::string> arguments) {
+    arguments.emplace_back("--json");
+    const CommandLineResult result = RunHere(std::move(arguments));
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    EXPECT_THAT(result.error, IsEmpty());
+    return json::parse(result.output);
+  }
+
+  TestService service_;
+  TestServer server_{&service_};
+  TemporaryFolder folder_;
+
+  const std::vector<std::int64_t> shape_ = {2, 3};
+  const std::vector<float> values_ = {-7, -1, 0, 1.3F, 2.5F, 6};
+  const std::string input_ = Save("x.npy", shape_, values_);
+  const std::string output_ = folder_ / "y.npy";
+};
+
+TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
+  const json result = JsonOf({"fake-quant", "--input", input_, "--min", "-6", "--max", "6",
+                              "--num-bits", "4", "--narrow-range", "--output", output_});
+  EXPECT_THAT(KeysOf(result),
+              ElementsAre("clipped_share", "max_abs_error", "nudged_range", "sqnr_db"));
+  EXPECT_THAT(KeysOf(result["nudged_range"]), ElementsAre("max", "min", "scale", "zero_point"));
+  EXPECT_EQ(result["nudged_range"]["zero_point"], json({8}));
+  EXPECT_NEAR(result["clipped_share"].get<double>(), 1.0 / 6, 1e-12);
+  EXPECT_EQ(result["max_abs_error"], 1.0);
+
+  const float min = -6;
+  const float max = 6;
+  const auto expected = core::reference::FakeQuantize(
+      shape_, values_, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}},
+      {.num_bits = 4, .narrow_range = true});
+  EXPECT_THAT(ReadNpy(output_)->values, ElementsAreArray(*expected));
+  EXPECT_EQ(ReadNpy(output_)->shape, shape_);
+}
+
+TEST_F(QuantctlTest, FakeQuantTakesARangeForEachChannelFromFiles) {
+  const json result = JsonOf({"fake-quant", "--input", input_, "--axis", "-1", "--min-file",
+                              Save("min.npy", {3}, {-7, -1, 0}), "--max-file",
+                              Save("max.npy", {3}, {7, 3, 6}), "--output", output_});
+  EXPECT_EQ(result["nudged_range"]["min"].size(), 3U);
+  EXPECT_EQ(result["clipped_share"], 0.0);
+}
+
+TEST_F(QuantctlTest, FakeQuantTakesTheRangeOfTheData) {
+  const json whole =
+      JsonOf({"fake-quant", "--input", input_, "--range-from-data", "--output", output_});
+  EXPECT_NEAR(whole["nudged_range"]["min"][0].get<double>(), -7, 0.05);
+  EXPECT_NEAR(whole["nudged_range"]["max"][0].get<double>(), 6, 0.05);
+  const json rows = JsonOf(
+      {"fake-quant", "--input", input_, "--range-from-data", "--axis", "0", "--output", output_});
+  EXPECT_EQ(rows["nudged_range"]["max"].size(), 2U);
+}
+
+TEST_F(QuantctlTest, FiguresThatAreNotFiniteAreNullInJsonAndWordsInTheTable) {
+  const std::string zeros = Save("zeros.npy", {2}, {0, 0});
+  const std::vector<std::string> command = {"fake-quant", "--input", zeros,      "--min", "0",
+                                            "--max",      "0",       "--output", output_};
+  EXPECT_TRUE(JsonOf(command)["sqnr_db"].is_null());
+  EXPECT_THAT(RunHere(command).output, HasSubstr("undefined"));
+}
+
+TEST_F(QuantctlTest, NegativeNumbersOfAllFormsAreValues) {
+  for (const std::string min : {"-6", "-.5", "-1e0", "-6.25"}) {
+    EXPECT_EQ(
+        RunHere({"fake-quant", "--input", input_, "--min", min, "--max", "6", "--output", output_})
+            .exit_code,
+        0)
+        << min;
+  }
+}
+
+TEST_F(QuantctlTest, NumericsChooseTheBits) {
+  // Values halfway between two codes, where the two kinds differ.
+  const float min = -0.1F;
+  const float max = 0.9F;
+  const core::Range range{.min = {&min, 1}, .max = {&max, 1}, .axis = {}};
+  const float scale = core::Nudge(range, {})->scale[0];
+  std::vector<float> values;
+  values.reserve(225);
+  for (int code = 0; code < 225; ++code) {
+    values.push_back((static_cast<float>(code) + 0.5F) * scale);
+  }
+  const std::string halves = Save("halves.npy", {225}, values);
+  std::vector<std::vector<float>> outputs;
+  for (const std::string numerics : {"tensorflow", "tensorflow-args"}) {
+    ASSERT_EQ(RunHere({"fake-quant", "--input", halves, "--min", "-0.1", "--max", "0.9",
+                       "--numerics", numerics, "--output", output_})
+                  .exit_code,
+              0);
+    outputs.push_back(ReadNpy(output_)->values);
+  }
+  EXPECT_THAT(outputs[0], Not(ElementsAreArray(outputs[1])));
+  EXPECT_THAT(outputs[1], ElementsAreArray(*core::reference::FakeQuantize(
+                              std::vector<std::int64_t>{225}, values, range,
+                              {.numerics = core::Numerics::kTensorFlowArgs})));
+}
+
+TEST_F(QuantctlTest, TablesOfManyChannelsAreShort) {
+  const std::string wide = Save("wide.npy", {1, 1000}, std::vector<float>(1000, 0.0F));
+  const CommandLineResult result = RunHere(
+      {"fake-quant", "--input", wide, "--range-from-data", "--axis", "1", "--output", output_});
+  EXPECT_EQ(result.exit_code, 0) << result.error;
+  EXPECT_LT(std::count(result.output.begin(), result.output.end(), '\n'), 30);
+  EXPECT_THAT(result.output, HasSubstr("984 more"));
+  EXPECT_THAT(result.output, HasSubstr("999"));
+}
+
+TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsThoseOfTheRange) {
+  const std::string gradients = Save("g.npy", shape_, {1, 2, 3, 4, 5, 6});
+  const json result = JsonOf({"gradient", "--gradients", gradients, "--inputs", input_, "--min",
+                              "-2", "--max", "2", "--output", output_});
+  EXPECT_THAT(KeysOf(result), ElementsAre("max_gradient", "min_gradient", "nudged_range"));
+  EXPECT_EQ(result["min_gradient"], json({1.0}));
+  EXPECT_EQ(result["max_gradient"], json({11.0}));
+  EXPECT_THAT(ReadNpy(output_)->values, ElementsAre(0, 2, 3, 4, 0, 0));
+  EXPECT_THAT(RunHere({"gradient", "--gradients", gradients, "--inputs", input_, "--min", "-2",
+                       "--max", "2", "--output", output_})
+                  .output,
+              HasSubstr("max gradient"));
+}
+
+TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItAsFakeQuantTakesIt) {
+  const std::string min_file = folder_ / "min.npy";
+  const std::string max_file = folder_ / "max.npy";
+  const json trained =
+      JsonOf({"train-range", "--input", input_, "--num-bits", "3", "--axis", "0", "--steps", "40",
+              "--min-output", min_file, "--max-output", max_file});
+  EXPECT_THAT(KeysOf(trained),
+              ElementsAre("max", "min", "sqnr_db_after", "sqnr_db_before", "steps"));
+  EXPECT_EQ(trained["steps"], 40);
+  EXPECT_GE(trained["sqnr_db_after"], trained["sqnr_db_before"]);
+
+  const json applied =
+      JsonOf({"fake-quant", "--input", input_, "--num-bits", "3", "--axis", "0", "--min-file",
+              min_file, "--max-file", max_file, "--output", output_});
+  EXPECT_NEAR(applied["sqnr_db"].get<double>(), trained["sqnr_db_after"].get<double>(), 1e-9);
+}
+
+TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyToAPerson) {
+  const std::vector<std::string> command = {"train-range", "--input", input_, "--steps", "3"};
+  EXPECT_THAT(RunHere(command, true).error, HasSubstr("3/3 loss "));
+  EXPECT_THAT(RunHere(command, false).error, IsEmpty());
+}
+
+TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyToAPerson) {
+  const std::vector<float> values(std::size_t{4} << 20U, 0.5F);
+  const std::string large = Save("large.npy", {static_cast<std::int64_t>(values.size())}, values);
+  const std::vector<std::vector<std::string>> commands = {
+      {"fake-quant", "--input", large, "--min", "-1", "--max", "1", "--output", output_},
+      {"gradient", "--gradients", large, "--inputs", large, "--min", "-1", "--max", "1", "--output",
+       output_}};
+  for (const std::vector<std::string>& command : commands) {
+    EXPECT_THAT(RunHere(command, true).error, HasSubstr("/16 MiB"));
+    EXPECT_THAT(RunHere(command, false).error, IsEmpty());
+  }
+}
+
+TEST_F(QuantctlTest, InfoPrintsWhatTheServerIs) {
+  EXPECT_EQ(JsonOf({"info"})["max_message_bytes"], std::uint64_t{1} << 40U);
+  EXPECT_THAT(RunHere({"info"}).output, HasSubstr("AVX3 (of AVX3, AVX2)"));
+}
+
+TEST_F(QuantctlTest, HealthEndsWith0OnlyWhenServing) {
+  EXPECT_EQ(RunHere({"health"}).output, "SERVING\n");
+  EXPECT_EQ(RunHere({"health"}).exit_code, 0);
+  server_.SetServing(false);
+  EXPECT_EQ(RunHere({"health"}).output, "NOT_SERVING\n");
+  EXPECT_EQ(RunHere({"health"}).exit_code, 1);
+  EXPECT_EQ(RunHere({"health", "--service", "no.such.Service"}).exit_code, 1);
+}
+
+TEST_F(QuantctlTest, GlobalOptionsMayStandBehindTheCommand) {
+  EXPECT_EQ(RunCommandLine({"info", "--server", server_.address()}).exit_code, 0);
+}
+
+TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixAndWriteNothing) {
+  const CommandLineResult result =
+      RunHere({"fake-quant", "--input", input_, "--min", "6", "--max", "-6", "--output", output_});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.error,
+              StartsWith("quantctl: INVALID_ARGUMENT (INVALID_RANGE) at range.min[0]: "));
+  EXPECT_THAT(result.error, HasSubstr("swap the two"));
+  EXPECT_THAT(result.output, IsEmpty());
+  EXPECT_FALSE(std::filesystem::exists(output_));
+  EXPECT_THAT(RunHere({"fake-quant", "--input", input_, "--min", "0", "--max", "1", "--num-bits",
+                       "99", "--output", output_})
+                  .error,
+              HasSubstr("at spec.num_bits"));
+}
+
+TEST_F(QuantctlTest, FilesThatCannotBeReadOrWrittenEndWith1) {
+  const std::string missing = folder_ / "missing.npy";
+  const CommandLineResult no_input =
+      RunHere({"fake-quant", "--input", missing, "--min", "0", "--max", "1", "--output", output_});
+  EXPECT_EQ(no_input.exit_code, 1);
+  EXPECT_THAT(no_input.error, HasSubstr(missing));
+  const CommandLineResult no_output = RunHere({"fake-quant", "--input", input_, "--min", "0",
+                                               "--max", "1", "--output", folder_ / "no" / "y.npy"});
+  EXPECT_EQ(no_output.exit_code, 1);
+  EXPECT_THAT(no_output.output, IsEmpty());
+  const CommandLineResult matrix =
+      RunHere({"fake-quant", "--input", input_, "--axis", "0", "--min-file", input_, "--max-file",
+               input_, "--output", output_});
+  EXPECT_EQ(matrix.exit_code, 1);
+  EXPECT_THAT(matrix.error, HasSubstr("expected one"));
+}
+
+TEST(Quantctl, WrongUsageEndsWith2AndSaysWhatWasExpected) {
+  const std::vector<std::string> fake_quant = {"fake-quant", "--input", "x", "--output", "y"};
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{}, "range is missing"},
+      {{"--min", "0"}, "--max is missing"},
+      {{"--max", "0"}, "--min is missing"},
+      {{"--min-file", "m"}, "--max-file is missing"},
+      {{"--min", "0", "--max", "1", "--range-from-data"}, "given twice"},
+      {{"--min", "0", "--max", "1", "--axis", "1"}, "--min-file"},
+      {{"--min", "a", "--max", "1"}, "--min"},
+      {{"--range-from-data", "--num-bits", "-1"}, "--num-bits"},
+      {{"--range-from-data", "--numerics", "pytorch"}, "--numerics: pytorch not in {tensorflow,"},
+      {{"--range-from-data", "--colour"}, "--colour"},
+      {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
+  for (const auto& [arguments, message] : cases) {
+    std::vector<std::string> command = fake_quant;
+    command.insert(command.end(), arguments.begin(), arguments.end());
+    const CommandLineResult result = RunCommandLine(command);
+    EXPECT_EQ(result.exit_code, 2) << message;
+    EXPECT_THAT(result.error, StartsWith("quantctl: "));
+    EXPECT_THAT(result.error, HasSubstr(message));
+    EXPECT_THAT(result.output, IsEmpty());
+  }
+}
+
+TEST(Quantctl, NeedsOneKnownCommandAndItsFiles) {
+  for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
+           {},
+           {"no-such-command"},
+           {"fake-quant"},
+           {"train-range"},
+           {"info", "health"},
+           {"train-range", "--input", "x", "--steps", "0"},
+           {"train-range", "--input", "x", "--learning-rate", "-1"}}) {
+    EXPECT_EQ(RunCommandLine(arguments).exit_code, 2);
+    EXPECT_THAT(RunCommandLine(arguments).error, Not(IsEmpty()));
+  }
+}
+
+TEST(Quantctl, HelpAndVersionEndWith0OnTheStandardOutput) {
+  EXPECT_THAT(RunCommandLine({"--version"}).output, StartsWith("quantctl "));
+  EXPECT_THAT(RunCommandLine({"--version"}).output, EndsWith(")\n"));
+  EXPECT_EQ(RunCommandLine({"--version"}).exit_code, 0);
+  EXPECT_THAT(RunCommandLine({"--help"}).output, HasSubstr("fake-quant"));
+  EXPECT_THAT(RunCommandLine({"fake-quant", "--help"}).output, HasSubstr("--range-from-data"));
+  EXPECT_EQ(RunCommandLine({"fake-quant", "--help"}).exit_code, 0);
+}
+
+TEST(Quantctl, NamesTheServerThatDoesNotAnswer) {
+  const CommandLineResult result =
+      RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_THAT(result.error, StartsWith("quantctl: UNAVAILABLE: "));
+  EXPECT_THAT(result.error, HasSubstr("unix:/nowhere/quantd.sock"));
+}
+
+}  // namespace
+}  // namespace quantd::client

@@ -1,0 +1,142 @@
+#include "server/telemetry/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/base/error.h"
+#include "server/telemetry/metrics_endpoint.h"
+#include "tests/server/http_get.h"
+#include "version.h"
+
+namespace quantd::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::MatchesRegex;
+using testing::StartsWith;
+
+constexpr char kLabels[] =
+    "grpc_method=\"FakeQuantize\",grpc_service=\"quantd.v1.QuantizationService\","
+    "grpc_type=\"unary\"} ";
+
+std::string Line(const std::string& name, int value) {
+  return name + "{" + kLabels + std::to_string(value) + "\n";
+}
+
+std::string HandledLine(const std::string& code, int value) {
+  return "grpc_server_handled_total{grpc_code=\"" + code + "\"," + kLabels + std::to_string(value) +
+         "\n";
+}
+
+TEST(Metrics, HaveEverySeriesFromTheStart) {
+  const std::string text = Metrics("TEST", {}).Text();
+  for (const char* code :
+       {"OK", "Canceled", "InvalidArgument", "ResourceExhausted", "Unavailable", "Internal"}) {
+    EXPECT_THAT(text, HasSubstr(HandledLine(code, 0)));
+  }
+  for (const char* reason :
+       {"INVALID_NUM_BITS", "RANGE_SIZE_MISMATCH", "INVALID_RANGE", "AXIS_OUT_OF_RANGE",
+        "TENSOR_SIZE_MISMATCH", "SHAPE_MISMATCH", "MALFORMED_MESSAGE", "UNSUPPORTED_DATA_TYPE",
+        "UNSUPPORTED_NUMERICS", "SHARED_MEMORY_UNAVAILABLE", "MESSAGE_TOO_LARGE", "IN_FLIGHT_LIMIT",
+        "SHUTTING_DOWN"}) {
+    EXPECT_THAT(text, HasSubstr("quantd_rejected_requests_total{reason=\"" + std::string(reason) +
+                                "\"} 0\n"));
+  }
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_started_total", 0)));
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_handling_seconds_count", 0)));
+}
+
+TEST(Metrics, CountACallThatSucceeds) {
+  Metrics metrics("TEST", {});
+  metrics.CallStarted(Method::kFakeQuantize);
+  metrics.MessageReceived(Method::kFakeQuantize);
+  metrics.MessageSent(Method::kFakeQuantize);
+  metrics.CallHandled(Method::kFakeQuantize, absl::OkStatus(), Seconds(0.5));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_started_total", 1)));
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_msg_received_total", 1)));
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_msg_sent_total", 1)));
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_handling_seconds_count", 1)));
+  EXPECT_THAT(text, HasSubstr(std::string("grpc_server_handling_seconds_sum{") + kLabels + "0.5"));
+  EXPECT_THAT(text, HasSubstr(HandledLine("OK", 1)));
+}
+
+TEST(Metrics, CountARefusalByCodeAndReason) {
+  Metrics metrics("TEST", {});
+  metrics.CallHandled(
+      Method::kFakeQuantize,
+      core::InvalidArgument("wrong", {.reason = "INVALID_RANGE", .field = {}, .metadata = {}}),
+      Seconds(0));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr(HandledLine("InvalidArgument", 1)));
+  EXPECT_THAT(text, HasSubstr("quantd_rejected_requests_total{reason=\"INVALID_RANGE\"} 1\n"));
+  EXPECT_THAT(text, HasSubstr(Line("grpc_server_msg_sent_total", 0)));
+}
+
+TEST(Metrics, CountAReasonThatTheyDoNotKnow) {
+  Metrics metrics("TEST", {});
+  metrics.CallHandled(
+      Method::kFakeQuantize,
+      core::InvalidArgument("wrong", {.reason = "NEW_REASON", .field = {}, .metadata = {}}),
+      Seconds(0));
+  EXPECT_THAT(metrics.Text(),
+              HasSubstr("quantd_rejected_requests_total{reason=\"NEW_REASON\"} 1\n"));
+}
+
+TEST(Metrics, ShowWhatIsInFlight) {
+  Metrics metrics("TEST", {});
+  metrics.CallEnteredFlight();
+  metrics.MessageEnteredFlight(100);
+  metrics.CallEnteredFlight();
+  metrics.MessageEnteredFlight(20);
+  metrics.MessageLeftFlight(100);
+  metrics.CallLeftFlight();
+  EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_bytes 20\n"));
+}
+
+TEST(Metrics, ShowTheLimits) {
+  const std::string text =
+      Metrics("TEST",
+              {.max_message_bytes = 1 << 20, .max_in_flight_bytes = 1 << 22, .worker_threads = 3})
+          .Text();
+  EXPECT_THAT(text, HasSubstr("\nquantd_max_message_bytes 1048576\n"));
+  EXPECT_THAT(text, HasSubstr("\nquantd_max_in_flight_bytes 4194304\n"));
+  EXPECT_THAT(text, HasSubstr("\nquantd_worker_threads 3\n"));
+}
+
+TEST(Metrics, NameTheBuild) {
+  EXPECT_THAT(Metrics("TEST", {}).Text(),
+              HasSubstr("quantd_build_info{revision=\"" + std::string(kRevision) +
+                        "\",simd_target=\"TEST\",version=\"" + std::string(kVersion) + "\"} 1\n"));
+}
+
+TEST(MetricsEndpoint, ServesMetricsAndThoseOfTheProcess) {
+  const Metrics metrics("TEST", {});
+  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  EXPECT_THAT((*endpoint)->url(), MatchesRegex("http://127[.]0[.]0[.]1:[1-9][0-9]+/metrics"));
+  const std::string page = HttpGet((*endpoint)->url());
+  EXPECT_THAT(page, StartsWith("HTTP/1.1 200 OK"));
+  for (const char* name :
+       {"\nquantd_build_info{", "\nprocess_cpu_seconds_total ", "\nprocess_open_fds ",
+        "\nprocess_resident_memory_bytes ", "\nprocess_start_time_seconds "}) {
+    EXPECT_THAT(page, HasSubstr(name));
+  }
+}
+
+TEST(MetricsEndpoint, NamesAnAddressThatIsTaken) {
+  const Metrics metrics("TEST", {});
+  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
+  ASSERT_TRUE(first.ok()) << first.status();
+  std::string address = (*first)->url().substr(std::string("http://").size());
+  address.resize(address.find('/'));
+  const auto second = MetricsEndpoint::Start(address, metrics);
+  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+}
+
+}  // namespace
+}  // namespace quantd::server
