@@ -12,7 +12,7 @@
 namespace quantd::wire {
 
 absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
-  // The reader wants a buffer of its own; the bytes are shared.
+  // The reader takes over a buffer; the copy shares the bytes.
   grpc::ByteBuffer shared(buffer);
   grpc::ProtoBufferReader reader(&shared);
   if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) {
@@ -23,14 +23,13 @@ absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::Mess
 
 absl::Status MalformedMessage(const grpc::ByteBuffer& buffer,
                               const google::protobuf::MessageLite& message) {
+  const std::string type(message.GetTypeName());
   return core::InvalidArgument(
-      absl::StrCat("the message's ", buffer.Length(), " bytes are not a ", message.GetTypeName(),
-                   "; expected a protobuf message of this type: make the sender from quantd's "
-                   ".proto files"),
-      {.reason = std::string(core::reason::kMalformedMessage),
-       .field = {},
-       .metadata = {{"message_type", message.GetTypeName()},
-                    {"message_bytes", absl::StrCat(buffer.Length())}}});
+      core::ErrorReason::kMalformedMessage,
+      absl::StrCat("the message's ", buffer.Length(), " bytes are not a ", type,
+                   "; expected a protobuf message of this type: generate the sender's code from "
+                   "quantd's .proto files"),
+      {.metadata = {{"message_type", type}, {"message_bytes", absl::StrCat(buffer.Length())}}});
 }
 
 absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::MessageLite& message) {
@@ -40,7 +39,7 @@ absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::Messag
       grpc::GenericSerialize<grpc::ProtoBufferWriter, google::protobuf::MessageLite>(
           message, &buffer, &own_buffer);
   if (!status.ok()) {
-    return absl::InternalError(absl::StrCat("the ", message.GetTypeName(), " of ",
+    return absl::InternalError(absl::StrCat("the ", std::string(message.GetTypeName()), " of ",
                                             message.ByteSizeLong(),
                                             " bytes cannot be sent: ", status.error_message()));
   }

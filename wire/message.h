@@ -13,16 +13,16 @@ namespace quantd::wire {
 
 // Parses `buffer`, which must be valid, into `message`.
 //
-// Errors: MALFORMED_MESSAGE where the bytes are none of its type.
+// Errors: MALFORMED_MESSAGE if the bytes are not a message of this type.
 absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message);
 
-// That `buffer` holds no `message`, as ParseMessage() says it.
+// The error of ParseMessage().
 absl::Status MalformedMessage(const grpc::ByteBuffer& buffer,
                               const google::protobuf::MessageLite& message);
 
-// The bytes of `message`.
+// Returns the bytes of `message`.
 //
-// Errors: kInternal where they are more than protobuf can write.
+// Errors: kInternal if they are more than protobuf can write.
 absl::StatusOr<grpc::ByteBuffer> SerializeMessage(const google::protobuf::MessageLite& message);
 
 }  // namespace quantd::wire

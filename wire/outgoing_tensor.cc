@@ -2,6 +2,7 @@
 
 #include <google/protobuf/wire_format_lite.h>
 
+#include <cassert>
 #include <cstring>
 #include <limits>
 #include <new>
@@ -10,13 +11,17 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
 #include "quantd/v1/tensor.pb.h"
+#include "wire/element_type.h"
 #include "wire/varint.h"
 
 namespace quantd::wire {
 namespace {
 
-// That of a cache line, and of the widest vectors.
+// The alignment of a cache line, and of the widest vectors.
 constexpr std::size_t kAlignment = 64;
+
+// The largest message that protobuf reads.
+constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
 
 std::size_t RoundUp(std::size_t value) {
   return (value + kAlignment - 1) / kAlignment * kAlignment;
@@ -27,32 +32,27 @@ void AppendTag(int number, std::string& output) {
   AppendVarint(WireFormatLite::MakeTag(number, WireFormatLite::WIRETYPE_LENGTH_DELIMITED), output);
 }
 
-// Of protobuf's messages.
-constexpr std::size_t kMaxMessageBytes = std::numeric_limits<std::int32_t>::max();
-
 absl::Status MessageTooLarge(std::size_t bytes) {
   return core::MakeError(
-      absl::StatusCode::kResourceExhausted,
+      absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
       absl::StrCat("a message with this tensor and its range would have ", bytes,
                    " bytes; expected at most ", kMaxMessageBytes,
-                   ", as protobuf allows: send the tensor in parts, or fewer channels at once"),
-      {.reason = std::string(core::reason::kMessageTooLarge),
-       .field = {},
-       .metadata = {{"message_bytes", absl::StrCat(bytes)},
+                   ", the limit of protobuf: send the tensor in parts, or fewer channels at once"),
+      {.metadata = {{"message_bytes", absl::StrCat(bytes)},
                     {"max_message_bytes", absl::StrCat(kMaxMessageBytes)}}});
 }
 
-// What stands before the elements.
-std::string EncodeHead(int number, std::span<const std::int64_t> shape, std::size_t data_bytes) {
+// Encodes everything that precedes the elements.
+std::string EncodeHead(const OutgoingTensor::Layout& layout, std::size_t data_bytes) {
   v1::Tensor tensor;
-  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
-  tensor.mutable_shape()->Assign(shape.begin(), shape.end());
+  tensor.set_data_type(ToDataType(layout.type));
+  tensor.mutable_shape()->Assign(layout.shape.begin(), layout.shape.end());
   std::string fields = tensor.SerializeAsString();
   AppendTag(v1::Tensor::kDataFieldNumber, fields);
   AppendVarint(data_bytes, fields);
 
   std::string head;
-  AppendTag(number, head);
+  AppendTag(layout.field_number, head);
   AppendVarint(fields.size() + data_bytes, head);
   return head + fields;
 }
@@ -63,14 +63,13 @@ void OutgoingTensor::Free::operator()(std::byte* memory) const {
   ::operator delete(memory, std::align_val_t(kAlignment));
 }
 
-absl::StatusOr<OutgoingTensor> OutgoingTensor::Create(int number,
-                                                      std::span<const std::int64_t> shape,
-                                                      std::size_t count,
+absl::StatusOr<OutgoingTensor> OutgoingTensor::Create(const Layout& layout,
                                                       const google::protobuf::MessageLite& rest) {
-  const std::string head = EncodeHead(number, shape, count * sizeof(float));
+  const std::size_t data_bytes = layout.element_count * core::ElementBytes(layout.type);
+  const std::string head = EncodeHead(layout, data_bytes);
   const std::size_t padding = RoundUp(head.size()) - head.size();
   const std::size_t rest_bytes = rest.ByteSizeLong();
-  const std::size_t size = head.size() + count * sizeof(float) + rest_bytes;
+  const std::size_t size = head.size() + data_bytes + rest_bytes;
   if (size > kMaxMessageBytes) {
     return MessageTooLarge(size);
   }
@@ -78,20 +77,22 @@ absl::StatusOr<OutgoingTensor> OutgoingTensor::Create(int number,
   tensor.memory_.reset(
       static_cast<std::byte*>(::operator new(padding + size, std::align_val_t(kAlignment))));
   tensor.bytes_ = {tensor.memory_.get() + padding, size};
-  tensor.elements_begin_ = head.size();
-  tensor.count_ = count;
+  tensor.elements_ = {layout.type, tensor.bytes_.data() + head.size(), layout.element_count};
   tensor.rest_bytes_ = rest_bytes;
   std::memcpy(tensor.bytes_.data(), head.data(), head.size());
   return tensor;
 }
 
-std::span<float> OutgoingTensor::elements() {
-  void* const elements = bytes_.data() + elements_begin_;
-  return {static_cast<float*>(elements), count_};
-}
+core::OutputView OutgoingTensor::elements() const { return elements_; }
 
 void OutgoingTensor::EncodeRest(const google::protobuf::MessageLite& rest) {
-  rest.SerializeToArray(bytes_.last(rest_bytes_).data(), static_cast<int>(rest_bytes_));
+  const std::span<std::byte> room = bytes_.last(rest_bytes_);
+  const std::size_t size = rest.ByteSizeLong();
+  assert(size == room.size());
+  void* const first = room.data();
+  const auto* const end = rest.SerializeWithCachedSizesToArray(static_cast<std::uint8_t*>(first));
+  assert(end == static_cast<std::uint8_t*>(first) + size);
+  static_cast<void>(end);
 }
 
 grpc::Slice OutgoingTensor::ToSlice() && {

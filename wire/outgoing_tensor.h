@@ -1,4 +1,4 @@
-// Messages with a tensor as they are sent: made where gRPC sends them from.
+// Messages with a tensor, built in the memory that gRPC sends them from.
 
 #ifndef QUANTD_WIRE_OUTGOING_TENSOR_H_
 #define QUANTD_WIRE_OUTGOING_TENSOR_H_
@@ -12,32 +12,41 @@
 #include <span>
 
 #include "absl/status/statusor.h"
+#include "core/base/element_type.h"
+#include "core/base/tensor_view.h"
 
 namespace quantd::wire {
 
-// One field of type Tensor, encoded but for its elements, which are written in
-// place. A message is one or several of these, with its other fields behind
-// one of them: protobuf's fields stand in any order, one behind the other.
+// One field of type Tensor, encoded except for its elements, which are written in
+// place. A message consists of one or several of these, one of which is followed
+// by the other fields: the order of fields does not matter to protobuf.
 class OutgoingTensor {
  public:
-  // The field `number`: a float32 tensor of `shape`, which has `count`
-  // elements, and room for the fields of `rest` behind it. Throws
-  // std::bad_alloc.
+  struct Layout {
+    // The number of the field.
+    int field_number;
+    core::ElementType type;
+    std::span<const std::int64_t> shape;
+    // The product of the shape.
+    std::size_t element_count;
+  };
+
+  // Encodes the header of the tensor, and makes room for its elements and for the
+  // fields of `rest`. Throws std::bad_alloc.
   //
-  // Errors: MESSAGE_TOO_LARGE where these are more than the 2 GiB that protobuf's
-  // messages end at.
-  static absl::StatusOr<OutgoingTensor> Create(int number, std::span<const std::int64_t> shape,
-                                               std::size_t count,
+  // Errors: MESSAGE_TOO_LARGE if the message exceeds the 2 GiB that protobuf allows.
+  static absl::StatusOr<OutgoingTensor> Create(const Layout& layout,
                                                const google::protobuf::MessageLite& rest);
 
-  // To be written before they are sent. Aligned for the widest vectors.
-  std::span<float> elements();
+  // The elements, to be written before the message is sent. Aligned for the widest
+  // vectors.
+  core::OutputView elements() const;
 
-  // Writes the other fields, once they are known. They take as many bytes as
-  // those that the constructor saw.
+  // Writes the other fields. They must take as many bytes as those that were
+  // passed to Create().
   void EncodeRest(const google::protobuf::MessageLite& rest);
 
-  // The bytes, whose memory is given back when they are sent.
+  // Returns the encoded bytes, which free their memory once they are sent.
   grpc::Slice ToSlice() &&;
 
  private:
@@ -48,10 +57,9 @@ class OutgoingTensor {
   };
 
   std::unique_ptr<std::byte, Free> memory_;
-  // What is sent, of `memory_`.
+  // The part of `memory_` that is sent.
   std::span<std::byte> bytes_;
-  std::size_t elements_begin_ = 0;
-  std::size_t count_ = 0;
+  core::OutputView elements_;
   std::size_t rest_bytes_ = 0;
 };
 

@@ -15,8 +15,8 @@ std::optional<std::vector<grpc::Slice>> SlicesOf(const grpc::ByteBuffer& buffer)
   return slices;
 }
 
-std::vector<TensorBytes::Piece> PiecesOf(const std::vector<grpc::Slice>& slices) {
-  std::vector<TensorBytes::Piece> pieces;
+std::vector<core::ScatteredBytes::Piece> PiecesOf(const std::vector<grpc::Slice>& slices) {
+  std::vector<core::ScatteredBytes::Piece> pieces;
   pieces.reserve(slices.size());
   for (const grpc::Slice& slice : slices) {
     pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
@@ -24,8 +24,8 @@ std::vector<TensorBytes::Piece> PiecesOf(const std::vector<grpc::Slice>& slices)
   return pieces;
 }
 
-TensorBytes ElementsOf(const v1::Tensor& tensor) {
-  TensorBytes elements;
+core::ScatteredBytes ElementsOf(const v1::Tensor& tensor) {
+  core::ScatteredBytes elements;
   if (tensor.storage_case() == v1::Tensor::kFloatValues) {
     const auto& values = tensor.float_values().values();
     elements.Add(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));

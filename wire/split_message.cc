@@ -16,17 +16,17 @@ namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// Protobuf's limit for lengths, less what its parser keeps for itself.
+// Protobuf's limit for lengths, less the margin that its parser reserves.
 constexpr std::uint64_t kMaxLength = std::numeric_limits<std::int32_t>::max() - 16;
 
 constexpr std::size_t kMaxVarintBytes = 10;
 
-// Reads pieces of bytes as one sequence. A read that fails leaves the position
-// undefined.
+// Reads pieces of bytes as one sequence. The position is undefined after a read
+// that failed.
 class Reader {
  public:
-  explicit Reader(std::span<const TensorBytes::Piece> pieces) : pieces_(pieces) {
-    for (const TensorBytes::Piece piece : pieces) {
+  explicit Reader(std::span<const core::ScatteredBytes::Piece> pieces) : pieces_(pieces) {
+    for (const core::ScatteredBytes::Piece piece : pieces) {
       remaining_ += piece.size();
     }
     SkipEmpty();
@@ -49,8 +49,8 @@ class Reader {
     return std::nullopt;
   }
 
-  // Calls take(piece) for each piece of the next `count` bytes; returns false
-  // where there are less.
+  // Calls take(piece) for each piece of the next `count` bytes; returns false if
+  // there are fewer.
   template <typename Take>
   bool Read(std::uint64_t count, Take take) {
     if (count > remaining_) {
@@ -66,7 +66,7 @@ class Reader {
   }
 
   bool Read(std::uint64_t count, std::string& copy) {
-    return Read(count, [&copy](TensorBytes::Piece piece) {
+    return Read(count, [&copy](core::ScatteredBytes::Piece piece) {
       const void* const bytes = piece.data();
       copy.append(static_cast<const char*>(bytes), piece.size());
     });
@@ -92,7 +92,7 @@ class Reader {
     }
   }
 
-  std::span<const TensorBytes::Piece> pieces_;
+  std::span<const core::ScatteredBytes::Piece> pieces_;
   std::size_t offset_ = 0;
   std::size_t remaining_ = 0;
 };
@@ -116,8 +116,8 @@ std::optional<Tag> ReadTag(Reader& reader) {
   return Tag{.number = number, .type = WireFormatLite::GetTagWireType(tag), .value = tag};
 }
 
-// The length of what stands next, and ends with at least `end` bytes behind it:
-// ends are counted, here and below, by what remains behind them.
+// Reads the length of a field that must leave at least `end` bytes behind it.
+// Here and below, an end is given as the number of bytes that follow it.
 std::optional<std::uint64_t> ReadLength(Reader& reader, std::size_t end) {
   const std::optional<std::uint64_t> length = reader.ReadVarint();
   if (!length.has_value() || *length > kMaxLength || reader.remaining() < end ||
@@ -127,7 +127,7 @@ std::optional<std::uint64_t> ReadLength(Reader& reader, std::size_t end) {
   return length;
 }
 
-// Copies the field behind `tag`.
+// Copies the field that follows `tag`.
 bool CopyField(Reader& reader, const Tag& tag, std::size_t end, std::string& rest) {
   AppendVarint(tag.value, rest);
   switch (tag.type) {
@@ -156,12 +156,14 @@ bool CopyField(Reader& reader, const Tag& tag, std::size_t end, std::string& res
   }
 }
 
-bool ReadElements(Reader& reader, std::uint64_t length, TensorBytes& elements) {
-  return reader.Read(length, [&elements](TensorBytes::Piece piece) { elements.Add(piece); });
+bool ReadElements(Reader& reader, std::uint64_t length, core::ScatteredBytes& elements) {
+  return reader.Read(length,
+                     [&elements](core::ScatteredBytes::Piece piece) { elements.Add(piece); });
 }
 
-// A FloatValues of `length` bytes: nothing, or one stretch of packed values.
-bool ReadFloatValues(Reader& reader, std::uint64_t length, TensorBytes& elements) {
+// Reads a FloatValues of `length` bytes: nothing, or one stretch of packed
+// values.
+bool ReadFloatValues(Reader& reader, std::uint64_t length, core::ScatteredBytes& elements) {
   if (length == 0) {
     return true;
   }
@@ -184,12 +186,14 @@ bool IsStorage(const Tag& tag) {
 }
 
 // Splits a Tensor of `length` bytes.
-bool SplitTensor(Reader& reader, std::uint64_t length, std::string& rest, TensorBytes& elements) {
+bool SplitTensor(Reader& reader, std::uint64_t length, std::string& rest,
+                 core::ScatteredBytes& elements) {
   const std::size_t end = reader.remaining() - length;
   bool has_storage = false;
   while (reader.remaining() > end) {
     const std::optional<Tag> tag = ReadTag(reader);
-    // Of several members of a oneof the last counts, and messages merge.
+    // The last of several members of a oneof counts, and messages merge: leave that
+    // to protobuf.
     if (!tag.has_value() || (IsStorage(*tag) && has_storage)) {
       return false;
     }
@@ -214,7 +218,7 @@ bool SplitTensor(Reader& reader, std::uint64_t length, std::string& rest, Tensor
 
 }  // namespace
 
-std::optional<SplitMessage> Split(std::span<const TensorBytes::Piece> pieces,
+std::optional<SplitMessage> Split(std::span<const core::ScatteredBytes::Piece> pieces,
                                   std::span<const int> tensor_fields) {
   Reader reader(pieces);
   SplitMessage result;
@@ -236,7 +240,7 @@ std::optional<SplitMessage> Split(std::span<const TensorBytes::Piece> pieces,
     const auto index = static_cast<std::size_t>(field - tensor_fields.begin());
     const std::optional<std::uint64_t> length = ReadLength(reader, 0);
     tensor_rest.clear();
-    // Tensors that come twice merge.
+    // A tensor that occurs twice is merged: leave that to protobuf.
     if (!length.has_value() || seen[index] ||
         !SplitTensor(reader, *length, tensor_rest, result.elements[index])) {
       return std::nullopt;

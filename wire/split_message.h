@@ -1,4 +1,5 @@
-// Protobuf's wire format, as far as it takes to find the elements of tensors.
+// The part of protobuf's wire format that is needed to find the elements of
+// tensors.
 
 #ifndef QUANTD_WIRE_SPLIT_MESSAGE_H_
 #define QUANTD_WIRE_SPLIT_MESSAGE_H_
@@ -8,29 +9,29 @@
 #include <string>
 #include <vector>
 
-#include "wire/tensor_bytes.h"
+#include "core/base/scattered_bytes.h"
 
 namespace quantd::wire {
 
 // A message in two parts.
 struct SplitMessage {
   // The message without the elements of its tensors: `data` and `float_values`
-  // are there, but empty.
+  // are present, but empty.
   std::string rest;
   // The elements, by tensor field.
-  std::vector<TensorBytes> elements;
+  std::vector<core::ScatteredBytes> elements;
 };
 
 // Splits a message that lies in `pieces`, whose fields numbered `tensor_fields`
 // are Tensors, without copying their elements. The result refers to the pieces.
 //
-// Knows the form that serializers write, with fields in any order: each tensor
+// Handles the form that serializers write, with fields in any order: each tensor
 // and each tensor's elements once, float_values packed in one stretch, no
-// groups, tags and lengths in their shortest form. For any other form returns
-// nothing: it may be a valid message all the same, which protobuf's own parser
-// then decides. A message that is split is valid if, and only if, `rest` is.
+// groups, tags and lengths in their shortest form. Returns nothing for any other
+// form, which may still be valid: protobuf's own parser decides then. A message
+// that has been split is valid if, and only if, `rest` is.
 // (https://protobuf.dev/programming-guides/encoding)
-std::optional<SplitMessage> Split(std::span<const TensorBytes::Piece> pieces,
+std::optional<SplitMessage> Split(std::span<const core::ScatteredBytes::Piece> pieces,
                                   std::span<const int> tensor_fields);
 
 }  // namespace quantd::wire

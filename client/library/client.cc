@@ -12,7 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/library/channel.h"
 #include "client/library/messages.h"
-#include "client/library/status.h"
+#include "wire/status.h"
 #include "client/library/tensor_stream.h"
 #include "core/base/error.h"
 #include "grpc/health/v1/health.grpc.pb.h"

@@ -7,7 +7,7 @@
 #include <mutex>
 #include <utility>
 
-#include "client/library/status.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {

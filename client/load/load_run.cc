@@ -11,7 +11,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "client/library/status.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {

@@ -7,18 +7,18 @@
 
 namespace quantd::core {
 
-// Points to float32 elements one behind another, in the machine's byte order
-// and at any address, where a `const float*` would have to be aligned. Owns
-// nothing.
+// Points to contiguous elements of type T, in the machine's byte order and at
+// any address, where a `const T*` would have to be aligned. Owns nothing.
+template <typename T>
 class ElementPointer {
  public:
   ElementPointer() = default;
   // NOLINTNEXTLINE(google-explicit-constructor): aligned elements are elements.
-  ElementPointer(const float* elements) : bytes_(elements) {}
+  ElementPointer(const T* elements) : bytes_(elements) {}
   explicit ElementPointer(const std::byte* bytes) : bytes_(bytes) {}
 
   ElementPointer operator+(std::size_t elements) const {
-    return ElementPointer(bytes() + elements * sizeof(float));
+    return ElementPointer(bytes() + elements * sizeof(T));
   }
 
   const std::byte* bytes() const { return static_cast<const std::byte*>(bytes_); }

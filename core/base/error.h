@@ -5,54 +5,77 @@
 #ifndef QUANTD_CORE_BASE_ERROR_H_
 #define QUANTD_CORE_BASE_ERROR_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "core/base/error_reason.h"
 
 namespace quantd::core {
 
-// Every reason that a client may see, in google.rpc.ErrorInfo's spelling. The
-// first group is what core checks; the second, what the server checks before.
-namespace reason {
-inline constexpr std::string_view kInvalidNumBits = "INVALID_NUM_BITS";
-inline constexpr std::string_view kRangeSizeMismatch = "RANGE_SIZE_MISMATCH";
-inline constexpr std::string_view kInvalidRange = "INVALID_RANGE";
-inline constexpr std::string_view kAxisOutOfRange = "AXIS_OUT_OF_RANGE";
-inline constexpr std::string_view kTensorSizeMismatch = "TENSOR_SIZE_MISMATCH";
-inline constexpr std::string_view kShapeMismatch = "SHAPE_MISMATCH";
-
-inline constexpr std::string_view kMalformedMessage = "MALFORMED_MESSAGE";
-inline constexpr std::string_view kUnsupportedDataType = "UNSUPPORTED_DATA_TYPE";
-inline constexpr std::string_view kUnsupportedNumerics = "UNSUPPORTED_NUMERICS";
-inline constexpr std::string_view kSharedMemoryUnavailable = "SHARED_MEMORY_UNAVAILABLE";
-inline constexpr std::string_view kMessageTooLarge = "MESSAGE_TOO_LARGE";
-inline constexpr std::string_view kInFlightLimit = "IN_FLIGHT_LIMIT";
-inline constexpr std::string_view kShuttingDown = "SHUTTING_DOWN";
-}  // namespace reason
-
-// What a machine, or a form that highlights a field, needs to know of an error.
-struct ErrorDetail {
-  // The cause, in UPPER_SNAKE_CASE; never empty.
-  std::string reason;
-  // The path of the argument at fault, such as "range.min[3]"; empty where no
-  // single one is.
-  std::string field;
-  // The numbers behind the error: what was given, what was expected.
-  std::map<std::string, std::string> metadata;
+// Where an error occurred and the numbers behind it.
+struct ErrorContext {
+  // The path of the argument at fault, such as "range.min[3]"; empty if no
+  // single argument is at fault.
+  std::string field = {};
+  // What was given and what was expected, for machines to read.
+  std::map<std::string, std::string> metadata = {};
 };
 
-// A status that carries `detail`. `message` says what was wrong, what was
-// expected and how to mend it. `code` must not be kOk.
+// What a status from MakeError() carries besides its code and message.
+struct ErrorDetail {
+  // The name of an ErrorReason; a newer server may send one that is not listed.
+  std::string reason = {};
+  // See ErrorContext.
+  std::string field = {};
+  std::map<std::string, std::string> metadata = {};
+
+  bool Is(ErrorReason other) const { return reason == ErrorReasonName(other); }
+};
+
+// Returns a status with an ErrorDetail. `message` says what was wrong, what was
+// expected and how to fix it. `code` must not be kOk.
+absl::Status MakeError(absl::StatusCode code, ErrorReason reason, std::string_view message,
+                       ErrorContext context = {});
+
+// The same for a detail that another process made. detail.reason must not be
+// empty.
 absl::Status MakeError(absl::StatusCode code, std::string_view message, const ErrorDetail& detail);
 
-// MakeError with the code kInvalidArgument.
-absl::Status InvalidArgument(std::string_view message, const ErrorDetail& detail);
+// MakeError() with the code kInvalidArgument.
+absl::Status InvalidArgument(ErrorReason reason, std::string_view message,
+                             ErrorContext context = {});
 
-// The detail that `status` carries, or nothing where it carries none.
+// A tensor, or a list of parameters, that has the wrong number of elements.
+struct SizeMismatch {
+  // The path of the field, such as "input.data".
+  std::string_view field;
+  std::size_t size;
+  std::size_t expected;
+  std::string_view unit = "elements";
+  // How to fix it.
+  std::string_view advice = "send all elements, or correct the shape";
+};
+
+// kInvalidArgument, TENSOR_SIZE_MISMATCH.
+absl::Status WrongSize(const SizeMismatch& mismatch);
+
+// Returns the detail of `status`, or nothing if it carries none.
 std::optional<ErrorDetail> GetErrorDetail(const absl::Status& status);
+
+// Returns `status`, which must not be OK, as an error of the part of a request
+// that is named `name`: prefixes its message with "NAME: " and its field with
+// "NAME.".
+absl::Status AtField(std::string_view name, const absl::Status& status);
+
+// Returns `status`, which must not be OK, as an error of message `index` of a
+// stream, counted from 0: prefixes its message with "message INDEX: " and adds
+// "message_index" to the metadata.
+absl::Status AtMessage(std::uint64_t index, const absl::Status& status);
 
 }  // namespace quantd::core
 

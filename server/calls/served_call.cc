@@ -6,7 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
-#include "server/status.h"
+#include "wire/status.h"
 #include "server/telemetry/call_log.h"
 
 namespace quantd::server {

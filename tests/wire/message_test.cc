@@ -54,7 +54,7 @@ TEST(ParseMessage, RefusesBytesThatAreNoMessage) {
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     const auto detail = core::GetErrorDetail(status);
     ASSERT_TRUE(detail.has_value()) << status;
-    EXPECT_EQ(detail->reason, core::reason::kMalformedMessage);
+    EXPECT_EQ(detail->reason, core::ErrorReasonName(core::ErrorReason::kMalformedMessage));
     EXPECT_EQ(detail->metadata.at("message_type"), "quantd.v1.FakeQuantizeRequest");
   }
 }

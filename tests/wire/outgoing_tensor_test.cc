@@ -68,7 +68,7 @@ TEST(OutgoingTensor, IsRefusedWhereProtobufCouldNotReadIt) {
   const auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
                                                kTwoGib / sizeof(float), Rest());
   EXPECT_TRUE(absl::IsResourceExhausted(response.status()));
-  EXPECT_EQ(core::GetErrorDetail(response.status())->reason, core::reason::kMessageTooLarge);
+  EXPECT_EQ(core::GetErrorDetail(response.status())->reason, core::ErrorReasonName(core::ErrorReason::kMessageTooLarge));
 }
 
 }  // namespace

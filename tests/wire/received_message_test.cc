@@ -216,7 +216,7 @@ TEST(ReceivedMessage, SaysWhatItIsNot) {
   EXPECT_EQ(received.status().code(), absl::StatusCode::kInvalidArgument);
   const auto detail = core::GetErrorDetail(received.status());
   ASSERT_TRUE(detail.has_value());
-  EXPECT_EQ(detail->reason, core::reason::kMalformedMessage);
+  EXPECT_EQ(detail->reason, core::ErrorReasonName(core::ErrorReason::kMalformedMessage));
   EXPECT_EQ(detail->metadata.at("message_type"), "quantd.v1.FakeQuantizeRequest");
 }
 

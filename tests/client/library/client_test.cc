@@ -108,7 +108,7 @@ TEST_F(ClientTest, FailedCallsCarryTheServersDetail) {
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
   const auto detail = core::GetErrorDetail(result.status());
   ASSERT_TRUE(detail.has_value()) << result.status();
-  EXPECT_EQ(detail->reason, core::reason::kInvalidRange);
+  EXPECT_EQ(detail->reason, core::ErrorReasonName(core::ErrorReason::kInvalidRange));
   EXPECT_EQ(detail->field, "range.min[0]");
   EXPECT_EQ(detail->metadata.at("channel"), "0");
 }

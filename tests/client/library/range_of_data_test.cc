@@ -46,14 +46,14 @@ TEST(RangeOfData, IsThatOfEachChannelAndZeroWhereAllIsNan) {
 TEST(RangeOfData, RefusesInfinitiesAndSaysWhere) {
   const std::vector<float> values = {1, 2, 3, 4, -kInfinity, 6};
   const absl::Status status = RangeOfData({.shape = kShape, .values = values}, {}).status();
-  EXPECT_EQ(ReasonOf(status), core::reason::kInvalidRange);
+  EXPECT_EQ(ReasonOf(status), core::ErrorReasonName(core::ErrorReason::kInvalidRange));
   EXPECT_THAT(std::string(status.message()), HasSubstr("element 4"));
 }
 
 TEST(RangeOfData, RefusesAxesAndSizesThatDoNotFit) {
-  EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()), core::reason::kAxisOutOfRange);
+  EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()), core::ErrorReasonName(core::ErrorReason::kAxisOutOfRange));
   EXPECT_EQ(ReasonOf(RangeOfData({.shape = kShape, .values = {}}, {}).status()),
-            core::reason::kTensorSizeMismatch);
+            core::ErrorReasonName(core::ErrorReason::kTensorSizeMismatch));
 }
 
 TEST(RangeOfData, DoesNotAllocateTheChannelsThatAnEmptyTensorClaims) {
@@ -61,7 +61,7 @@ TEST(RangeOfData, DoesNotAllocateTheChannelsThatAnEmptyTensorClaims) {
   EXPECT_FALSE(RangeOfData({.shape = shape, .values = {}}, 1).ok());
   const std::vector<std::int64_t> smaller = {0, std::int64_t{1} << 40};
   EXPECT_EQ(ReasonOf(RangeOfData({.shape = smaller, .values = {}}, 1).status()),
-            core::reason::kMessageTooLarge);
+            core::ErrorReasonName(core::ErrorReason::kMessageTooLarge));
 }
 
 }  // namespace

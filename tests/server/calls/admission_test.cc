@@ -36,7 +36,7 @@ TEST(Admission, RefusesACallThatWouldExceedTheLimitWithTheNumbers) {
   EXPECT_EQ(refusal.code(), absl::StatusCode::kResourceExhausted);
   const auto detail = core::GetErrorDetail(refusal);
   ASSERT_TRUE(detail.has_value());
-  EXPECT_EQ(detail->reason, core::reason::kInFlightLimit);
+  EXPECT_EQ(detail->reason, core::ErrorReasonName(core::ErrorReason::kInFlightLimit));
   EXPECT_EQ(detail->metadata.at("message_bytes"), "41");
   EXPECT_EQ(detail->metadata.at("in_flight_bytes"), "60");
   EXPECT_EQ(detail->metadata.at("max_in_flight_bytes"), "100");
@@ -83,7 +83,7 @@ TEST(Admission, RefusesNewCallsWhileItDrains) {
   admission.StartDraining();
   const absl::Status refusal = admission.Admit(1).status();
   EXPECT_EQ(refusal.code(), absl::StatusCode::kUnavailable);
-  EXPECT_EQ(ReasonOf(refusal), core::reason::kShuttingDown);
+  EXPECT_EQ(ReasonOf(refusal), core::ErrorReasonName(core::ErrorReason::kShuttingDown));
   EXPECT_FALSE(admission.WaitUntilIdle(steady_clock::now()));
 }
 
@@ -117,7 +117,7 @@ TEST(Admission, NeverExceedsTheLimitWithManyThreads) {
             highest.compare_exchange_weak(seen, bytes);
           }
         } else {
-          EXPECT_EQ(ReasonOf(ticket.status()), core::reason::kInFlightLimit);
+          EXPECT_EQ(ReasonOf(ticket.status()), core::ErrorReasonName(core::ErrorReason::kInFlightLimit));
         }
       }
     });

@@ -18,7 +18,7 @@ using testing::MatchesRegex;
 CallRecord FailedCall() {
   return {.method = Method::kFakeQuantize,
           .status = core::InvalidArgument("num_bits is \"17\";\nexpected 2..16",
-                                          {.reason = std::string(core::reason::kInvalidNumBits),
+                                          {.reason = std::string(core::ErrorReasonName(core::ErrorReason::kInvalidNumBits)),
                                            .field = "spec.num_bits",
                                            .metadata = {}}),
           .peer = "ipv4:127.0.0.1:41234",

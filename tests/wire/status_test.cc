@@ -1,15 +1,20 @@
-#include "server/status.h"
+#include "wire/status.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 
 #include "core/base/error.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
-namespace quantd::server {
+namespace quantd::wire {
 namespace {
+
+using ::testing::ElementsAre;
+using ::testing::Pair;
 
 google::rpc::Status DetailsOf(const grpc::Status& status) {
   google::rpc::Status details;
@@ -18,9 +23,8 @@ google::rpc::Status DetailsOf(const grpc::Status& status) {
 }
 
 absl::Status RangeError(const std::string& message) {
-  return core::InvalidArgument(message, {.reason = std::string(core::reason::kInvalidRange),
-                                         .field = "range.min[3]",
-                                         .metadata = {{"min", "2"}, {"max", "1"}}});
+  return core::InvalidArgument(core::ErrorReason::kInvalidRange, message,
+                               {.field = "range.min[3]", .metadata = {{"min", "2"}, {"max", "1"}}});
 }
 
 TEST(ToGrpcStatus, KeepsSuccess) { EXPECT_TRUE(ToGrpcStatus(absl::OkStatus()).ok()); }
@@ -47,9 +51,8 @@ TEST(ToGrpcStatus, CarriesReasonFieldAndNumbers) {
 }
 
 TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
-  const grpc::Status status = ToGrpcStatus(core::MakeError(
-      absl::StatusCode::kUnavailable, "going",
-      {.reason = std::string(core::reason::kShuttingDown), .field = {}, .metadata = {}}));
+  const grpc::Status status = ToGrpcStatus(
+      core::MakeError(absl::StatusCode::kUnavailable, core::ErrorReason::kShuttingDown, "going"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   const google::rpc::Status details = DetailsOf(status);
   ASSERT_EQ(details.details_size(), 1);
@@ -58,8 +61,7 @@ TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
 
 TEST(ToGrpcStatus, SaysWhenToComeBackAfterALoadLimit) {
   const google::rpc::Status details = DetailsOf(ToGrpcStatus(core::MakeError(
-      absl::StatusCode::kResourceExhausted, "full",
-      {.reason = std::string(core::reason::kInFlightLimit), .field = {}, .metadata = {}})));
+      absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit, "full")));
   ASSERT_EQ(details.details_size(), 2);
   google::rpc::RetryInfo retry;
   ASSERT_TRUE(details.details(1).UnpackTo(&retry));
@@ -84,5 +86,53 @@ TEST(ToGrpcStatus, CutsAMessageThatHeadersCannotCarryBetweenCharacters) {
   EXPECT_EQ(status.error_message(), message.substr(0, 1023));
 }
 
+TEST(ToAbslStatus, KeepsCodeMessageReasonFieldAndMetadata) {
+  const absl::Status status = ToAbslStatus(ToGrpcStatus(
+      core::InvalidArgument(core::ErrorReason::kInvalidRange, "min is above max",
+                            {.field = "range.min[3]", .metadata = {{"channel", "3"}}})));
+
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "min is above max");
+  const std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
+  ASSERT_TRUE(detail.has_value());
+  EXPECT_EQ(detail->reason, "INVALID_RANGE");
+  EXPECT_EQ(detail->field, "range.min[3]");
+  EXPECT_THAT(detail->metadata, ElementsAre(Pair("channel", "3")));
+}
+
+TEST(ToAbslStatus, OkIsOk) { EXPECT_TRUE(ToAbslStatus(grpc::Status::OK).ok()); }
+
+TEST(ToAbslStatus, KeepsCodeAndMessageWhereDetailsAreNoProtobuf) {
+  const absl::Status status =
+      ToAbslStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much", "\xFF\xFF\xFF"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(status.message(), "too much");
+  EXPECT_FALSE(core::GetErrorDetail(status).has_value());
+}
+
+TEST(ToAbslStatus, KeepsCodeAndMessageWithoutDetails) {
+  const absl::Status status = ToAbslStatus({grpc::StatusCode::UNAVAILABLE, "gone"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
+  EXPECT_FALSE(core::GetErrorDetail(status).has_value());
+}
+
+TEST(ToAbslStatus, LeavesOutTheReasonsOfOtherDomains) {
+  google::rpc::ErrorInfo info;
+  info.set_domain("proxy.example.com");
+  info.set_reason("RATE_LIMITED");
+  google::rpc::Status rich;
+  rich.add_details()->PackFrom(info);
+  const absl::Status status =
+      ToAbslStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, "slow down", rich.SerializeAsString()});
+  EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_FALSE(core::GetErrorDetail(status).has_value());
+}
+
+TEST(ToAbslStatus, MakesUnknownOfCodesThatAbseilDoesNotHave) {
+  const absl::Status status = ToAbslStatus({static_cast<grpc::StatusCode>(20), "odd"});
+  EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
+  EXPECT_EQ(status.message(), "odd");
+}
+
 }  // namespace
-}  // namespace quantd::server
+}  // namespace quantd::wire

@@ -1,0 +1,84 @@
+// The methods of quantd.v1.QuantizationService, derived from the operations.
+
+#ifndef QUANTD_WIRE_METHODS_H_
+#define QUANTD_WIRE_METHODS_H_
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "wire/operations.h"
+
+namespace quantd::wire {
+
+inline constexpr std::string_view kServiceName = "quantd.v1.QuantizationService";
+
+// How the messages of a method travel.
+enum class Transfer {
+  // One request and one response.
+  kUnary,
+  // Any number of requests, each answered by one response.
+  kStream,
+};
+
+namespace internal {
+
+// The texts `parts` as one text that lives as long as the program.
+template <const std::string_view&... parts>
+struct Concatenation {
+  static constexpr auto kCharacters = [] {
+    std::array<char, (parts.size() + ... + 0)> characters{};
+    char* end = characters.data();
+    ((end = std::ranges::copy(parts, end).out), ...);
+    return characters;
+  }();
+  static constexpr std::string_view kText{kCharacters.data(), kCharacters.size()};
+};
+
+inline constexpr std::string_view kStreamPrefix = "Stream";
+
+}  // namespace internal
+
+// A method of the service.
+struct Method {
+  // In the schema, such as "StreamFakeQuantize".
+  std::string_view name;
+  Transfer transfer = Transfer::kUnary;
+  // The index of its operation; kOperationCount for a method without tensors.
+  std::size_t operation = kOperationCount;
+};
+
+// All methods: the unary ones of all operations, their streams, and
+// GetServerInfo.
+inline constexpr std::array<Method, 2 * kOperationCount + 1> kMethods = [] {
+  std::array<Method, 2 * kOperationCount + 1> methods;
+  std::size_t index = 0;
+  ForEachOperation([&]<typename Operation>() {
+    methods[index] = {Operation::kName, Transfer::kUnary, index};
+    methods[kOperationCount + index] = {
+        internal::Concatenation<internal::kStreamPrefix, Operation::kName>::kText,
+        Transfer::kStream, index};
+    ++index;
+  });
+  methods.back().name = "GetServerInfo";
+  return methods;
+}();
+
+// The index in kMethods of an operation's method.
+constexpr std::size_t MethodIndex(std::size_t operation, Transfer transfer) {
+  return transfer == Transfer::kUnary ? operation : kOperationCount + operation;
+}
+inline constexpr std::size_t kGetServerInfoIndex = kMethods.size() - 1;
+
+// Returns the path by which gRPC calls the method: "/package.Service/Method".
+inline std::string MethodPath(const Method& method) {
+  std::string path = "/";
+  path.append(kServiceName).append("/").append(method.name);
+  return path;
+}
+
+}  // namespace quantd::wire
+
+#endif  // QUANTD_WIRE_METHODS_H_
