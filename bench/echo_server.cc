@@ -8,11 +8,13 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "bench/baseline.h"
-#include "quantd/v1/quantization_service.grpc.pb.h"
+#include "core/base/mutex.h"
+#include "wire/methods.h"
+#include "wire/raw_service.h"
 #ifdef QUANTD_TUNED_ECHO
 #include "wire/socket_buffers.h"
 #include "wire/transport.h"
@@ -50,6 +52,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   void OnReadDone(bool ok) override {
     Take([&] {
+      mutex_.AssertHeld();
       reading_ = false;
       ended_ = !ok;
       if (ok) {
@@ -60,6 +63,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   void OnWriteDone(bool ok) override {
     Take([&] {
+      mutex_.AssertHeld();
       writing_ = false;
       queue_.pop_front();
       if (!ok) {
@@ -81,11 +85,12 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // Notes an event, and starts what can be started now.
   template <typename Event>
   void Take(const Event& event) {
-    const Step step = [&] {
-      const std::lock_guard lock(mutex_);
+    Step step;
+    {
+      const core::MutexLock lock(&mutex_);
       event();
-      return NextStep();
-    }();
+      step = NextStep();
+    }
     if (step.write != nullptr) {
       StartWrite(step.write);
     }
@@ -97,7 +102,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
     }
   }
 
-  Step NextStep() {
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     Step step;
     if (!writing_ && !queue_.empty()) {
       writing_ = true;
@@ -113,35 +118,35 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   // Belongs to the read that is under way.
   grpc::ByteBuffer incoming_;
-  std::mutex mutex_;
+  core::Mutex mutex_;
   // The first one is being written.
-  std::deque<grpc::ByteBuffer> queue_;
-  bool reading_ = true;
-  bool writing_ = false;
+  std::deque<grpc::ByteBuffer> queue_ ABSL_GUARDED_BY(mutex_);
+  bool reading_ ABSL_GUARDED_BY(mutex_) = true;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   // The client sends nothing more.
-  bool ended_ = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// Methods that are not overridden are answered UNIMPLEMENTED; none is left to
-// gRPC's synchronous threads, which quantd does without.
-using RawService = v1::QuantizationService::WithRawCallbackMethod_FakeQuantize<
-    v1::QuantizationService::WithRawCallbackMethod_FakeQuantizeGradient<
-        v1::QuantizationService::WithRawCallbackMethod_StreamFakeQuantize<
-            v1::QuantizationService::WithRawCallbackMethod_StreamFakeQuantizeGradient<
-                v1::QuantizationService::WithRawCallbackMethod_GetServerInfo<
-                    v1::QuantizationService::Service>>>>>;
-
-class EchoService final : public RawService {
+// Echoes all methods alike.
+class EchoService final : public wire::RawService {
  public:
-  grpc::ServerUnaryReactor* FakeQuantize(grpc::CallbackServerContext* /*context*/,
-                                         const grpc::ByteBuffer* request,
-                                         grpc::ByteBuffer* response) override {
-    return UnaryEcho::Start(*request, *response);
-  }
-
-  grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamFakeQuantize(
-      grpc::CallbackServerContext* /*context*/) override {
-    return StreamEcho::Start();
+  EchoService() {
+    for (const wire::Method& method : wire::kMethods) {
+      switch (method.transfer) {
+        case wire::Transfer::kUnary:
+          AddMethod(method,
+                    UnaryHandler([](grpc::CallbackServerContext* /*context*/,
+                                    const grpc::ByteBuffer* request, grpc::ByteBuffer* response) {
+                      return UnaryEcho::Start(*request, *response);
+                    }));
+          break;
+        case wire::Transfer::kStream:
+          AddMethod(method, StreamHandler([](grpc::CallbackServerContext* /*context*/) {
+                      return StreamEcho::Start();
+                    }));
+          break;
+      }
+    }
   }
 };
 

@@ -4,15 +4,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/base/file_descriptor.h"
 
 namespace quantd::server {
 namespace {
@@ -35,16 +34,6 @@ absl::Status NoHostPort(std::string_view address) {
                    "[::1]:50051");
 }
 
-std::optional<std::uint16_t> ParsePort(std::string_view text) {
-  std::uint16_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [parsed_end, error] = std::from_chars(text.data(), end, port);
-  if (error != std::errc() || parsed_end != end) {
-    return std::nullopt;
-  }
-  return port;
-}
-
 struct AddressInfoDeleter {
   void operator()(addrinfo* info) const { freeaddrinfo(info); }
 };
@@ -59,48 +48,14 @@ const addrinfo* PreferIpv4(const addrinfo* first) {
   return first;
 }
 
-// Closes a file descriptor.
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int descriptor) : descriptor_(descriptor) {}
-  ~FileDescriptor() {
-    if (descriptor_ >= 0) {
-      close(descriptor_);
-    }
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-
-  int get() const { return descriptor_; }
-
- private:
-  int descriptor_;
-};
-
 }  // namespace
 
-absl::StatusOr<HostPort> ParseHostPort(std::string_view address) {
-  const std::size_t colon = address.rfind(':');
-  if (colon == std::string_view::npos) {
+absl::StatusOr<core::HostPort> ParseNetworkAddress(std::string_view address) {
+  const std::optional<core::HostPort> host_port = core::ParseHostPort(address);
+  if (!host_port.has_value()) {
     return NoHostPort(address);
   }
-  std::string_view host = address.substr(0, colon);
-  const std::optional<std::uint16_t> port = ParsePort(address.substr(colon + 1));
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) {
-    host = host.substr(1, host.size() - 2);
-  }
-  const bool misplaced = host.find_first_of(bracketed ? "[]" : "[]:") != std::string_view::npos;
-  if (host.empty() || misplaced || !port.has_value()) {
-    return NoHostPort(address);
-  }
-  return HostPort{.host = std::string(host), .port = *port};
-}
-
-std::string FormatHostPort(const HostPort& address) {
-  return address.host.find(':') == std::string::npos
-             ? absl::StrCat(address.host, ":", address.port)
-             : absl::StrCat("[", address.host, "]:", address.port);
+  return *host_port;
 }
 
 std::optional<std::string_view> UnixSocketPath(std::string_view address) {
@@ -113,11 +68,11 @@ std::optional<std::string_view> UnixSocketPath(std::string_view address) {
 absl::Status CheckListenAddress(std::string_view address) {
   const std::optional<std::string_view> path = UnixSocketPath(address);
   if (!path.has_value()) {
-    const absl::Status status = ParseHostPort(address).status();
-    return status.ok() ? status
-                       : NoAddress(address,
-                                   "expected HOST:PORT, such as localhost:50051 or [::1]:50051, or "
-                                   "unix:PATH, such as unix:/run/quantd.sock");
+    return core::ParseHostPort(address).has_value()
+               ? absl::OkStatus()
+               : NoAddress(address,
+                           "expected HOST:PORT, such as localhost:50051 or [::1]:50051, or "
+                           "unix:PATH, such as unix:/run/quantd.sock");
   }
   constexpr std::size_t kMaxPathSize = sizeof(sockaddr_un::sun_path) - 1;
   if (path->empty() || path->size() > kMaxPathSize) {
@@ -152,8 +107,9 @@ absl::StatusOr<std::string> ResolveHost(const std::string& host) {
 }
 
 std::string BindAddress(const std::string& address) {
-  absl::StatusOr<HostPort> host_port = ParseHostPort(address);
-  if (UnixSocketPath(address).has_value() || !host_port.ok() || host_port->host != kLocalhost) {
+  std::optional<core::HostPort> host_port = core::ParseHostPort(address);
+  if (UnixSocketPath(address).has_value() || !host_port.has_value() ||
+      host_port->host != kLocalhost) {
     return address;
   }
   addrinfo* found = nullptr;
@@ -163,7 +119,7 @@ std::string BindAddress(const std::string& address) {
     return address;
   }
   host_port->host = kLoopback;
-  return FormatHostPort(*host_port);
+  return core::FormatHostPort(*host_port);
 }
 
 bool IsUnixSocketServed(std::string_view path) {
@@ -173,10 +129,10 @@ bool IsUnixSocketServed(std::string_view path) {
   }
   address.sun_family = AF_UNIX;
   std::memcpy(address.sun_path, path.data(), path.size());
-  const FileDescriptor socket_descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const core::FileDescriptor socket_descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const void* const generic_address = &address;
-  return socket_descriptor.get() >= 0 &&
-         connect(socket_descriptor.get(), static_cast<const sockaddr*>(generic_address),
+  return socket_descriptor.number() >= 0 &&
+         connect(socket_descriptor.number(), static_cast<const sockaddr*>(generic_address),
                  sizeof(address)) == 0;
 }
 

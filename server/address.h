@@ -3,31 +3,20 @@
 #ifndef QUANTD_SERVER_ADDRESS_H_
 #define QUANTD_SERVER_ADDRESS_H_
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/host_port.h"
 
 namespace quantd::server {
 
-// A network address. The host is a name or a number, an IPv6 one without its
-// brackets.
-struct HostPort {
-  std::string host;
-  // 0 asks the system for a free port.
-  std::uint16_t port = 0;
-};
-
-// Reads "localhost:50051", "0.0.0.0:50051" or "[::1]:50051".
+// Reads HOST:PORT, with port 0 for a port that the system chooses.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
-absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
-
-// The inverse of ParseHostPort().
-std::string FormatHostPort(const HostPort& address);
+absl::StatusOr<core::HostPort> ParseNetworkAddress(std::string_view address);
 
 // The path in "unix:PATH", or nothing where `address` is of another kind.
 std::optional<std::string_view> UnixSocketPath(std::string_view address);

@@ -48,20 +48,29 @@ MemoryRelease::MemoryRelease() : thread_([this] { Run(); }) {}
 
 MemoryRelease::~MemoryRelease() {
   {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  stop_.notify_all();
+  stop_.NotifyAll();
   thread_.join();
+}
+
+bool MemoryRelease::WaitForNextLook() {
+  const auto deadline = std::chrono::steady_clock::now() + kInterval;
+  const core::MutexLock lock(&mutex_);
+  while (!stopping_) {
+    if (!stop_.WaitUntil(&mutex_, deadline)) {
+      return !stopping_;
+    }
+  }
+  return false;
 }
 
 void MemoryRelease::Run() {
   KeepFreedMemory();
   // Of the last intervals; at first none was free.
   std::array<std::size_t, kRememberedIntervals> free_bytes{};
-  std::unique_lock lock(mutex_);
-  for (std::size_t interval = 0; !stop_.wait_for(lock, kInterval, [this] { return stopping_; });
-       ++interval) {
+  for (std::size_t interval = 0; WaitForNextLook(); ++interval) {
     const std::size_t before = FreeBytes();
     free_bytes.at(interval % free_bytes.size()) = before;
     const std::size_t unused = *std::ranges::min_element(free_bytes);

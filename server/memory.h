@@ -3,9 +3,10 @@
 #ifndef QUANTD_SERVER_MEMORY_H_
 #define QUANTD_SERVER_MEMORY_H_
 
-#include <condition_variable>
-#include <mutex>
 #include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
 
 namespace quantd::server {
 
@@ -24,9 +25,12 @@ class MemoryRelease {
  private:
   void Run();
 
-  std::mutex mutex_;
-  std::condition_variable stop_;
-  bool stopping_ = false;
+  // Returns false once this object is about to be destroyed.
+  bool WaitForNextLook();
+
+  core::Mutex mutex_;
+  core::ConditionVariable stop_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

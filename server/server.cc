@@ -10,7 +10,10 @@
 #include <thread>
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/host_port.h"
+#include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "core/worker_pool.h"
 #include "server/address.h"
@@ -22,6 +25,7 @@
 #include "server/settings/server_limits.h"
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
+#include "wire/methods.h"
 #include "wire/socket_buffers.h"
 
 namespace quantd::server {
@@ -92,12 +96,12 @@ absl::Status WhyNotServing(const Options& options, const std::vector<int>& ports
 }
 
 std::string WithPort(const std::string& address, int port) {
-  absl::StatusOr<HostPort> host_port = ParseHostPort(address);
-  if (UnixSocketPath(address).has_value() || !host_port.ok()) {
+  std::optional<core::HostPort> host_port = core::ParseHostPort(address);
+  if (UnixSocketPath(address).has_value() || !host_port.has_value()) {
     return address;
   }
   host_port->port = static_cast<std::uint16_t>(port);
-  return FormatHostPort(*host_port);
+  return core::FormatHostPort(*host_port);
 }
 
 ServerLimits LimitsOf(const Options& options) {
@@ -110,9 +114,9 @@ ServerLimits LimitsOf(const Options& options) {
 
 // In the order in which they depend on each other; the gRPC server, whose calls
 // use all others, goes first.
-class Server::Parts {
+class Server::Impl {
  public:
-  Parts(const Options& options, Log* log)
+  Impl(const Options& options, Log* log)
       : metrics_(core::ActiveSimdTarget(), LimitsOf(options)),
         admission_(options.max_in_flight_bytes),
         pool_(options.worker_threads),
@@ -124,28 +128,21 @@ class Server::Parts {
                   .log = log},
                  LimitsOf(options)) {}
 
-  ~Parts() { CloseConnections(std::chrono::milliseconds(0)); }
+  ~Impl() { CloseConnections(std::chrono::milliseconds(0)); }
 
-  Parts(const Parts&) = delete;
-  Parts& operator=(const Parts&) = delete;
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
 
   absl::Status ServeMetrics(const Options& options) {
     if (options.metrics_listen.empty()) {
       return absl::OkStatus();
     }
-    absl::StatusOr<std::unique_ptr<MetricsEndpoint>> endpoint =
-        MetricsEndpoint::Start(options.metrics_listen, metrics_);
-    if (!endpoint.ok()) {
-      return endpoint.status();
-    }
-    metrics_endpoint_ = *std::move(endpoint);
+    ASSIGN_OR_RETURN(metrics_endpoint_, MetricsEndpoint::Start(options.metrics_listen, metrics_));
     return absl::OkStatus();
   }
 
   absl::Status ServeCalls(const Options& options) {
-    if (absl::Status status = CheckUnixSockets(options.listen); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(CheckUnixSockets(options.listen));
     InitializeGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
@@ -197,7 +194,7 @@ class Server::Parts {
     }
     grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
     health.SetServingStatus("", true);
-    health.SetServingStatus(std::string(kServiceName), true);
+    health.SetServingStatus(std::string(wire::kServiceName), true);
     return absl::OkStatus();
   }
 
@@ -237,24 +234,18 @@ class Server::Parts {
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Log* log) {
-  if (absl::Status status = core::ForceSimdTarget(options.simd_target); !status.ok()) {
-    return status;
-  }
-  auto parts = std::make_unique<Parts>(options, log);
-  if (absl::Status status = parts->ServeMetrics(options); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = parts->ServeCalls(options); !status.ok()) {
-    return status;
-  }
-  return std::make_unique<Server>(PrivateKey(), std::move(parts));
+  RETURN_IF_ERROR(core::ForceSimdTarget(options.simd_target));
+  auto impl = std::make_unique<Impl>(options, log);
+  RETURN_IF_ERROR(impl->ServeMetrics(options));
+  RETURN_IF_ERROR(impl->ServeCalls(options));
+  return absl::WrapUnique(new Server(std::move(impl)));
 }
 
-Server::Server(PrivateKey /*key*/, std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
 
-const std::vector<std::string>& Server::addresses() const { return parts_->addresses(); }
-std::string Server::metrics_url() const { return parts_->metrics_url(); }
-absl::Status Server::Drain(std::chrono::milliseconds timeout) { return parts_->Drain(timeout); }
+const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }
+std::string Server::metrics_url() const { return impl_->metrics_url(); }
+absl::Status Server::Drain(std::chrono::milliseconds timeout) { return impl_->Drain(timeout); }
 
 }  // namespace quantd::server

@@ -23,12 +23,6 @@ namespace quantd::server {
 //   …
 //   absl::Status drained = (*server)->Drain(options.drain_timeout);
 class Server {
-  class Parts;
-  // Keeps the constructor, which std::make_unique calls, for Start().
-  struct PrivateKey {
-    explicit PrivateKey() = default;
-  };
-
  public:
   // Serves on all of options.listen when it returns. `options` are as
   // ParseCommandLine() gives them; options.simd_target is set for the whole
@@ -37,8 +31,6 @@ class Server {
   // Errors: kUnavailable, with the address, where one cannot be listened on;
   // those of core::ForceSimdTarget() and MetricsEndpoint::Start().
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, Log* log);
-
-  Server(PrivateKey key, std::unique_ptr<Parts> parts);
 
   // Without a Drain() before, cuts off running calls.
   ~Server();
@@ -60,7 +52,11 @@ class Server {
   absl::Status Drain(std::chrono::milliseconds timeout);
 
  private:
-  std::unique_ptr<Parts> parts_;
+  class Impl;
+
+  explicit Server(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace quantd::server

@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <string>
 #include <string_view>
 
 #include "wire/operations.h"
@@ -25,19 +24,22 @@ enum class Transfer {
 
 namespace internal {
 
-// The texts `parts` as one text that lives as long as the program.
+// The texts `parts` as one text that lives as long as the program. A null
+// character follows it, for interfaces that take C strings.
 template <const std::string_view&... parts>
 struct Concatenation {
   static constexpr auto kCharacters = [] {
-    std::array<char, (parts.size() + ... + 0)> characters{};
+    std::array<char, (parts.size() + ... + 1)> characters{};
     char* end = characters.data();
     ((end = std::ranges::copy(parts, end).out), ...);
     return characters;
   }();
-  static constexpr std::string_view kText{kCharacters.data(), kCharacters.size()};
+  static constexpr std::string_view kText{kCharacters.data(), kCharacters.size() - 1};
 };
 
+inline constexpr std::string_view kSlash = "/";
 inline constexpr std::string_view kStreamPrefix = "Stream";
+inline constexpr std::string_view kGetServerInfo = "GetServerInfo";
 
 }  // namespace internal
 
@@ -45,10 +47,25 @@ inline constexpr std::string_view kStreamPrefix = "Stream";
 struct Method {
   // In the schema, such as "StreamFakeQuantize".
   std::string_view name;
+  // The path by which gRPC calls it: "/package.Service/Method". A null character
+  // follows it.
+  std::string_view path;
   Transfer transfer = Transfer::kUnary;
-  // The index of its operation; kOperationCount for a method without tensors.
+  // The index of its operation; kOperationCount for GetServerInfo, which has none.
   std::size_t operation = kOperationCount;
 };
+
+namespace internal {
+
+template <const std::string_view& name>
+constexpr Method MakeMethod(Transfer transfer, std::size_t operation) {
+  return {.name = name,
+          .path = Concatenation<kSlash, kServiceName, kSlash, name>::kText,
+          .transfer = transfer,
+          .operation = operation};
+}
+
+}  // namespace internal
 
 // All methods: the unary ones of all operations, their streams, and
 // GetServerInfo.
@@ -56,13 +73,14 @@ inline constexpr std::array<Method, 2 * kOperationCount + 1> kMethods = [] {
   std::array<Method, 2 * kOperationCount + 1> methods;
   std::size_t index = 0;
   ForEachOperation([&]<typename Operation>() {
-    methods[index] = {Operation::kName, Transfer::kUnary, index};
-    methods[kOperationCount + index] = {
-        internal::Concatenation<internal::kStreamPrefix, Operation::kName>::kText,
-        Transfer::kStream, index};
+    methods[index] = internal::MakeMethod<Operation::kName>(Transfer::kUnary, index);
+    methods[kOperationCount + index] = internal::MakeMethod<
+        internal::Concatenation<internal::kStreamPrefix, Operation::kName>::kText>(
+        Transfer::kStream, index);
     ++index;
   });
-  methods.back().name = "GetServerInfo";
+  methods.back() =
+      internal::MakeMethod<internal::kGetServerInfo>(Transfer::kUnary, kOperationCount);
   return methods;
 }();
 
@@ -71,13 +89,6 @@ constexpr std::size_t MethodIndex(std::size_t operation, Transfer transfer) {
   return transfer == Transfer::kUnary ? operation : kOperationCount + operation;
 }
 inline constexpr std::size_t kGetServerInfoIndex = kMethods.size() - 1;
-
-// Returns the path by which gRPC calls the method: "/package.Service/Method".
-inline std::string MethodPath(const Method& method) {
-  std::string path = "/";
-  path.append(kServiceName).append("/").append(method.name);
-  return path;
-}
 
 }  // namespace quantd::wire
 

@@ -61,8 +61,8 @@ class ReceivedMessage {
 
   // The message. It says which storage a tensor has, but the elements themselves
   // may be missing from it.
-  const Message& message() const& { return message_; }
-  Message message() && { return std::move(message_); }
+  const Message& message() const { return message_; }
+  Message& mutable_message() { return message_; }
 
   // The elements of a tensor, by its place in kTensorFields<Message>: the bytes of
   // `data`, or those of all `float_values`. Valid as long as this message.

@@ -9,7 +9,7 @@
 namespace quantd::core {
 namespace {
 
-// Read and write for all whom the umask does not leave out.
+// Read and write for everybody, before the umask.
 constexpr mode_t kPermissions = 0666;
 
 }  // namespace
@@ -26,7 +26,7 @@ absl::StatusOr<FileDescriptor> FileDescriptor::Open(const std::filesystem::path&
 }
 
 absl::StatusOr<FileDescriptor> FileDescriptor::OpenToRead(const std::filesystem::path& path) {
-  // Without waiting: a pipe that nobody writes to is refused, not waited for.
+  // Does not wait for a writer to open a pipe.
   return Open(path, O_RDONLY | O_NONBLOCK);
 }
 
@@ -47,7 +47,7 @@ FileDescriptor::~FileDescriptor() {
 absl::StatusOr<std::uintmax_t> FileDescriptor::RegularFileSize() const {
   struct stat status {};
   if (::fstat(number_, &status) != 0) {
-    return absl::ErrnoToStatus(errno, "cannot tell the file's size");
+    return absl::ErrnoToStatus(errno, "cannot find out the size of the file");
   }
   if (!S_ISREG(status.st_mode)) {
     return absl::InvalidArgumentError(

@@ -14,15 +14,18 @@
 
 namespace quantd::core {
 
-// Owns a file descriptor and closes it. Not for several threads at once.
+// Owns a file descriptor and closes it. Not for use by several threads at once.
 // Errors have the code that fits errno and say what failed, but not the path.
 class FileDescriptor {
  public:
+  // Takes over an open descriptor, or a negative number that stands for none.
+  explicit FileDescriptor(int number) : number_(number) {}
+
   static absl::StatusOr<FileDescriptor> OpenToRead(const std::filesystem::path& path);
-  // Opens what is there, such as a device.
+  // Opens an existing file, which may be a device or a pipe.
   static absl::StatusOr<FileDescriptor> OpenToWrite(const std::filesystem::path& path);
-  // Makes a file with the permissions that the umask leaves.
-  // Errors: kAlreadyExists where there is one.
+  // Creates a file with the permissions that the umask allows.
+  // Errors: kAlreadyExists if the file exists.
   static absl::StatusOr<FileDescriptor> Create(const std::filesystem::path& path);
 
   ~FileDescriptor();
@@ -34,22 +37,24 @@ class FileDescriptor {
   FileDescriptor(const FileDescriptor&) = delete;
   FileDescriptor& operator=(const FileDescriptor&) = delete;
 
-  // The size in bytes. Errors: kInvalidArgument for a directory, a pipe or
-  // another thing whose size is not known.
+  // The number of the descriptor; negative if there is none.
+  int number() const { return number_; }
+
+  // The size in bytes. Errors: kInvalidArgument for anything but a regular file,
+  // such as a directory or a pipe.
   absl::StatusOr<std::uintmax_t> RegularFileSize() const;
 
-  // Fills `buffer` with the bytes from `offset` on. Errors: kDataLoss where the
-  // file ends before.
+  // Fills `buffer` with the bytes from `offset` on. Errors: kDataLoss if the file
+  // ends before that.
   absl::Status ReadAt(std::uintmax_t offset, std::span<std::byte> buffer) const;
 
-  // Writes all of `bytes` where the last write ended.
+  // Writes all of `bytes`, after those of the last call.
   absl::Status Write(std::span<const std::byte> bytes) const;
 
-  // Waits until what was written is on the disk.
+  // Waits until everything that was written is on the disk.
   absl::Status Sync() const;
 
  private:
-  explicit FileDescriptor(int number) : number_(number) {}
   static absl::StatusOr<FileDescriptor> Open(const std::filesystem::path& path, int flags);
 
   int number_;

@@ -24,6 +24,10 @@ class ABSL_LOCKABLE Mutex {
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
   void Unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
 
+  // Tells the analysis that the caller holds the mutex, where it cannot see that:
+  // in a lambda.
+  void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
+
  private:
   friend class ConditionVariable;
   std::mutex mutex_;

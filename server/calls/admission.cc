@@ -1,24 +1,23 @@
 #include "server/calls/admission.h"
 
-#include <string>
+#include <cassert>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::server {
 namespace {
 
 absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::uint64_t limit) {
   return core::MakeError(
-      absl::StatusCode::kResourceExhausted,
+      absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
       absl::StrCat("the request has ", bytes, " bytes and ", in_flight,
                    " bytes of others are being worked on; expected at most ", limit,
                    " bytes in all: send it again a little later, or raise the server's "
                    "--max-in-flight-bytes"),
-      {.reason = std::string(core::reason::kInFlightLimit),
-       .field = {},
-       .metadata = {{"message_bytes", absl::StrCat(bytes)},
+      {.metadata = {{"message_bytes", absl::StrCat(bytes)},
                     {"in_flight_bytes", absl::StrCat(in_flight)},
                     {"max_in_flight_bytes", absl::StrCat(limit)}}});
 }
@@ -27,10 +26,9 @@ absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::ui
 
 absl::Status ShuttingDown() {
   return core::MakeError(
-      absl::StatusCode::kUnavailable,
-      "this server is shutting down; expected a server that serves: send the "
-      "request again, to another server or once this one is back",
-      {.reason = std::string(core::reason::kShuttingDown), .field = {}, .metadata = {}});
+      absl::StatusCode::kUnavailable, core::ErrorReason::kShuttingDown,
+      "this server is shutting down; expected a server that accepts calls: send the request "
+      "again, to another server or once this one is back");
 }
 
 Admission::Ticket::Ticket(Ticket&& other) noexcept
@@ -51,16 +49,18 @@ Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
 Admission::Ticket::~Ticket() { Close(); }
 
 absl::Status Admission::Ticket::Take(std::uint64_t bytes) {
-  absl::Status status = admission_->TakeBytes(bytes);
-  if (status.ok()) {
-    bytes_ += bytes;
-  }
-  return status;
+  assert(admission_ != nullptr);
+  RETURN_IF_ERROR(admission_->TakeBytes(bytes));
+  bytes_ += bytes;
+  return absl::OkStatus();
 }
 
 void Admission::Ticket::GiveBack(std::uint64_t bytes) {
+  assert(bytes <= bytes_);
   bytes_ -= bytes;
-  admission_->GiveBackBytes(bytes);
+  if (bytes > 0) {
+    admission_->GiveBackBytes(bytes);
+  }
 }
 
 void Admission::Ticket::Release() {
@@ -78,35 +78,38 @@ void Admission::Ticket::Close() {
 }
 
 absl::StatusOr<Admission::Ticket> Admission::Admit(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   if (draining_) {
     return ShuttingDown();
   }
-  if (absl::Status status = TakeBytesLocked(bytes); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(TakeBytesLocked(bytes));
   ++load_.requests;
   ++open_calls_;
   return Ticket(this, bytes);
 }
 
 void Admission::StartDraining() {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   draining_ = true;
 }
 
 bool Admission::WaitUntilIdle(std::chrono::steady_clock::time_point deadline) {
-  std::unique_lock lock(mutex_);
-  return idle_.wait_until(lock, deadline, [this] { return open_calls_ == 0; });
+  const core::MutexLock lock(&mutex_);
+  while (open_calls_ > 0) {
+    if (!idle_.WaitUntil(&mutex_, deadline)) {
+      return open_calls_ == 0;
+    }
+  }
+  return true;
 }
 
 Admission::Load Admission::load() const {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   return load_;
 }
 
 absl::Status Admission::TakeBytes(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   return TakeBytesLocked(bytes);
 }
 
@@ -120,20 +123,22 @@ absl::Status Admission::TakeBytesLocked(std::uint64_t bytes) {
 }
 
 void Admission::GiveBackBytes(std::uint64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
+  assert(bytes <= load_.bytes);
   load_.bytes -= bytes;
 }
 
 void Admission::EndRequest() {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   --load_.requests;
 }
 
 void Admission::CloseCall() {
-  // Notifies with the lock held: whoever waits may destroy this object next.
-  const std::lock_guard lock(mutex_);
+  // Notifies while it holds the lock: the thread that waits may destroy this object
+  // next.
+  const core::MutexLock lock(&mutex_);
   if (--open_calls_ == 0) {
-    idle_.notify_all();
+    idle_.NotifyAll();
   }
 }
 

@@ -4,29 +4,28 @@
 #define QUANTD_SERVER_CALLS_ADMISSION_H_
 
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/mutex.h"
 
 namespace quantd::server {
 
-// UNAVAILABLE, SHUTTING_DOWN: what a server that drains answers to what it does
-// not take on any more.
+// UNAVAILABLE, SHUTTING_DOWN: the answer to calls and messages that arrive while
+// the server drains.
 absl::Status ShuttingDown();
 
-// Lets calls in while there is room for their bytes, and none any more once the
-// server drains. All methods may be called from any thread. Must outlive its
-// tickets.
+// Admits calls while there is room for their bytes, and none once the server
+// drains. Thread-safe. Must outlive its tickets.
 class Admission {
  public:
-  // What a call that was let in holds: bytes, while it works on its messages. A
-  // call has two ends: when its last answer is ready, it counts as a request no
-  // more (Release); when that is sent, it no longer holds up the drain
-  // (destruction). Not to be used by two threads at once.
+  // What an admitted call holds: bytes, while its messages are worked on. A call
+  // ends twice: it stops counting as a request when its last answer is ready
+  // (Release), and stops delaying the drain when that answer is sent
+  // (destruction). Not for use by two threads at once.
   class Ticket {
    public:
     // Holds nothing.
@@ -35,17 +34,17 @@ class Admission {
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket();
 
-    // Takes `bytes` more, for a message. A call that was let in is not stopped
-    // by a drain. Never waits.
+    // Takes `bytes` more, for a message, without waiting. A drain does not stop
+    // a call that was admitted.
     //
-    // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT where the bytes of all calls
-    // would exceed the limit.
+    // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT if the bytes of all calls would
+    // exceed the limit.
     absl::Status Take(std::uint64_t bytes);
 
-    // Gives back `bytes` of those that were taken.
+    // Gives back `bytes` of those that it holds.
     void GiveBack(std::uint64_t bytes);
 
-    // Gives back all bytes, and ends the request. Does nothing the second time.
+    // Gives back all bytes and ends the request. A second call does nothing.
     void Release();
 
    private:
@@ -71,34 +70,35 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // Lets in a call that takes `bytes` at once. Never waits.
+  // Admits a call that takes `bytes` from the start, without waiting.
   //
   // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining(); those of
   // Ticket::Take().
   absl::StatusOr<Ticket> Admit(std::uint64_t bytes);
 
-  // From now on, lets in no call.
+  // Admits no calls from now on.
   void StartDraining();
 
-  // Waits until every ticket is destroyed; returns false at `deadline`.
+  // Waits until every ticket is destroyed. Returns false if some still exist at
+  // `deadline`.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
-  // The calls whose tickets were not yet released, and their bytes.
+  // The calls whose tickets have not been released, and their bytes.
   Load load() const;
 
  private:
   absl::Status TakeBytes(std::uint64_t bytes);
-  absl::Status TakeBytesLocked(std::uint64_t bytes);
+  absl::Status TakeBytesLocked(std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBackBytes(std::uint64_t bytes);
   void EndRequest();
   void CloseCall();
 
   const std::uint64_t max_in_flight_bytes_;
-  mutable std::mutex mutex_;
-  std::condition_variable idle_;
-  Load load_;
-  std::size_t open_calls_ = 0;
-  bool draining_ = false;
+  mutable core::Mutex mutex_;
+  core::ConditionVariable idle_;
+  Load load_ ABSL_GUARDED_BY(mutex_);
+  std::size_t open_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace quantd::server

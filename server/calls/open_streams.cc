@@ -7,26 +7,27 @@ namespace quantd::server {
 
 void OpenStreams::Add(std::shared_ptr<Stream> stream) {
   Stream* const key = stream.get();
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   streams_.emplace(key, std::move(stream));
 }
 
 void OpenStreams::Remove(Stream* stream) {
-  // Let go of after the lock.
-  decltype(streams_)::node_type removed;
-  const std::lock_guard lock(mutex_);
+  // Destroyed after the lock is released.
+  std::unordered_map<Stream*, std::shared_ptr<Stream>>::node_type removed;
+  const core::MutexLock lock(&mutex_);
   removed = streams_.extract(stream);
 }
 
 void OpenStreams::EndQuietSince(std::chrono::steady_clock::time_point time) {
   std::vector<std::shared_ptr<Stream>> streams;
   {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     for (const auto& [key, stream] : streams_) {
       streams.push_back(stream);
     }
   }
-  // Without the lock: while gRPC ends one, it may begin or end others on this thread.
+  // Without the lock: while gRPC ends a stream, it may begin or end others on this
+  // thread.
   for (const std::shared_ptr<Stream>& stream : streams) {
     stream->EndIfQuietSince(time);
   }

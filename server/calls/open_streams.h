@@ -1,4 +1,4 @@
-// The streams that a drain must end: those that would else wait for a client
+// The streams that a drain must end: those that would otherwise wait for a client
 // that has nothing to send.
 
 #ifndef QUANTD_SERVER_CALLS_OPEN_STREAMS_H_
@@ -6,19 +6,21 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
+
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
 
 namespace quantd::server {
 
-// Owns the streams that gRPC is not done with. All methods may be called from any
-// thread, and from within EndIfQuietSince(). Must outlive the streams.
+// Owns the streams that gRPC still uses. Thread-safe; functions may be called from
+// within EndIfQuietSince(). Must outlive the streams.
 class OpenStreams {
  public:
   class Stream {
    public:
-    // Ends the stream with SHUTTING_DOWN if no message is being worked on, and
-    // none has come or gone since `time`. May come shortly after Remove().
+    // Ends the stream with SHUTTING_DOWN if no message is being worked on and none
+    // has been received or sent since `time`. May be called shortly after Remove().
     virtual void EndIfQuietSince(std::chrono::steady_clock::time_point time) = 0;
 
    protected:
@@ -33,15 +35,15 @@ class OpenStreams {
   OpenStreams& operator=(const OpenStreams&) = delete;
 
   void Add(std::shared_ptr<Stream> stream);
-  // Ends the life of `stream`, or leaves that to an EndQuietSince() under way.
+  // Destroys `stream`, or leaves that to a running EndQuietSince().
   void Remove(Stream* stream);
 
-  // Ends those that have been quiet since `time`.
+  // Ends the streams that have been quiet since `time`.
   void EndQuietSince(std::chrono::steady_clock::time_point time);
 
  private:
-  std::mutex mutex_;
-  std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_;
+  core::Mutex mutex_;
+  std::unordered_map<Stream*, std::shared_ptr<Stream>> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantd::server

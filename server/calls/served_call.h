@@ -1,4 +1,4 @@
-// What happens to every call, of one message or of many.
+// What happens to every call, whether it has one message or many.
 
 #ifndef QUANTD_SERVER_CALLS_SERVED_CALL_H_
 #define QUANTD_SERVER_CALLS_SERVED_CALL_H_
@@ -10,15 +10,16 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "core/worker_pool.h"
 #include "server/calls/admission.h"
-#include "server/calls/method.h"
 #include "server/calls/open_streams.h"
-#include "server/operations/codec.h"
+#include "server/calls/session.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
+#include "wire/methods.h"
 
 namespace quantd::server {
 
@@ -32,64 +33,58 @@ struct CallEnvironment {
   Log* log;
 };
 
-// Makes the bytes of a response from those of a request, which are valid, and from
-// what those before it in the same call leave to it. Is called for one message
-// after another. May throw std::bad_alloc.
-using Answer = std::function<absl::Status(const grpc::ByteBuffer& request,
-                                          RequestDefaults& defaults, grpc::ByteBuffer* response)>;
-
-// One call from its arrival to its end: lets it and its messages in or refuses
-// them, has them answered, counts and logs. Not to be used by two threads at
-// once.
+// One call from its arrival to its end: admits or refuses it and its messages, has
+// its session answer them, counts and logs. Not for use by two threads at once.
 class ServedCall {
  public:
-  // The call has arrived. `environment` outlives the server's gRPC side;
-  // `context` is gRPC's, and outlives this.
-  ServedCall(const CallEnvironment& environment, Method method, Answer answer,
-             grpc::CallbackServerContext* context);
+  // The call has arrived. `environment` outlives the server's gRPC side; `context`
+  // belongs to gRPC and outlives this; `method` is one of wire::kMethods.
+  ServedCall(const CallEnvironment& environment, const wire::Method& method,
+             std::unique_ptr<Session> session, grpc::CallbackServerContext* context);
 
-  // Lets the call in.
+  // Admits the call.
   //
   // Errors: SHUTTING_DOWN.
   absl::Status Admit();
 
-  // Lets in a message of a call that was let in. It weighs its own bytes and
-  // those of a range that it may take over.
+  // Admits a message of a call that was admitted, by the weight that the session
+  // gives it before it is parsed.
   //
   // Errors: MESSAGE_TOO_LARGE, IN_FLIGHT_LIMIT.
   absl::Status AdmitMessage(const grpc::ByteBuffer& message);
 
-  // Whether the message that was let in is worth another thread: smaller ones
-  // are answered sooner than it would begin.
+  // Whether the message that was admitted is worth another thread: smaller ones
+  // are answered before it would begin.
   bool IsLarge() const;
 
-  // Has `task` run on one of our own threads: gRPC's are few, and never compute
+  // Runs `task` on one of our own threads: gRPC's are few, and must not compute
   // for long.
   void RunOnWorker(std::function<void()> task) const;
 
-  // Answers the message that was let in.
+  // Answers the message that was admitted.
   absl::Status AnswerMessage(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
 
-  // How many messages were answered.
+  // The number of messages that were answered.
   std::uint64_t answered() const { return answered_; }
 
-  // Ends the call: counts and logs it, and returns what its client is told. To
-  // be called once, before the client is told: who has the answer finds it
-  // counted, and finds room.
+  // Ends the call: counts and logs it, and returns the status for its client. To
+  // be called once, before the client gets the status: whoever has the answer
+  // finds it counted, and finds room.
   grpc::Status End(const absl::Status& status);
 
  private:
+  // Takes more from admission if the message weighs more than it has taken.
+  absl::Status TakeWeight(std::uint64_t weight);
   absl::Status Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
 
   const CallEnvironment& environment_;
-  const Method method_;
-  const Answer answer_;
+  const wire::Method& method_;
+  const std::unique_ptr<Session> session_;
   grpc::CallbackServerContext* const context_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-  RequestDefaults defaults_;
-  // Of all messages.
+  // The total over all messages.
   std::uint64_t request_bytes_ = 0;
-  // That of the message that was let in.
+  // What the message that was admitted holds.
   std::uint64_t weight_ = 0;
   std::uint64_t answered_ = 0;
   bool in_flight_ = false;

@@ -1,55 +1,48 @@
 #include "server/calls/stream_call.h"
 
 #include <memory>
-#include <string>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
+#include "absl/memory/memory.h"
 #include "core/base/error.h"
 #include "server/calls/admission.h"
 
 namespace quantd::server {
 namespace {
 
-// While more wait, no further request is read, or answered.
+// No further request is read, or answered, while more than this waits.
 constexpr std::size_t kMaxWaitingRequestBytes = std::size_t{64} << 10;
 constexpr std::size_t kMaxWaitingAnswerBytes = std::size_t{1} << 20;
 
-absl::Status NameMessage(const absl::Status& status, std::uint64_t index) {
-  core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail{});
-  const std::string message = absl::StrCat("message ", index, ": ", status.message());
-  if (detail.reason.empty()) {
-    return {status.code(), message};
-  }
-  detail.metadata.emplace("message_index", absl::StrCat(index));
-  return core::MakeError(status.code(), message, detail);
-}
-
 absl::Status CutOff() {
-  return absl::CancelledError("the stream was cut off before it was answered whole");
+  return absl::CancelledError("the stream was cut off before all of its messages were answered");
 }
 
 }  // namespace
 
 grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* StreamCall::Start(
-    const CallEnvironment& environment, Method method, server::Answer answer,
-    grpc::CallbackServerContext* context) {
-  const auto call =
-      std::make_shared<StreamCall>(PrivateKey(), environment, method, std::move(answer), context);
-  call->Advance([&] { call->failure_ = call->call_.Admit(); });
-  // Not too late: gRPC is not done with it before it has it.
+    const CallEnvironment& environment, const wire::Method& method,
+    std::unique_ptr<Session> session, grpc::CallbackServerContext* context) {
+  const std::shared_ptr<StreamCall> call =
+      absl::WrapUnique(new StreamCall(environment, method, std::move(session), context));
+  call->Advance([&] {
+    call->mutex_.AssertHeld();
+    call->failure_ = call->call_.Admit();
+  });
+  // This is early enough: gRPC cannot be done with the call before it has it.
   environment.open_streams->Add(call);
   return call.get();
 }
 
-StreamCall::StreamCall(PrivateKey /*key*/, const CallEnvironment& environment, Method method,
-                       server::Answer answer, grpc::CallbackServerContext* context)
+StreamCall::StreamCall(const CallEnvironment& environment, const wire::Method& method,
+                       std::unique_ptr<Session> session, grpc::CallbackServerContext* context)
     : open_streams_(environment.open_streams),
       context_(context),
-      call_(environment, method, std::move(answer), context) {}
+      call_(environment, method, std::move(session), context) {}
 
 void StreamCall::EndIfQuietSince(std::chrono::steady_clock::time_point time) {
   Advance([&] {
+    mutex_.AssertHeld();
     const bool quiet = requests_.empty() && !answering_ && answers_.empty() && !writing_;
     if (quiet && last_message_ <= time) {
       failure_.Update(ShuttingDown());
@@ -59,6 +52,7 @@ void StreamCall::EndIfQuietSince(std::chrono::steady_clock::time_point time) {
 
 void StreamCall::OnReadDone(bool ok) {
   Advance([&] {
+    mutex_.AssertHeld();
     reading_ = false;
     last_message_ = std::chrono::steady_clock::now();
     if (ok) {
@@ -71,12 +65,13 @@ void StreamCall::OnReadDone(bool ok) {
 
 void StreamCall::OnWriteDone(bool ok) {
   Advance([&] {
+    mutex_.AssertHeld();
     writing_ = false;
     last_message_ = std::chrono::steady_clock::now();
-    // gRPC only refers to it: its memory would be kept until the next write.
+    // gRPC does not own it: its memory would be held until the next write.
     outgoing_.Clear();
     if (!ok) {
-      // Nobody takes the other answers either.
+      // Nobody will read the other answers either.
       answers_ = {};
       failure_.Update(CutOff());
     }
@@ -87,12 +82,14 @@ void StreamCall::OnDone() { open_streams_->Remove(this); }
 
 template <typename Event>
 void StreamCall::Advance(const Event& event) {
-  TakeSteps([&] {
-    const std::lock_guard lock(mutex_);
+  Step step = Step::kNothing;
+  {
+    const core::MutexLock lock(&mutex_);
     ++advancing_;
     event();
-    return NextStep();
-  }());
+    step = NextStep();
+  }
+  TakeSteps(step);
 }
 
 void StreamCall::TakeSteps(Step step) {
@@ -117,7 +114,7 @@ StreamCall::Step StreamCall::Take(Step step) {
     case Step::kNothing:
       return Step::kNothing;
   }
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   return NextStep();
 }
 
@@ -132,7 +129,7 @@ StreamCall::Step StreamCall::NextStep() {
     answers_.Pop(outgoing_);
     write_options_ = grpc::WriteOptions();
     if (!answers_.empty()) {
-      // Another write follows at once: gRPC may send both together.
+      // Another write follows at once, so that gRPC may send both together.
       write_options_.set_buffer_hint();
     }
     return Step::kWrite;
@@ -142,7 +139,7 @@ StreamCall::Step StreamCall::NextStep() {
     requests_.Pop(request_);
     return Step::kAnswer;
   }
-  // The last thread that leaves ends the call: no other may still be in it.
+  // The last thread ends the call: no other may still use it.
   if (ends && !answering_ && !writing_ && advancing_ == 1) {
     return Step::kEnd;
   }
@@ -169,12 +166,12 @@ StreamCall::Step StreamCall::AnswerRequest() {
 
 StreamCall::Step StreamCall::NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer) {
   request_.Clear();
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   answering_ = false;
   if (status.ok()) {
     answers_.Push(answer);
   } else {
-    failure_.Update(NameMessage(status, call_.answered()));
+    failure_.Update(core::AtMessage(call_.answered(), status));
   }
   return NextStep();
 }
@@ -182,7 +179,7 @@ StreamCall::Step StreamCall::NoteAnswer(const absl::Status& status, grpc::ByteBu
 void StreamCall::End() {
   absl::Status status;
   {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     status = failure_;
   }
   if (status.ok() && context_->IsCancelled()) {

@@ -5,71 +5,70 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <deque>
-#include <mutex>
+#include <memory>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "core/base/mutex.h"
 #include "server/calls/open_streams.h"
 #include "server/calls/served_call.h"
+#include "server/calls/session.h"
+#include "wire/methods.h"
 
 namespace quantd::server {
 
-// Messages that wait, the oldest first.
+// A queue of messages, the oldest first.
 class MessageQueue {
  public:
   bool empty() const { return messages_.empty(); }
-  // What all messages take: an empty one, too, is kept somewhere.
+  // The memory of all messages, including an overhead for each.
   std::size_t bytes() const { return bytes_; }
 
-  // Takes the bytes out of `message`. (gRPC's buffers are copied where they
-  // should be moved.)
+  // Moves the bytes of `message` into the queue. (gRPC's buffers are copied where
+  // they should be moved.)
   void Push(grpc::ByteBuffer& message) {
     bytes_ += message.Length() + kOverheadBytes;
     messages_.emplace_back().Swap(&message);
   }
 
-  // Puts the bytes of the oldest message, of which there is one, into `message`.
+  // Moves the bytes of the oldest message to `message`. The queue must not be
+  // empty.
   void Pop(grpc::ByteBuffer& message) {
+    assert(!empty());
     message.Swap(&messages_.front());
     messages_.pop_front();
     bytes_ -= message.Length() + kOverheadBytes;
   }
 
  private:
-  // A gRPC buffer without its bytes, about.
+  // About the size of a gRPC buffer without its bytes.
   static constexpr std::size_t kOverheadBytes = 384;
 
   std::deque<grpc::ByteBuffer> messages_;
   std::size_t bytes_ = 0;
 };
 
-// One stream: requests are answered one after another, while further ones are
-// being read and answers are being written. Few of them wait: a large one, or
-// some small ones, on their way in, and about a MiB on their way out. While its
-// client does not read, it reads no further, and HTTP/2's flow control stops the
-// client.
+// One stream: requests are answered one after another, while further requests are
+// read and answers are written. Few of them wait: a large request or some small
+// ones, and about a MiB of answers. While the client does not read, nothing more is
+// read from it, so that HTTP/2's flow control stops the client.
 //
-// The first request that is refused ends it, once the answers to those before
-// are written; "message_index" in the error's metadata counts from 0.
+// The first request that is refused ends the stream, after the answers to those
+// before it have been written; "message_index" in the error's metadata counts from
+// 0.
 class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                          public OpenStreams::Stream {
-  // Keeps the constructor, which std::make_shared calls, for Start().
-  struct PrivateKey {
-    explicit PrivateKey() = default;
-  };
-
  public:
-  // Starts the call and returns what a raw callback method returns; it
-  // belongs to environment.open_streams until gRPC is done with it.
-  // `environment` outlives the server's gRPC side; `context` belongs to gRPC.
+  // Starts the call and returns what a raw callback method returns; the call
+  // belongs to environment.open_streams until gRPC is done with it. `environment`
+  // outlives the server's gRPC side; `context` belongs to gRPC.
   static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Start(
-      const CallEnvironment& environment, Method method, Answer answer,
-      grpc::CallbackServerContext* context);
-
-  StreamCall(PrivateKey key, const CallEnvironment& environment, Method method, Answer answer,
-             grpc::CallbackServerContext* context);
+      const CallEnvironment& environment, const wire::Method& method,
+      std::unique_ptr<Session> session, grpc::CallbackServerContext* context);
 
   void EndIfQuietSince(std::chrono::steady_clock::time_point time) override;
 
@@ -78,52 +77,53 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   void OnDone() override;
 
  private:
-  // What is to be done next.
+  // What to do next.
   enum class Step { kNothing, kWrite, kRead, kAnswer, kEnd };
 
-  // Notes what happened, and does what can be done, until nothing more can.
-  // Several threads may do so at once: one reads, another answers, a third
-  // writes. `event` runs under the mutex.
+  StreamCall(const CallEnvironment& environment, const wire::Method& method,
+             std::unique_ptr<Session> session, grpc::CallbackServerContext* context);
+
+  // Runs `event` under the mutex, then takes all steps that are possible now.
+  // Several threads may do so at once: one reads, another answers, a third writes.
   template <typename Event>
   void Advance(const Event& event);
   // Takes `step` and those that follow, for a thread that `advancing_` counts.
-  // After the last nothing may be touched: another thread may end the call's
-  // life.
+  // Nothing may be touched after the last: another thread may destroy the call.
   void TakeSteps(Step step);
-  // Takes `step`, and returns the next.
+  // Takes `step` and returns the next.
   Step Take(Step step);
-  // The next step, noted as begun, with what it takes. Under the mutex.
-  Step NextStep();
-  // Answers `request_`, or has another thread answer it and take the steps that
-  // follow in this one's place; returns the next step.
+  // Returns the next step, which it marks as begun.
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Answers `request_`, or lets another thread answer it and take the steps that
+  // follow. Returns the next step of this thread.
   Step AnswerRequest();
   Step NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer);
   void End();
 
   OpenStreams* const open_streams_;
   grpc::CallbackServerContext* const context_;
-  // gRPC's, while it reads and writes.
+  // Used by gRPC while it reads and writes.
   grpc::ByteBuffer incoming_;
   grpc::ByteBuffer outgoing_;
   grpc::WriteOptions write_options_;
-  // Those who answer, one at a time, use the call and the request.
+  // Used by the thread that answers; there is one at a time.
   ServedCall call_;
   grpc::ByteBuffer request_;
 
-  std::mutex mutex_;
-  // All below under the mutex.
-  // How many threads take steps.
-  int advancing_ = 0;
-  bool reading_ = false;
-  bool answering_ = false;
-  bool writing_ = false;
-  bool requests_ended_ = false;
-  // When a message last came or went.
-  std::chrono::steady_clock::time_point last_message_ = std::chrono::steady_clock::now();
-  MessageQueue requests_;
-  MessageQueue answers_;
+  core::Mutex mutex_;
+  // The number of threads that take steps.
+  int advancing_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool answering_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool requests_ended_ ABSL_GUARDED_BY(mutex_) = false;
+  // When a message was last received or sent.
+  std::chrono::steady_clock::time_point last_message_ ABSL_GUARDED_BY(mutex_) =
+      std::chrono::steady_clock::now();
+  MessageQueue requests_ ABSL_GUARDED_BY(mutex_);
+  MessageQueue answers_ ABSL_GUARDED_BY(mutex_);
   // Why the stream ends before its requests do.
-  absl::Status failure_;
+  absl::Status failure_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantd::server

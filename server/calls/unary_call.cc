@@ -1,17 +1,21 @@
 #include "server/calls/unary_call.h"
 
-#include <memory>
 #include <utility>
+
+#include "absl/memory/memory.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::server {
 
-grpc::ServerUnaryReactor* UnaryCall::Start(const CallEnvironment& environment, Method method,
-                                           Answer answer, grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* UnaryCall::Start(const CallEnvironment& environment,
+                                           const wire::Method& method,
+                                           std::unique_ptr<Session> session,
+                                           grpc::CallbackServerContext* context,
                                            const grpc::ByteBuffer* request,
                                            grpc::ByteBuffer* response) {
   // Owns itself from here on: OnDone() takes it back.
-  UnaryCall* const call = std::make_unique<UnaryCall>(PrivateKey(), environment, method,
-                                                      std::move(answer), context, request, response)
+  UnaryCall* const call = absl::WrapUnique(new UnaryCall(environment, method, std::move(session),
+                                                         context, request, response))
                               .release();
   if (const absl::Status status = call->Admit(); !status.ok()) {
     call->Finish(call->call_.End(status));
@@ -23,10 +27,10 @@ grpc::ServerUnaryReactor* UnaryCall::Start(const CallEnvironment& environment, M
   return call;
 }
 
-UnaryCall::UnaryCall(PrivateKey /*key*/, const CallEnvironment& environment, Method method,
-                     Answer answer, grpc::CallbackServerContext* context,
+UnaryCall::UnaryCall(const CallEnvironment& environment, const wire::Method& method,
+                     std::unique_ptr<Session> session, grpc::CallbackServerContext* context,
                      const grpc::ByteBuffer* request, grpc::ByteBuffer* response)
-    : call_(environment, method, std::move(answer), context),
+    : call_(environment, method, std::move(session), context),
       request_(request),
       response_(response) {}
 
@@ -37,9 +41,7 @@ absl::Status UnaryCall::Admit() {
   if (!request_->Valid()) {
     return absl::CancelledError("the call was aborted before its request was read");
   }
-  if (absl::Status status = call_.Admit(); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(call_.Admit());
   return call_.AdmitMessage(*request_);
 }
 

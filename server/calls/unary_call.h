@@ -5,44 +5,45 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <memory>
+
 #include "absl/status/status.h"
 #include "server/calls/served_call.h"
+#include "server/calls/session.h"
+#include "wire/methods.h"
 
 namespace quantd::server {
 
 // One unary call.
 class UnaryCall final : public grpc::ServerUnaryReactor {
-  // Keeps the constructor, which std::make_unique calls, for Start().
-  struct PrivateKey {
-    explicit PrivateKey() = default;
-  };
-
  public:
-  // Starts the call and returns what a raw callback method returns; it owns
-  // itself until gRPC is done with it. `environment` outlives the server's
-  // gRPC side; the others belong to gRPC.
-  static grpc::ServerUnaryReactor* Start(const CallEnvironment& environment, Method method,
-                                         Answer answer, grpc::CallbackServerContext* context,
+  // Starts the call and returns what a raw callback method returns; the call owns
+  // itself until gRPC is done with it. `environment` outlives the server's gRPC
+  // side; context, request and response belong to gRPC.
+  static grpc::ServerUnaryReactor* Start(const CallEnvironment& environment,
+                                         const wire::Method& method,
+                                         std::unique_ptr<Session> session,
+                                         grpc::CallbackServerContext* context,
                                          const grpc::ByteBuffer* request,
                                          grpc::ByteBuffer* response);
 
-  UnaryCall(PrivateKey key, const CallEnvironment& environment, Method method, Answer answer,
-            grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
-            grpc::ByteBuffer* response);
-
-  // The answer is sent, or nobody waits for it any more.
+  // Called by gRPC when the answer is sent, or nobody waits for it any longer.
   void OnDone() override;
 
-  // That OnDone() is short: gRPC calls it where the call ends. It would else wake
-  // another thread for it, which costs a small call a quarter of its CPU time
-  // (docs/design.md has the figures).
+  // Says that OnDone() is short, so that gRPC calls it where the call ends.
+  // Otherwise it would wake another thread for it, which costs a small call a
+  // quarter of its CPU time (docs/experiments.md has the figures).
   bool InternalInlineable() override { return true; }
 
  private:
-  // Lets the call in, or refuses it.
+  UnaryCall(const CallEnvironment& environment, const wire::Method& method,
+            std::unique_ptr<Session> session, grpc::CallbackServerContext* context,
+            const grpc::ByteBuffer* request, grpc::ByteBuffer* response);
+
+  // Admits or refuses the call and its message.
   absl::Status Admit();
-  // Answers a call that was let in, and ends it. Nothing may be touched
-  // afterwards: gRPC may end the call's life from another thread.
+  // Answers a call that was admitted, and ends it. Nothing may be touched
+  // afterwards: gRPC may destroy the call on another thread.
   void Run();
 
   ServedCall call_;

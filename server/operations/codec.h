@@ -4,79 +4,65 @@
 #define QUANTD_SERVER_OPERATIONS_CODEC_H_
 
 #include <cstddef>
-#include <cstdint>
-#include <optional>
 #include <span>
+#include <string_view>
 #include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
-#include "core/base/scattered_elements.h"
+#include "core/base/scattered_bytes.h"
+#include "core/base/tensor_view.h"
 #include "core/quantization.h"
 #include "quantd/v1/quantization.pb.h"
-#include "quantd/v1/quantization_service.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "wire/operations.h"
 #include "wire/received_message.h"
 
 namespace quantd::server {
 
-// The element types that the methods take.
-inline constexpr v1::DataType kSupportedDataTypes[] = {v1::DATA_TYPE_FLOAT32};
-
-// A float32 tensor with as many elements as its shape says.
-struct FloatTensor {
-  std::span<const std::int64_t> shape;
-  core::ScatteredElements elements;
+// A tensor of a request, before it is checked.
+struct ReceivedTensor {
+  // The name of its field.
+  std::string_view field;
+  // Null if the request does not have it.
+  const v1::Tensor* tensor;
+  const core::ScatteredBytes* elements;
 };
 
-// What the requests of a stream take over from those before them; empty for
-// the first one, and for unary calls.
-struct RequestDefaults {
-  std::optional<v1::Range> range;
-  // The encoded size of `range`.
-  std::uint64_t range_bytes = 0;
-  std::optional<v1::QuantizationSpec> spec;
-};
-
-struct FakeQuantizeArguments {
-  FloatTensor input;
+// What a request asks for. Refers to the messages that it was decoded from.
+struct DecodedRequest {
+  // All of one shape and type; each has as many elements as the shape says.
+  absl::InlinedVector<core::TensorView, 2> inputs;
   core::Range range;
   core::QuantizationSpec spec;
 };
 
-struct FakeQuantizeGradientArguments {
-  FloatTensor gradients;
-  // Of the shape of `gradients`.
-  FloatTensor inputs;
-  core::Range range;
-  core::QuantizationSpec spec;
-};
-
-// Checks everything about the request that core does not check:
-//   UNSUPPORTED_DATA_TYPE      a type unset, unknown or other than float32
-//   TENSOR_SIZE_MISMATCH       no tensor, no storage, a bad shape, a number of
-//                              elements other than the shape's
+// Checks everything about a request that core does not check:
+//   UNSUPPORTED_DATA_TYPE      a type that is not set, unknown or not supported
+//   TENSOR_SIZE_MISMATCH       no tensor, no storage, a bad shape, or another
+//                              number of elements than the shape's
 //   SHARED_MEMORY_UNAVAILABLE  a tensor in shared memory
-//   SHAPE_MISMATCH             gradients and inputs of different shape or type
-//   RANGE_SIZE_MISMATCH        no range
+//   SHAPE_MISMATCH             tensors of different shapes or types
+//   RANGE_SIZE_MISMATCH        no range (`range` is null)
 //   UNSUPPORTED_NUMERICS       numerics that this server does not know
-// The errors name the field within the request. What the request leaves out is
-// taken from `defaults`. The result refers to both.
-absl::StatusOr<FakeQuantizeArguments> Decode(
-    const wire::ReceivedMessage<v1::FakeQuantizeRequest>& request, const RequestDefaults& defaults);
-absl::StatusOr<FakeQuantizeGradientArguments> Decode(
-    const wire::ReceivedMessage<v1::FakeQuantizeGradientRequest>& request,
-    const RequestDefaults& defaults);
+// Errors name the field within the request.
+absl::StatusOr<DecodedRequest> Decode(std::span<const ReceivedTensor> tensors,
+                                      const v1::Range* range, const v1::QuantizationSpec& spec);
 
-// Takes over what later requests may leave out.
+// The same for the tensors of an operation's request.
 template <typename Request>
-void Remember(Request request, RequestDefaults& defaults) {
-  if (request.has_range()) {
-    defaults.range = std::move(*request.mutable_range());
-    defaults.range_bytes = defaults.range->ByteSizeLong();
+absl::StatusOr<DecodedRequest> Decode(const wire::ReceivedMessage<Request>& request,
+                                      const v1::Range* range, const v1::QuantizationSpec& spec) {
+  constexpr auto kFields = wire::kTensorFields<Request>;
+  const Request& message = request.message();
+  return [&]<std::size_t... indices>(std::index_sequence<indices...>) {
+    const ReceivedTensor tensors[] = {
+        {.field = kFields[indices].name,
+         .tensor = (message.*kFields[indices].has)() ? &(message.*kFields[indices].get)() : nullptr,
+         .elements = &request.elements(indices)}...};
+    return Decode(tensors, range, spec);
   }
-  if (request.has_spec()) {
-    defaults.spec = std::move(*request.mutable_spec());
-  }
+  (std::make_index_sequence<kFields.size()>());
 }
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message);

@@ -72,7 +72,7 @@ std::string Unchanged(const std::string& text) { return text; }
 
 absl::StatusOr<std::string> ParseMetricsAddress(const std::string& text) {
   if (!text.empty()) {
-    if (absl::Status status = ParseHostPort(text).status(); !status.ok()) {
+    if (absl::Status status = ParseNetworkAddress(text).status(); !status.ok()) {
       return status;
     }
   }

@@ -23,7 +23,7 @@ void LogCall(Log& log, const CallRecord& call) {
   if (!log.Writes(level)) {
     return;
   }
-  const LogField method{"method", std::string(MethodName(call.method))};
+  const LogField method{"method", std::string(call.method)};
   const LogField code{"code", std::string(CodeName(call.status.code()))};
   const LogField peer{"peer", call.peer};
   const LogField bytes{"request_bytes", static_cast<std::int64_t>(call.request_bytes)};

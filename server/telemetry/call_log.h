@@ -1,4 +1,4 @@
-// One log line a call.
+// One log line per call.
 
 #ifndef QUANTD_SERVER_TELEMETRY_CALL_LOG_H_
 #define QUANTD_SERVER_TELEMETRY_CALL_LOG_H_
@@ -6,16 +6,17 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
-#include "server/calls/method.h"
 #include "server/telemetry/log.h"
 
 namespace quantd::server {
 
 // What is known of a call when it ends. Nothing of its tensors.
 struct CallRecord {
-  Method method;
+  // The name of the method.
+  std::string_view method;
   absl::Status status;
   // Who called, as gRPC names it: "ipv4:127.0.0.1:41234".
   std::string peer;

@@ -7,7 +7,7 @@
 #include <prometheus/registry.h>
 #include <prometheus/text_serializer.h>
 
-#include <array>
+#include <cassert>
 #include <functional>
 #include <map>
 #include <utility>
@@ -16,6 +16,7 @@
 #include "core/base/error.h"
 #include "server/telemetry/code_name.h"
 #include "version.h"
+#include "wire/operations.h"
 
 namespace quantd::server {
 namespace {
@@ -28,18 +29,6 @@ using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 using prometheus::Labels;
-
-constexpr std::array<std::string_view, 2> kOperationNames = {"fake_quantize",
-                                                             "fake_quantize_gradient"};
-
-constexpr std::string_view kReasons[] = {
-    core::reason::kInvalidNumBits,      core::reason::kRangeSizeMismatch,
-    core::reason::kInvalidRange,        core::reason::kAxisOutOfRange,
-    core::reason::kTensorSizeMismatch,  core::reason::kShapeMismatch,
-    core::reason::kMalformedMessage,    core::reason::kUnsupportedDataType,
-    core::reason::kUnsupportedNumerics, core::reason::kSharedMemoryUnavailable,
-    core::reason::kMessageTooLarge,     core::reason::kInFlightLimit,
-    core::reason::kShuttingDown};
 
 // Seconds. From a call of a few elements to one of the largest message.
 const Histogram::BucketBoundaries kHandlingBuckets = {
@@ -77,6 +66,11 @@ struct OperationSeries {
   Histogram& seconds;
 };
 
+// As go-grpc-prometheus spells it.
+std::string GrpcType(wire::Transfer transfer) {
+  return transfer == wire::Transfer::kStream ? "bidi_stream" : "unary";
+}
+
 std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
   auto& started = BuildCounter()
                       .Name("grpc_server_started_total")
@@ -99,10 +93,10 @@ std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
                    .Help("Response messages that were sent.")
                    .Register(registry);
   std::vector<MethodSeries> methods;
-  for (const auto& [name, type] : kMethods) {
-    const Labels labels = {{"grpc_type", std::string(type)},
-                           {"grpc_service", std::string(kServiceName)},
-                           {"grpc_method", std::string(name)}};
+  for (const wire::Method& method : wire::kMethods) {
+    const Labels labels = {{"grpc_type", GrpcType(method.transfer)},
+                           {"grpc_service", std::string(wire::kServiceName)},
+                           {"grpc_method", std::string(method.name)}};
     methods.emplace_back(labels, started, handled, seconds, received, sent);
   }
   return methods;
@@ -118,11 +112,11 @@ std::vector<OperationSeries> MakeOperationSeries(prometheus::Registry& registry)
                       .Help("Time that computing took, without parsing and sending.")
                       .Register(registry);
   std::vector<OperationSeries> operations;
-  for (const std::string_view name : kOperationNames) {
-    const Labels labels = {{"operation", std::string(name)}};
+  wire::ForEachOperation([&]<typename Operation>() {
+    const Labels labels = {{"operation", std::string(Operation::kLabel)}};
     operations.push_back(
         {.elements = elements.Add(labels), .seconds = seconds.Add(labels, kKernelBuckets)});
-  }
+  });
   return operations;
 }
 
@@ -145,16 +139,15 @@ class RejectedSeries {
                     .Name("quantd_rejected_requests_total")
                     .Help("Requests that were refused, by the reason of their ErrorInfo.")
                     .Register(registry)) {
-    for (const std::string_view reason : kReasons) {
-      counters_.emplace(reason, family_.Add({{"reason", std::string(reason)}}));
+    for (const core::NamedErrorReason& reason : core::kErrorReasons) {
+      counters_.emplace(reason.name, family_.Add({{"reason", std::string(reason.name)}}));
     }
   }
 
   void Increment(const std::string& reason) {
     const auto counter = counters_.find(reason);
-    // A reason that was forgotten above is still counted.
-    (counter != counters_.end() ? counter->second.get() : family_.Add({{"reason", reason}}))
-        .Increment();
+    assert(counter != counters_.end());
+    counter->second.get().Increment();
   }
 
  private:
@@ -164,8 +157,8 @@ class RejectedSeries {
 
 }  // namespace
 
-struct Metrics::Series {
-  Series(std::string_view simd_target, const ServerLimits& limits) {
+struct Metrics::Impl {
+  Impl(std::string_view simd_target, const ServerLimits& limits) {
     BuildGauge()
         .Name("quantd_build_info")
         .Help("1, for what this server is.")
@@ -184,6 +177,10 @@ struct Metrics::Series {
         .Set(static_cast<double>(limits.worker_threads));
   }
 
+  MethodSeries& Of(const wire::Method& method) {
+    return methods.at(static_cast<std::size_t>(&method - wire::kMethods.data()));
+  }
+
   std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
   std::vector<MethodSeries> methods = MakeMethodSeries(*registry);
   std::vector<OperationSeries> operations = MakeOperationSeries(*registry);
@@ -198,54 +195,51 @@ struct Metrics::Series {
 };
 
 Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
-    : series_(std::make_unique<Series>(simd_target, limits)) {}
+    : impl_(std::make_unique<Impl>(simd_target, limits)) {}
 Metrics::~Metrics() = default;
 
-void Metrics::CallStarted(Method method) {
-  series_->methods[static_cast<std::size_t>(method)].started.Increment();
+void Metrics::CallStarted(const wire::Method& method) { impl_->Of(method).started.Increment(); }
+
+void Metrics::MessageReceived(const wire::Method& method) {
+  impl_->Of(method).received.Increment();
 }
 
-void Metrics::MessageReceived(Method method) {
-  series_->methods[static_cast<std::size_t>(method)].received.Increment();
-}
+void Metrics::MessageSent(const wire::Method& method) { impl_->Of(method).sent.Increment(); }
 
-void Metrics::MessageSent(Method method) {
-  series_->methods[static_cast<std::size_t>(method)].sent.Increment();
-}
+void Metrics::CallEnteredFlight() { impl_->in_flight_requests.Increment(); }
 
-void Metrics::CallEnteredFlight() { series_->in_flight_requests.Increment(); }
-
-void Metrics::CallLeftFlight() { series_->in_flight_requests.Decrement(); }
+void Metrics::CallLeftFlight() { impl_->in_flight_requests.Decrement(); }
 
 void Metrics::MessageEnteredFlight(std::uint64_t bytes) {
-  series_->in_flight_bytes.Increment(static_cast<double>(bytes));
+  impl_->in_flight_bytes.Increment(static_cast<double>(bytes));
 }
 
 void Metrics::MessageLeftFlight(std::uint64_t bytes) {
-  series_->in_flight_bytes.Decrement(static_cast<double>(bytes));
+  impl_->in_flight_bytes.Decrement(static_cast<double>(bytes));
 }
 
-void Metrics::CallHandled(Method method, const absl::Status& status, Seconds duration) {
-  MethodSeries& series = series_->methods[static_cast<std::size_t>(method)];
+void Metrics::CallHandled(const wire::Method& method, const absl::Status& status,
+                          Seconds duration) {
+  MethodSeries& series = impl_->Of(method);
   series.handled[CodeIndex(status.code())].get().Increment();
   series.seconds.Observe(duration.count());
   if (const auto detail = core::GetErrorDetail(status); detail.has_value()) {
-    series_->rejected.Increment(detail->reason);
+    impl_->rejected.Increment(detail->reason);
   }
 }
 
-void Metrics::KernelRun(Operation operation, Seconds duration, const KernelTensors& tensors) {
-  const OperationSeries& series = series_->operations[static_cast<std::size_t>(operation)];
+void Metrics::KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors) {
+  const OperationSeries& series = impl_->operations.at(operation);
   series.seconds.Observe(duration.count());
   series.elements.Increment(static_cast<double>(tensors.elements));
-  series_->bytes_in.Increment(static_cast<double>(tensors.bytes_in));
-  series_->bytes_out.Increment(static_cast<double>(tensors.bytes_out));
+  impl_->bytes_in.Increment(static_cast<double>(tensors.bytes_in));
+  impl_->bytes_out.Increment(static_cast<double>(tensors.bytes_out));
 }
 
-std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return series_->registry; }
+std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return impl_->registry; }
 
 std::string Metrics::Text() const {
-  return prometheus::TextSerializer().Serialize(series_->registry->Collect());
+  return prometheus::TextSerializer().Serialize(impl_->registry->Collect());
 }
 
 }  // namespace quantd::server

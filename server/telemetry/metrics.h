@@ -14,8 +14,8 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "server/calls/method.h"
 #include "server/settings/server_limits.h"
+#include "wire/methods.h"
 
 namespace prometheus {
 class Collectable;
@@ -24,9 +24,6 @@ class Collectable;
 namespace quantd::server {
 
 using Seconds = std::chrono::duration<double>;
-
-// What core is asked to do.
-enum class Operation : std::size_t { kFakeQuantize, kFakeQuantizeGradient };
 
 // The tensors of one run of a kernel.
 struct KernelTensors {
@@ -49,10 +46,10 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
 
   // A call has arrived.
-  void CallStarted(Method method);
+  void CallStarted(const wire::Method& method);
   // A request message of it was read / a response is about to be sent.
-  void MessageReceived(Method method);
-  void MessageSent(Method method);
+  void MessageReceived(const wire::Method& method);
+  void MessageSent(const wire::Method& method);
   // It was let in / is about to end. Each entry is left once.
   void CallEnteredFlight();
   void CallLeftFlight();
@@ -61,10 +58,11 @@ class Metrics {
   void MessageLeftFlight(std::uint64_t bytes);
   // It is about to end with `status`. Counts the code, the time, and the reason
   // where it was refused with one.
-  void CallHandled(Method method, const absl::Status& status, Seconds duration);
+  void CallHandled(const wire::Method& method, const absl::Status& status, Seconds duration);
 
-  // A kernel has run for a request that came over gRPC.
-  void KernelRun(Operation operation, Seconds duration, const KernelTensors& tensors);
+  // A kernel has run for a request that came over gRPC. `operation` is the index of
+  // the operation in wire::Operations.
+  void KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors);
 
   // What a scrape shows of these metrics.
   std::shared_ptr<prometheus::Collectable> collectable() const;
@@ -73,8 +71,8 @@ class Metrics {
   std::string Text() const;
 
  private:
-  struct Series;
-  std::unique_ptr<Series> series_;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace quantd::server

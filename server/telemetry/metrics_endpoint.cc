@@ -5,7 +5,10 @@
 #include <exception>
 #include <vector>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/host_port.h"
+#include "core/base/status_macros.h"
 #include "server/address.h"
 #include "server/telemetry/process_metrics.h"
 
@@ -13,19 +16,12 @@ namespace quantd::server {
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
                                                                         const Metrics& metrics) {
-  absl::StatusOr<HostPort> host_port = ParseHostPort(address);
-  if (!host_port.ok()) {
-    return host_port.status();
-  }
+  ASSIGN_OR_RETURN(core::HostPort host_port, ParseNetworkAddress(address));
   // The HTTP server takes only numbers.
-  absl::StatusOr<std::string> number = ResolveHost(host_port->host);
-  if (!number.ok()) {
-    return number.status();
-  }
-  host_port->host = *std::move(number);
+  ASSIGN_OR_RETURN(host_port.host, ResolveHost(host_port.host));
   std::unique_ptr<prometheus::Exposer> exposer;
   try {
-    exposer = std::make_unique<prometheus::Exposer>(FormatHostPort(*host_port));
+    exposer = std::make_unique<prometheus::Exposer>(core::FormatHostPort(host_port));
   } catch (const std::exception& exception) {
     return absl::UnavailableError(
         absl::StrCat("cannot serve metrics on ", address, " (", exception.what(),
@@ -36,12 +32,12 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
   if (ports.empty()) {
     return absl::InternalError(absl::StrCat("the metrics server on ", address, " has no port"));
   }
-  host_port->port = static_cast<std::uint16_t>(ports.front());
-  const std::string url = absl::StrCat("http://", FormatHostPort(*host_port), "/metrics");
-  return std::make_unique<MetricsEndpoint>(PrivateKey(), std::move(exposer), metrics, url);
+  host_port.port = static_cast<std::uint16_t>(ports.front());
+  const std::string url = absl::StrCat("http://", core::FormatHostPort(host_port), "/metrics");
+  return absl::WrapUnique(new MetricsEndpoint(std::move(exposer), metrics, url));
 }
 
-MetricsEndpoint::MetricsEndpoint(PrivateKey /*key*/, std::unique_ptr<prometheus::Exposer> exposer,
+MetricsEndpoint::MetricsEndpoint(std::unique_ptr<prometheus::Exposer> exposer,
                                  const Metrics& metrics, std::string url)
     : metrics_(metrics.collectable()),
       process_metrics_(std::make_shared<ProcessMetrics>()),

@@ -20,11 +20,6 @@ namespace quantd::server {
 // Serves metrics, and those of the process, over HTTP on /metrics, from threads
 // of its own, until it is destroyed.
 class MetricsEndpoint {
-  // Keeps the constructor, which std::make_unique calls, for Start().
-  struct PrivateKey {
-    explicit PrivateKey() = default;
-  };
-
  public:
   // `address` is HOST:PORT; port 0 takes a free one.
   //
@@ -33,8 +28,6 @@ class MetricsEndpoint {
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
                                                                 const Metrics& metrics);
 
-  MetricsEndpoint(PrivateKey key, std::unique_ptr<prometheus::Exposer> exposer,
-                  const Metrics& metrics, std::string url);
   ~MetricsEndpoint();
 
   MetricsEndpoint(const MetricsEndpoint&) = delete;
@@ -44,6 +37,9 @@ class MetricsEndpoint {
   const std::string& url() const { return url_; }
 
  private:
+  MetricsEndpoint(std::unique_ptr<prometheus::Exposer> exposer, const Metrics& metrics,
+                  std::string url);
+
   // What the exposer shows; it holds them weakly.
   std::shared_ptr<prometheus::Collectable> metrics_;
   std::shared_ptr<prometheus::Collectable> process_metrics_;

@@ -1,0 +1,44 @@
+// What a call knows from one message to the next.
+
+#ifndef QUANTD_SERVER_CALLS_SESSION_H_
+#define QUANTD_SERVER_CALLS_SESSION_H_
+
+#include <grpcpp/support/byte_buffer.h>
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace quantd::server {
+
+// Answers the messages of one call, of which a unary call has one. The session
+// alone knows what a message means and what later messages inherit from it.
+// Calls are accounted for without that knowledge: a message is weighed by its
+// bytes before it is parsed, and by its meaning afterwards.
+//
+// For each message: WeightOf(), Decode(), Answer(), in this order. Not for use by
+// two threads at once. The functions may throw std::bad_alloc.
+class Session {
+ public:
+  Session() = default;
+  virtual ~Session() = default;
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Returns the bytes that the server holds for `request`, which is valid, before
+  // it is parsed: its own and those that it may inherit.
+  virtual std::uint64_t WeightOf(const grpc::ByteBuffer& request) const = 0;
+
+  // Parses and checks `request`. Returns the bytes that the server must hold to
+  // answer it, now that its meaning is known. They may be fewer than WeightOf().
+  virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
+
+  // Computes the answer to the request that was decoded last. (gRPC's buffers are
+  // not returned: they are copied where they should be moved.)
+  virtual absl::Status Answer(grpc::ByteBuffer* response) = 0;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_CALLS_SESSION_H_

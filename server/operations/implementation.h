@@ -1,0 +1,47 @@
+// What differs between the operations, for OperationSession.
+
+#ifndef QUANTD_SERVER_OPERATIONS_IMPLEMENTATION_H_
+#define QUANTD_SERVER_OPERATIONS_IMPLEMENTATION_H_
+
+#include <span>
+
+#include "absl/status/status.h"
+#include "core/base/tensor_view.h"
+#include "core/worker_pool.h"
+#include "wire/methods.h"
+
+namespace quantd::server {
+
+// A computation that is ready to run.
+struct ComputeArguments {
+  // Checked, in the order of the operation's kInputs.
+  std::span<const core::TensorView> inputs;
+  // Of the shape of the inputs.
+  core::OutputView output;
+  // Large tensors are split over it.
+  core::WorkerPool* pool;
+};
+
+// Each operation has a file with a specialization:
+//
+//   template <>
+//   struct Implementation<wire::Example> {
+//     // The checked parameters of a request, without its tensors. Made by
+//     // Plan::Create(range, spec); has CheckShape(shape).
+//     using Plan = core::Example;
+//
+//     // Sets all fields of `rest` but the output tensor: those that follow from
+//     // the plan to their values, the others to values that are encoded in as many
+//     // bytes. Called once for all messages with one plan.
+//     static void Prepare(const Plan& plan, wire::Transfer transfer, Response& rest);
+//
+//     // Writes the output, and those fields of `rest` that depend on the inputs.
+//     static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments,
+//                                 Response& rest);
+//   };
+template <typename Operation>
+struct Implementation;
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_OPERATIONS_IMPLEMENTATION_H_
