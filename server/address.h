@@ -1,4 +1,4 @@
-// Addresses a server listens on: HOST:PORT, or unix:PATH.
+// Addresses that a server listens on: HOST:PORT or unix:PATH.
 
 #ifndef QUANTD_SERVER_ADDRESS_H_
 #define QUANTD_SERVER_ADDRESS_H_
@@ -13,15 +13,15 @@
 
 namespace quantd::server {
 
-// A network address. The host is a name or a number, an IPv6 one without its
-// brackets.
+// A network address. The host is a name or a numeric address; an IPv6 address has
+// no brackets.
 struct HostPort {
   std::string host;
   // 0 asks the system for a free port.
   std::uint16_t port = 0;
 };
 
-// Reads "localhost:50051", "0.0.0.0:50051" or "[::1]:50051".
+// Parses an address such as "localhost:50051", "0.0.0.0:50051" or "[::1]:50051".
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
@@ -29,27 +29,29 @@ absl::StatusOr<HostPort> ParseHostPort(std::string_view address);
 // The inverse of ParseHostPort().
 std::string FormatHostPort(const HostPort& address);
 
-// The path in "unix:PATH", or nothing where `address` is of another kind.
+// Returns the path in "unix:PATH", or nullopt if `address` does not start with
+// "unix:".
 std::optional<std::string_view> UnixSocketPath(std::string_view address);
 
-// Whether a server can be asked to listen on `address`: HOST:PORT or unix:PATH.
+// Checks that `address` has the form HOST:PORT or unix:PATH.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::Status CheckListenAddress(std::string_view address);
 
-// The number of the host, as in "127.0.0.1", found with the system's resolver;
-// an IPv4 one where there is one. May wait for a name server. "localhost" is the
-// loopback even where the resolver does not know it.
+// Resolves `host` to a numeric address such as "127.0.0.1" with the system's
+// resolver. Prefers IPv4. May block while a name server answers. "localhost" is the
+// loopback address even if the resolver does not know it.
 //
 // Errors: kNotFound, with the resolver's reason.
 absl::StatusOr<std::string> ResolveHost(const std::string& host);
 
-// `address` as it can be bound: the same, but for a "localhost" that the system's
-// resolver does not know, which becomes the loopback's number.
+// Returns `address` in a form that can be bound: if its host is "localhost" and the
+// system's resolver does not know that name, the numeric loopback address replaces
+// it.
 std::string BindAddress(const std::string& address);
 
-// Whether a process accepts connections on the unix socket at `path`; false for
-// a file that a dead one left behind.
+// Returns whether a process accepts connections on the unix socket at `path`.
+// Returns false for a socket file that a dead process left behind.
 bool IsUnixSocketServed(std::string_view path);
 
 }  // namespace quantd::server

@@ -1,4 +1,4 @@
-// From absl::Status to what travels over gRPC.
+// Converts absl::Status to grpc::Status.
 
 #ifndef QUANTD_SERVER_STATUS_H_
 #define QUANTD_SERVER_STATUS_H_
@@ -9,10 +9,11 @@
 
 namespace quantd::server {
 
-// The same code and message, with google.rpc.Status as details: ErrorInfo
-// (domain "quantd") where `status` carries a core::ErrorDetail, BadRequest
-// where that names a field, RetryInfo where a later try may succeed. A message
-// too long for gRPC's headers is cut.
+// Converts `status` to a grpc::Status with the same code and message, and with a
+// google.rpc.Status as details. The details contain ErrorInfo (domain "quantd") if
+// `status` carries a core::ErrorDetail, BadRequest if that names a field, and
+// RetryInfo if a later attempt may succeed. A message that is too long for gRPC's
+// headers is cut.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
 }  // namespace quantd::server

@@ -17,7 +17,7 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
   if (!host_port.ok()) {
     return host_port.status();
   }
-  // The HTTP server takes only numbers.
+  // The HTTP server accepts only numeric addresses.
   absl::StatusOr<std::string> number = ResolveHost(host_port->host);
   if (!number.ok()) {
     return number.status();
@@ -29,8 +29,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
   } catch (const std::exception& exception) {
     return absl::UnavailableError(
         absl::StrCat("cannot serve metrics on ", address, " (", exception.what(),
-                     "); expected an address of this machine that is free: choose another with "
-                     "--metrics-listen, or stop what listens there"));
+                     "); expected a free address of this machine: choose another one with "
+                     "--metrics-listen, or stop the process that listens there"));
   }
   const std::vector<int> ports = exposer->GetListeningPorts();
   if (ports.empty()) {
