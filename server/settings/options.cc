@@ -27,27 +27,28 @@ using Values = std::vector<std::string>;
 
 constexpr absl::string_view kDescription =
     "Serves TensorFlow's fake quantization over gRPC.\n\n"
-    "Every flag can also be given as an environment variable (--log-level as QUANTD_LOG_LEVEL; "
-    "lists with commas between) and as a key of the configuration file (log-level = \"debug\"). "
-    "The command line wins over the environment, and that over the file.";
+    "Every flag can also be set by an environment variable (--log-level by QUANTD_LOG_LEVEL; the "
+    "items of a list are separated by commas) and by a key in the configuration file (log-level = "
+    "\"debug\"). The command line overrides the environment, and the environment overrides the "
+    "file.";
 
-// A setting: how it is called, read and written.
+// A setting: its name, its documentation, and how to read and write its value.
 struct Flag {
   enum class Kind { kSingle, kList, kSwitch };
 
   // Without dashes; also the key in the configuration file.
   std::string name;
-  // What stands for the value in --help.
+  // The placeholder for the value in --help.
   std::string value_name;
   std::string description;
   Kind kind = Kind::kSingle;
-  // Else the description tells what the default is.
+  // If false, the description states the default instead of --help.
   bool has_same_default_everywhere = true;
   std::function<absl::Status(const Values&, Options&)> set;
   std::function<Values(const Options&)> get;
 };
 
-// A flag of one value, read by `parse` into `member` and written by `format`.
+// A flag with one value, which `parse` reads into `member` and `format` writes.
 template <typename T, typename Parse, typename Format>
 Flag ValueFlag(const std::string& name, const std::string& value_name,
                const std::string& description, T Options::*member, Parse parse, Format format) {
@@ -83,7 +84,7 @@ absl::StatusOr<std::string> ParseSimdTarget(const std::string& text) {
   const std::vector<std::string> targets = core::SupportedSimdTargets();
   if (!text.empty() && std::ranges::find(targets, text) == targets.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", text, "' is no instruction set that this machine has; expected one of ",
+        absl::StrCat("'", text, "' is not an instruction set of this machine; expected one of ",
                      absl::StrJoin(targets, ", "), ", or nothing for the best"));
   }
   return text;
@@ -102,24 +103,25 @@ absl::StatusOr<std::uint64_t> ParseMaxMessageBytes(const std::string& text) {
 }
 
 Flag ListenFlag() {
-  return {.name = "listen",
-          .value_name = "HOST:PORT|unix:PATH",
-          .description = "Where to serve gRPC; may be given several times. Port 0 takes a free one",
-          .kind = Flag::Kind::kList,
-          .set = [](const Values& values, Options& options) -> absl::Status {
-            for (const std::string& address : values) {
-              if (absl::Status status = CheckListenAddress(address); !status.ok()) {
-                return status;
-              }
-            }
-            options.listen = values;
-            return absl::OkStatus();
-          },
-          .get = [](const Options& options) -> Values { return options.listen; }};
+  return {
+      .name = "listen",
+      .value_name = "HOST:PORT|unix:PATH",
+      .description = "Where to serve gRPC; may be given several times. Port 0 picks a free port",
+      .kind = Flag::Kind::kList,
+      .set = [](const Values& values, Options& options) -> absl::Status {
+        for (const std::string& address : values) {
+          if (absl::Status status = CheckListenAddress(address); !status.ok()) {
+            return status;
+          }
+        }
+        options.listen = values;
+        return absl::OkStatus();
+      },
+      .get = [](const Options& options) -> Values { return options.listen; }};
 }
 
-// A flag whose value is one of `names`, which stand in the order of the enum's
-// numbers.
+// A flag whose value is one of `names`, which are in the order of the
+// enumerators.
 template <typename Enum, std::size_t kCount>
 Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member,
                 const std::array<std::string_view, kCount>& names) {
@@ -139,10 +141,10 @@ Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member
 }
 
 Flag WorkerThreadsFlag() {
-  Flag flag =
-      ValueFlag("worker-threads", "N", "How many threads compute; by default one a processor",
-                &Options::worker_threads, ParseWorkerThreads,
-                [](std::size_t number) { return std::to_string(number); });
+  Flag flag = ValueFlag("worker-threads", "N",
+                        "Number of threads that compute; by default one per processor",
+                        &Options::worker_threads, ParseWorkerThreads,
+                        [](std::size_t number) { return std::to_string(number); });
   flag.has_same_default_everywhere = false;
   return flag;
 }
@@ -150,7 +152,7 @@ Flag WorkerThreadsFlag() {
 Flag ReflectionFlag() {
   return {.name = "reflection",
           .value_name = "",
-          .description = "Whether tools such as grpcurl may ask for the schema",
+          .description = "Whether tools such as grpcurl may query the schema",
           .kind = Flag::Kind::kSwitch,
           .set = [](const Values& values, Options& options) -> absl::Status {
             return absl::SimpleAtob(values.front(), &options.reflection)
@@ -168,28 +170,29 @@ std::vector<Flag> MakeFlags() {
   return {
       ListenFlag(),
       ValueFlag("metrics-listen", "HOST:PORT",
-                "Where to serve metrics over HTTP, on /metrics; empty: nowhere",
+                "Where to serve metrics over HTTP, on /metrics; empty: metrics are not served",
                 &Options::metrics_listen, ParseMetricsAddress, Unchanged),
       WorkerThreadsFlag(),
       ValueFlag("max-message-bytes", "SIZE",
-                "The largest request message to take, as in 64MiB or 1GiB; 1GiB at most",
+                "The largest request message to accept, such as 64MiB or 1GiB; at most 1GiB",
                 &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
       ValueFlag("max-in-flight-bytes", "SIZE",
-                "How many bytes of requests to work on at once; those beyond are refused",
+                "The most bytes of requests to process at once; requests beyond are refused",
                 &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
       ValueFlag("drain-timeout", "DURATION",
-                "How long running calls may take once the server is told to stop, as in 30s",
+                "How long running calls may take once the server is told to stop, such as 30s",
                 &Options::drain_timeout, ParseDuration, FormatDuration),
       ValueFlag("max-connection-age", "DURATION",
-                "When to ask clients for a new connection, so that they find servers that were "
-                "added; their running calls go on. 0: never",
+                "The age at which clients are asked to reconnect, so that they find servers that "
+                "were added; running calls are not affected. 0: no limit",
                 &Options::max_connection_age, ParseDuration, FormatDuration),
       ChoiceFlag("log-level", "The least severe events to log to stderr", &Options::log_level,
                  std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
       ChoiceFlag("log-format", "How to write log lines", &Options::log_format,
                  std::array<std::string_view, 2>{"text", "json"}),
       ValueFlag("simd-target", "NAME",
-                "The instruction set to compute with, for tests and support; empty: the best",
+                "The instruction set to compute with, for tests and support; empty: the best one "
+                "of this machine",
                 &Options::simd_target, ParseSimdTarget, Unchanged),
       ReflectionFlag(),
   };
@@ -212,7 +215,7 @@ std::string Quoted(const std::string& value) {
                                               : absl::StrCat("'", value, "'");
 }
 
-// A value as TOML has it.
+// Formats the values of `flag` as TOML.
 std::string FormatValues(const Flag& flag, const Values& values) {
   if (flag.kind == Flag::Kind::kList) {
     return absl::StrCat("[",
@@ -228,15 +231,15 @@ std::string FormatValues(const Flag& flag, const Values& values) {
   return is_number || flag.kind == Flag::Kind::kSwitch ? value : Quoted(value);
 }
 
-// What the command line asks for besides settings.
+// What the command line asks for other than settings.
 struct Requests {
   bool version = false;
   bool check_config = false;
   std::string config;
 };
 
-// A parser of the command line, bound to `options` and `requests`. With
-// `read_file`, parsing also reads the configuration file that --config names.
+// Parses the command line into `options` and `requests`. If `read_file` is true,
+// it also reads the configuration file that --config names.
 class Parser {
  public:
   Parser(const std::vector<Flag>& flags, bool read_file, Options& options, Requests& requests) {
@@ -247,17 +250,17 @@ class Parser {
                                                         : AddOption(flag, options));
     }
     app_.add_flag("--check-config", requests.check_config,
-                  "Print the settings as a configuration file, and end")
+                  "Print the settings as a configuration file and exit")
         ->configurable(false);
-    app_.add_flag("--version", requests.version, "Print the version, and end")->configurable(false);
+    app_.add_flag("--version", requests.version, "Print the version and exit")->configurable(false);
     command_line::AddDocumentationFlags(app_, ManualTextOf(flags));
   }
 
-  // Throws CLI::ParseError, also for --help.
+  // Throws CLI::ParseError for errors and for --help.
   void Parse(const Values& arguments) {
     Values split;
     for (const std::string& argument : arguments) {
-      // CLI11 takes the next argument for the value where that is empty.
+      // If the value after '=' is empty, CLI11 would use the next argument instead.
       if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
         split.push_back(argument.substr(0, argument.size() - 1));
         split.emplace_back();
@@ -265,11 +268,11 @@ class Parser {
         split.push_back(argument);
       }
     }
-    std::ranges::reverse(split);  // As CLI11 wants them.
+    std::ranges::reverse(split);  // CLI11 expects the last argument first.
     app_.parse(std::move(split));
   }
 
-  // Whether flag number `index` was given.
+  // Whether the flag with this index was given.
   bool IsGiven(std::size_t index) const { return bound_[index]->count() > 0; }
   bool IsConfigGiven() const { return config_->count() > 0; }
 
@@ -317,33 +320,34 @@ class Parser {
   std::vector<CLI::Option*> bound_;
 };
 
-// What is wrong with a key of the configuration file.
+// Describes what is wrong with a key of the configuration file.
 std::string ConfigComplaint(const CLI::ConfigError& error) {
   constexpr absl::string_view kUnknownKey = "INI was not able to parse ";
   absl::string_view complaint = error.what();
   if (!absl::ConsumePrefix(&complaint, kUnknownKey)) {
     return std::string(complaint);
   }
-  absl::ConsumeSuffix(&complaint, ".++");  // CLI11's mark of a section.
-  return absl::StrCat("'", complaint, "' is no setting");
+  absl::ConsumeSuffix(&complaint, ".++");  // CLI11 appends this to sections.
+  return absl::StrCat("'", complaint, "' is not a setting");
 }
 
-// Parses `arguments` alone, and names `source` where they are at fault.
+// Parses only `arguments`. Error messages start with `source`.
 absl::Status ParseArguments(absl::string_view source, const Values& arguments, Parser& parser) {
   try {
     parser.Parse(arguments);
   } catch (const CLI::ConfigError& error) {
     return absl::InvalidArgumentError(
         absl::StrCat(source, ConfigComplaint(error),
-                     "; expected the name of a flag, without dashes, and no sections: correct or "
-                     "remove it"));
+                     "; expected the name of a flag, without dashes and without sections: correct "
+                     "or remove it"));
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(absl::StrCat(source, error.what()));
   }
   return absl::OkStatus();
 }
 
-// `value` as arguments for `flag`, as if given on the command line.
+// Converts the value of an environment variable to arguments for `flag`, as they
+// would be given on the command line.
 Values AsArguments(const Flag& flag, const std::string& value) {
   Values arguments;
   if (flag.kind != Flag::Kind::kList) {
@@ -355,8 +359,8 @@ Values AsArguments(const Flag& flag, const std::string& value) {
   return arguments;
 }
 
-// The arguments that stand for the environment variables of those flags that
-// the command line does not give.
+// Returns arguments for the flags that are set by an environment variable and are
+// not given on the command line.
 absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
                                             const Parser& command_line,
                                             const Environment& environment) {
@@ -368,7 +372,7 @@ absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
       continue;
     }
     const Values arguments = AsArguments(flags[i], variable->second);
-    // By itself first, to know which variable is wrong.
+    // Each variable is parsed on its own first, so that an error can name it.
     Options options;
     Requests requests;
     Parser parser(flags, /*read_file=*/false, options, requests);
@@ -382,13 +386,14 @@ absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
   return all;
 }
 
-// What no flag can know by itself.
+// Checks limits that involve more than one flag, or only the final value of one.
 absl::Status CheckLimits(const Options& options) {
   if (options.max_in_flight_bytes < options.max_message_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--max-in-flight-bytes is ", FormatByteSize(options.max_in_flight_bytes),
         " and --max-message-bytes ", FormatByteSize(options.max_message_bytes),
-        "; expected room in flight for the largest message: raise the first or lower the second"));
+        "; expected enough room in flight for the largest message: raise the first or lower the "
+        "second"));
   }
   if (options.max_message_bytes > kMaxMaxMessageBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -414,7 +419,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   try {
     command_line.Parse(all);
   } catch (const CLI::CallForHelp&) {
-    // Made anew: its defaults must not be what was parsed so far.
+    // A new parser is needed because --help shows the defaults, not the values that
+    // were parsed so far.
     Options defaults;
     result.answer = Parser(flags, /*read_file=*/false, defaults, requests).Help();
     return result;
@@ -429,8 +435,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     return result;
   }
 
-  // CLI11 lets the file win over the environment: so variables are handed to it
-  // as arguments.
+  // In CLI11, the file overrides the environment. Passing the variables as arguments
+  // makes them override the file.
   absl::StatusOr<Values> variables = EnvironmentArguments(flags, command_line, environment);
   if (!variables.ok()) {
     return variables.status();
