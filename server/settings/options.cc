@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "command_line/documentation_flags.h"
+#include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "server/address.h"
 #include "server/settings/manual_text.h"
@@ -57,11 +58,7 @@ Flag ValueFlag(const std::string& name, const std::string& value_name,
           .description = description,
           .kind = Flag::Kind::kSingle,
           .set = [member, parse](const Values& values, Options& options) -> absl::Status {
-            auto value = parse(values.front());
-            if (!value.ok()) {
-              return value.status();
-            }
-            options.*member = *std::move(value);
+            ASSIGN_OR_RETURN(options.*member, parse(values.front()));
             return absl::OkStatus();
           },
           .get = [member, format](const Options& options) -> Values {
@@ -73,9 +70,7 @@ std::string Unchanged(const std::string& text) { return text; }
 
 absl::StatusOr<std::string> ParseMetricsAddress(const std::string& text) {
   if (!text.empty()) {
-    if (absl::Status status = ParseNetworkAddress(text).status(); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(ParseNetworkAddress(text).status());
   }
   return text;
 }
@@ -110,9 +105,7 @@ Flag ListenFlag() {
       .kind = Flag::Kind::kList,
       .set = [](const Values& values, Options& options) -> absl::Status {
         for (const std::string& address : values) {
-          if (absl::Status status = CheckListenAddress(address); !status.ok()) {
-            return status;
-          }
+          RETURN_IF_ERROR(CheckListenAddress(address));
         }
         options.listen = values;
         return absl::OkStatus();
@@ -376,11 +369,8 @@ absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
     Options options;
     Requests requests;
     Parser parser(flags, /*read_file=*/false, options, requests);
-    if (absl::Status status = ParseArguments(absl::StrCat("the environment variable ", name, ": "),
-                                             arguments, parser);
-        !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(
+        ParseArguments(absl::StrCat("the environment variable ", name, ": "), arguments, parser));
     all.insert(all.end(), arguments.begin(), arguments.end());
   }
   return all;
@@ -437,11 +427,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
   // In CLI11, the file overrides the environment. Passing the variables as arguments
   // makes them override the file.
-  absl::StatusOr<Values> variables = EnvironmentArguments(flags, command_line, environment);
-  if (!variables.ok()) {
-    return variables.status();
-  }
-  all.insert(all.end(), variables->begin(), variables->end());
+  ASSIGN_OR_RETURN(const Values variables, EnvironmentArguments(flags, command_line, environment));
+  all.insert(all.end(), variables.begin(), variables.end());
   if (const auto config = environment.find("QUANTD_CONFIG");
       config != environment.end() && !command_line.IsConfigGiven()) {
     requests.config = config->second;
@@ -452,12 +439,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   Parser everything(flags, /*read_file=*/true, result.options, requests);
   const std::string source =
       requests.config.empty() ? "" : absl::StrCat("the configuration file ", requests.config, ": ");
-  if (absl::Status status = ParseArguments(source, all, everything); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = CheckLimits(result.options); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(ParseArguments(source, all, everything));
+  RETURN_IF_ERROR(CheckLimits(result.options));
   if (requests.check_config) {
     result.answer = FormatConfiguration(result.options);
   }
