@@ -34,7 +34,7 @@ constexpr absl::string_view kDescription =
     "file.";
 
 // A setting: its name, its documentation, and how to read and write its value.
-struct Flag {
+struct Setting {
   enum class Kind { kSingle, kList, kSwitch };
 
   // Without dashes; also the key in the configuration file.
@@ -51,12 +51,13 @@ struct Flag {
 
 // A flag with one value, which `parse` reads into `member` and `format` writes.
 template <typename T, typename Parse, typename Format>
-Flag ValueFlag(const std::string& name, const std::string& value_name,
-               const std::string& description, T Options::*member, Parse parse, Format format) {
+Setting ValueSetting(const std::string& name, const std::string& value_name,
+                     const std::string& description, T Options::*member, Parse parse,
+                     Format format) {
   return {.name = name,
           .value_name = value_name,
           .description = description,
-          .kind = Flag::Kind::kSingle,
+          .kind = Setting::Kind::kSingle,
           .set = [member, parse](const Values& values, Options& options) -> absl::Status {
             ASSIGN_OR_RETURN(options.*member, parse(values.front()));
             return absl::OkStatus();
@@ -97,12 +98,12 @@ absl::StatusOr<std::uint64_t> ParseMaxMessageBytes(const std::string& text) {
   return bytes;
 }
 
-Flag ListenFlag() {
+Setting ListenSetting() {
   return {
       .name = "listen",
       .value_name = "HOST:PORT|unix:PATH",
       .description = "Where to serve gRPC; may be given several times. Port 0 picks a free port",
-      .kind = Flag::Kind::kList,
+      .kind = Setting::Kind::kList,
       .set = [](const Values& values, Options& options) -> absl::Status {
         for (const std::string& address : values) {
           RETURN_IF_ERROR(CheckListenAddress(address));
@@ -116,8 +117,8 @@ Flag ListenFlag() {
 // A flag whose value is one of `names`, which are in the order of the
 // enumerators.
 template <typename Enum, std::size_t kCount>
-Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member,
-                const std::array<std::string_view, kCount>& names) {
+Setting ChoiceSetting(std::string name, std::string description, Enum Options::*member,
+                      const std::array<std::string_view, kCount>& names) {
   const std::string choices(absl::StrJoin(
       names, "|", [](std::string* out, std::string_view choice) { out->append(choice); }));
   const auto parse = [names, choices](const std::string& text) -> absl::StatusOr<Enum> {
@@ -130,23 +131,23 @@ Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member
   const auto format = [names](Enum value) {
     return std::string(names[static_cast<std::size_t>(value)]);
   };
-  return ValueFlag(std::move(name), choices, std::move(description), member, parse, format);
+  return ValueSetting(std::move(name), choices, std::move(description), member, parse, format);
 }
 
-Flag WorkerThreadsFlag() {
-  Flag flag = ValueFlag("worker-threads", "N",
-                        "Number of threads that compute; by default one per processor",
-                        &Options::worker_threads, ParseWorkerThreads,
-                        [](std::size_t number) { return std::to_string(number); });
-  flag.has_same_default_everywhere = false;
-  return flag;
+Setting WorkerThreadsSetting() {
+  Setting setting = ValueSetting("worker-threads", "N",
+                                 "Number of threads that compute; by default one per processor",
+                                 &Options::worker_threads, ParseWorkerThreads,
+                                 [](std::size_t number) { return std::to_string(number); });
+  setting.has_same_default_everywhere = false;
+  return setting;
 }
 
-Flag ReflectionFlag() {
+Setting ReflectionSetting() {
   return {.name = "reflection",
           .value_name = "",
           .description = "Whether tools such as grpcurl may query the schema",
-          .kind = Flag::Kind::kSwitch,
+          .kind = Setting::Kind::kSwitch,
           .set = [](const Values& values, Options& options) -> absl::Status {
             return absl::SimpleAtob(values.front(), &options.reflection)
                        ? absl::OkStatus()
@@ -159,35 +160,37 @@ Flag ReflectionFlag() {
 }
 
 // All settings, in the order of --help and --check-config.
-std::vector<Flag> MakeFlags() {
+std::vector<Setting> MakeSettings() {
   return {
-      ListenFlag(),
-      ValueFlag("metrics-listen", "HOST:PORT",
-                "Where to serve metrics over HTTP, on /metrics; empty: metrics are not served",
-                &Options::metrics_listen, ParseMetricsAddress, Unchanged),
-      WorkerThreadsFlag(),
-      ValueFlag("max-message-bytes", "SIZE",
-                "The largest request message to accept, such as 64MiB or 1GiB; at most 1GiB",
-                &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
-      ValueFlag("max-in-flight-bytes", "SIZE",
-                "The most bytes of requests to process at once; requests beyond are refused",
-                &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
-      ValueFlag("drain-timeout", "DURATION",
-                "How long running calls may take once the server is told to stop, such as 30s",
-                &Options::drain_timeout, ParseDuration, FormatDuration),
-      ValueFlag("max-connection-age", "DURATION",
-                "The age at which clients are asked to reconnect, so that they find servers that "
-                "were added; running calls are not affected. 0: no limit",
-                &Options::max_connection_age, ParseDuration, FormatDuration),
-      ChoiceFlag("log-level", "The least severe events to log to stderr", &Options::log_level,
-                 std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
-      ChoiceFlag("log-format", "How to write log lines", &Options::log_format,
-                 std::array<std::string_view, 2>{"text", "json"}),
-      ValueFlag("simd-target", "NAME",
-                "The instruction set to compute with, for tests and support; empty: the best one "
-                "of this machine",
-                &Options::simd_target, ParseSimdTarget, Unchanged),
-      ReflectionFlag(),
+      ListenSetting(),
+      ValueSetting("metrics-listen", "HOST:PORT",
+                   "Where to serve metrics over HTTP, on /metrics; empty: metrics are not served",
+                   &Options::metrics_listen, ParseMetricsAddress, Unchanged),
+      WorkerThreadsSetting(),
+      ValueSetting("max-message-bytes", "SIZE",
+                   "The largest request message to accept, such as 64MiB or 1GiB; at most 1GiB",
+                   &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
+      ValueSetting("max-in-flight-bytes", "SIZE",
+                   "The most bytes of requests to process at once; requests beyond are refused",
+                   &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
+      ValueSetting("drain-timeout", "DURATION",
+                   "How long running calls may take once the server is told to stop, such as 30s",
+                   &Options::drain_timeout, ParseDuration, FormatDuration),
+      ValueSetting(
+          "max-connection-age", "DURATION",
+          "The age at which clients are asked to reconnect, so that they find servers that "
+          "were added; running calls are not affected. 0: no limit",
+          &Options::max_connection_age, ParseDuration, FormatDuration),
+      ChoiceSetting("log-level", "The least severe events to log to stderr", &Options::log_level,
+                    std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
+      ChoiceSetting("log-format", "How to write log lines", &Options::log_format,
+                    std::array<std::string_view, 2>{"text", "json"}),
+      ValueSetting(
+          "simd-target", "NAME",
+          "The instruction set to compute with, for tests and support; empty: the best one "
+          "of this machine",
+          &Options::simd_target, ParseSimdTarget, Unchanged),
+      ReflectionSetting(),
   };
 }
 
@@ -196,10 +199,10 @@ std::string EnvironmentName(absl::string_view flag_name) {
                       absl::AsciiStrToUpper(absl::StrReplaceAll(flag_name, {{"-", "_"}})));
 }
 
-command_line::ManualText ManualTextOf(const std::vector<Flag>& flags) {
-  std::vector<std::string> names(flags.size());
-  std::ranges::transform(flags, names.begin(),
-                         [](const Flag& flag) { return EnvironmentName(flag.name); });
+command_line::ManualText ManualTextOf(const std::vector<Setting>& settings) {
+  std::vector<std::string> names(settings.size());
+  std::ranges::transform(settings, names.begin(),
+                         [](const Setting& setting) { return EnvironmentName(setting.name); });
   return MakeManualText(names);
 }
 
@@ -208,9 +211,9 @@ std::string Quoted(const std::string& value) {
                                               : absl::StrCat("'", value, "'");
 }
 
-// Formats the values of `flag` as TOML.
-std::string FormatValues(const Flag& flag, const Values& values) {
-  if (flag.kind == Flag::Kind::kList) {
+// Formats the values of `setting` as TOML.
+std::string FormatValues(const Setting& setting, const Values& values) {
+  if (setting.kind == Setting::Kind::kList) {
     return absl::StrCat("[",
                         absl::StrJoin(values, ", ",
                                       [](std::string* out, const std::string& value) {
@@ -221,7 +224,7 @@ std::string FormatValues(const Flag& flag, const Values& values) {
   const std::string& value = values.front();
   const bool is_number =
       !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
-  return is_number || flag.kind == Flag::Kind::kSwitch ? value : Quoted(value);
+  return is_number || setting.kind == Setting::Kind::kSwitch ? value : Quoted(value);
 }
 
 // What the command line asks for other than settings.
@@ -235,18 +238,19 @@ struct Requests {
 // it also reads the configuration file that --config names.
 class Parser {
  public:
-  Parser(const std::vector<Flag>& flags, bool read_file, Options& options, Requests& requests) {
+  Parser(const std::vector<Setting>& settings, bool read_file, Options& options,
+         Requests& requests) {
     app_.option_defaults()->always_capture_default(false);
     AddConfig(read_file, requests);
-    for (const Flag& flag : flags) {
-      bound_.push_back(flag.kind == Flag::Kind::kSwitch ? AddSwitch(flag, options)
-                                                        : AddOption(flag, options));
+    for (const Setting& setting : settings) {
+      bound_.push_back(setting.kind == Setting::Kind::kSwitch ? AddSwitch(setting, options)
+                                                              : AddOption(setting, options));
     }
     app_.add_flag("--check-config", requests.check_config,
                   "Print the settings as a configuration file and exit")
         ->configurable(false);
     app_.add_flag("--version", requests.version, "Print the version and exit")->configurable(false);
-    command_line::AddDocumentationFlags(app_, ManualTextOf(flags));
+    command_line::AddDocumentationFlags(app_, ManualTextOf(settings));
   }
 
   // Throws CLI::ParseError for errors and for --help.
@@ -280,32 +284,33 @@ class Parser {
     app_.allow_config_extras(CLI::config_extras_mode::error);
   }
 
-  static bool Set(const Flag& flag, const Values& values, Options& options) {
-    if (const absl::Status status = flag.set(values, options); !status.ok()) {
-      throw CLI::ValidationError("--" + flag.name, std::string(status.message()));
+  static bool Set(const Setting& setting, const Values& values, Options& options) {
+    if (const absl::Status status = setting.set(values, options); !status.ok()) {
+      throw CLI::ValidationError("--" + setting.name, std::string(status.message()));
     }
     return true;
   }
 
-  CLI::Option* AddOption(const Flag& flag, Options& options) {
+  CLI::Option* AddOption(const Setting& setting, Options& options) {
     CLI::Option* const option = app_.add_option(
-        "--" + flag.name,
-        [&flag, &options](const Values& values) { return Set(flag, values, options); },
-        flag.description);
-    option->type_name(flag.value_name);
-    if (flag.has_same_default_everywhere) {
-      option->default_str(absl::StrJoin(flag.get(options), ", "));
+        "--" + setting.name,
+        [&setting, &options](const Values& values) { return Set(setting, values, options); },
+        setting.description);
+    option->type_name(setting.value_name);
+    if (setting.has_same_default_everywhere) {
+      option->default_str(absl::StrJoin(setting.get(options), ", "));
     }
-    if (flag.kind == Flag::Kind::kList) {
+    if (setting.kind == Setting::Kind::kList) {
       option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(false);
     }
     return option;
   }
 
-  CLI::Option* AddSwitch(const Flag& flag, Options& options) {
-    const std::string description = absl::StrCat(flag.description, "; on unless --no-", flag.name);
-    return app_.add_flag(absl::StrCat("--", flag.name, ",!--no-", flag.name), description)
-        ->each([&flag, &options](const std::string& value) { Set(flag, {value}, options); });
+  CLI::Option* AddSwitch(const Setting& setting, Options& options) {
+    const std::string description =
+        absl::StrCat(setting.description, "; on unless --no-", setting.name);
+    return app_.add_flag(absl::StrCat("--", setting.name, ",!--no-", setting.name), description)
+        ->each([&setting, &options](const std::string& value) { Set(setting, {value}, options); });
   }
 
   CLI::App app_{std::string(kDescription), "quantd"};
@@ -339,36 +344,36 @@ absl::Status ParseArguments(absl::string_view source, const Values& arguments, P
   return absl::OkStatus();
 }
 
-// Converts the value of an environment variable to arguments for `flag`, as they
+// Converts the value of an environment variable to arguments for `setting`, as they
 // would be given on the command line.
-Values AsArguments(const Flag& flag, const std::string& value) {
+Values AsArguments(const Setting& setting, const std::string& value) {
   Values arguments;
-  if (flag.kind != Flag::Kind::kList) {
-    return {absl::StrCat("--", flag.name, "=", value)};
+  if (setting.kind != Setting::Kind::kList) {
+    return {absl::StrCat("--", setting.name, "=", value)};
   }
   for (const absl::string_view part : absl::StrSplit(value, ',', absl::SkipWhitespace())) {
-    arguments.push_back(absl::StrCat("--", flag.name, "=", absl::StripAsciiWhitespace(part)));
+    arguments.push_back(absl::StrCat("--", setting.name, "=", absl::StripAsciiWhitespace(part)));
   }
   return arguments;
 }
 
 // Returns arguments for the flags that are set by an environment variable and are
 // not given on the command line.
-absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
+absl::StatusOr<Values> EnvironmentArguments(const std::vector<Setting>& settings,
                                             const Parser& command_line,
                                             const Environment& environment) {
   Values all;
-  for (std::size_t i = 0; i < flags.size(); ++i) {
-    const std::string name = EnvironmentName(flags[i].name);
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    const std::string name = EnvironmentName(settings[i].name);
     const auto variable = environment.find(name);
     if (command_line.IsGiven(i) || variable == environment.end()) {
       continue;
     }
-    const Values arguments = AsArguments(flags[i], variable->second);
+    const Values arguments = AsArguments(settings[i], variable->second);
     // Each variable is parsed on its own first, so that an error can name it.
     Options options;
     Requests requests;
-    Parser parser(flags, /*read_file=*/false, options, requests);
+    Parser parser(settings, /*read_file=*/false, options, requests);
     RETURN_IF_ERROR(
         ParseArguments(absl::StrCat("the environment variable ", name, ": "), arguments, parser));
     all.insert(all.end(), arguments.begin(), arguments.end());
@@ -401,10 +406,10 @@ std::string VersionText() {
 
 absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
                                              const Environment& environment) {
-  const std::vector<Flag> flags = MakeFlags();
+  const std::vector<Setting> settings = MakeSettings();
   CommandLine result;
   Requests requests;
-  Parser command_line(flags, /*read_file=*/false, result.options, requests);
+  Parser command_line(settings, /*read_file=*/false, result.options, requests);
   Values all(arguments.begin(), arguments.end());
   try {
     command_line.Parse(all);
@@ -412,7 +417,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     // A new parser is needed because --help shows the defaults, not the values that
     // were parsed so far.
     Options defaults;
-    result.answer = Parser(flags, /*read_file=*/false, defaults, requests).Help();
+    result.answer = Parser(settings, /*read_file=*/false, defaults, requests).Help();
     return result;
   } catch (const command_line::CallForDocumentation& call) {
     result.answer = call.what();
@@ -427,7 +432,8 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
   // In CLI11, the file overrides the environment. Passing the variables as arguments
   // makes them override the file.
-  ASSIGN_OR_RETURN(const Values variables, EnvironmentArguments(flags, command_line, environment));
+  ASSIGN_OR_RETURN(const Values variables,
+                   EnvironmentArguments(settings, command_line, environment));
   all.insert(all.end(), variables.begin(), variables.end());
   if (const auto config = environment.find("QUANTD_CONFIG");
       config != environment.end() && !command_line.IsConfigGiven()) {
@@ -436,7 +442,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   }
 
   result.options = Options();
-  Parser everything(flags, /*read_file=*/true, result.options, requests);
+  Parser everything(settings, /*read_file=*/true, result.options, requests);
   const std::string source =
       requests.config.empty() ? "" : absl::StrCat("the configuration file ", requests.config, ": ");
   RETURN_IF_ERROR(ParseArguments(source, all, everything));
@@ -449,9 +455,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
 std::string FormatConfiguration(const Options& options) {
   std::string text;
-  for (const Flag& flag : MakeFlags()) {
-    absl::StrAppend(&text, "# ", flag.description, ".\n", flag.name, " = ",
-                    FormatValues(flag, flag.get(options)), "\n");
+  for (const Setting& setting : MakeSettings()) {
+    absl::StrAppend(&text, "# ", setting.description, ".\n", setting.name, " = ",
+                    FormatValues(setting, setting.get(options)), "\n");
   }
   return text;
 }
