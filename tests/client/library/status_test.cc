@@ -32,7 +32,7 @@ TEST(ToAbslStatus, KeepsCodeMessageReasonFieldAndMetadata) {
 
 TEST(ToAbslStatus, OkIsOk) { EXPECT_TRUE(ToAbslStatus(grpc::Status::OK).ok()); }
 
-TEST(ToAbslStatus, KeepsCodeAndMessageWhereDetailsAreNoProtobuf) {
+TEST(ToAbslStatus, KeepsCodeAndMessageIfDetailsAreNotProtobuf) {
   const absl::Status status =
       ToAbslStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much", "\xFF\xFF\xFF"});
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
@@ -46,7 +46,7 @@ TEST(ToAbslStatus, KeepsCodeAndMessageWithoutDetails) {
   EXPECT_FALSE(core::GetErrorDetail(status).has_value());
 }
 
-TEST(ToAbslStatus, LeavesOutTheReasonsOfOtherDomains) {
+TEST(ToAbslStatus, IgnoresReasonsOfOtherDomains) {
   google::rpc::ErrorInfo info;
   info.set_domain("proxy.example.com");
   info.set_reason("RATE_LIMITED");
@@ -58,7 +58,7 @@ TEST(ToAbslStatus, LeavesOutTheReasonsOfOtherDomains) {
   EXPECT_FALSE(core::GetErrorDetail(status).has_value());
 }
 
-TEST(ToAbslStatus, MakesUnknownOfCodesThatAbseilDoesNotHave) {
+TEST(ToAbslStatus, MapsCodesThatAbseilDoesNotHaveToUnknown) {
   const absl::Status status = ToAbslStatus({static_cast<grpc::StatusCode>(20), "odd"});
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
   EXPECT_EQ(status.message(), "odd");
