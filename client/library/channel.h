@@ -1,4 +1,4 @@
-// Connections to a server, as all of the client makes them.
+// Creates channels to a server, in the same way for the whole client.
 
 #ifndef QUANTD_CLIENT_LIBRARY_CHANNEL_H_
 #define QUANTD_CLIENT_LIBRARY_CHANNEL_H_
@@ -11,14 +11,14 @@
 namespace quantd::client {
 
 enum class ChannelKind {
-  // gRPC lets all channels of the process to one address share a connection.
+  // All channels of the process to the same address share a connection.
   kShared,
-  // One with a connection of its own.
+  // The channel has its own connection.
   kOwnConnection,
 };
 
-// A channel to HOST:PORT or unix:PATH that takes messages of any size. Opens its
-// connection with the first call.
+// Creates a channel to HOST:PORT or unix:PATH that accepts messages of any size. The
+// connection is opened by the first call.
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind);
 
 }  // namespace quantd::client

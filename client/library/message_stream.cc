@@ -14,8 +14,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// gRPC's threads run the reactions: OnWriteDone() and OnReadDone() may run at
-// the same time, OnDone() is the last.
+// gRPC's threads run the reactions. OnWriteDone() and OnReadDone() may run at the
+// same time; OnDone() comes last.
 class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   MessageStream(StreamedCall& call, std::chrono::milliseconds timeout,
@@ -36,7 +36,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnWriteDone(bool ok) override {
-    // Where it is not, the stream has ended, and OnDone() tells why.
+    // If this is false, the stream has ended, and OnDone() receives the reason.
     if (ok) {
       WriteNext();
     }
@@ -57,7 +57,8 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnDone(const grpc::Status& status) override {
-    // Notified under the lock: without it, this may be gone by then.
+    // Notifies while holding the lock, because this may be destroyed as soon as the lock
+    // is released.
     const std::lock_guard lock(mutex_);
     grpc_status_ = status;
     is_done_ = true;
@@ -77,7 +78,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     }
   }
 
-  // Ends the stream, and keeps the first reason for it.
+  // Cancels the stream, and keeps the first error.
   void Fail(const absl::Status& status) {
     {
       const std::lock_guard lock(mutex_);
@@ -122,16 +123,16 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   const std::chrono::milliseconds timeout_;
   const std::function<void()>& on_response_;
   grpc::ClientContext context_;
-  // Those on their way.
+  // The messages in transit.
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  // All below are guarded by `mutex_`.
+  // All members below are guarded by `mutex_`.
   absl::Status error_;
   Clock::time_point last_response_;
-  // Whether there are answers since the last call of `on_response_`.
+  // Whether answers arrived since the last call of `on_response_`.
   bool has_news_ = false;
   bool is_done_ = false;
   grpc::Status grpc_status_;

@@ -1,4 +1,4 @@
-// A stream of messages, both ways at once.
+// A bidirectional stream of messages.
 
 #ifndef QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
 #define QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
@@ -16,8 +16,9 @@
 
 namespace quantd::client {
 
-// What is sent over a stream, and what is done with the answers. The two
-// directions are used by two threads at once, each by one at a time.
+// Produces the requests of a stream and consumes its answers. NextRequest() and
+// TakeResponse() may be called concurrently with each other, but neither is called
+// concurrently with itself.
 class StreamedCall {
  public:
   StreamedCall() = default;
@@ -25,27 +26,27 @@ class StreamedCall {
   StreamedCall(const StreamedCall&) = delete;
   StreamedCall& operator=(const StreamedCall&) = delete;
 
-  // The next request, or nothing after the last. Called when the transport has
-  // taken the one before. An error ends the stream.
+  // Returns the next request, or nullopt after the last one. Called when the transport
+  // has taken the request before. An error ends the stream.
   virtual absl::StatusOr<std::optional<grpc::ByteBuffer>> NextRequest() = 0;
 
   // Takes the next answer. An error ends the stream.
   virtual absl::Status TakeResponse(const grpc::ByteBuffer& response) = 0;
 
-  // Whether all answers have been taken: called after the server ended the
-  // stream without an error.
+  // Checks that all answers have arrived. Called after the server has ended the stream
+  // without an error.
   virtual absl::Status CheckComplete() const = 0;
 };
 
-// Calls `method` ("/package.Service/Method") and returns when the stream has
-// ended. Holds one message of each direction; besides these there are those
-// that gRPC's flow control lets be on their way.
+// Calls `method` ("/package.Service/Method") and returns when the stream has ended.
+// Holds one message per direction in memory, in addition to those that gRPC's flow
+// control allows in transit.
 //
-// `on_response`, unless null, is called by this thread while answers come in.
+// `on_response`, unless null, is called on the calling thread while answers arrive.
 //
-// Errors: those of `call`; the server's (see ToAbslStatus()); kDeadlineExceeded
-// where the server has not answered, since the start or since its last answer,
-// for `timeout`.
+// Errors: those of `call`; the server's (see ToAbslStatus()); kDeadlineExceeded if the
+// server sends no answer for `timeout`, measured from the start or from its last
+// answer.
 absl::Status RunStream(grpc::GenericStub& stub, const std::string& method, StreamedCall& call,
                        std::chrono::milliseconds timeout, const std::function<void()>& on_response);
 

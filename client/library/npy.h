@@ -1,5 +1,5 @@
-// float32 arrays in .npy files, as numpy's np.save() and np.load() write and
-// read them.
+// Reads and writes float32 arrays in .npy files, the format of numpy's np.save() and
+// np.load().
 
 #ifndef QUANTD_CLIENT_LIBRARY_NPY_H_
 #define QUANTD_CLIENT_LIBRARY_NPY_H_
@@ -15,29 +15,28 @@
 namespace quantd::client {
 
 struct NpyArray {
-  // Outermost dimension first; empty is a scalar.
+  // The outermost dimension comes first; empty for a scalar.
   std::vector<std::int64_t> shape;
-  // In C order, as many as the product of the shape.
+  // The values in C order. Their number is the product of the shape.
   std::vector<float> values;
 };
 
-// Reads the float32 array in `path`. The file's size must be what its header
-// says, which is checked before anything is allocated for the elements.
+// Reads the float32 array in `path`. The size of the file must match its header; this
+// is checked before memory is allocated for the elements.
 //
-// Errors name the file: kNotFound, kPermissionDenied and the like where it
-// can't be opened; kInvalidArgument where it is no regular file, or holds
-// anything but such an array (see ParseNpyHeader()) or fewer or more elements than it says;
-// kDataLoss where reading fails; kResourceExhausted where memory does not
-// suffice.
+// Errors, which name the file: kNotFound, kPermissionDenied and the like if it cannot
+// be opened; kInvalidArgument if it is not a regular file, does not contain a float32
+// array (see ParseNpyHeader()), or has fewer or more elements than its header says;
+// kDataLoss if reading fails; kResourceExhausted if there is not enough memory.
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
 
-// Writes `values`, as many as the product of `shape`, to `path`: either the
-// whole array or, after an error, nothing at all. A file that was there is
-// replaced at once, so that no reader sees half of it; a device or a pipe is
+// Writes `values` to `path`; their number must be the product of `shape`. Writes
+// either the whole array or, after an error, nothing. An existing file is replaced
+// atomically, so that no reader sees a part of the new one. Devices and pipes are
 // written to directly.
 //
-// Errors name the file: kInvalidArgument where the sizes don't match; else what
-// the system says, such as kPermissionDenied.
+// Errors, which name the file: kInvalidArgument if the sizes do not match; otherwise
+// the system's error, such as kPermissionDenied.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       std::span<const float> values);
 

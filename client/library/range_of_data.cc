@@ -21,7 +21,7 @@ absl::Status TooManyChannels(std::size_t channels) {
   return core::MakeError(
       absl::StatusCode::kResourceExhausted,
       absl::StrCat("the tensor has no elements but ", channels, " channels; expected at most ",
-                   kMaxEmptyChannels, ", whose ranges fit into a message: check the shape"),
+                   kMaxEmptyChannels, ", whose ranges fit into one message: check the shape"),
       {.reason = std::string(core::reason::kMessageTooLarge),
        .field = "",
        .metadata = {{"channels", absl::StrCat(channels)},
@@ -38,8 +38,8 @@ absl::Status CheckSizes(const TensorView& data, const core::ChannelLayout& layou
          .metadata = {{"values", absl::StrCat(data.values.size())},
                       {"expected", absl::StrCat(layout.element_count())}}});
   }
-  // An empty tensor may claim any number of channels; another has as many
-  // elements as channels at least.
+  // Only an empty tensor can have more channels than elements, and its shape may claim
+  // any number of them.
   return data.values.empty() && layout.channels > kMaxEmptyChannels
              ? TooManyChannels(layout.channels)
              : absl::OkStatus();
@@ -47,9 +47,10 @@ absl::Status CheckSizes(const TensorView& data, const core::ChannelLayout& layou
 
 absl::Status InfiniteValue(std::size_t index, float value) {
   return core::InvalidArgument(
-      absl::StrCat("element ", index, " (in C order) is ", value,
-                   ", so the data's own range has no end; expected finite values or NaN: choose "
-                   "min and max yourself, and infinities will be clamped to them"),
+      absl::StrCat(
+          "element ", index, " (in C order) is ", value,
+          ", so the range of the data is not finite; expected finite values or NaN: choose "
+          "min and max explicitly, and infinities will be clamped to them"),
       {.reason = std::string(core::reason::kInvalidRange),
        .field = absl::StrCat("values[", index, "]"),
        .metadata = {{"index", absl::StrCat(index)}}});
@@ -57,11 +58,11 @@ absl::Status InfiniteValue(std::size_t index, float value) {
 
 // Widens a range to hold `value`.
 void Extend(float value, float* min, float* max) {
-  *min = std::fmin(*min, value);  // NaN gives the other argument.
+  *min = std::fmin(*min, value);  // Ignores NaN.
   *max = std::fmax(*max, value);
 }
 
-// Channels without a value, or with NaN alone.
+// Sets the range to 0 for channels without values, or with only NaN.
 void ZeroEmptyRanges(RangeValues* range) {
   for (std::size_t channel = 0; channel < range->min.size(); ++channel) {
     if (range->min[channel] > range->max[channel]) {

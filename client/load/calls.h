@@ -1,4 +1,4 @@
-// Calls that are under way, and how they end.
+// Makes calls and reports how they end.
 
 #ifndef QUANTD_CLIENT_LOAD_CALLS_H_
 #define QUANTD_CLIENT_LOAD_CALLS_H_
@@ -17,21 +17,22 @@
 
 namespace quantd::client {
 
-// Places for calls, numbered from 0: each is used for one call after another.
+// Makes calls in numbered places, starting from 0. Each place is used for one call
+// after another.
 class Calls {
  public:
   // How a call went.
   struct End {
-    // When it was handed to gRPC.
+    // When the call was handed to gRPC.
     std::chrono::steady_clock::time_point sent;
     std::chrono::steady_clock::time_point ended;
     const grpc::Status& status;
-    // Where the status is OK.
+    // Only valid if the status is OK.
     const grpc::ByteBuffer& answer;
   };
 
-  // Told when a call ends, by one of gRPC's threads: must not block. May start
-  // the next call in this place.
+  // Is notified when a call ends, by one of gRPC's threads. Must not block. May start
+  // the next call in the same place.
   class Listener {
    public:
     Listener() = default;
@@ -43,37 +44,37 @@ class Calls {
   };
 
   Calls() = default;
-  // All calls have ended.
+  // All calls must have ended.
   virtual ~Calls() = default;
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
-  // Starts a call in a place that is free, and returns at once. `request` is
-  // there until the call has ended. Several threads may start calls in different
-  // places.
+  // Starts a call in a free place and returns at once. `request` must outlive the
+  // call. Several threads may start calls in different places.
   virtual void Start(std::size_t place, const Request& request) = 0;
 
-  // Ends the calls that are under way, and those that are started later, with an
+  // Makes all calls that are under way, and all that are started later, end with an
   // error.
   virtual void Cancel() = 0;
 };
 
 struct CallsOptions {
-  // Place p uses channel p modulo their number. At least one.
+  // At least one. Place p uses channel p modulo the number of channels.
   std::span<const std::shared_ptr<grpc::Channel>> channels;
   std::size_t places = 1;
   // "/package.Service/Method"
   std::string method;
-  // How long a unary call may take, or a stream without calls under way to end.
+  // How long a unary call may take, and how long a stream without calls under way
+  // may take to end.
   std::chrono::milliseconds timeout;
 };
 
-// Calls of one message. `listener` outlives them.
+// Makes unary calls. `listener` must outlive them.
 std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener);
 
-// Messages of streams, one stream a channel, where an answer ends what is called
-// a call here. A stream that breaks ends its calls with its status; the next
-// call starts another one. These calls have no time limit of their own.
+// Sends messages over streams, one stream per channel. Here, a call is a message and
+// its answer. If a stream breaks, its calls end with its status, and the next call
+// opens a new stream. These calls have no time limit of their own.
 std::unique_ptr<Calls> MakeStreamCalls(const CallsOptions& options, Calls::Listener& listener);
 
 }  // namespace quantd::client

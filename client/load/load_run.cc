@@ -19,9 +19,9 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
-// How long calls that are under way may take when somebody stops the load.
+// How long calls that are under way may still take after an interruption.
 constexpr std::chrono::seconds kPatienceAfterStop{2};
-// Unary calls end at the timeout by themselves.
+// The grace period after the timeout, at which unary calls end on their own.
 constexpr std::chrono::seconds kPatienceAfterTimeout{1};
 
 nanoseconds ProcessCpuTime() {
@@ -30,7 +30,8 @@ nanoseconds ProcessCpuTime() {
   return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
-// Has this thread's waits end when they should: Linux would allow itself 50 µs.
+// Makes the waits of this thread end on time. By default, Linux may delay them by
+// 50 µs.
 void SharpenTimers() { prctl(PR_SET_TIMERSLACK, 1); }
 
 }  // namespace
@@ -44,7 +45,7 @@ LoadRun::LoadRun(const LoadPlan& plan, const Workload& workload)
   if (plan.rate.has_value()) {
     arrivals_.emplace(plan.arrivals, *plan.rate, plan.seed);
   }
-  // The first one is taken first.
+  // Places are taken from the back, so this makes place 0 the first one.
   std::iota(free_places_.rbegin(), free_places_.rend(), std::size_t{0});
   result_.plan = plan;
 }
@@ -162,7 +163,8 @@ void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {
   }
 }
 
-// Of n answers, n times the share, rounded down, have been compared.
+// Compares an answer if it is its turn: of n answers, n times the share, rounded down,
+// are compared.
 absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
   if (plan_.verified_share <= 0) {
     return absl::OkStatus();
@@ -212,7 +214,7 @@ void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status
   }
 }
 
-// What was due before sending ended, but was not sent.
+// Records the calls that were due before sending ended but were not sent.
 void LoadRun::RecordUnsent() {
   const nanoseconds ended = *sending_ended_ - begin_;
   const nanoseconds planned = plan_.duration.value_or(nanoseconds::max());
@@ -254,7 +256,7 @@ void LoadRun::AwaitEnd(std::chrono::milliseconds timeout, const LoadTester::Watc
     if (is_stuck) {
       CutShort(now);
     } else if (!sending_ended_.has_value() && IsOver(now)) {
-      // Where no call ends, none notices that the time is over.
+      // While no call ends, TakeCall() cannot notice that the time is over.
       EndSending(now);
     }
     const bool is_out_of_patience =

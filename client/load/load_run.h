@@ -1,4 +1,4 @@
-// One load, from its first call to its last.
+// Runs one load from its first call to its last.
 
 #ifndef QUANTD_CLIENT_LOAD_LOAD_RUN_H_
 #define QUANTD_CLIENT_LOAD_LOAD_RUN_H_
@@ -24,37 +24,38 @@
 
 namespace quantd::client {
 
-// Decides when a call begins, and takes note of how it ends. Used once.
+// Decides when calls start, and records how they end. Can only be used once.
 class LoadRun final : private Calls::Listener {
  public:
-  // Makes the plan's places; told whom to tell of their calls' ends.
+  // Makes one place per concurrent call of the plan. The places report the end of
+  // their calls to the listener.
   using MakeCalls = std::function<std::unique_ptr<Calls>(Calls::Listener&)>;
 
-  // `workload` outlives the run.
+  // `workload` must outlive the run.
   LoadRun(const LoadPlan& plan, const Workload& workload);
 
-  // See LoadTester::Run(). Where calls are under way, but none began or ended for
-  // `timeout` and a second, the load ends and they are cancelled: messages of a
-  // stream have no time limit of their own.
+  // See LoadTester::Run(). If calls are under way, but none has started or ended for
+  // `timeout` plus a second, the load ends and the calls are cancelled. This is
+  // needed because messages of a stream have no time limit of their own.
   LoadResult Run(const MakeCalls& make_calls, std::chrono::milliseconds timeout,
                  const std::stop_token& stop, const LoadTester::Watcher& watcher);
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A call that has to begin.
+  // A call that is due.
   struct Call {
     const Request* request = nullptr;
     Clock::time_point due;
-    // It found a place when it was due.
+    // Whether the call found a free place when it was due.
     bool is_in_time = true;
   };
 
   void CallEnded(std::size_t place, const Calls::End& end) override;
 
-  // Starts calls as they become due; returns when there are no more.
+  // Starts calls when they become due. Returns when there are no more.
   void Dispatch();
-  // The next call, if there is one by now. Ends the load where its end has come.
+  // Returns the next call if one is due. Ends sending if the load is over.
   std::optional<Call> TakeCall(Clock::time_point now);
   bool IsOver(Clock::time_point now) const;
   bool IsStuck(Clock::time_point now, std::chrono::milliseconds timeout);
@@ -73,11 +74,11 @@ class LoadRun final : private Calls::Listener {
   const Workload& workload_;
   std::unique_ptr<Calls> calls_;
   Clock::time_point begin_;
-  // The call in each place. Belongs to whoever holds the place.
+  // The call in each place. Only the holder of the place may access it.
   std::vector<Call> places_;
   std::atomic<std::uint64_t> answers_ = 0;
 
-  // What is to be sent.
+  // The state of sending, guarded by sending_mutex_.
   std::mutex sending_mutex_;
   std::condition_variable place_came_free_;
   std::condition_variable sending_or_calls_ended_;
@@ -86,18 +87,18 @@ class LoadRun final : private Calls::Listener {
   std::vector<std::size_t> free_places_;
   std::uint64_t begun_ = 0;
   Clock::time_point last_begin_;
-  // No more calls begin since then.
+  // No calls were started after this time.
   std::optional<Clock::time_point> sending_ended_;
-  // There were more to begin.
+  // Whether sending ended while there were more calls to start.
   bool is_cut_short_ = false;
-  // When somebody asked for the end.
+  // When the load was interrupted, if it was.
   std::optional<Clock::time_point> interrupted_;
 
-  // What came of it.
+  // The result so far, guarded by result_mutex_.
   std::mutex result_mutex_;
   LoadResult result_;
   Clock::time_point last_end_;
-  // When the watcher was told last, and of how many calls.
+  // When the watcher was last notified, and the number of calls at that time.
   Clock::time_point told_;
   std::uint64_t told_calls_ = 0;
 };

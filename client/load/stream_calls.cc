@@ -17,18 +17,19 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A call in a stream: its request and, once it was handed to gRPC, when.
+// A call in a stream: its place, its request and, once it was handed to gRPC, the time
+// when that happened.
 struct StreamedCall {
   std::size_t place;
   const Request* request;
   Clock::time_point sent;
 };
 
-// One stream. Requests are written one after another, and answered in their
-// order. gRPC's threads run the reactions, reading and writing at the same time.
+// One stream. Requests are written one after another and answered in order. gRPC's
+// threads run the reactions; reads and writes can run at the same time.
 class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // Told when the stream has ended, with its calls that were not answered. May
+  // Called when the stream has ended, with the calls that were not answered. May
   // destroy the stream.
   using OnEnd = std::function<void(const RequestStream&, const grpc::Status&,
                                    const std::deque<StreamedCall>&)>;
@@ -36,18 +37,18 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   RequestStream(Calls::Listener& listener, OnEnd on_end)
       : listener_(listener), on_end_(std::move(on_end)) {}
 
-  // Opens the stream, with a first call.
+  // Opens the stream with its first call.
   void Open(grpc::GenericStub& stub, const std::string& method, std::size_t place,
             const Request& request) {
     stub.PrepareBidiStreamingCall(&context_, method, {}, this);
-    // Requests come from threads that gRPC does not know of.
+    // Requests are added outside of reactions, so gRPC has to keep the stream open.
     AddHold();
     StartRead(&answer_);
     Add(place, request);
     StartCall();
   }
 
-  // Returns false where the stream takes no more calls: it is about to end.
+  // Adds a call. Returns false if the stream is about to end and takes no more calls.
   bool Add(std::size_t place, const Request& request) {
     const std::lock_guard lock(mutex_);
     if (is_closing_) {
@@ -58,7 +59,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     return true;
   }
 
-  // No more requests will come.
+  // Declares that no more requests will be added.
   void Close() {
     const std::lock_guard lock(mutex_);
     is_closing_ = true;
@@ -84,7 +85,8 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
         call = sent_.front();
         sent_.pop_front();
       } else {
-        // It is about to end, or answers what was never asked: OnDone() will tell.
+        // Either the stream is about to end, or the server sent an answer without a
+        // request. OnDone() receives the status.
         is_broken_ = true;
         Proceed();
       }
@@ -119,8 +121,8 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     on_end(*this, status, unanswered);
   }
 
-  // Does what can be done next. gRPC reacts to it by other threads only, so that
-  // the lock may be held.
+  // Starts whatever can be done next. The lock may be held, because gRPC runs the
+  // reactions on other threads.
   void Proceed() {
     is_closing_ = is_closing_ || is_broken_;
     if (is_writing_ || is_released_) {
@@ -145,29 +147,29 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   Calls::Listener& listener_;
   OnEnd on_end_;
   grpc::ClientContext context_;
-  // Belongs to the read that is under way.
+  // Used by the read that is under way.
   grpc::ByteBuffer answer_;
 
   std::mutex mutex_;
   std::deque<StreamedCall> waiting_;
   std::deque<StreamedCall> sent_;
   bool is_writing_ = false;
-  // Nothing can be written any more.
+  // Nothing more can be written.
   bool is_broken_ = false;
-  // Takes no more calls.
+  // The stream takes no more calls.
   bool is_closing_ = false;
-  // Nothing is written any more, and gRPC knows.
+  // Writing has ended, and the hold was removed.
   bool is_released_ = false;
 };
 
-// A channel's stream, and after it the next one.
+// A channel with its current stream. Opens a new stream when the current one has ended.
 class Lane {
  public:
   Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
        Calls::Listener& listener)
       : method_(options.method), timeout_(options.timeout), listener_(listener), stub_(channel) {}
 
-  // All calls have ended; the stream has not.
+  // All calls must have ended; the stream may still be open.
   ~Lane() {
     std::unique_lock lock(mutex_);
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
@@ -196,7 +198,7 @@ class Lane {
   }
 
  private:
-  // Opens a stream for a first call.
+  // Opens a stream with its first call.
   void Open(std::size_t place, const Request& request) {
     streams_.push_back(std::make_unique<RequestStream>(
         listener_, [this](const RequestStream& ended, const grpc::Status& status,
@@ -216,7 +218,7 @@ class Lane {
   void Ended(const RequestStream& stream, const grpc::Status& status,
              const std::deque<StreamedCall>& calls) {
     const Clock::time_point now = Clock::now();
-    // A server that ends a stream without an error has still not answered these.
+    // Even if the server ended the stream with OK, it has not answered these calls.
     const grpc::Status reason =
         status.ok() ? grpc::Status(grpc::StatusCode::ABORTED,
                                    "the server ended the stream without an answer to this message")
@@ -227,8 +229,8 @@ class Lane {
                           {.sent = call.sent, .ended = now, .status = reason, .answer = no_answer});
     }
     const std::lock_guard lock(mutex_);
-    // Before anybody knows: a stream refers to its channel, whose last reference
-    // must not go in a thread of gRPC's.
+    // The stream is destroyed before ended_ is notified: it refers to its channel, and
+    // the last reference to a channel must not be released on a gRPC thread.
     std::erase_if(streams_, [&](const auto& other) { return other.get() == &stream; });
     ended_.notify_all();
   }
@@ -240,7 +242,7 @@ class Lane {
 
   std::mutex mutex_;
   std::condition_variable ended_;
-  // Until they have ended. The last one takes calls.
+  // The streams that have not ended. Only the last one takes new calls.
   std::vector<std::unique_ptr<RequestStream>> streams_;
   bool is_cancelled_ = false;
 };

@@ -58,7 +58,7 @@ class UnaryCalls final : public Calls {
 
  private:
   struct Place {
-    // Of the context's coming and going, for Cancel() alone.
+    // Guards the creation and destruction of the context against Cancel().
     std::mutex mutex;
     std::optional<grpc::ClientContext> context;
     bool is_cancelled = false;
@@ -70,7 +70,7 @@ class UnaryCalls final : public Calls {
   const std::chrono::milliseconds timeout_;
   Listener& listener_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
-  // Never grows: calls refer to their places.
+  // Never resized, because calls refer to their places.
   std::vector<Place> places_;
 };
 

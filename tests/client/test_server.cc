@@ -163,7 +163,7 @@ grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* context,
   return status.ok() && edit_gradient_answer ? edit_gradient_answer(context, response) : status;
 }
 
-// Answers request after request, until there is none or one has an error.
+// Answers one request after another, until there are no more or one fails.
 template <typename Stream, typename Request, typename Response, typename Edit>
 grpc::Status TestService::AnswerStream(grpc::ServerContext* context, Stream* stream,
                                        const Edit& edit) {

@@ -1,5 +1,5 @@
-// A small quantd for the client's tests: the public service over core, without
-// the real server's transport, limits and threads.
+// A small quantd for the client's tests: it implements the public service with core,
+// without the real server's transport, limits and threads.
 
 #ifndef QUANTD_TESTS_CLIENT_TEST_SERVER_H_
 #define QUANTD_TESTS_CLIENT_TEST_SERVER_H_
@@ -17,12 +17,12 @@
 
 namespace quantd::client {
 
-// The status that a server sends for `status`: with google.rpc.ErrorInfo and
-// BadRequest where it carries a core::ErrorDetail.
+// Returns the status that a server sends for `status`. It has google.rpc.ErrorInfo and
+// BadRequest if `status` carries a core::ErrorDetail.
 grpc::Status ToGrpcStatus(const absl::Status& status);
 
-// Answers with core's numbers, unless a test puts another answer in place
-// before the server starts.
+// Answers with core's results, unless a test configures another answer before the
+// server starts.
 class TestService final : public v1::QuantizationService::Service {
  public:
   using FakeQuantizeStream =
@@ -35,7 +35,7 @@ class TestService final : public v1::QuantizationService::Service {
   grpc::Status FakeQuantizeGradient(grpc::ServerContext* context,
                                     const v1::FakeQuantizeGradientRequest* request,
                                     v1::FakeQuantizeGradientResponse* response) override;
-  // As the schema says: what a request leaves out is that of the one before.
+  // Implements the schema: what a request leaves out is taken from the one before.
   grpc::Status StreamFakeQuantize(grpc::ServerContext* context,
                                   FakeQuantizeStream* stream) override;
   grpc::Status StreamFakeQuantizeGradient(grpc::ServerContext* context,
@@ -43,7 +43,7 @@ class TestService final : public v1::QuantizationService::Service {
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
 
-  // Called with each answer of FakeQuantize, or in its stream, before it leaves.
+  // Called with each answer of FakeQuantize, or of its stream, before it is sent.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeResponse*)> edit_answer;
   // The same for FakeQuantizeGradient.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeGradientResponse*)>
@@ -51,7 +51,7 @@ class TestService final : public v1::QuantizationService::Service {
   // Called instead of answering a stream.
   std::function<grpc::Status(grpc::ServerContext*, FakeQuantizeStream*)> stream_instead;
 
-  // What came over streams.
+  // What was received over streams.
   std::atomic<int> streamed_requests = 0;
   std::atomic<int> streamed_ranges = 0;
   std::atomic<int> streamed_specs = 0;
@@ -69,7 +69,7 @@ class TestServer {
   // Listens on an ephemeral port of this host, or on `address`.
   explicit TestServer(TestService* service, const std::string& address = "127.0.0.1:0");
   ~TestServer();
-  // Cuts all connections and serves no more.
+  // Cuts all connections and stops serving.
   void Stop();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;
