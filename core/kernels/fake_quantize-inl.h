@@ -59,7 +59,7 @@ HWY_INLINE V RoundToStep(D d, V steps) {
   return hn::Floor(hn::Add(steps, hn::Set(d, 0.5F)));
 }
 
-// The formula of docs/numerics.md, in which q - quant_zero is q + lowest_step.
+// The formula of docs/design.md, in which q - quant_zero is q + lowest_step.
 template <Quotient quotient, TieRule ties, class D, class V = hn::Vec<D>>
 HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V factor,
                                 V lowest_step) {

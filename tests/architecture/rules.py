@@ -81,8 +81,8 @@ RULES = (
     _include_rule("client includes only core, proto, wire and command_line", ("client/*",),
                   r"(server|tests|bench)/"),
     _include_rule("no room includes tests or benchmarks", _ROOMS_OF_CODE, r"(tests|bench)/"),
-    _include_rule("kernels are core's own", ("server/*", "client/*", "wire/*", "core/*.h"), r"core/kernels/",
-                  except_in=("core/kernels/*",)),
+    _include_rule("kernels and operations are core's own", ("server/*", "client/*", "wire/*", "core/*.h"),
+                  r"core/(kernels|operations)/", except_in=("core/kernels/*", "core/operations/*")),
     _include_rule("the client is tested without the server", ("tests/client/*",), r"(tests/)?server/"),
     _include_rule("the server is tested without the client", ("tests/server/*",), r"(tests/)?client/"),
 

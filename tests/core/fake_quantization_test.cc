@@ -71,7 +71,7 @@ TEST(FakeQuantization, RefusesShapesWithoutTheAxis) {
   EXPECT_EQ(ReasonOf(quantization->CheckShape(Shape{})), "AXIS_OUT_OF_RANGE");
 }
 
-TEST(FakeQuantization, RefusesShapesThatAreNone) {
+TEST(FakeQuantization, RefusesANegativeDimension) {
   const auto quantization = Create({-1}, {1});
   const absl::Status status = quantization->CheckShape(Shape{2, -3});
   EXPECT_EQ(ReasonOf(status), "TENSOR_SIZE_MISMATCH");
