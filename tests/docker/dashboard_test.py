@@ -171,7 +171,7 @@ class DashboardTest(unittest.TestCase):
             case "Servers":
                 for result in results:
                     self.assert_value(1, result)
-            case "Calls a second":
+            case "Calls per second":
                 self.assert_value(calls / WINDOW_SECONDS, next(results))
             case "Failed calls":
                 self.assert_value(failed / calls, next(results))
@@ -186,7 +186,7 @@ class DashboardTest(unittest.TestCase):
                     next(results), ("instance",))
             case "Calls by method":
                 self.assert_values(self.rates("grpc_server_handled_total", methods), next(results), methods)
-            case "Calls that began":
+            case "Calls started":
                 self.assert_values(self.rates("grpc_server_started_total", methods), next(results), methods)
             case "Errors by method and code":
                 by = ("grpc_method", "grpc_code")
@@ -196,7 +196,7 @@ class DashboardTest(unittest.TestCase):
             case "Refused requests by reason":
                 self.assert_values({(reason,): bad / WINDOW_SECONDS for reason, bad in BAD_CALLS.items()},
                                    next(results), ("reason",))
-            case "Time of unary calls":
+            case "Duration of unary calls":
                 self.assert_values(
                     self.totals("grpc_server_handling_seconds_bucket", ("le",), **unary),
                     next(results), ("le",))

@@ -86,7 +86,7 @@ class CollectRootTest(unittest.TestCase):
         text = self.directory / "text"
         text.write_text("no program\n", encoding="utf-8")
         for root, program, message in (
-            (self.directory / "other", text, f"'{text}' is no program"),
+            (self.directory / "other", text, f"'{text}' is not a program"),
             (self.root, PROGRAMS["quantd"], f"'{self.root}' exists"),
         ):
             with self.subTest(message):
