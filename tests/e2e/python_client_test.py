@@ -232,7 +232,7 @@ class ArgumentsTest(PythonClientTestCase):
             with self.subTest(x=x):
                 with self.assertRaisesRegex(TypeError, r"inputs has the dtype .*float32"):
                     self.client.fake_quantize(x, -1, 1)
-        for x, message in (([[1, 2], [3]], "inputs is no array"),
+        for x, message in (([[1, 2], [3]], "inputs is not an array"),
                            (np.ma.masked_equal(np.ones(2, np.float32), 1), r"pass inputs\.filled")):
             with self.subTest(message), self.assertRaisesRegex(TypeError, message):
                 self.client.fake_quantize(x, -1, 1)
@@ -467,10 +467,11 @@ class NoServerTest(unittest.TestCase):
     def test_bad_options_are_refused(self):
         for options, error, message in (
             ({"address": ""}, ValueError, "HOST:PORT"), ({"address": 50051}, TypeError, "localhost:50051"),
-            ({"timeout": 0}, ValueError, "above 0"), ({"timeout": float("nan")}, ValueError, "above 0"),
+            ({"timeout": 0}, ValueError, "more than 0"),
+            ({"timeout": float("nan")}, ValueError, "more than 0"),
             ({"timeout": float("inf")}, ValueError, "at most a year"),
-            ({"stream_message_bytes": 0}, ValueError, "1..1073741824"),
-            ({"stream_from_bytes": -1}, ValueError, "0..1073741824"),
+            ({"stream_message_bytes": 0}, ValueError, "1 to 1073741824"),
+            ({"stream_from_bytes": -1}, ValueError, "0 to 1073741824"),
             ({"root_certificates": "ca.pem"}, TypeError, "read_bytes"),
             ({"private_key": b"key"}, ValueError, "private_key and certificate_chain"),
             ({"server_name_override": "a"}, ValueError, "TLS"),
@@ -551,7 +552,7 @@ class StrangeServerTest(PythonClientTestCase):
                 with self.subTest(serve.__name__), self.assertRaises(quantd.QuantdError) as raised:
                     call()
                 self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
-                self.assertIn("matching versions", raised.exception.message)
+                self.assertIn("versions of client and server match", raised.exception.message)
 
     def test_other_answers_that_are_no_messages_are_internal_errors(self):
         def garbage(_method, requests, _context):
@@ -560,7 +561,7 @@ class StrangeServerTest(PythonClientTestCase):
         with (byte_server.ByteServer(garbage) as server,
               python_clients.connected_to(server.address) as client):
             for call in (client.healthy, client.server_info):
-                with self.assertRaisesRegex(quantd.QuantdError, "matching versions") as raised:
+                with self.assertRaisesRegex(quantd.QuantdError, "client and server match") as raised:
                     call()
                 self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
 
