@@ -105,8 +105,8 @@ def check_same_shape(gradients: NDArray[Any], inputs: NDArray[Any]) -> None:
     if gradients.shape != inputs.shape:
         raise _errors.invalid_argument(
             "SHAPE_MISMATCH", "inputs.shape",
-            f"inputs have the shape {list(inputs.shape)}, and gradients {list(gradients.shape)}; expected the "
-            "same shape: pass the inputs that these gradients belong to")
+            f"inputs have the shape {list(inputs.shape)}, and gradients {list(gradients.shape)}; expected "
+            "the same shape: pass the inputs that these gradients belong to")
 
 
 def as_timeout(timeout: SupportsFloat) -> float:
