@@ -1,11 +1,11 @@
-// How fast core's kernels are next to a copy of the same memory, on one thread.
+// Measures core's kernels on one thread and compares them with copying the same memory.
 //
 //   build/release/bin/kernel_benchmark [--benchmark_filter=…] [--simd_target=AVX2]
 //
-// Every benchmark moves the same number of bytes in and out as memcpy of a
-// buffer of the named size, but for the gradient, which reads two buffers.
-// Buffers are touched before, so that no page fault is measured. Machines are
-// noisy: compare medians of interleaved repetitions
+// Every benchmark reads and writes as many bytes as memcpy of a buffer of the named size,
+// except that the gradient reads two buffers. Buffers are touched in advance, so that no
+// page faults are measured. Machines are noisy, so compare the medians of interleaved
+// repetitions
 // (--benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 // --benchmark_report_aggregates_only=true).
 
@@ -34,7 +34,8 @@ using bench::AlignedFloats;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 
-// A bell curve of which [-3, 3] clips 0.27 %, as a trained range would.
+// Returns normally distributed values. The range [-3, 3] clips 0.27 % of them, as a
+// trained range would.
 AlignedFloats Normal(std::size_t count) {
   AlignedFloats floats(count);
   std::minstd_rand random(1);
@@ -51,7 +52,7 @@ AlignedFloats Zeros(std::size_t count) {
   return floats;
 }
 
-// As many elements as fit into the named size in whole rows of channels.
+// Returns how many elements fit into the named size in whole rows of channels.
 std::size_t ElementCount(const benchmark::State& state, std::size_t channels) {
   const std::size_t count = static_cast<std::size_t>(state.range(0)) / sizeof(float);
   return count - count % std::max<std::size_t>(1, channels);
@@ -62,8 +63,8 @@ void CountBytes(benchmark::State& state, std::size_t count, std::size_t buffers)
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
-// A quantization of `count` elements to 8 bits: per tensor with 0 channels,
-// else per channel along the last axis.
+// Returns a quantization of `count` elements to 8 bits: per tensor if `channels` is 0,
+// otherwise per channel along the last axis.
 FakeQuantization Make(std::size_t count, std::size_t channels) {
   const std::size_t ranges = std::max<std::size_t>(1, channels);
   const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count / ranges),
@@ -128,7 +129,8 @@ BENCHMARK_CAPTURE(Gradient, per_tensor, 0)->Apply(Sizes);
 BENCHMARK_CAPTURE(Gradient, 64_channels, 64)->Apply(Sizes);
 BENCHMARK_CAPTURE(Gradient, 1024_channels, 1024)->Apply(Sizes);
 
-// Takes --simd_target=NAME out of the arguments; false if it cannot be used.
+// Removes --simd_target=NAME from the arguments and applies it. Returns false if it
+// cannot be used.
 bool ForceTargetFromArguments(int& argc, char** argv) {
   constexpr std::string_view kFlag = "--simd_target=";
   int kept = 0;

@@ -1,26 +1,27 @@
-// Runs the contenders that are C++ when it is told to: bench/contest.py talks to
-// it through its standard input and output, and to the runners of other peers in
-// the same way, so that all of them take turns.
+// Runs the C++ contenders on request. bench/contest.py communicates with it through its
+// standard input and output, and with the runners of other peers in the same way, so that
+// all of them take turns.
 //
 //   kernel_runner FOLDER
 //
-// FOLDER holds the tensors and ranges that all runners work on, as plain float32:
-// inputs.f32 and gradients.f32 (of one size), min.f32 and max.f32 (one value for
-// each of the most channels). Smaller tensors, and fewer channels, are the
-// beginnings of these.
+// FOLDER contains the tensors and ranges that all runners work on, as raw float32 values:
+// inputs.f32 and gradients.f32 (of the same size), min.f32 and max.f32 (one value per
+// channel, for the largest number of channels). Smaller tensors and fewer channels use the
+// start of these files.
 //
-// Says one line of JSON first: who can do what, and versions. Then each line
+// First, the runner prints one line of JSON with the operations of each contender, and with
+// versions. Then it answers each line
 //
 //   time CONTENDER OPERATION CHANNELS BYTES MILLISECONDS
 //
-// is answered by `ok SECONDS` for a call, the median of at least MILLISECONDS (a
-// single call if that takes as long), and each line
+// with `ok SECONDS`, the median duration of a call over at least MILLISECONDS (or the
+// duration of a single call if that takes as long). It answers each line
 //
 //   write CONTENDER OPERATION CHANNELS BYTES PATH
 //
-// by `ok` when the results of a call lie in PATH, as plain float32: outputs,
-// then, of a gradient, those with respect to min and max. 0 channels are one
-// range for the whole tensor. What cannot be done is answered by `error MESSAGE`.
+// with `ok` after writing the results of a call to PATH, as raw float32 values: the outputs
+// and then, for a gradient, the gradients of min and max. 0 CHANNELS means one range for the
+// whole tensor. It answers `error MESSAGE` if it cannot do what was requested.
 
 #include <algorithm>
 #include <chrono>
@@ -71,7 +72,7 @@ AlignedFloats ReadFloats(const std::string& path) {
   AlignedFloats floats(static_cast<std::size_t>(bytes) / sizeof(float));
   file.seekg(0);
   if (!file.read(reinterpret_cast<char*>(floats.get().data()), bytes)) {
-    throw std::runtime_error("cannot read " + path + " to its end");
+    throw std::runtime_error("cannot read all of " + path);
   }
   return floats;
 }
@@ -98,7 +99,7 @@ core::FakeQuantization MakeQuantization(const Problem& problem) {
   return *std::move(quantization);
 }
 
-// The library under test; on one thread if `pool` is null.
+// Adds the library under test; it uses one thread if `pool` is null.
 void AddQuantd(const std::string& name, const std::shared_ptr<core::WorkerPool>& pool,
                std::vector<Contender>& contenders) {
   contenders.push_back({.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
@@ -167,8 +168,7 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// The median duration of a call, so that one that was interrupted counts for
-// little.
+// Returns the median duration of a call, so that interrupted calls have little effect.
 double SecondsPerCall(const Call& call, double least_seconds) {
   using Clock = std::chrono::steady_clock;
   const auto seconds_of = [&](std::int64_t calls) {
@@ -182,7 +182,7 @@ double SecondsPerCall(const Call& call, double least_seconds) {
   if (warm_up >= least_seconds) {
     return warm_up;
   }
-  // Looking at the clock after every short call would be measured, too.
+  // Reading the clock after every short call would distort the measurement.
   const auto calls_per_look = static_cast<std::int64_t>(std::max(1.0, 1e-4 / warm_up));
   std::vector<double> durations;
   for (double seconds = 0; seconds < least_seconds;) {
@@ -223,7 +223,7 @@ class Runner {
     return nlohmann::json{{"contenders", contenders}, {"versions", versions}}.dump();
   }
 
-  // The answer to a line of input.
+  // Returns the answer to a line of input.
   std::string Answer(const std::string& line) {
     try {
       return Execute(line);
@@ -244,8 +244,8 @@ class Runner {
     if (!(words >> command >> name >> operation >> channels >> bytes >> std::ws) ||
         !std::getline(words, argument)) {
       throw std::runtime_error("\"" + line +
-                               "\" is no command; expected COMMAND CONTENDER OPERATION CHANNELS "
-                               "BYTES and MILLISECONDS or PATH");
+                               "\" is not a valid command; expected COMMAND CONTENDER OPERATION "
+                               "CHANNELS BYTES and MILLISECONDS or PATH");
     }
     const Problem problem = MakeProblem(channels, bytes);
     const Call call = Find(name, operation).prepare(problem);
@@ -267,7 +267,7 @@ class Runner {
     if (count == 0 || count > inputs_.get().size() || count % ranges != 0 ||
         ranges > min_.get().size()) {
       throw std::runtime_error(std::to_string(bytes) + " bytes in " + std::to_string(channels) +
-                               " channels are not whole rows that the tensors hold");
+                               " channels are not whole rows within the tensors");
     }
     return {.per_channel = channels > 0,
             .inputs = inputs_.get().first(count),
@@ -285,13 +285,13 @@ class Runner {
       return contender.name == name && contender.operation == operation;
     });
     if (found == contenders_.end()) {
-      throw std::runtime_error("no contender " + std::string(name) + " does " +
-                               std::string(operation));
+      throw std::runtime_error("there is no contender " + std::string(name) +
+                               " with the operation " + std::string(operation));
     }
     return *found;
   }
 
-  // So that nobody is credited with what another one left behind.
+  // Makes sure that no contender is credited with the results of another.
   void ForgetResults() const {
     for (const AlignedFloats* floats : {&outputs_, &min_gradients_, &max_gradients_}) {
       std::ranges::fill(floats->get(), std::numeric_limits<float>::quiet_NaN());
