@@ -1,4 +1,4 @@
-// Methods asked with messages, without a server.
+// Calls the methods' handlers directly, without a server.
 
 #ifndef QUANTD_TESTS_SERVER_ASK_H_
 #define QUANTD_TESTS_SERVER_ASK_H_
@@ -11,13 +11,13 @@
 
 namespace quantd::server {
 
-// `request` as it is received.
+// Returns `request` in the form in which a server receives it.
 template <typename Request>
 wire::ReceivedMessage<Request> Receive(const Request& request) {
   return *wire::ReceivedMessage<Request>::Parse(*wire::SerializeMessage(request));
 }
 
-// The response in `bytes`, where `status` is OK.
+// Returns the response in `bytes` if `status` is OK, and otherwise `status`.
 template <typename Response>
 absl::StatusOr<Response> ParseAnswer(absl::Status status, const grpc::ByteBuffer& bytes) {
   Response response;

@@ -46,7 +46,7 @@ TEST(ToGrpcStatus, CarriesReasonFieldAndNumbers) {
   EXPECT_EQ(bad_request.field_violations(0).description(), "min is above max");
 }
 
-TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
+TEST(ToGrpcStatus, HasNoBadRequestWithoutAField) {
   const grpc::Status status = ToGrpcStatus(core::MakeError(
       absl::StatusCode::kUnavailable, "going",
       {.reason = std::string(core::reason::kShuttingDown), .field = {}, .metadata = {}}));
@@ -56,7 +56,7 @@ TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
   EXPECT_TRUE(details.details(0).Is<google::rpc::ErrorInfo>());
 }
 
-TEST(ToGrpcStatus, SaysWhenToComeBackAfterALoadLimit) {
+TEST(ToGrpcStatus, HasARetryDelayAfterALoadLimit) {
   const google::rpc::Status details = DetailsOf(ToGrpcStatus(core::MakeError(
       absl::StatusCode::kResourceExhausted, "full",
       {.reason = std::string(core::reason::kInFlightLimit), .field = {}, .metadata = {}})));
@@ -66,14 +66,14 @@ TEST(ToGrpcStatus, SaysWhenToComeBackAfterALoadLimit) {
   EXPECT_GT(retry.retry_delay().nanos(), 0);
 }
 
-TEST(ToGrpcStatus, PassesOnAStatusWithoutDetail) {
+TEST(ToGrpcStatus, KeepsAStatusWithoutDetail) {
   const grpc::Status status = ToGrpcStatus(absl::InternalError("broken"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INTERNAL);
   EXPECT_EQ(status.error_message(), "broken");
   EXPECT_EQ(DetailsOf(status).details_size(), 0);
 }
 
-TEST(ToGrpcStatus, CutsAMessageThatHeadersCannotCarryBetweenCharacters) {
+TEST(ToGrpcStatus, CutsTooLongMessagesBetweenCharacters) {
   std::string message = "x";
   for (int i = 0; i < 5000; ++i) {
     message += "é";

@@ -44,7 +44,7 @@ TEST(Decode, HasTensorFlowsDefaultsWithoutASpec) {
   EXPECT_EQ(arguments->spec.numerics, core::Numerics::kTensorFlow);
 }
 
-TEST(Decode, TakesTheSpecAsItIs) {
+TEST(Decode, KeepsTheSpecUnchanged) {
   v1::FakeQuantizeRequest request = PerChannelRequest();
   request.mutable_spec()->set_num_bits(4);
   request.mutable_spec()->set_narrow_range(true);
@@ -57,7 +57,7 @@ TEST(Decode, TakesTheSpecAsItIs) {
   EXPECT_EQ(arguments->spec.numerics, core::Numerics::kTensorFlowArgs);
 }
 
-TEST(Decode, TellsAnAxisOfZeroFromNone) {
+TEST(Decode, DistinguishesAxisZeroFromNoAxis) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   {
     const auto received = Receive(request);
@@ -72,7 +72,7 @@ TEST(Decode, TellsAnAxisOfZeroFromNone) {
   EXPECT_EQ(arguments->range.axis, 0);
 }
 
-TEST(Decode, TakesNumbersInsteadOfBytes) {
+TEST(Decode, AcceptsNumbersInsteadOfBytes) {
   v1::FakeQuantizeRequest request = PerTensorRequest(2);
   request.mutable_input()->mutable_float_values()->add_values(0.5F);
   request.mutable_input()->mutable_float_values()->add_values(-7);
@@ -82,7 +82,7 @@ TEST(Decode, TakesNumbersInsteadOfBytes) {
   EXPECT_THAT(Copy(arguments->input.elements), ElementsAre(0.5F, -7));
 }
 
-TEST(Decode, TakesWhatIsLeftOutFromTheDefaults) {
+TEST(Decode, FillsMissingFieldsFromTheDefaults) {
   RequestDefaults defaults;
   v1::FakeQuantizeRequest first = PerTensorRequest(2);
   first.mutable_spec()->set_num_bits(4);
@@ -97,7 +97,7 @@ TEST(Decode, TakesWhatIsLeftOutFromTheDefaults) {
   EXPECT_EQ(arguments->spec.num_bits, 4U);
 }
 
-TEST(Decode, PrefersWhatTheRequestHasToTheDefaults) {
+TEST(Decode, PrefersTheFieldsOfTheRequestToTheDefaults) {
   RequestDefaults defaults;
   v1::FakeQuantizeRequest first = PerTensorRequest(2);
   first.mutable_spec()->set_num_bits(4);

@@ -1,5 +1,5 @@
-// Handlers, admission and metrics with plain threads, as calls use them: what
-// the thread sanitizer looks at.
+// Uses handlers, admission and metrics on plain threads in the same way as calls do, for
+// the thread sanitizer.
 
 #include <gtest/gtest.h>
 
@@ -16,7 +16,7 @@
 namespace quantd::server {
 namespace {
 
-TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
+TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallOnManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kCalls = 50;
   constexpr std::size_t kElements = 10'001;

@@ -30,7 +30,7 @@ class Handlers : public testing::Test {
   HandlerContext context_{.pool = &pool_, .metrics = &metrics_};
 };
 
-TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
+TEST_F(Handlers, FakeQuantizeLikeTheReference) {
   for (const v1::FakeQuantizeRequest& request : {PerChannelRequest(), PerTensorRequest(100'003)}) {
     const auto response = Ask(request, context_);
     ASSERT_TRUE(response.ok()) << response.status();
@@ -45,7 +45,7 @@ TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
   }
 }
 
-TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
+TEST_F(Handlers, DifferentiateLikeTheReference) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
@@ -65,7 +65,7 @@ TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
   EXPECT_EQ(response->nudged_range().scale_size(), 3);
 }
 
-TEST_F(Handlers, SendTheSumsBeforeTheyAreRoundedWhereAsked) {
+TEST_F(Handlers, SendUnroundedSumsOnRequest) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   const auto without = Ask(request, context_, GradientSums::kLeftOut);
   ASSERT_TRUE(without.ok()) << without.status();
@@ -81,7 +81,7 @@ TEST_F(Handlers, SendTheSumsBeforeTheyAreRoundedWhereAsked) {
   }
 }
 
-TEST_F(Handlers, TakeAScalar) {
+TEST_F(Handlers, AcceptAScalar) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   request.mutable_input()->clear_shape();
   const auto response = Ask(request, context_);
@@ -90,7 +90,7 @@ TEST_F(Handlers, TakeAScalar) {
   EXPECT_EQ(response->output().data().size(), sizeof(float));
 }
 
-TEST_F(Handlers, TakeAnEmptyTensor) {
+TEST_F(Handlers, AcceptAnEmptyTensor) {
   v1::FakeQuantizeRequest request = PerTensorRequest(0);
   request.mutable_input()->add_shape(1000);
   const auto response = Ask(request, context_);
@@ -101,7 +101,7 @@ TEST_F(Handlers, TakeAnEmptyTensor) {
   EXPECT_EQ(response->nudged_range().min_size(), 1);
 }
 
-TEST_F(Handlers, GiveZeroGradientsForAnEmptyTensor) {
+TEST_F(Handlers, ReturnZeroGradientsForAnEmptyTensor) {
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   *request.mutable_gradients() = MakeTensor({0, 3}, {});
   *request.mutable_inputs() = MakeTensor({0, 3}, {});
@@ -121,11 +121,11 @@ void ExpectRefusal(const BadRequest<Request>& bad, Request request, Handler hand
   ASSERT_TRUE(detail.has_value()) << status;
   EXPECT_EQ(detail->reason, bad.reason);
   EXPECT_EQ(detail->field, bad.field);
-  // What was expected, or how to mend it, follows what was wrong.
+  // What was expected, or how to fix it, follows what was wrong.
   EXPECT_THAT(std::string(status.message()), HasSubstr("; "));
 }
 
-TEST_F(Handlers, RefuseEveryBadRequestWithReasonAndField) {
+TEST_F(Handlers, RejectEveryBadRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeRequests()) {
     ExpectRefusal(bad, PerChannelRequest(), [this](const v1::FakeQuantizeRequest& request) {
       return Ask(request, context_).status();
@@ -133,7 +133,7 @@ TEST_F(Handlers, RefuseEveryBadRequestWithReasonAndField) {
   }
 }
 
-TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
+TEST_F(Handlers, RejectEveryBadGradientRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeGradientRequests()) {
     ExpectRefusal(bad, PerChannelGradientRequest(),
                   [this](const v1::FakeQuantizeGradientRequest& request) {
@@ -142,7 +142,7 @@ TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
   }
 }
 
-TEST_F(Handlers, CountOnlyWhatWasComputed) {
+TEST_F(Handlers, CountOnlyComputedTensors) {
   v1::FakeQuantizeRequest bad = PerTensorRequest(10);
   bad.clear_range();
   EXPECT_FALSE(Ask(bad, context_).ok());
@@ -160,7 +160,7 @@ TEST_F(Handlers, CountOnlyWhatWasComputed) {
   }
 }
 
-TEST(HandleGetServerInfo, TellsWhatTheServerIs) {
+TEST(HandleGetServerInfo, DescribesTheServer) {
   const v1::GetServerInfoResponse info = HandleGetServerInfo(
       {.max_message_bytes = 1000, .max_in_flight_bytes = 2000, .worker_threads = 3});
   EXPECT_EQ(info.version(), std::string(kVersion));
