@@ -32,15 +32,15 @@
 namespace quantd::bench {
 namespace {
 
-// So that a server that hangs ends the benchmark, not the user's patience.
+// Ends the benchmark if the server hangs.
 constexpr std::chrono::seconds kDeadline{120};
 
 std::shared_ptr<grpc::Channel> Connect(const RpcCase& rpc_case) {
-  // By name, since gRPC keeps the first of two values.
+  // A map by name, because gRPC would use the first of two values for the same name.
   std::map<std::string, std::variant<int, std::string>> settings = {
       {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1},
       {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
-      // A connection of the case's own, straight to the server.
+      // Each case has a separate connection, without a proxy.
       {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
       {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
   };
@@ -70,10 +70,10 @@ absl::Status ToAbslStatus(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
 }
 
-// The first error of many calls. May be used by several threads.
+// Keeps the first error of many calls. Thread-safe.
 class FirstError {
  public:
-  // Keeps `status`, if it is an error and the first; returns whether it is none.
+  // Keeps `status` if it is the first error. Returns whether it is OK.
   bool Note(const absl::Status& status) {
     const std::lock_guard lock(mutex_);
     status_.Update(status);
@@ -90,7 +90,7 @@ class FirstError {
   absl::Status status_;
 };
 
-// Unary calls: the end of each starts the next.
+// Makes unary calls; the end of each call starts the next.
 template <typename Request, typename Response>
 class UnaryLoad {
  public:
@@ -114,7 +114,7 @@ class UnaryLoad {
   }
 
  private:
-  // A place for one call after another.
+  // Holds one call after another.
   struct Slot {
     std::optional<grpc::ClientContext> context;
     Clock::time_point start;
@@ -131,8 +131,8 @@ class UnaryLoad {
   }
 
   void Ended(Slot& slot, const grpc::Status& status) {
-    // The check comes first: it takes long once, for the first answer, which
-    // still belongs to the warm-up.
+    // The check comes first, because it takes long only for the first answer, which is
+    // part of the warm-up.
     if (first_error_.Note(ToAbslStatus(status)) && first_error_.Note(check_.Check(slot.response)) &&
         measurement_.CallEnded(slot.start)) {
       Start(slot);
@@ -146,13 +146,13 @@ class UnaryLoad {
   grpc::TemplatedGenericStub<Request, Response> stub_;
   Measurement measurement_;
   FirstError first_error_;
-  // Never grows: calls refer to their slots.
+  // Never resized, because calls refer to their slots.
   std::vector<Slot> slots_;
   std::atomic<std::size_t> open_slots_;
   absl::Notification all_ended_;
 };
 
-// One stream with as many unanswered requests as may be in flight.
+// Keeps the maximum number of unanswered requests in flight on one stream.
 template <typename Request, typename Response>
 class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
  public:
@@ -184,7 +184,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
     Go([&] {
       const std::lock_guard lock(mutex_);
       writing_ = false;
-      // The stream is broken: OnDone() will tell why.
+      // If this failed, the stream is broken, and OnDone() receives the reason.
       closed_ = closed_ || !ok;
       return NextStep();
     }());
@@ -211,7 +211,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
     ended_.Notify();
   }
 
-  // What can be started now, of what only one may run at a time.
+  // Returns what to start next. Only one write may run at a time.
   Step NextStep() {
     if (writing_ || closed_) {
       return Step::kNone;
@@ -242,11 +242,11 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
   grpc::TemplatedGenericStub<Request, Response> stub_;
   Measurement measurement_;
   grpc::ClientContext context_;
-  // Belongs to the read that is under way.
+  // Used by the read that is in progress.
   Response response_;
   FirstError first_error_;
   std::mutex mutex_;
-  // When the requests were sent that are not answered yet.
+  // The times when the unanswered requests were sent.
   std::deque<Clock::time_point> starts_;
   bool writing_ = false;
   bool enough_ = false;
@@ -255,7 +255,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
   absl::Notification ended_;
 };
 
-// Blocking calls of quantd's client library, one after another.
+// Makes blocking calls with quantd's client library, one after another.
 absl::StatusOr<MeasurementResult> RunClientLibrary(const RpcCase& rpc_case,
                                                    const Workload& workload) {
   const auto client =

@@ -1,6 +1,6 @@
-// QuantizationService as one would write it in an afternoon: generated messages,
-// `bytes` copied into and out of them, gRPC's settings as they come. The kernel
-// is quantd's own, so that only what is around it differs.
+// QuantizationService as one would write it in an afternoon: with generated messages,
+// `bytes` that are copied into and out of them, and gRPC's default settings. The kernel
+// is quantd's own, so that only the code around it differs.
 //
 //   plain_server --listen localhost:50053
 
@@ -79,7 +79,7 @@ absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResp
                              /*pool=*/nullptr);
 }
 
-// Reads a request, answers it, reads the next. Owns itself until gRPC is done
+// Reads a request, answers it, and reads the next one. Deletes itself when gRPC is done
 // with it.
 class Stream final
     : public grpc::ServerBidiReactor<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse> {

@@ -1,4 +1,4 @@
-// The tensor that the RPC benchmark sends, and what has to come back.
+// The tensor that the RPC benchmark sends, and the expected answers.
 
 #ifndef QUANTD_BENCH_WORKLOAD_H_
 #define QUANTD_BENCH_WORKLOAD_H_
@@ -20,22 +20,22 @@
 
 namespace quantd::bench {
 
-// What a server does with a request.
+// How a server answers a request.
 enum class Answer {
-  // Sends its bytes back.
+  // It sends the request's bytes back.
   kEcho,
-  // Fake-quantizes it.
+  // It fake-quantizes the tensor.
   kFakeQuantized,
 };
 
-// A float32 tensor of one dimension, to be fake-quantized to 8 bits with one
-// range that clips some of it; and the request for that, made once: neither raw
-// bytes nor a message are built anew for a call.
+// A one-dimensional float32 tensor that is fake-quantized to 8 bits with one range, which
+// clips some of its values, and the request for that. The request is made only once, both
+// as raw bytes and as a message, and reused for every call.
 class Workload {
  public:
   // `tensor_bytes` is a multiple of 4, above 0.
   //
-  // Errors: kInternal where the tensor does not fit into a message.
+  // Errors: kInternal if the tensor does not fit into a message.
   static absl::StatusOr<Workload> Create(std::size_t tensor_bytes);
 
   std::size_t tensor_bytes() const { return values_.size() * sizeof(float); }
@@ -45,7 +45,7 @@ class Workload {
   core::Range range() const { return {.min = min_, .max = max_, .axis = {}}; }
   const core::QuantizationSpec& spec() const { return spec_; }
 
-  // The request, as a grpc::ByteBuffer or as a v1::FakeQuantizeRequest.
+  // Returns the request as a grpc::ByteBuffer or a v1::FakeQuantizeRequest.
   template <typename Request>
   const Request& request() const {
     if constexpr (std::is_same_v<Request, grpc::ByteBuffer>) {
@@ -55,7 +55,7 @@ class Workload {
     }
   }
 
-  // Whether a server that gives `answer` would give this one, to the last bit.
+  // Checks that a response is what a server of the kind `answer` sends, to the last bit.
   //
   // Errors: kDataLoss, with what differs.
   absl::Status Check(const grpc::ByteBuffer& response, Answer answer) const;
@@ -72,15 +72,15 @@ class Workload {
   core::QuantizationSpec spec_;
   v1::FakeQuantizeRequest request_;
   grpc::ByteBuffer raw_request_;
-  // The bytes that have to come back from Answer::kFakeQuantized.
+  // The values that Answer::kFakeQuantized has to return.
   std::vector<float> expected_;
 };
 
-// Checks all answers of one case: the first one whole, the others' sizes, which
-// costs nothing. May be used by several threads.
+// Checks all answers of one case: the contents of the first, and only the sizes of the
+// others, which costs nothing. Thread-safe.
 class AnswerCheck {
  public:
-  // `workload` outlives the check.
+  // `workload` must outlive the check.
   AnswerCheck(const Workload& workload, Answer answer) : workload_(workload), answer_(answer) {}
 
   AnswerCheck(const AnswerCheck&) = delete;
@@ -109,7 +109,7 @@ class AnswerCheck {
   const Workload& workload_;
   const Answer answer_;
   std::mutex mutex_;
-  // Of the first answer.
+  // The size of the first answer.
   std::optional<std::size_t> size_;
 };
 

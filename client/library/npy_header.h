@@ -35,7 +35,7 @@ struct NpyHeader {
 // kMaxNpyHeaderBytes. Reads nothing after the header, and allocates no more than its
 // size.
 //
-// Fortran order is accepted where it equals C order: for arrays with at most one
+// Fortran order is accepted if it equals C order, that is, for arrays with at most one
 // dimension other than 1, and for empty arrays.
 //
 // Errors: kInvalidArgument, with what was found, what was expected and how to fix it.
