@@ -9,8 +9,8 @@ namespace quantd::client {
 // algorithm 1, with its default decay rates.
 class Adam {
  public:
-  // What to add to the parameter, given the gradient of the loss with respect
-  // to it. About `learning_rate` long, whatever the gradient's magnitude.
+  // Returns what to add to the parameter, given the gradient of the loss with
+  // respect to it. About `learning_rate` long for a gradient of any magnitude.
   double Step(double gradient, double learning_rate);
 
  private:

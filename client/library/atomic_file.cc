@@ -11,23 +11,21 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/file_descriptor.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
 
 using Parts = std::initializer_list<std::span<const std::byte>>;
 
-absl::Status WriteParts(core::FileDescriptor& file, Parts parts) {
+absl::Status WriteParts(const core::FileDescriptor& file, Parts parts) {
   for (const std::span<const std::byte> part : parts) {
-    absl::Status status = file.Write(part);
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(file.Write(part));
   }
   return absl::OkStatus();
 }
 
-// A name beside `path` that no other writer of this process gets.
+// Returns a name beside `path` that no other writer of this process gets.
 std::filesystem::path TemporaryName(const std::filesystem::path& path) {
   static std::atomic<std::uint64_t> count = 0;
   std::filesystem::path name = path;
@@ -40,7 +38,7 @@ struct NamedFile {
   core::FileDescriptor file;
 };
 
-// A new file in the folder of `path`.
+// Creates a file in the folder of `path`.
 absl::StatusOr<NamedFile> CreateBeside(const std::filesystem::path& path) {
   while (true) {
     std::filesystem::path name = TemporaryName(path);
@@ -60,7 +58,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
   ~TemporaryFile() {
-    std::error_code ignored;  // Where it can't be removed there is no one left to tell.
+    std::error_code ignored;  // There is nobody left to report it to.
     std::filesystem::remove(path_, ignored);
   }
   TemporaryFile(const TemporaryFile&) = delete;
@@ -78,21 +76,16 @@ class TemporaryFile {
 };
 
 absl::Status WriteDirectly(const std::filesystem::path& path, Parts parts) {
-  absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToWrite(path);
-  return file.ok() ? WriteParts(*file, parts) : file.status();
+  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToWrite(path));
+  return WriteParts(file, parts);
 }
 
 absl::Status WriteBesideAndRename(const std::filesystem::path& path, Parts parts) {
-  absl::StatusOr<NamedFile> created = CreateBeside(path);
-  if (!created.ok()) {
-    return created.status();
-  }
-  TemporaryFile temporary(std::move(created->name));
-  absl::Status status = WriteParts(created->file, parts);
-  if (status.ok()) {
-    status = created->file.Sync();
-  }
-  return status.ok() ? temporary.RenameTo(path) : status;
+  ASSIGN_OR_RETURN(NamedFile created, CreateBeside(path));
+  TemporaryFile temporary(std::move(created.name));
+  RETURN_IF_ERROR(WriteParts(created.file, parts));
+  RETURN_IF_ERROR(created.file.Sync());
+  return temporary.RenameTo(path);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// Files that are there whole or not at all.
+// Files that exist as a whole or not at all.
 
 #ifndef QUANTD_CLIENT_LIBRARY_ATOMIC_FILE_H_
 #define QUANTD_CLIENT_LIBRARY_ATOMIC_FILE_H_
@@ -12,10 +12,10 @@
 
 namespace quantd::client {
 
-// Writes `parts`, one after another, to `path`: into a new file beside it that
-// then takes its name. After an error, what was at `path` is there unchanged
-// and nothing is left behind. Follows a symbolic link. What is there but no
-// regular file, such as a pipe or /dev/null, is written to directly.
+// Writes `parts`, one after another, to a new file beside `path`, and renames it
+// to `path`. After an error, an existing file is unchanged and nothing is left
+// behind. Follows a symbolic link. Writes directly to an existing file that is not
+// a regular one, such as a pipe or /dev/null.
 //
 // Errors: the code that fits errno; the message does not name the path.
 absl::Status WriteFileAtomically(const std::filesystem::path& path,

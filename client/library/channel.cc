@@ -10,7 +10,7 @@ namespace quantd::client {
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind) {
   grpc::ChannelArguments arguments;
-  // Tensors are as large as the server lets them be: the limit is its business.
+  // The server limits the size of messages.
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
   wire::EnlargeSocketBuffers(arguments);

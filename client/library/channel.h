@@ -1,4 +1,4 @@
-// Connections to a server, as all of the client makes them.
+// Connections to a server, for all of the client.
 
 #ifndef QUANTD_CLIENT_LIBRARY_CHANNEL_H_
 #define QUANTD_CLIENT_LIBRARY_CHANNEL_H_
@@ -13,11 +13,11 @@ namespace quantd::client {
 enum class ChannelKind {
   // gRPC lets all channels of the process to one address share a connection.
   kShared,
-  // One with a connection of its own.
+  // The channel has a connection of its own.
   kOwnConnection,
 };
 
-// A channel to HOST:PORT or unix:PATH that takes messages of any size. Opens its
+// Makes a channel to HOST:PORT or unix:PATH for messages of any size. Opens its
 // connection with the first call.
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind);
 

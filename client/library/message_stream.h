@@ -1,4 +1,4 @@
-// A stream of messages, both ways at once.
+// A stream of messages in both directions at once.
 
 #ifndef QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
 #define QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
@@ -16,38 +16,39 @@
 
 namespace quantd::client {
 
-// What is sent over a stream, and what is done with the answers. The two
-// directions are used by two threads at once, each by one at a time.
-class StreamedCall {
+// What is sent over a stream, and what is done with the answers. Two threads use
+// the two directions at the same time, one thread per direction.
+class StreamExchange {
  public:
-  StreamedCall() = default;
-  virtual ~StreamedCall() = default;
-  StreamedCall(const StreamedCall&) = delete;
-  StreamedCall& operator=(const StreamedCall&) = delete;
+  StreamExchange() = default;
+  virtual ~StreamExchange() = default;
+  StreamExchange(const StreamExchange&) = delete;
+  StreamExchange& operator=(const StreamExchange&) = delete;
 
-  // The next request, or nothing after the last. Called when the transport has
-  // taken the one before. An error ends the stream.
+  // Returns the next request, or nothing after the last. Called when the
+  // transport has taken the previous one. An error ends the stream.
   virtual absl::StatusOr<std::optional<grpc::ByteBuffer>> NextRequest() = 0;
 
   // Takes the next answer. An error ends the stream.
   virtual absl::Status TakeResponse(const grpc::ByteBuffer& response) = 0;
 
-  // Whether all answers have been taken: called after the server ended the
+  // Returns OK if all answers have been taken. Called after the server ended the
   // stream without an error.
   virtual absl::Status CheckComplete() const = 0;
 };
 
 // Calls `method` ("/package.Service/Method") and returns when the stream has
-// ended. Holds one message of each direction; besides these there are those
-// that gRPC's flow control lets be on their way.
+// ended. Holds one message of each direction, besides those that gRPC's flow
+// control allows to be on their way.
 //
-// `on_response`, unless null, is called by this thread while answers come in.
+// This thread calls `on_response`, unless it is null, while answers arrive.
 //
-// Errors: those of `call`; the server's (see ToAbslStatus()); kDeadlineExceeded
-// where the server has not answered, since the start or since its last answer,
-// for `timeout`.
-absl::Status RunStream(grpc::GenericStub& stub, const std::string& method, StreamedCall& call,
-                       std::chrono::milliseconds timeout, const std::function<void()>& on_response);
+// Errors: those of `exchange`; the server's (see wire::ToAbslStatus());
+// kDeadlineExceeded if the server has not answered for `timeout`, since the start
+// or since its last answer.
+absl::Status RunStream(const std::string& method, std::chrono::milliseconds timeout,
+                       const std::function<void()>& on_response, StreamExchange* exchange,
+                       grpc::GenericStub* stub);
 
 }  // namespace quantd::client
 

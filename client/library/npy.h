@@ -24,20 +24,19 @@ struct NpyArray {
 // Reads the float32 array in `path`. The file's size must be what its header
 // says, which is checked before anything is allocated for the elements.
 //
-// Errors name the file: kNotFound, kPermissionDenied and the like where it
-// can't be opened; kInvalidArgument where it is no regular file, or holds
-// anything but such an array (see ParseNpyHeader()) or fewer or more elements than it says;
-// kDataLoss where reading fails; kResourceExhausted where memory does not
+// Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
+// opened; kInvalidArgument if it is not a regular file, or does not hold such an
+// array (see ParseNpyHeader()), or has fewer or more elements than its header
+// says; kDataLoss if reading fails; kResourceExhausted if memory does not
 // suffice.
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
 
 // Writes `values`, as many as the product of `shape`, to `path`: either the
-// whole array or, after an error, nothing at all. A file that was there is
-// replaced at once, so that no reader sees half of it; a device or a pipe is
-// written to directly.
+// whole array or, after an error, nothing. Replaces an existing file at once, so
+// that no reader sees half of it. Writes to a device or a pipe directly.
 //
-// Errors name the file: kInvalidArgument where the sizes don't match; else what
-// the system says, such as kPermissionDenied.
+// Errors name the file: kInvalidArgument if the sizes don't match; otherwise the
+// code that fits errno, such as kPermissionDenied.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       std::span<const float> values);
 

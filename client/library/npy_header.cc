@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -18,7 +19,7 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kVersionBytes = 2;
 constexpr std::size_t kAlignment = 64;
-// The room numpy leaves for the first dimension to grow in place.
+// The room that numpy leaves for the first dimension to grow in place.
 constexpr std::size_t kGrowthDigits = 21;
 // The longest length that version 1.0 has room for.
 constexpr std::size_t kMaxShortLength = 0xFFFF;
@@ -33,7 +34,7 @@ absl::Status Unreadable(absl::string_view found, absl::string_view expected) {
       absl::StrCat(found, "; expected ", expected, ": ", ToAbsl(kHowToSave)));
 }
 
-// How much of a hostile header an error shows.
+// How many bytes of a hostile header an error shows.
 constexpr std::size_t kMaxExcerptLength = 40;
 
 std::string Excerpt(std::string_view text) {
@@ -41,7 +42,7 @@ std::string Excerpt(std::string_view text) {
   return text.size() > kMaxExcerptLength ? escaped + "…" : escaped;
 }
 
-// What the dictionary says, each at most once.
+// The values in the dictionary, each at most once.
 struct Dictionary {
   std::optional<std::string> descr;
   std::optional<bool> fortran_order;
@@ -49,8 +50,8 @@ struct Dictionary {
 };
 
 // Reads the one form of Python literal that headers have: a dictionary of
-// strings to a string, a boolean and a tuple of integers. Nothing nests, so
-// nothing recurses.
+// strings to a string, a boolean and a tuple of integers. Nothing nests, so the
+// parser does not recurse.
 class DictionaryParser {
  public:
   explicit DictionaryParser(std::string_view text) : rest_(text) {}
@@ -60,10 +61,7 @@ class DictionaryParser {
       return Malformed("a dictionary");
     }
     while (!Consume('}')) {
-      const absl::Status status = ParseEntry();
-      if (!status.ok()) {
-        return status;
-      }
+      RETURN_IF_ERROR(ParseEntry());
       if (!Consume(',') && Peek() != '}') {
         return Malformed("',' or '}'");
       }
@@ -191,7 +189,7 @@ class DictionaryParser {
       return std::nullopt;
     }
     rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-    ConsumeWord("L");  // Python 2 wrote long integers so.
+    ConsumeWord("L");  // Python 2 wrote long integers in this way.
     return value;
   }
 
@@ -204,7 +202,7 @@ class DictionaryParser {
   Dictionary dictionary_;
 };
 
-// Where the dictionary stands.
+// Where the dictionary is.
 struct Extent {
   std::size_t first;
   std::size_t size;
@@ -288,16 +286,10 @@ absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_off
 }  // namespace
 
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes) {
-  const absl::StatusOr<Extent> extent = FindDictionary(bytes);
-  if (!extent.ok()) {
-    return extent.status();
-  }
-  absl::StatusOr<Dictionary> dictionary =
-      DictionaryParser(bytes.substr(extent->first, extent->size)).Parse();
-  if (!dictionary.ok()) {
-    return dictionary.status();
-  }
-  return MakeHeader(*std::move(dictionary), extent->first + extent->size);
+  ASSIGN_OR_RETURN(const Extent extent, FindDictionary(bytes));
+  ASSIGN_OR_RETURN(Dictionary dictionary,
+                   DictionaryParser(bytes.substr(extent.first, extent.size)).Parse());
+  return MakeHeader(std::move(dictionary), extent.first + extent.size);
 }
 
 std::string FormatNpyHeader(std::span<const std::int64_t> shape) {

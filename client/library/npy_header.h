@@ -15,8 +15,8 @@
 
 namespace quantd::client {
 
-// The longest header that is read, all included. numpy writes 128 bytes for
-// every array that has fewer than about twenty dimensions.
+// The size of the longest header that is read, magic string and length included.
+// numpy writes 128 bytes for arrays with fewer than about twenty dimensions.
 inline constexpr std::size_t kMaxNpyHeaderBytes = std::size_t{64} * 1024;
 
 struct NpyHeader {
@@ -30,20 +30,20 @@ struct NpyHeader {
   std::size_t element_count = 0;
 };
 
-// Reads the header of a float32 array (little endian, C order) in version 1.0,
+// Parses the header of a float32 array (little endian, C order) in version 1.0,
 // 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or at
-// least kMaxNpyHeaderBytes. Looks at nothing behind the header and allocates no
-// more than its size.
+// least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
+// than its size.
 //
-// Fortran order is taken where it is C order too: with at most one dimension
+// Accepts Fortran order if it is C order as well: with at most one dimension
 // other than 1, and for empty arrays.
 //
-// Errors: kInvalidArgument, saying what was found, what was expected and how to
-// mend it.
+// Errors: kInvalidArgument; the message says what was found, what was expected
+// and how to fix it.
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes);
 
-// The header that numpy writes for a float32 array of `shape`, byte for byte:
-// version 1.0 (2.0 where it is too long for that), padded to a multiple of 64
+// Returns the header that numpy writes for a float32 array of `shape`, byte for
+// byte: version 1.0 (2.0 if it is too long for that), padded to a multiple of 64
 // bytes.
 std::string FormatNpyHeader(std::span<const std::int64_t> shape);
 

@@ -1,4 +1,4 @@
-// The range that a tensor's own values span.
+// The range that the values of a tensor span.
 
 #ifndef QUANTD_CLIENT_LIBRARY_RANGE_OF_DATA_H_
 #define QUANTD_CLIENT_LIBRARY_RANGE_OF_DATA_H_
@@ -19,16 +19,16 @@ struct RangeValues {
   std::vector<float> max;
   std::optional<std::int32_t> axis;
 
-  // Valid as long as the vectors are there and unchanged.
+  // Valid as long as the vectors exist unchanged.
   core::Range view() const { return {.min = min, .max = max, .axis = axis}; }
 };
 
-// The least and the greatest value of `data`, or of each channel along `axis`.
-// NaN is passed over; where nothing else is, both are 0.
+// Returns the least and the greatest value of `data`, or of each channel along
+// `axis`. Ignores NaN; if there are no other values, both are 0.
 //
-// Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH where the
-// values are not as many as the shape says; INVALID_RANGE for an infinite
-// value; MESSAGE_TOO_LARGE for a tensor without elements that has more channels
+// Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH if there are
+// more or fewer values than the shape says; INVALID_RANGE for an infinite value;
+// MESSAGE_TOO_LARGE for a tensor without elements that has more channels
 // than a request can hold.
 absl::StatusOr<RangeValues> RangeOfData(const TensorView& data, std::optional<std::int32_t> axis);
 
