@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/tensor_view.h"
 
 namespace quantd::client {
 
@@ -19,6 +20,9 @@ struct NpyArray {
   std::vector<std::int64_t> shape;
   // In C order, as many as the product of the shape.
   std::vector<float> values;
+
+  // Valid as long as the vectors exist unchanged.
+  core::TensorView view() const { return {shape, values}; }
 };
 
 // Reads the float32 array in `path`. The file's size must be what its header

@@ -1,4 +1,4 @@
-// Calls that are under way, and how they end.
+// Calls that are under way, and their ends.
 
 #ifndef QUANTD_CLIENT_LOAD_CALLS_H_
 #define QUANTD_CLIENT_LOAD_CALLS_H_
@@ -22,15 +22,15 @@ class Calls {
  public:
   // How a call went.
   struct End {
-    // When it was handed to gRPC.
+    // When gRPC got it.
     std::chrono::steady_clock::time_point sent;
     std::chrono::steady_clock::time_point ended;
     const grpc::Status& status;
-    // Where the status is OK.
+    // Of any value unless the status is OK.
     const grpc::ByteBuffer& answer;
   };
 
-  // Told when a call ends, by one of gRPC's threads: must not block. May start
+  // Is called when a call ends, by one of gRPC's threads: must not block. May start
   // the next call in this place.
   class Listener {
    public:
@@ -48,18 +48,16 @@ class Calls {
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
-  // Starts a call in a place that is free, and returns at once. `request` is
-  // there until the call has ended. Several threads may start calls in different
-  // places.
+  // Starts a call in a place that is free, and returns at once. `request` outlives
+  // the call. Several threads may start calls in different places.
   virtual void Start(std::size_t place, const Request& request) = 0;
 
-  // Ends the calls that are under way, and those that are started later, with an
-  // error.
+  // Ends all calls that are under way, or are started later, with an error.
   virtual void Cancel() = 0;
 };
 
 struct CallsOptions {
-  // Place p uses channel p modulo their number. At least one.
+  // Place p uses channel p modulo their number. There is at least one.
   std::span<const std::shared_ptr<grpc::Channel>> channels;
   std::size_t places = 1;
   // "/package.Service/Method"
@@ -68,12 +66,12 @@ struct CallsOptions {
   std::chrono::milliseconds timeout;
 };
 
-// Calls of one message. `listener` outlives them.
+// Makes calls of one message. `listener` outlives them.
 std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener);
 
-// Messages of streams, one stream a channel, where an answer ends what is called
-// a call here. A stream that breaks ends its calls with its status; the next
-// call starts another one. These calls have no time limit of their own.
+// Makes calls that are messages of streams, one stream per channel: an answer ends
+// a call. A stream that breaks ends its calls with its status, and the next call
+// opens another stream. These calls have no time limit of their own.
 std::unique_ptr<Calls> MakeStreamCalls(const CallsOptions& options, Calls::Listener& listener);
 
 }  // namespace quantd::client

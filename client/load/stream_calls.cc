@@ -2,33 +2,33 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "client/load/calls.h"
+#include "core/base/mutex.h"
 
 namespace quantd::client {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A call in a stream: its request and, once it was handed to gRPC, when.
+// A call in a stream: its request and, once gRPC has it, the time.
 struct StreamedCall {
   std::size_t place;
   const Request* request;
   Clock::time_point sent;
 };
 
-// One stream. Requests are written one after another, and answered in their
+// One stream. Requests are written one after another, and answered in the same
 // order. gRPC's threads run the reactions, reading and writing at the same time.
 class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // Told when the stream has ended, with its calls that were not answered. May
+  // Called when the stream has ended, with its calls that were not answered. May
   // destroy the stream.
   using OnEnd = std::function<void(const RequestStream&, const grpc::Status&,
                                    const std::deque<StreamedCall>&)>;
@@ -47,9 +47,9 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     StartCall();
   }
 
-  // Returns false where the stream takes no more calls: it is about to end.
-  bool Add(std::size_t place, const Request& request) {
-    const std::lock_guard lock(mutex_);
+  // Returns false if the stream takes no more calls, because it is about to end.
+  bool Add(std::size_t place, const Request& request) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     if (is_closing_) {
       return false;
     }
@@ -58,9 +58,9 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     return true;
   }
 
-  // No more requests will come.
-  void Close() {
-    const std::lock_guard lock(mutex_);
+  // Takes no more calls.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     is_closing_ = true;
     Proceed();
   }
@@ -69,7 +69,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
  private:
   void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     is_writing_ = false;
     is_broken_ = is_broken_ || !ok;
     Proceed();
@@ -77,18 +77,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
   void OnReadDone(bool ok) override {
     const Clock::time_point now = Clock::now();
-    std::optional<StreamedCall> call;
-    {
-      const std::lock_guard lock(mutex_);
-      if (ok && !sent_.empty()) {
-        call = sent_.front();
-        sent_.pop_front();
-      } else {
-        // It is about to end, or answers what was never asked: OnDone() will tell.
-        is_broken_ = true;
-        Proceed();
-      }
-    }
+    const std::optional<StreamedCall> call = TakeAnswered(ok);
     if (!call.has_value()) {
       if (ok) {
         context_.TryCancel();
@@ -105,23 +94,38 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
   void OnDone(const grpc::Status& status) override {
     const OnEnd on_end = std::move(on_end_);
-    std::deque<StreamedCall> unanswered;
-    {
-      const std::lock_guard lock(mutex_);
-      unanswered = std::move(sent_);
-      const Clock::time_point now = Clock::now();
-      for (StreamedCall& call : waiting_) {
-        call.sent = now;
-        unanswered.push_back(call);
-      }
-      waiting_.clear();
-    }
-    on_end(*this, status, unanswered);
+    on_end(*this, status, TakeUnanswered());
   }
 
-  // Does what can be done next. gRPC reacts to it by other threads only, so that
+  // Returns the call that an answer belongs to. Returns nothing if there was no
+  // answer, or no such call: the stream is about to end then.
+  std::optional<StreamedCall> TakeAnswered(bool has_answer) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    if (!has_answer || sent_.empty()) {
+      is_broken_ = true;
+      Proceed();
+      return std::nullopt;
+    }
+    const StreamedCall call = sent_.front();
+    sent_.pop_front();
+    return call;
+  }
+
+  std::deque<StreamedCall> TakeUnanswered() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    std::deque<StreamedCall> unanswered = std::move(sent_);
+    const Clock::time_point now = Clock::now();
+    for (StreamedCall& call : waiting_) {
+      call.sent = now;
+      unanswered.push_back(call);
+    }
+    waiting_.clear();
+    return unanswered;
+  }
+
+  // Does what can be done next. gRPC reacts to it in other threads only, so that
   // the lock may be held.
-  void Proceed() {
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     is_closing_ = is_closing_ || is_broken_;
     if (is_writing_ || is_released_) {
       return;
@@ -148,19 +152,19 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   // Belongs to the read that is under way.
   grpc::ByteBuffer answer_;
 
-  std::mutex mutex_;
-  std::deque<StreamedCall> waiting_;
-  std::deque<StreamedCall> sent_;
-  bool is_writing_ = false;
+  core::Mutex mutex_;
+  std::deque<StreamedCall> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<StreamedCall> sent_ ABSL_GUARDED_BY(mutex_);
+  bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
   // Nothing can be written any more.
-  bool is_broken_ = false;
-  // Takes no more calls.
-  bool is_closing_ = false;
-  // Nothing is written any more, and gRPC knows.
-  bool is_released_ = false;
+  bool is_broken_ ABSL_GUARDED_BY(mutex_) = false;
+  // The stream takes no more calls.
+  bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Nothing is written any more, and gRPC knows it.
+  bool is_released_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// A channel's stream, and after it the next one.
+// The streams of a channel, one after another.
 class Lane {
  public:
   Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
@@ -169,35 +173,38 @@ class Lane {
 
   // All calls have ended; the stream has not.
   ~Lane() {
-    std::unique_lock lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Close();
     }
-    if (!ended_.wait_for(lock, timeout_, [this] { return streams_.empty(); })) {
-      CancelStreams();
-      ended_.wait(lock, [this] { return streams_.empty(); });
+    const Clock::time_point deadline = Clock::now() + timeout_;
+    while (!streams_.empty() && ended_.WaitUntil(&mutex_, deadline)) {
+    }
+    CancelStreams();
+    while (!streams_.empty()) {
+      ended_.Wait(&mutex_);
     }
   }
 
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  void Start(std::size_t place, const Request& request) {
-    const std::lock_guard lock(mutex_);
+  void Start(std::size_t place, const Request& request) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     if (streams_.empty() || !streams_.back()->Add(place, request)) {
       Open(place, request);
     }
   }
 
-  void Cancel() {
-    const std::lock_guard lock(mutex_);
+  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     is_cancelled_ = true;
     CancelStreams();
   }
 
  private:
   // Opens a stream for a first call.
-  void Open(std::size_t place, const Request& request) {
+  void Open(std::size_t place, const Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     streams_.push_back(std::make_unique<RequestStream>(
         listener_, [this](const RequestStream& ended, const grpc::Status& status,
                           const std::deque<StreamedCall>& calls) { Ended(ended, status, calls); }));
@@ -207,14 +214,14 @@ class Lane {
     streams_.back()->Open(stub_, method_, place, request);
   }
 
-  void CancelStreams() {
+  void CancelStreams() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Cancel();
     }
   }
 
   void Ended(const RequestStream& stream, const grpc::Status& status,
-             const std::deque<StreamedCall>& calls) {
+             const std::deque<StreamedCall>& calls) ABSL_LOCKS_EXCLUDED(mutex_) {
     const Clock::time_point now = Clock::now();
     // A server that ends a stream without an error has still not answered these.
     const grpc::Status reason =
@@ -226,11 +233,11 @@ class Lane {
       listener_.CallEnded(call.place,
                           {.sent = call.sent, .ended = now, .status = reason, .answer = no_answer});
     }
-    const std::lock_guard lock(mutex_);
-    // Before anybody knows: a stream refers to its channel, whose last reference
-    // must not go in a thread of gRPC's.
+    const core::MutexLock lock(&mutex_);
+    // The stream refers to its channel, whose last reference must not go away in one
+    // of gRPC's threads: it is destroyed before anybody is notified.
     std::erase_if(streams_, [&](const auto& other) { return other.get() == &stream; });
-    ended_.notify_all();
+    ended_.NotifyAll();
   }
 
   const std::string method_;
@@ -238,11 +245,11 @@ class Lane {
   Calls::Listener& listener_;
   grpc::GenericStub stub_;
 
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  // Until they have ended. The last one takes calls.
-  std::vector<std::unique_ptr<RequestStream>> streams_;
-  bool is_cancelled_ = false;
+  core::Mutex mutex_;
+  core::ConditionVariable ended_;
+  // Those that have not ended. The last one takes calls.
+  std::vector<std::unique_ptr<RequestStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class StreamCalls final : public Calls {

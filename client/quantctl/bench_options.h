@@ -20,6 +20,7 @@
 #include "client/quantctl/bench_values.h"
 #include "client/quantctl/range_options.h"
 #include "core/quantization.h"
+#include "wire/methods.h"
 
 namespace quantd::client {
 
@@ -27,8 +28,7 @@ enum class LoadOutput { kText, kJson, kCsv };
 
 struct BenchOptions {
   // What is sent: one of `input`, `mix` and `shape`.
-  Operation operation = Operation::kFakeQuantize;
-  Transfer transfer = Transfer::kUnary;
+  wire::Method method = wire::kMethods.front();
   std::vector<std::int64_t> shape = {1024};
   std::string input;
   std::vector<MixPart> mix;
@@ -78,7 +78,7 @@ std::string DescribeTensors(const BenchOptions& options);
 // one window in a closed loop.
 std::vector<LoadPlan> MakePlans(const BenchOptions& options);
 
-// "fake-quantize", "stream-gradient", …
+// "fake-quantize", "stream-fake-quantize", …
 std::string BenchMethodName(const BenchOptions& options);
 
 }  // namespace quantd::client
