@@ -36,13 +36,13 @@ void AddDocumentationFlags(CLI::App& app, const ManualText& manual) {
            }
            throw CallForDocumentation(shell->format(app));
          },
-         "Print the completion script for this shell, and end")
+         "Print the completion script for this shell and exit")
       ->type_name(names)
       ->configurable(false);
   app.add_flag_callback(
          "--manual-page",
          [&app, manual] { throw CallForDocumentation(FormatManualPage(app, manual)); },
-         "Print the manual page, as man reads it, and end")
+         "Print the manual page in man's format and exit")
       ->configurable(false);
 }
 

@@ -1,4 +1,4 @@
-// The flags with which a program documents itself.
+// Flags that print a program's own documentation.
 
 #ifndef QUANTD_COMMAND_LINE_DOCUMENTATION_FLAGS_H_
 #define QUANTD_COMMAND_LINE_DOCUMENTATION_FLAGS_H_
@@ -10,16 +10,17 @@
 
 namespace quantd::command_line {
 
-// Thrown by CLI::App::parse() where one of the flags below is given; what() is
-// the text to print.
+// CLI::App::parse() throws this when one of the flags below is given. what()
+// returns the text to print.
 class CallForDocumentation : public CLI::Success {
  public:
   explicit CallForDocumentation(const std::string& text)
       : Success("CallForDocumentation", text, CLI::ExitCodes::Success) {}
 };
 
-// Adds --completion SHELL and --manual-page. The texts are made when one of them
-// is parsed, of all that `app` has by then. `app` must stay where it is.
+// Adds --completion SHELL and --manual-page to `app`. Each text is generated when
+// its flag is parsed, and covers everything that was added to `app` by then.
+// `app` must not be moved.
 void AddDocumentationFlags(CLI::App& app, const ManualText& manual);
 
 }  // namespace quantd::command_line

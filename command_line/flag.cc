@@ -15,7 +15,7 @@ bool IsWordInSmallLetters(const std::string& text) {
   return !text.empty() && text.find_first_not_of(kSmall) == std::string::npos;
 }
 
-// The values that `value_name` lists; empty where it is a placeholder.
+// The values that `value_name` lists; empty if it is a placeholder.
 std::vector<std::string> ChoicesIn(const std::string& value_name) {
   std::vector<std::string> words = absl::StrSplit(value_name, '|');
   return std::ranges::all_of(words, IsWordInSmallLetters) ? words : std::vector<std::string>();

@@ -1,4 +1,4 @@
-// What the tree of a CLI::App says about its flags, as --help shows it.
+// Describes the flags of a CLI::App, as --help shows them.
 
 #ifndef QUANTD_COMMAND_LINE_FLAG_H_
 #define QUANTD_COMMAND_LINE_FLAG_H_
@@ -9,13 +9,13 @@
 
 namespace quantd::command_line {
 
-// One flag, under all its names. The name that --help gives to a value tells
-// its kind: FILE is a file's name, words in small letters with | between are
-// the values themselves, and anything else is free.
+// One flag, under all of its names. The placeholder that --help shows for a
+// value determines the value's kind: FILE is a file name, lowercase words
+// separated by | are the permitted values, and anything else is free text.
 struct Flag {
   enum class Value { kNone, kOptional, kFile, kChoice, kFree };
 
-  // With dashes, short ones first.
+  // With dashes; short names come first.
   std::vector<std::string> names;
   Value value = Value::kNone;
   // Empty for kNone.
@@ -23,33 +23,34 @@ struct Flag {
   // For kChoice, in the order of --help.
   std::vector<std::string> choices;
   std::string description;
-  // Empty: none.
+  // Empty if there is no default.
   std::string default_value;
-  // The environment variable that stands for it; empty: none.
+  // The environment variable that sets this flag; empty if there is none.
   std::string environment_variable;
   bool is_required = false;
   bool may_be_repeated = false;
 
-  // Whether the next argument is its value, unless one is joined to it by '='.
+  // Whether the next argument is the flag's value, provided that no value is
+  // joined to the flag by '='.
   bool TakesNextArgument() const { return value != Value::kNone && value != Value::kOptional; }
 };
 
-// The flags of `app` itself, in the order of --help. Positional arguments, which
-// neither program has, are left out.
+// Returns the flags of `app` itself, in the order of --help. Positional
+// arguments are left out; neither program has any.
 std::vector<Flag> FlagsOf(const CLI::App& app);
 
-// The flags that may stand where `command` was chosen: its own, and behind them
-// those of `app` that it lets fall through.
+// Returns the flags that may follow `command`: its own, and then those of `app`
+// that fall through from it.
 std::vector<Flag> FlagsBehind(const CLI::App& command, const CLI::App& app);
 
-// The subcommands of `app`, in the order of --help.
+// Returns the subcommands of `app`, in the order of --help.
 std::vector<const CLI::App*> CommandsOf(const CLI::App& app);
 
-// All names of `flags`, in their order, each once.
+// Returns the names of all `flags`, in order.
 std::vector<std::string> NamesOf(const std::vector<Flag>& flags);
 
-// What stands before the first full stop or semicolon that a blank follows, for
-// places that have room for one line.
+// Returns the part of `text` before the first period or semicolon that is
+// followed by white space, for places that have room for one line.
 std::string FirstClause(const std::string& text);
 
 }  // namespace quantd::command_line

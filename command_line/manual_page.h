@@ -7,7 +7,8 @@
 
 namespace quantd::command_line {
 
-// A paragraph; with a tag, such as a variable's name, the text explains that.
+// A paragraph. If there is a tag, such as the name of a variable, the text
+// explains it.
 struct ManualEntry {
   std::string tag;
   std::string text;
@@ -18,19 +19,20 @@ struct ManualSection {
   std::vector<ManualEntry> entries;
 };
 
-// What a manual page has and --help has not. Plain text, in UTF-8.
+// The parts of a manual page that --help does not show. Plain text, in UTF-8.
 struct ManualText {
-  // What the program is, for the NAME section: no capital, no full stop.
+  // Says what the program does, for the NAME section. Starts in lowercase and has
+  // no period at the end.
   std::string summary;
   std::string version;
-  // Variables besides those that flags name as theirs.
+  // Environment variables other than those that set a flag.
   std::vector<ManualEntry> environment;
-  // What stands behind ENVIRONMENT: EXIT STATUS, FILES, EXAMPLES, SEE ALSO.
+  // The sections that follow ENVIRONMENT: EXIT STATUS, FILES, EXAMPLES, SEE ALSO.
   std::vector<ManualSection> sections;
 };
 
-// The manual page of `app` in section 1, as man(7) macros: its description,
-// flags and commands as --help has them, and `text`.
+// Returns the manual page of `app` for section 1, in man(7) macros. It shows the
+// same description, flags and commands as --help, and then `text`.
 std::string FormatManualPage(const CLI::App& app, const ManualText& text);
 
 }  // namespace quantd::command_line

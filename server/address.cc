@@ -16,21 +16,22 @@
 namespace quantd::server {
 namespace {
 
-// Always the loopback (RFC 6761, section 6.3), but unknown to the resolver where
-// there is no /etc/hosts, as in a bare container.
+// "localhost" always means the loopback address (RFC 6761, section 6.3), but the
+// resolver may not know it without /etc/hosts, as in a bare container.
 constexpr std::string_view kLocalhost = "localhost";
 constexpr std::string_view kLoopback = "127.0.0.1";
 
 constexpr std::string_view kUnixPrefix = "unix:";
 
 absl::Status NoAddress(std::string_view address, absl::string_view expected) {
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", absl::string_view(address.data(), address.size()), "' is no address; ", expected));
+  return absl::InvalidArgumentError(absl::StrCat("'",
+                                                 absl::string_view(address.data(), address.size()),
+                                                 "' is not a valid address; ", expected));
 }
 
 absl::Status NoHostPort(std::string_view address) {
   return NoAddress(address,
-                   "expected HOST:PORT with a port of 0..65535, such as localhost:50051 or "
+                   "expected HOST:PORT with a port from 0 to 65535, such as localhost:50051 or "
                    "[::1]:50051");
 }
 
@@ -76,7 +77,7 @@ absl::Status CheckListenAddress(std::string_view address) {
   }
   constexpr std::size_t kMaxPathSize = sizeof(sockaddr_un::sun_path) - 1;
   if (path->empty() || path->size() > kMaxPathSize) {
-    return NoAddress(address, absl::StrCat("expected unix:PATH with a path of 1..", kMaxPathSize,
+    return NoAddress(address, absl::StrCat("expected unix:PATH with a path of 1 to ", kMaxPathSize,
                                            " bytes, such as unix:/run/quantd.sock"));
   }
   return absl::OkStatus();
@@ -92,7 +93,7 @@ absl::StatusOr<std::string> ResolveHost(const std::string& host) {
       return std::string(kLoopback);
     }
     return absl::NotFoundError(
-        absl::StrCat("the host '", host, "' is not known: ", gai_strerror(error)));
+        absl::StrCat("the host '", host, "' is unknown: ", gai_strerror(error)));
   }
   const AddressInfoList list(found);
   const addrinfo* const info = PreferIpv4(list.get());
@@ -101,7 +102,7 @@ absl::StatusOr<std::string> ResolveHost(const std::string& host) {
                                     nullptr, 0, NI_NUMERICHOST);
       error != 0) {
     return absl::NotFoundError(
-        absl::StrCat("the host '", host, "' has no number: ", gai_strerror(error)));
+        absl::StrCat("the host '", host, "' has no numeric address: ", gai_strerror(error)));
   }
   return std::string(number.data());
 }

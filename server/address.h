@@ -1,4 +1,4 @@
-// Addresses a server listens on: HOST:PORT, or unix:PATH.
+// Addresses that a server listens on: HOST:PORT or unix:PATH.
 
 #ifndef QUANTD_SERVER_ADDRESS_H_
 #define QUANTD_SERVER_ADDRESS_H_
@@ -18,27 +18,29 @@ namespace quantd::server {
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<core::HostPort> ParseNetworkAddress(std::string_view address);
 
-// The path in "unix:PATH", or nothing where `address` is of another kind.
+// Returns the path in "unix:PATH", or nullopt if `address` does not start with
+// "unix:".
 std::optional<std::string_view> UnixSocketPath(std::string_view address);
 
-// Whether a server can be asked to listen on `address`: HOST:PORT or unix:PATH.
+// Checks that `address` has the form HOST:PORT or unix:PATH.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::Status CheckListenAddress(std::string_view address);
 
-// The number of the host, as in "127.0.0.1", found with the system's resolver;
-// an IPv4 one where there is one. May wait for a name server. "localhost" is the
-// loopback even where the resolver does not know it.
+// Resolves `host` to a numeric address such as "127.0.0.1" with the system's
+// resolver. Prefers IPv4. May block while a name server answers. "localhost" is the
+// loopback address even if the resolver does not know it.
 //
 // Errors: kNotFound, with the resolver's reason.
 absl::StatusOr<std::string> ResolveHost(const std::string& host);
 
-// `address` as it can be bound: the same, but for a "localhost" that the system's
-// resolver does not know, which becomes the loopback's number.
+// Returns `address` in a form that can be bound: if its host is "localhost" and the
+// system's resolver does not know that name, the numeric loopback address replaces
+// it.
 std::string BindAddress(const std::string& address);
 
-// Whether a process accepts connections on the unix socket at `path`; false for
-// a file that a dead one left behind.
+// Returns whether a process accepts connections on the unix socket at `path`.
+// Returns false for a socket file that a dead process left behind.
 bool IsUnixSocketServed(std::string_view path);
 
 }  // namespace quantd::server

@@ -1,4 +1,4 @@
-// quantd: parses its settings, serves until it is told to stop, drains.
+// quantd: parses the settings, serves until it is told to stop, and drains.
 
 #include <pthread.h>
 #include <unistd.h>
@@ -61,11 +61,11 @@ std::string ServingLine(const Server& server, const Options& options) {
                       options.worker_threads == 1 ? " worker thread)" : " worker threads)");
 }
 
-// Tells the service manager, if there is one, what the server is about to do.
+// Reports `state` to the service manager, if there is one.
 void Notify(const std::string& socket, std::string_view state, Log& log) {
   if (const absl::Status status = quantd::server::NotifyServiceManager(socket, state);
       !status.ok()) {
-    log.Write(LogLevel::kWarning, "the service manager does not know",
+    log.Write(LogLevel::kWarning, "cannot notify the service manager",
               {{"state", std::string(state)}, {"message", std::string(status.message())}});
   }
 }
@@ -83,7 +83,7 @@ int Serve(const Options& options, const std::string& notify_socket, const sigset
 
   int signal = 0;
   sigwait(&stop_signals, &signal);
-  // From here on, a signal does what it does by default: it ends the process.
+  // A second signal has its default effect: it ends the process.
   pthread_sigmask(SIG_UNBLOCK, &stop_signals, nullptr);
   log.Write(LogLevel::kInfo, "draining", {{"signal", std::int64_t{signal}}});
   Notify(notify_socket, quantd::server::kStopping, log);
@@ -98,8 +98,8 @@ int Serve(const Options& options, const std::string& notify_socket, const sigset
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Before the first thread starts, so that all inherit it: the signals are for
-  // sigwait() alone.
+  // Only sigwait() may receive these signals. They are blocked before the first
+  // thread starts, because all threads inherit the mask.
   const sigset_t stop_signals = StopSignals();
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
 

@@ -11,14 +11,15 @@
 namespace quantd::server {
 namespace {
 
-// How often is looked, and for how long what was seen counts: what the calls of
-// the last seconds did not need at any time, the next ones will not need either.
+// The free memory is sampled once per interval, and samples are remembered for four
+// seconds: memory that the calls of that time never needed is unlikely to be needed
+// by the next ones.
 constexpr std::chrono::milliseconds kInterval{100};
 constexpr std::size_t kRememberedIntervals = 40;
 
-// Always kept.
+// This much free memory is always kept.
 constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
-// Less is not worth the lock that calls wait for meanwhile.
+// Releasing less is not worth the lock, for which calls have to wait.
 constexpr std::size_t kLeastReleasedBytes = std::size_t{8} << 20;
 
 #ifdef QUANTD_TCMALLOC
@@ -35,7 +36,7 @@ void Release(std::size_t bytes) { MallocExtension::instance()->ReleaseToSystem(b
 
 #else
 
-// Sanitizers bring an allocator that keeps what was freed, to see who still uses it.
+// The sanitizers' allocator keeps freed memory on purpose, to detect its use.
 void KeepFreedMemory() {}
 std::size_t FreeBytes() { return 0; }
 void Release(std::size_t /*bytes*/) {}
@@ -68,7 +69,7 @@ bool MemoryRelease::WaitForNextLook() {
 
 void MemoryRelease::Run() {
   KeepFreedMemory();
-  // Of the last intervals; at first none was free.
+  // The samples of the last intervals, initially 0.
   std::array<std::size_t, kRememberedIntervals> free_bytes{};
   for (std::size_t interval = 0; WaitForNextLook(); ++interval) {
     const std::size_t before = FreeBytes();

@@ -1,4 +1,4 @@
-// The memory that large messages leave behind.
+// Returns memory to the operating system after large messages.
 
 #ifndef QUANTD_SERVER_MEMORY_H_
 #define QUANTD_SERVER_MEMORY_H_
@@ -10,10 +10,11 @@
 
 namespace quantd::server {
 
-// Keeps memory bounded after a burst, from a thread of its own. The allocator
-// holds on to what was freed, since fresh pages would cost more than the kernels
-// that fill them; what lay free at every look in the last four seconds, but for 64
-// MiB, is given back. For the whole process.
+// Bounds the memory that the process keeps after a burst of calls. The allocator
+// holds on to freed memory, since fresh pages would cost more than the kernels that
+// fill them. A background thread samples how much is free, and releases what was
+// free in every sample of the last four seconds, except for 64 MiB. Affects the
+// whole process.
 class MemoryRelease {
  public:
   MemoryRelease();

@@ -1,4 +1,4 @@
-// Server reflection, for one server rather than for the whole process.
+// Switches server reflection on or off for a single server.
 
 #ifndef QUANTD_SERVER_REFLECTION_H_
 #define QUANTD_SERVER_REFLECTION_H_
@@ -11,8 +11,8 @@
 
 namespace quantd::server {
 
-// Makes a server offer reflection, or not. gRPC itself knows only the whole
-// process, where linking the plugin already switches it on.
+// Enables or disables reflection for one server. In gRPC, linking the plugin enables
+// reflection for all servers of the process.
 class ReflectionOption final : public grpc::ServerBuilderOption {
  public:
   explicit ReflectionOption(bool enabled) : enabled_(enabled) {}

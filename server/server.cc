@@ -31,29 +31,29 @@
 namespace quantd::server {
 namespace {
 
-// gRPC reads messages this much above the limit, so that we can refuse them
-// with details; what is still larger it refuses by itself, without.
+// gRPC accepts messages that exceed the limit by this much, so that the service can
+// refuse them with error details. gRPC refuses larger ones itself, without details.
 constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
 
-// What is still open when no call runs any more: health watches, which never
-// end by themselves, and refusals on their way.
+// How long to wait for what is still open when no call is running: health watches,
+// which never end on their own, and refusals that are being sent.
 constexpr std::chrono::milliseconds kCloseTimeout{500};
 
-// How long a drain takes at least. Until clients have learnt that this server
-// goes, their calls are refused with SHUTTING_DOWN, which they may send again;
-// gRPC, once shut down, would answer them CANCELLED.
+// The least time that a drain takes. Until clients notice that this server is going
+// away, their calls are refused with SHUTTING_DOWN, so that they may retry. Once
+// gRPC is shut down, it would answer with CANCELLED.
 constexpr std::chrono::milliseconds kLameDuckPeriod{300};
 
-// How long a stream may be quiet in a drain before it is ended: a client on a slow
-// connection can take seconds for its next message. Half of a shorter drain.
+// How long a stream may be quiet during a drain before it is ended. A client on a
+// slow connection can take seconds to send its next message. If the drain timeout is
+// short, half of it applies instead.
 constexpr std::chrono::milliseconds kMaxQuietPeriod{5000};
 
-// How often a drain looks for streams that are quiet.
+// How often a drain looks for quiet streams.
 constexpr std::chrono::milliseconds kQuietStreamInterval{100};
 
-// gRPC stays initialized until the process ends: its shutdown, which the last
-// server's destructor would bring about, can wait ten seconds for a poller of
-// its own.
+// Keeps gRPC initialized until the process ends. Otherwise the destructor of the
+// last server would shut gRPC down, which can block for ten seconds.
 void InitializeGrpc() {
   static const bool initialized = [] {
     grpc_init();
@@ -70,11 +70,11 @@ int ReceiveLimit(std::uint64_t max_message_bytes) {
 absl::Status CannotListen(const std::string& address, absl::string_view cause) {
   return absl::UnavailableError(
       absl::StrCat("cannot listen on ", address, ": ", cause,
-                   "; expected an address of this machine that is free: choose another with "
-                   "--listen, or stop what listens there"));
+                   "; expected a free address of this machine: choose another one with --listen, "
+                   "or stop the process that listens there"));
 }
 
-// gRPC would take a socket away from a server that lives.
+// Checks that no running server uses the sockets. gRPC would replace them.
 absl::Status CheckUnixSockets(const std::vector<std::string>& addresses) {
   for (const std::string& address : addresses) {
     const auto path = UnixSocketPath(address);
@@ -112,8 +112,8 @@ ServerLimits LimitsOf(const Options& options) {
 
 }  // namespace
 
-// In the order in which they depend on each other; the gRPC server, whose calls
-// use all others, goes first.
+// The members are in order of their dependencies. The gRPC server, whose calls use
+// all other members, is destroyed first.
 class Server::Impl {
  public:
   Impl(const Options& options, Log* log)
@@ -148,7 +148,8 @@ class Server::Impl {
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(ReceiveLimit(options.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
-    // A second server on the same port would get a part of its calls.
+    // With SO_REUSEPORT, a second server on the same port would start, and would
+    // receive some of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     if (options.max_connection_age > std::chrono::milliseconds(0)) {
       builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
@@ -198,7 +199,8 @@ class Server::Impl {
     return absl::OkStatus();
   }
 
-  // Waits until all calls have ended; returns false at the end of `timeout`.
+  // Waits until all calls have ended, and returns false if they have not within
+  // `timeout`. Ends quiet streams.
   bool WaitForCalls(std::chrono::steady_clock::time_point start,
                     std::chrono::milliseconds timeout) {
     const auto deadline = start + timeout;
@@ -214,7 +216,7 @@ class Server::Impl {
     return true;
   }
 
-  // Ends everything that is still open after `timeout`.
+  // Shuts gRPC down. Calls that are still running after `timeout` are cut off.
   void CloseConnections(std::chrono::milliseconds timeout) {
     if (server_ != nullptr) {
       server_->Shutdown(std::chrono::system_clock::now() + timeout);

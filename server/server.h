@@ -1,4 +1,4 @@
-// The server, assembled.
+// The complete server.
 
 #ifndef QUANTD_SERVER_SERVER_H_
 #define QUANTD_SERVER_SERVER_H_
@@ -15,8 +15,8 @@
 
 namespace quantd::server {
 
-// Serves QuantizationService, health, reflection and metrics, from threads of
-// its own, from Start() until Drain() or its destruction.
+// Serves QuantizationService, health, reflection and metrics from Start() until
+// Drain() or its destruction. Runs its own threads.
 //
 //   auto server = Server::Start(options, &log);
 //   if (!server.ok()) return server.status();
@@ -24,31 +24,32 @@ namespace quantd::server {
 //   absl::Status drained = (*server)->Drain(options.drain_timeout);
 class Server {
  public:
-  // Serves on all of options.listen when it returns. `options` are as
-  // ParseCommandLine() gives them; options.simd_target is set for the whole
-  // process. `log` must outlive the server.
+  // Starts a server. When this returns, it serves on all addresses in
+  // options.listen. `options` has to be valid, as ParseCommandLine() returns it;
+  // options.simd_target is applied to the whole process. `log` must outlive the
+  // server.
   //
-  // Errors: kUnavailable, with the address, where one cannot be listened on;
-  // those of core::ForceSimdTarget() and MetricsEndpoint::Start().
+  // Errors: kUnavailable, with the address, if an address cannot be listened on;
+  // the errors of core::ForceSimdTarget() and MetricsEndpoint::Start().
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, Log* log);
 
-  // Without a Drain() before, cuts off running calls.
+  // Cuts off running calls unless Drain() was called before.
   ~Server();
 
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // options.listen as they were bound: with the real ports.
+  // The addresses of options.listen with their actual ports.
   const std::vector<std::string>& addresses() const;
 
-  // Where metrics are served, as a URL; empty where they are not.
+  // The URL of the metrics; empty if they are not served.
   std::string metrics_url() const;
 
-  // Ends serving, once: health turns NOT_SERVING, new calls are refused with
-  // SHUTTING_DOWN, running ones have until `timeout` to be answered, then all
-  // connections are closed. Metrics are served on.
+  // Stops serving: health changes to NOT_SERVING, new calls are refused with
+  // SHUTTING_DOWN, running calls have `timeout` to finish, and then all connections
+  // are closed. Metrics stay available. Call this at most once.
   //
-  // Errors: kDeadlineExceeded where calls were cut off.
+  // Errors: kDeadlineExceeded if calls were cut off.
   absl::Status Drain(std::chrono::milliseconds timeout);
 
  private:

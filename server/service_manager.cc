@@ -17,7 +17,7 @@ namespace {
 absl::Status Unavailable(const std::string& socket, int error) {
   return absl::UnavailableError(
       absl::StrCat("NOTIFY_SOCKET is '", socket,
-                   "', which cannot be told anything: ", std::generic_category().message(error)));
+                   "', which cannot be notified: ", std::generic_category().message(error)));
 }
 
 }  // namespace
@@ -30,8 +30,8 @@ absl::Status NotifyServiceManager(const std::string& socket, std::string_view st
   if ((socket.front() != '/' && socket.front() != '@') ||
       socket.size() >= sizeof(address.sun_path)) {
     return absl::InvalidArgumentError(
-        absl::StrCat("NOTIFY_SOCKET is '", socket, "'; expected / or @ and at most ",
-                     sizeof(address.sun_path) - 1, " characters in all"));
+        absl::StrCat("NOTIFY_SOCKET is '", socket, "'; expected a name of at most ",
+                     sizeof(address.sun_path) - 1, " characters that starts with / or @"));
   }
   address.sun_family = AF_UNIX;
   std::ranges::copy(socket, std::begin(address.sun_path));

@@ -8,16 +8,16 @@
 
 namespace quantd::server {
 
-// What a service manager such as systemd is told: see sd_notify(3).
+// States to report to a service manager such as systemd; see sd_notify(3).
 inline constexpr std::string_view kReady = "READY=1";
 inline constexpr std::string_view kStopping = "STOPPING=1";
 
-// Tells `state` to the service manager that listens on the unix socket `socket`,
-// as it is in the environment variable NOTIFY_SOCKET: a path, or @ and an abstract
-// name. Does nothing where it is empty.
+// Reports `state` to the service manager that listens on the unix socket `socket`.
+// `socket` has the form of the environment variable NOTIFY_SOCKET: a path, or @ and
+// an abstract name. Does nothing if it is empty.
 //
-// Errors: kInvalidArgument for a name that no socket has; kUnavailable where
-// nobody listens there.
+// Errors: kInvalidArgument if `socket` is not a valid name; kUnavailable if no
+// process listens there.
 absl::Status NotifyServiceManager(const std::string& socket, std::string_view state);
 
 }  // namespace quantd::server

@@ -17,17 +17,18 @@ namespace {
 
 constexpr std::string_view kDomain = "quantd";
 
-// Message and details travel in headers, of which gRPC's clients accept 8 KiB in
-// total. The message is sent three times, and percent-encoding may make one of
-// them three times as long; base64 makes the details longer by a third.
+// The message and the details are sent in headers, which gRPC's clients limit to 8
+// KiB in total. The headers contain the message three times. Percent-encoding can
+// make one of the copies three times as long; the others are part of the details,
+// which base64 makes a third longer.
 constexpr std::size_t kMaxMessageBytes = 1024;
 
-// Refused calls must not come back at once, or refusing them would become the
-// load. A client that waits for longer than a call takes wastes the room that
-// other calls have freed in the meantime.
+// Refused calls must not be repeated at once, or refusing them would become a load
+// of its own. On the other hand, a client that waits longer than a call takes leaves
+// room unused that other calls have freed in the meantime.
 constexpr std::chrono::milliseconds kRetryDelay{100};
 
-// Cuts `text` before a UTF-8 sequence that would not fit.
+// Cuts `text` to kMaxMessageBytes without splitting a UTF-8 sequence.
 std::string Bounded(absl::string_view text) {
   if (text.size() <= kMaxMessageBytes) {
     return std::string(text);

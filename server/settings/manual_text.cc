@@ -12,39 +12,41 @@ command_line::ManualText MakeManualText(std::span<const std::string> variables) 
       .version = std::string(kVersion),
       .environment =
           {{.tag = absl::StrJoin(variables, ", "),
-            .text = "Stand for the flags of these names where those are not given; lists have "
-                    "commas between."},
-           {.tag = "QUANTD_CONFIG", .text = "Stands for --config where that is not given."},
+            .text = "Set the flags of these names unless the command line does. The items of a "
+                    "list are separated by commas."},
+           {.tag = "QUANTD_CONFIG", .text = "Sets --config unless the command line does."},
            {.tag = "NOTIFY_SOCKET",
-            .text = "A unix socket, which systemd sets, on which it is told when the server serves "
-                    "and when it begins to stop."}},
+            .text = "A unix socket, set by systemd, on which the server reports that it is ready "
+                    "and that it is stopping."}},
       .sections = {
           {.title = "SIGNALS",
            .entries = {{.tag = "SIGTERM, SIGINT",
-                        .text = "The health turns NOT_SERVING, new calls are refused, and running "
-                                "ones are answered within --drain-timeout. A second signal ends "
-                                "the server at once."}}},
+                        .text = "The server shuts down. Health changes to NOT_SERVING, new calls "
+                                "are refused, and running calls have --drain-timeout to finish. A "
+                                "second signal ends the server at once."}}},
           {.title = "EXIT STATUS",
-           .entries = {{.tag = "0", .text = "The server was told to stop and finished its calls."},
+           .entries = {{.tag = "0", .text = "The server was stopped and finished its calls."},
                        {.tag = "1",
-                        .text = "It cannot serve, or calls still ran after --drain-timeout."},
-                       {.tag = "2", .text = "A flag, variable or configuration file is wrong."}}},
+                        .text = "The server could not start, or calls were still running after "
+                                "--drain-timeout."},
+                       {.tag = "2",
+                        .text = "A flag, environment variable or configuration file is invalid."}}},
           {.title = "FILES",
            .entries = {{.tag = "/etc/quantd/quantd.toml",
-                        .text = "The settings of the system's service, quantd.service."},
+                        .text = "The settings of the system service, quantd.service."},
                        {.tag = "/etc/default/quantd",
-                        .text = "Environment variables of the system's service, one NAME=VALUE a "
-                                "line, if the file is there."}}},
+                        .text = "Environment variables of the system service, one NAME=VALUE per "
+                                "line. The file is optional."}}},
           {.title = "EXAMPLES",
            .entries = {{.tag = "quantd --listen localhost:50051 --listen unix:/run/quantd.sock",
                         .text = "Serves on a port and on a unix socket."},
                        {.tag = "quantd --log-level debug --log-format json",
-                        .text = "Logs every call as a line of JSON."},
+                        .text = "Logs each call as a line of JSON."},
                        {.tag = "quantd --config quantd.toml --check-config",
-                        .text = "Prints the settings that would be in effect, in the form of a "
-                                "configuration file."},
+                        .text = "Prints the settings that would be in effect, as a configuration "
+                                "file."},
                        {.tag = "source <(quantd --completion bash)",
-                        .text = "Completes the flags in this shell."}}},
+                        .text = "Enables completion of the flags in the current shell."}}},
           {.title = "SEE ALSO", .entries = {{.tag = "", .text = "quantctl(1)"}}},
       }};
 }

@@ -8,8 +8,8 @@
 
 namespace quantd::server {
 
-// What quantd's manual page has besides --help. `variables` are the environment
-// variables of the flags.
+// Returns the parts of quantd's manual page that --help does not show.
+// `variables` are the environment variables that set flags.
 command_line::ManualText MakeManualText(std::span<const std::string> variables);
 
 }  // namespace quantd::server

@@ -16,7 +16,7 @@ struct ByteUnit {
   std::uint64_t bytes;
 };
 
-// Largest first.
+// The largest unit comes first.
 constexpr ByteUnit kByteUnits[] = {{"GiB", std::uint64_t{1} << 30},
                                    {"MiB", std::uint64_t{1} << 20},
                                    {"KiB", std::uint64_t{1} << 10},
@@ -29,8 +29,8 @@ absl::string_view AsAbsl(std::string_view text) { return {text.data(), text.size
 absl::Status NoByteSize(std::string_view text) {
   return absl::InvalidArgumentError(
       absl::StrCat("'", AsAbsl(text),
-                   "' is no size; expected a whole number with or without one of the units B, KiB, "
-                   "MiB and GiB, such as 256MiB"));
+                   "' is not a valid size; expected a whole number, optionally with one of the "
+                   "units B, KiB, MiB and GiB, such as 256MiB"));
 }
 
 std::optional<std::uint64_t> UnitBytes(std::string_view name) {
@@ -81,8 +81,8 @@ absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text) {
       duration > absl::FromChrono(kMaxDuration)) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", AsAbsl(text),
-                     "' is no duration of 0 up to a day; expected a number of seconds, or numbers "
-                     "with units, such as 30s, 500ms or 1m30s"));
+                     "' is not a valid duration of up to a day; expected a number of seconds, or "
+                     "numbers with units, such as 30s, 500ms or 1m30s"));
   }
   return absl::ToChronoMilliseconds(duration);
 }
@@ -98,7 +98,7 @@ absl::StatusOr<std::uint64_t> ParseWholeNumber(std::string_view text, std::uint6
   const auto [number_end, error] = std::from_chars(text.data(), end, number);
   if (error != std::errc() || number_end != end || number < min || number > max) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", AsAbsl(text), "' is not a whole number of ", min, "..", max));
+        absl::StrCat("'", AsAbsl(text), "' is not a whole number from ", min, " to ", max));
   }
   return number;
 }

@@ -1,4 +1,4 @@
-// How settings are written: sizes with units, durations with units.
+// Reads and writes the values of settings: sizes and durations with units.
 
 #ifndef QUANTD_SERVER_SETTINGS_OPTION_VALUES_H_
 #define QUANTD_SERVER_SETTINGS_OPTION_VALUES_H_
@@ -12,23 +12,25 @@
 
 namespace quantd::server {
 
-// Reads "268435456", "256MiB" or "1GiB"; units B, KiB, MiB and GiB.
+// Parses a size such as "268435456", "256MiB" or "1GiB" and returns it in bytes.
+// The units are B, KiB, MiB and GiB.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<std::uint64_t> ParseByteSize(std::string_view text);
 
-// The shortest text that ParseByteSize() reads as `bytes`.
+// Returns the shortest text that ParseByteSize() parses as `bytes`.
 std::string FormatByteSize(std::uint64_t bytes);
 
-// Reads "30" (seconds), "2.5s", "500ms" or "1m30s"; 0 up to a day.
+// Parses a duration such as "30" (seconds), "2.5s", "500ms" or "1m30s", from 0 to
+// a day.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
-// A text that ParseDuration() reads as `duration`.
+// Returns a text that ParseDuration() parses as `duration`.
 std::string FormatDuration(std::chrono::milliseconds duration);
 
-// Reads a whole number of min..max.
+// Parses a whole number from `min` to `max`.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<std::uint64_t> ParseWholeNumber(std::string_view text, std::uint64_t min,

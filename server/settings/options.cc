@@ -14,6 +14,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "command_line/documentation_flags.h"
+#include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "server/address.h"
 #include "server/settings/manual_text.h"
@@ -27,40 +28,38 @@ using Values = std::vector<std::string>;
 
 constexpr absl::string_view kDescription =
     "Serves TensorFlow's fake quantization over gRPC.\n\n"
-    "Every flag can also be given as an environment variable (--log-level as QUANTD_LOG_LEVEL; "
-    "lists with commas between) and as a key of the configuration file (log-level = \"debug\"). "
-    "The command line wins over the environment, and that over the file.";
+    "Every flag can also be set by an environment variable (--log-level by QUANTD_LOG_LEVEL; the "
+    "items of a list are separated by commas) and by a key in the configuration file (log-level = "
+    "\"debug\"). The command line overrides the environment, and the environment overrides the "
+    "file.";
 
-// A setting: how it is called, read and written.
-struct Flag {
+// A setting: its name, its documentation, and how to read and write its value.
+struct Setting {
   enum class Kind { kSingle, kList, kSwitch };
 
   // Without dashes; also the key in the configuration file.
   std::string name;
-  // What stands for the value in --help.
+  // The placeholder for the value in --help.
   std::string value_name;
   std::string description;
   Kind kind = Kind::kSingle;
-  // Else the description tells what the default is.
+  // If false, the description states the default instead of --help.
   bool has_same_default_everywhere = true;
   std::function<absl::Status(const Values&, Options&)> set;
   std::function<Values(const Options&)> get;
 };
 
-// A flag of one value, read by `parse` into `member` and written by `format`.
+// A flag with one value, which `parse` reads into `member` and `format` writes.
 template <typename T, typename Parse, typename Format>
-Flag ValueFlag(const std::string& name, const std::string& value_name,
-               const std::string& description, T Options::*member, Parse parse, Format format) {
+Setting ValueSetting(const std::string& name, const std::string& value_name,
+                     const std::string& description, T Options::*member, Parse parse,
+                     Format format) {
   return {.name = name,
           .value_name = value_name,
           .description = description,
-          .kind = Flag::Kind::kSingle,
+          .kind = Setting::Kind::kSingle,
           .set = [member, parse](const Values& values, Options& options) -> absl::Status {
-            auto value = parse(values.front());
-            if (!value.ok()) {
-              return value.status();
-            }
-            options.*member = *std::move(value);
+            ASSIGN_OR_RETURN(options.*member, parse(values.front()));
             return absl::OkStatus();
           },
           .get = [member, format](const Options& options) -> Values {
@@ -72,9 +71,7 @@ std::string Unchanged(const std::string& text) { return text; }
 
 absl::StatusOr<std::string> ParseMetricsAddress(const std::string& text) {
   if (!text.empty()) {
-    if (absl::Status status = ParseNetworkAddress(text).status(); !status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(ParseNetworkAddress(text).status());
   }
   return text;
 }
@@ -83,7 +80,7 @@ absl::StatusOr<std::string> ParseSimdTarget(const std::string& text) {
   const std::vector<std::string> targets = core::SupportedSimdTargets();
   if (!text.empty() && std::ranges::find(targets, text) == targets.end()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("'", text, "' is no instruction set that this machine has; expected one of ",
+        absl::StrCat("'", text, "' is not an instruction set of this machine; expected one of ",
                      absl::StrJoin(targets, ", "), ", or nothing for the best"));
   }
   return text;
@@ -101,28 +98,27 @@ absl::StatusOr<std::uint64_t> ParseMaxMessageBytes(const std::string& text) {
   return bytes;
 }
 
-Flag ListenFlag() {
-  return {.name = "listen",
-          .value_name = "HOST:PORT|unix:PATH",
-          .description = "Where to serve gRPC; may be given several times. Port 0 takes a free one",
-          .kind = Flag::Kind::kList,
-          .set = [](const Values& values, Options& options) -> absl::Status {
-            for (const std::string& address : values) {
-              if (absl::Status status = CheckListenAddress(address); !status.ok()) {
-                return status;
-              }
-            }
-            options.listen = values;
-            return absl::OkStatus();
-          },
-          .get = [](const Options& options) -> Values { return options.listen; }};
+Setting ListenSetting() {
+  return {
+      .name = "listen",
+      .value_name = "HOST:PORT|unix:PATH",
+      .description = "Where to serve gRPC; may be given several times. Port 0 picks a free port",
+      .kind = Setting::Kind::kList,
+      .set = [](const Values& values, Options& options) -> absl::Status {
+        for (const std::string& address : values) {
+          RETURN_IF_ERROR(CheckListenAddress(address));
+        }
+        options.listen = values;
+        return absl::OkStatus();
+      },
+      .get = [](const Options& options) -> Values { return options.listen; }};
 }
 
-// A flag whose value is one of `names`, which stand in the order of the enum's
-// numbers.
+// A flag whose value is one of `names`, which are in the order of the
+// enumerators.
 template <typename Enum, std::size_t kCount>
-Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member,
-                const std::array<std::string_view, kCount>& names) {
+Setting ChoiceSetting(std::string name, std::string description, Enum Options::*member,
+                      const std::array<std::string_view, kCount>& names) {
   const std::string choices(absl::StrJoin(
       names, "|", [](std::string* out, std::string_view choice) { out->append(choice); }));
   const auto parse = [names, choices](const std::string& text) -> absl::StatusOr<Enum> {
@@ -135,23 +131,23 @@ Flag ChoiceFlag(std::string name, std::string description, Enum Options::*member
   const auto format = [names](Enum value) {
     return std::string(names[static_cast<std::size_t>(value)]);
   };
-  return ValueFlag(std::move(name), choices, std::move(description), member, parse, format);
+  return ValueSetting(std::move(name), choices, std::move(description), member, parse, format);
 }
 
-Flag WorkerThreadsFlag() {
-  Flag flag =
-      ValueFlag("worker-threads", "N", "How many threads compute; by default one a processor",
-                &Options::worker_threads, ParseWorkerThreads,
-                [](std::size_t number) { return std::to_string(number); });
-  flag.has_same_default_everywhere = false;
-  return flag;
+Setting WorkerThreadsSetting() {
+  Setting setting = ValueSetting("worker-threads", "N",
+                                 "Number of threads that compute; by default one per processor",
+                                 &Options::worker_threads, ParseWorkerThreads,
+                                 [](std::size_t number) { return std::to_string(number); });
+  setting.has_same_default_everywhere = false;
+  return setting;
 }
 
-Flag ReflectionFlag() {
+Setting ReflectionSetting() {
   return {.name = "reflection",
           .value_name = "",
-          .description = "Whether tools such as grpcurl may ask for the schema",
-          .kind = Flag::Kind::kSwitch,
+          .description = "Whether tools such as grpcurl may query the schema",
+          .kind = Setting::Kind::kSwitch,
           .set = [](const Values& values, Options& options) -> absl::Status {
             return absl::SimpleAtob(values.front(), &options.reflection)
                        ? absl::OkStatus()
@@ -164,34 +160,37 @@ Flag ReflectionFlag() {
 }
 
 // All settings, in the order of --help and --check-config.
-std::vector<Flag> MakeFlags() {
+std::vector<Setting> MakeSettings() {
   return {
-      ListenFlag(),
-      ValueFlag("metrics-listen", "HOST:PORT",
-                "Where to serve metrics over HTTP, on /metrics; empty: nowhere",
-                &Options::metrics_listen, ParseMetricsAddress, Unchanged),
-      WorkerThreadsFlag(),
-      ValueFlag("max-message-bytes", "SIZE",
-                "The largest request message to take, as in 64MiB or 1GiB; 1GiB at most",
-                &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
-      ValueFlag("max-in-flight-bytes", "SIZE",
-                "How many bytes of requests to work on at once; those beyond are refused",
-                &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
-      ValueFlag("drain-timeout", "DURATION",
-                "How long running calls may take once the server is told to stop, as in 30s",
-                &Options::drain_timeout, ParseDuration, FormatDuration),
-      ValueFlag("max-connection-age", "DURATION",
-                "When to ask clients for a new connection, so that they find servers that were "
-                "added; their running calls go on. 0: never",
-                &Options::max_connection_age, ParseDuration, FormatDuration),
-      ChoiceFlag("log-level", "The least severe events to log to stderr", &Options::log_level,
-                 std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
-      ChoiceFlag("log-format", "How to write log lines", &Options::log_format,
-                 std::array<std::string_view, 2>{"text", "json"}),
-      ValueFlag("simd-target", "NAME",
-                "The instruction set to compute with, for tests and support; empty: the best",
-                &Options::simd_target, ParseSimdTarget, Unchanged),
-      ReflectionFlag(),
+      ListenSetting(),
+      ValueSetting("metrics-listen", "HOST:PORT",
+                   "Where to serve metrics over HTTP, on /metrics; empty: metrics are not served",
+                   &Options::metrics_listen, ParseMetricsAddress, Unchanged),
+      WorkerThreadsSetting(),
+      ValueSetting("max-message-bytes", "SIZE",
+                   "The largest request message to accept, such as 64MiB or 1GiB; at most 1GiB",
+                   &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
+      ValueSetting("max-in-flight-bytes", "SIZE",
+                   "The most bytes of requests to process at once; requests beyond are refused",
+                   &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
+      ValueSetting("drain-timeout", "DURATION",
+                   "How long running calls may take once the server is told to stop, such as 30s",
+                   &Options::drain_timeout, ParseDuration, FormatDuration),
+      ValueSetting(
+          "max-connection-age", "DURATION",
+          "The age at which clients are asked to reconnect, so that they find servers that "
+          "were added; running calls are not affected. 0: no limit",
+          &Options::max_connection_age, ParseDuration, FormatDuration),
+      ChoiceSetting("log-level", "The least severe events to log to stderr", &Options::log_level,
+                    std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
+      ChoiceSetting("log-format", "How to write log lines", &Options::log_format,
+                    std::array<std::string_view, 2>{"text", "json"}),
+      ValueSetting(
+          "simd-target", "NAME",
+          "The instruction set to compute with, for tests and support; empty: the best one "
+          "of this machine",
+          &Options::simd_target, ParseSimdTarget, Unchanged),
+      ReflectionSetting(),
   };
 }
 
@@ -200,10 +199,10 @@ std::string EnvironmentName(absl::string_view flag_name) {
                       absl::AsciiStrToUpper(absl::StrReplaceAll(flag_name, {{"-", "_"}})));
 }
 
-command_line::ManualText ManualTextOf(const std::vector<Flag>& flags) {
-  std::vector<std::string> names(flags.size());
-  std::ranges::transform(flags, names.begin(),
-                         [](const Flag& flag) { return EnvironmentName(flag.name); });
+command_line::ManualText ManualTextOf(const std::vector<Setting>& settings) {
+  std::vector<std::string> names(settings.size());
+  std::ranges::transform(settings, names.begin(),
+                         [](const Setting& setting) { return EnvironmentName(setting.name); });
   return MakeManualText(names);
 }
 
@@ -212,9 +211,9 @@ std::string Quoted(const std::string& value) {
                                               : absl::StrCat("'", value, "'");
 }
 
-// A value as TOML has it.
-std::string FormatValues(const Flag& flag, const Values& values) {
-  if (flag.kind == Flag::Kind::kList) {
+// Formats the values of `setting` as TOML.
+std::string FormatValues(const Setting& setting, const Values& values) {
+  if (setting.kind == Setting::Kind::kList) {
     return absl::StrCat("[",
                         absl::StrJoin(values, ", ",
                                       [](std::string* out, const std::string& value) {
@@ -225,39 +224,40 @@ std::string FormatValues(const Flag& flag, const Values& values) {
   const std::string& value = values.front();
   const bool is_number =
       !value.empty() && value.find_first_not_of("0123456789") == std::string::npos;
-  return is_number || flag.kind == Flag::Kind::kSwitch ? value : Quoted(value);
+  return is_number || setting.kind == Setting::Kind::kSwitch ? value : Quoted(value);
 }
 
-// What the command line asks for besides settings.
+// What the command line asks for other than settings.
 struct Requests {
   bool version = false;
   bool check_config = false;
   std::string config;
 };
 
-// A parser of the command line, bound to `options` and `requests`. With
-// `read_file`, parsing also reads the configuration file that --config names.
+// Parses the command line into `options` and `requests`. If `read_file` is true,
+// it also reads the configuration file that --config names.
 class Parser {
  public:
-  Parser(const std::vector<Flag>& flags, bool read_file, Options& options, Requests& requests) {
+  Parser(const std::vector<Setting>& settings, bool read_file, Options& options,
+         Requests& requests) {
     app_.option_defaults()->always_capture_default(false);
     AddConfig(read_file, requests);
-    for (const Flag& flag : flags) {
-      bound_.push_back(flag.kind == Flag::Kind::kSwitch ? AddSwitch(flag, options)
-                                                        : AddOption(flag, options));
+    for (const Setting& setting : settings) {
+      bound_.push_back(setting.kind == Setting::Kind::kSwitch ? AddSwitch(setting, options)
+                                                              : AddOption(setting, options));
     }
     app_.add_flag("--check-config", requests.check_config,
-                  "Print the settings as a configuration file, and end")
+                  "Print the settings as a configuration file and exit")
         ->configurable(false);
-    app_.add_flag("--version", requests.version, "Print the version, and end")->configurable(false);
-    command_line::AddDocumentationFlags(app_, ManualTextOf(flags));
+    app_.add_flag("--version", requests.version, "Print the version and exit")->configurable(false);
+    command_line::AddDocumentationFlags(app_, ManualTextOf(settings));
   }
 
-  // Throws CLI::ParseError, also for --help.
+  // Throws CLI::ParseError for errors and for --help.
   void Parse(const Values& arguments) {
     Values split;
     for (const std::string& argument : arguments) {
-      // CLI11 takes the next argument for the value where that is empty.
+      // If the value after '=' is empty, CLI11 would use the next argument instead.
       if (argument.starts_with("--") && argument.find('=') == argument.size() - 1) {
         split.push_back(argument.substr(0, argument.size() - 1));
         split.emplace_back();
@@ -265,11 +265,11 @@ class Parser {
         split.push_back(argument);
       }
     }
-    std::ranges::reverse(split);  // As CLI11 wants them.
+    std::ranges::reverse(split);  // CLI11 expects the last argument first.
     app_.parse(std::move(split));
   }
 
-  // Whether flag number `index` was given.
+  // Whether the flag with this index was given.
   bool IsGiven(std::size_t index) const { return bound_[index]->count() > 0; }
   bool IsConfigGiven() const { return config_->count() > 0; }
 
@@ -284,32 +284,33 @@ class Parser {
     app_.allow_config_extras(CLI::config_extras_mode::error);
   }
 
-  static bool Set(const Flag& flag, const Values& values, Options& options) {
-    if (const absl::Status status = flag.set(values, options); !status.ok()) {
-      throw CLI::ValidationError("--" + flag.name, std::string(status.message()));
+  static bool Set(const Setting& setting, const Values& values, Options& options) {
+    if (const absl::Status status = setting.set(values, options); !status.ok()) {
+      throw CLI::ValidationError("--" + setting.name, std::string(status.message()));
     }
     return true;
   }
 
-  CLI::Option* AddOption(const Flag& flag, Options& options) {
+  CLI::Option* AddOption(const Setting& setting, Options& options) {
     CLI::Option* const option = app_.add_option(
-        "--" + flag.name,
-        [&flag, &options](const Values& values) { return Set(flag, values, options); },
-        flag.description);
-    option->type_name(flag.value_name);
-    if (flag.has_same_default_everywhere) {
-      option->default_str(absl::StrJoin(flag.get(options), ", "));
+        "--" + setting.name,
+        [&setting, &options](const Values& values) { return Set(setting, values, options); },
+        setting.description);
+    option->type_name(setting.value_name);
+    if (setting.has_same_default_everywhere) {
+      option->default_str(absl::StrJoin(setting.get(options), ", "));
     }
-    if (flag.kind == Flag::Kind::kList) {
+    if (setting.kind == Setting::Kind::kList) {
       option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(false);
     }
     return option;
   }
 
-  CLI::Option* AddSwitch(const Flag& flag, Options& options) {
-    const std::string description = absl::StrCat(flag.description, "; on unless --no-", flag.name);
-    return app_.add_flag(absl::StrCat("--", flag.name, ",!--no-", flag.name), description)
-        ->each([&flag, &options](const std::string& value) { Set(flag, {value}, options); });
+  CLI::Option* AddSwitch(const Setting& setting, Options& options) {
+    const std::string description =
+        absl::StrCat(setting.description, "; on unless --no-", setting.name);
+    return app_.add_flag(absl::StrCat("--", setting.name, ",!--no-", setting.name), description)
+        ->each([&setting, &options](const std::string& value) { Set(setting, {value}, options); });
   }
 
   CLI::App app_{std::string(kDescription), "quantd"};
@@ -317,78 +318,77 @@ class Parser {
   std::vector<CLI::Option*> bound_;
 };
 
-// What is wrong with a key of the configuration file.
+// Describes what is wrong with a key of the configuration file.
 std::string ConfigComplaint(const CLI::ConfigError& error) {
   constexpr absl::string_view kUnknownKey = "INI was not able to parse ";
   absl::string_view complaint = error.what();
   if (!absl::ConsumePrefix(&complaint, kUnknownKey)) {
     return std::string(complaint);
   }
-  absl::ConsumeSuffix(&complaint, ".++");  // CLI11's mark of a section.
-  return absl::StrCat("'", complaint, "' is no setting");
+  absl::ConsumeSuffix(&complaint, ".++");  // CLI11 appends this to sections.
+  return absl::StrCat("'", complaint, "' is not a setting");
 }
 
-// Parses `arguments` alone, and names `source` where they are at fault.
+// Parses only `arguments`. Error messages start with `source`.
 absl::Status ParseArguments(absl::string_view source, const Values& arguments, Parser& parser) {
   try {
     parser.Parse(arguments);
   } catch (const CLI::ConfigError& error) {
     return absl::InvalidArgumentError(
         absl::StrCat(source, ConfigComplaint(error),
-                     "; expected the name of a flag, without dashes, and no sections: correct or "
-                     "remove it"));
+                     "; expected the name of a flag, without dashes and without sections: correct "
+                     "or remove it"));
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(absl::StrCat(source, error.what()));
   }
   return absl::OkStatus();
 }
 
-// `value` as arguments for `flag`, as if given on the command line.
-Values AsArguments(const Flag& flag, const std::string& value) {
+// Converts the value of an environment variable to arguments for `setting`, as they
+// would be given on the command line.
+Values AsArguments(const Setting& setting, const std::string& value) {
   Values arguments;
-  if (flag.kind != Flag::Kind::kList) {
-    return {absl::StrCat("--", flag.name, "=", value)};
+  if (setting.kind != Setting::Kind::kList) {
+    return {absl::StrCat("--", setting.name, "=", value)};
   }
   for (const absl::string_view part : absl::StrSplit(value, ',', absl::SkipWhitespace())) {
-    arguments.push_back(absl::StrCat("--", flag.name, "=", absl::StripAsciiWhitespace(part)));
+    arguments.push_back(absl::StrCat("--", setting.name, "=", absl::StripAsciiWhitespace(part)));
   }
   return arguments;
 }
 
-// The arguments that stand for the environment variables of those flags that
-// the command line does not give.
-absl::StatusOr<Values> EnvironmentArguments(const std::vector<Flag>& flags,
+// Returns arguments for the flags that are set by an environment variable and are
+// not given on the command line.
+absl::StatusOr<Values> EnvironmentArguments(const std::vector<Setting>& settings,
                                             const Parser& command_line,
                                             const Environment& environment) {
   Values all;
-  for (std::size_t i = 0; i < flags.size(); ++i) {
-    const std::string name = EnvironmentName(flags[i].name);
+  for (std::size_t i = 0; i < settings.size(); ++i) {
+    const std::string name = EnvironmentName(settings[i].name);
     const auto variable = environment.find(name);
     if (command_line.IsGiven(i) || variable == environment.end()) {
       continue;
     }
-    const Values arguments = AsArguments(flags[i], variable->second);
-    // By itself first, to know which variable is wrong.
+    const Values arguments = AsArguments(settings[i], variable->second);
+    // Each variable is parsed on its own first, so that an error can name it.
     Options options;
     Requests requests;
-    Parser parser(flags, /*read_file=*/false, options, requests);
-    if (absl::Status status = ParseArguments(absl::StrCat("the environment variable ", name, ": "),
-                                             arguments, parser);
-        !status.ok()) {
-      return status;
-    }
+    Parser parser(settings, /*read_file=*/false, options, requests);
+    RETURN_IF_ERROR(
+        ParseArguments(absl::StrCat("the environment variable ", name, ": "), arguments, parser));
     all.insert(all.end(), arguments.begin(), arguments.end());
   }
   return all;
 }
 
-// What no flag can know by itself.
+// Checks limits that involve more than one flag, or only the final value of one.
 absl::Status CheckLimits(const Options& options) {
   if (options.max_in_flight_bytes < options.max_message_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(
         "--max-in-flight-bytes is ", FormatByteSize(options.max_in_flight_bytes),
         " and --max-message-bytes ", FormatByteSize(options.max_message_bytes),
-        "; expected room in flight for the largest message: raise the first or lower the second"));
+        "; expected enough room in flight for the largest message: raise the first or lower the "
+        "second"));
   }
   if (options.max_message_bytes > kMaxMaxMessageBytes) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -406,17 +406,18 @@ std::string VersionText() {
 
 absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
                                              const Environment& environment) {
-  const std::vector<Flag> flags = MakeFlags();
+  const std::vector<Setting> settings = MakeSettings();
   CommandLine result;
   Requests requests;
-  Parser command_line(flags, /*read_file=*/false, result.options, requests);
+  Parser command_line(settings, /*read_file=*/false, result.options, requests);
   Values all(arguments.begin(), arguments.end());
   try {
     command_line.Parse(all);
   } catch (const CLI::CallForHelp&) {
-    // Made anew: its defaults must not be what was parsed so far.
+    // A new parser is needed because --help shows the defaults, not the values that
+    // were parsed so far.
     Options defaults;
-    result.answer = Parser(flags, /*read_file=*/false, defaults, requests).Help();
+    result.answer = Parser(settings, /*read_file=*/false, defaults, requests).Help();
     return result;
   } catch (const command_line::CallForDocumentation& call) {
     result.answer = call.what();
@@ -429,13 +430,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
     return result;
   }
 
-  // CLI11 lets the file win over the environment: so variables are handed to it
-  // as arguments.
-  absl::StatusOr<Values> variables = EnvironmentArguments(flags, command_line, environment);
-  if (!variables.ok()) {
-    return variables.status();
-  }
-  all.insert(all.end(), variables->begin(), variables->end());
+  // In CLI11, the file overrides the environment. Passing the variables as arguments
+  // makes them override the file.
+  ASSIGN_OR_RETURN(const Values variables,
+                   EnvironmentArguments(settings, command_line, environment));
+  all.insert(all.end(), variables.begin(), variables.end());
   if (const auto config = environment.find("QUANTD_CONFIG");
       config != environment.end() && !command_line.IsConfigGiven()) {
     requests.config = config->second;
@@ -443,15 +442,11 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   }
 
   result.options = Options();
-  Parser everything(flags, /*read_file=*/true, result.options, requests);
+  Parser everything(settings, /*read_file=*/true, result.options, requests);
   const std::string source =
       requests.config.empty() ? "" : absl::StrCat("the configuration file ", requests.config, ": ");
-  if (absl::Status status = ParseArguments(source, all, everything); !status.ok()) {
-    return status;
-  }
-  if (absl::Status status = CheckLimits(result.options); !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(ParseArguments(source, all, everything));
+  RETURN_IF_ERROR(CheckLimits(result.options));
   if (requests.check_config) {
     result.answer = FormatConfiguration(result.options);
   }
@@ -460,9 +455,9 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
 
 std::string FormatConfiguration(const Options& options) {
   std::string text;
-  for (const Flag& flag : MakeFlags()) {
-    absl::StrAppend(&text, "# ", flag.description, ".\n", flag.name, " = ",
-                    FormatValues(flag, flag.get(options)), "\n");
+  for (const Setting& setting : MakeSettings()) {
+    absl::StrAppend(&text, "# ", setting.description, ".\n", setting.name, " = ",
+                    FormatValues(setting, setting.get(options)), "\n");
   }
   return text;
 }

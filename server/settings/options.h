@@ -1,4 +1,5 @@
-// The server's settings, and where they come from.
+// The server's settings, and how they are read from flags, environment variables
+// and a configuration file.
 
 #ifndef QUANTD_SERVER_SETTINGS_OPTIONS_H_
 #define QUANTD_SERVER_SETTINGS_OPTIONS_H_
@@ -20,15 +21,15 @@
 
 namespace quantd::server {
 
-// Of which every answer fits into protobuf's 2 GiB: for a request whose
-// channels have one element each, the answer is the larger message.
+// The upper limit for max_message_bytes. An answer can be larger than its request,
+// namely if each channel has one element, and has to fit into protobuf's 2 GiB.
 inline constexpr std::uint64_t kMaxMaxMessageBytes = std::uint64_t{1} << 30;
 inline constexpr std::size_t kMaxWorkerThreads = 1024;
 
 struct Options {
-  // HOST:PORT, where port 0 takes a free one, or unix:PATH. At least one.
+  // At least one address, each HOST:PORT or unix:PATH. Port 0 picks a free port.
   std::vector<std::string> listen = {"localhost:50051"};
-  // HOST:PORT; empty: no metrics are served.
+  // HOST:PORT; if empty, metrics are not served.
   std::string metrics_listen = "localhost:9464";
   // 1..kMaxWorkerThreads.
   std::size_t worker_threads =
@@ -38,7 +39,7 @@ struct Options {
   // At least max_message_bytes.
   std::uint64_t max_in_flight_bytes = std::uint64_t{1} << 30;
   std::chrono::milliseconds drain_timeout{30'000};
-  // 0: connections may get as old as they like.
+  // 0 means that there is no limit.
   std::chrono::milliseconds max_connection_age{0};
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
@@ -57,17 +58,18 @@ struct CommandLine {
   std::optional<std::string> answer;
 };
 
-// The settings that `arguments` (without the program's name), `environment`
-// (QUANTD_ and the flag's name in capitals) and the configuration file that one
-// of these names (TOML) give together. The command line wins over the
-// environment, that over the file, and that over the defaults.
+// Reads the settings from three sources: `arguments` (without the program's name),
+// `environment` (variables named QUANTD_ and the flag's name in capitals), and the
+// TOML file that either of them names as the configuration file. The command line
+// overrides the environment, which overrides the file, which overrides the
+// defaults.
 //
-// Errors: kInvalidArgument, which names the flag, variable or file at fault and
-// says how to mend it.
+// Errors: kInvalidArgument, with a message that names the flag, variable or file at
+// fault and says how to fix it.
 absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
                                              const Environment& environment);
 
-// `options` as a configuration file that --config accepts.
+// Formats `options` as a configuration file that --config accepts.
 std::string FormatConfiguration(const Options& options);
 
 }  // namespace quantd::server

@@ -1,4 +1,5 @@
-// What a server takes on: told by GetServerInfo, and shown beside the metrics.
+// The limits of a server. GetServerInfo reports them, and they are exported as
+// metrics.
 
 #ifndef QUANTD_SERVER_SETTINGS_SERVER_LIMITS_H_
 #define QUANTD_SERVER_SETTINGS_SERVER_LIMITS_H_
@@ -8,7 +9,8 @@
 
 namespace quantd::server {
 
-// What a client may expect of this server.
+// The limits within which a client has to stay, and the number of threads that
+// compute.
 struct ServerLimits {
   std::uint64_t max_message_bytes = 0;
   std::uint64_t max_in_flight_bytes = 0;

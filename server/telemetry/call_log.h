@@ -1,4 +1,4 @@
-// One log line per call.
+// Logs calls, one line per call.
 
 #ifndef QUANTD_SERVER_TELEMETRY_CALL_LOG_H_
 #define QUANTD_SERVER_TELEMETRY_CALL_LOG_H_
@@ -13,23 +13,23 @@
 
 namespace quantd::server {
 
-// What is known of a call when it ends. Nothing of its tensors.
+// Describes a call that has ended. Contains nothing from its tensors.
 struct CallRecord {
   // The name of the method.
   std::string_view method;
   absl::Status status;
-  // Who called, as gRPC names it: "ipv4:127.0.0.1:41234".
+  // The caller, as gRPC names it: "ipv4:127.0.0.1:41234".
   std::string peer;
   std::uint64_t request_bytes = 0;
   std::chrono::duration<double> duration{};
 };
 
-// The level at which LogCall() writes a call that ended with `code`: debug for
-// a success, error for a fault of the server, warning for any other failure.
+// Returns the level at which LogCall() logs a call that ended with `code`: debug
+// for success, error for a fault of the server, warning for any other failure.
 LogLevel CallLogLevel(absl::StatusCode code);
 
-// Writes a line with method, code, peer, request_bytes, seconds and, for a
-// failure, reason, field and message.
+// Logs one line with method, code, peer, request_bytes, seconds and, if the call
+// failed, reason, field and message.
 void LogCall(Log& log, const CallRecord& call);
 
 }  // namespace quantd::server

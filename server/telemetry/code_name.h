@@ -11,16 +11,16 @@
 
 namespace quantd::server {
 
-// gRPC's status codes, by their numbers, spelled as Go's and so every gRPC
-// dashboard's.
+// The names of gRPC's status codes, indexed by number. The spelling is Go's, which
+// dashboards for gRPC expect.
 inline constexpr std::array<std::string_view, 17> kCodeNames = {
     "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
     "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
 
-// The index of `code` in kCodeNames; that of "Unknown" for a code that gRPC
-// does not have.
+// Returns the index of `code` in kCodeNames, or the index of "Unknown" for a code
+// that gRPC does not have.
 constexpr std::size_t CodeIndex(absl::StatusCode code) {
   const auto index = static_cast<std::size_t>(code);
   return index < kCodeNames.size() ? index : static_cast<std::size_t>(absl::StatusCode::kUnknown);

@@ -15,8 +15,7 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// The event's own fields follow the level: in JSON, what Body() returns closes
-// the brace.
+// %v is the event with its fields. In JSON, it also closes the brace.
 constexpr const char* kTextPattern = "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v";
 constexpr const char* kJsonPattern = R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v)";
 
@@ -35,7 +34,7 @@ spdlog::level::level_enum SpdlogLevel(LogLevel level) {
 }
 
 std::string Dump(const Json& json) {
-  // Bytes that are no UTF-8 are replaced: a log line must not fail.
+  // Bytes that are not valid UTF-8 are replaced, because logging must not fail.
   return json.dump(-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace);
 }
 

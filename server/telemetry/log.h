@@ -1,4 +1,4 @@
-// Structured log lines.
+// Structured logging.
 
 #ifndef QUANTD_SERVER_TELEMETRY_LOG_H_
 #define QUANTD_SERVER_TELEMETRY_LOG_H_
@@ -26,25 +26,25 @@ enum class LogFormat {
   kJson,
 };
 
-// A named value of a log line.
+// A named value in a log line.
 struct LogField {
   std::string_view name;
   std::variant<std::string, std::int64_t, double> value;
 };
 
-// Writes one line an event, with the time in UTC and any text escaped, so that
-// neither a line break nor a quote from outside can forge a line. All methods
-// may be called from any thread.
+// Writes one line per event, with the time in UTC. Text is escaped, so that a line
+// break or a quote in a client's input cannot forge a line. Thread-safe.
 class Log {
  public:
-  // Leaves out events below `level`. `out` must outlive the log.
+  // Writes events of `level` and above to `out`, which must outlive the log.
   Log(LogLevel level, LogFormat format, std::ostream& out);
   ~Log();
 
   Log(const Log&) = delete;
   Log& operator=(const Log&) = delete;
 
-  // Whether events of `level` are written: ask before making costly fields.
+  // Returns whether events of `level` are written. Check this before computing
+  // expensive fields.
   bool Writes(LogLevel level) const;
 
   void Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);

@@ -30,7 +30,7 @@ using prometheus::Gauge;
 using prometheus::Histogram;
 using prometheus::Labels;
 
-// Seconds. From a call of a few elements to one of the largest message.
+// In seconds. The buckets cover calls from a few elements up to the largest message.
 const Histogram::BucketBoundaries kHandlingBuckets = {
     1e-5,   2.5e-5, 5e-5, 1e-4, 2.5e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 1e-2,
     2.5e-2, 5e-2,   0.1,  0.25, 0.5,    1,    2.5,  5,      10};
@@ -72,25 +72,23 @@ std::string GrpcType(wire::Transfer transfer) {
 }
 
 std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
-  auto& started = BuildCounter()
-                      .Name("grpc_server_started_total")
-                      .Help("Calls that have arrived.")
-                      .Register(registry);
+  auto& started =
+      BuildCounter().Name("grpc_server_started_total").Help("Calls received.").Register(registry);
   auto& handled = BuildCounter()
                       .Name("grpc_server_handled_total")
-                      .Help("Calls that were answered, by status code.")
+                      .Help("Calls completed, by status code.")
                       .Register(registry);
   auto& seconds = BuildHistogram()
                       .Name("grpc_server_handling_seconds")
-                      .Help("Time from a call's arrival to its answer.")
+                      .Help("Time from the arrival of a call to its answer.")
                       .Register(registry);
   auto& received = BuildCounter()
                        .Name("grpc_server_msg_received_total")
-                       .Help("Request messages that were read.")
+                       .Help("Request messages received.")
                        .Register(registry);
   auto& sent = BuildCounter()
                    .Name("grpc_server_msg_sent_total")
-                   .Help("Response messages that were sent.")
+                   .Help("Response messages sent.")
                    .Register(registry);
   std::vector<MethodSeries> methods;
   for (const wire::Method& method : wire::kMethods) {
@@ -105,11 +103,11 @@ std::vector<MethodSeries> MakeMethodSeries(prometheus::Registry& registry) {
 std::vector<OperationSeries> MakeOperationSeries(prometheus::Registry& registry) {
   auto& elements = BuildCounter()
                        .Name("quantd_elements_total")
-                       .Help("Tensor elements that were computed.")
+                       .Help("Tensor elements computed.")
                        .Register(registry);
   auto& seconds = BuildHistogram()
                       .Name("quantd_kernel_seconds")
-                      .Help("Time that computing took, without parsing and sending.")
+                      .Help("Time spent computing, without parsing and sending.")
                       .Register(registry);
   std::vector<OperationSeries> operations;
   wire::ForEachOperation([&]<typename Operation>() {
@@ -123,7 +121,7 @@ std::vector<OperationSeries> MakeOperationSeries(prometheus::Registry& registry)
 Family<Counter>& MakeTensorBytesFamily(prometheus::Registry& registry) {
   return BuildCounter()
       .Name("quantd_tensor_bytes_total")
-      .Help("Bytes of tensors that were taken in and given out, by how they travelled.")
+      .Help("Bytes of tensors received and returned, by direction and transport.")
       .Register(registry);
 }
 
@@ -131,13 +129,13 @@ Gauge& MakeGauge(const char* name, const char* help, prometheus::Registry& regis
   return BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
-// The counters of all reasons that there are.
+// Counters of rejected requests, one per reason.
 class RejectedSeries {
  public:
   explicit RejectedSeries(prometheus::Registry& registry)
       : family_(BuildCounter()
                     .Name("quantd_rejected_requests_total")
-                    .Help("Requests that were refused, by the reason of their ErrorInfo.")
+                    .Help("Requests refused, by the reason in ErrorInfo.")
                     .Register(registry)) {
     for (const core::NamedErrorReason& reason : core::kErrorReasons) {
       counters_.emplace(reason.name, family_.Add({{"reason", std::string(reason.name)}}));
@@ -161,19 +159,20 @@ struct Metrics::Impl {
   Impl(std::string_view simd_target, const ServerLimits& limits) {
     BuildGauge()
         .Name("quantd_build_info")
-        .Help("1, for what this server is.")
+        .Help("Always 1; the labels describe the build.")
         .Register(*registry)
         .Add({{"version", std::string(kVersion)},
               {"revision", std::string(kRevision)},
               {"simd_target", std::string(simd_target)}})
         .Set(1);
     MakeGauge("quantd_max_in_flight_bytes",
-              "Bytes of requests that may be worked on at once (--max-in-flight-bytes).", *registry)
+              "Limit for the bytes of requests in flight (--max-in-flight-bytes).", *registry)
         .Set(static_cast<double>(limits.max_in_flight_bytes));
-    MakeGauge("quantd_max_message_bytes", "Bytes that a request may have (--max-message-bytes).",
-              *registry)
+    MakeGauge("quantd_max_message_bytes",
+              "Limit for the bytes of a request message (--max-message-bytes).", *registry)
         .Set(static_cast<double>(limits.max_message_bytes));
-    MakeGauge("quantd_worker_threads", "Threads that compute (--worker-threads).", *registry)
+    MakeGauge("quantd_worker_threads", "Number of threads that compute (--worker-threads).",
+              *registry)
         .Set(static_cast<double>(limits.worker_threads));
   }
 
@@ -188,9 +187,9 @@ struct Metrics::Impl {
   Counter& bytes_in = tensor_bytes.Add({{"direction", "in"}, {"transport", "grpc"}});
   Counter& bytes_out = tensor_bytes.Add({{"direction", "out"}, {"transport", "grpc"}});
   Gauge& in_flight_requests =
-      MakeGauge("quantd_in_flight_requests", "Requests that are being worked on.", *registry);
-  Gauge& in_flight_bytes = MakeGauge("quantd_in_flight_bytes",
-                                     "Bytes of the requests that are being worked on.", *registry);
+      MakeGauge("quantd_in_flight_requests", "Requests being processed.", *registry);
+  Gauge& in_flight_bytes =
+      MakeGauge("quantd_in_flight_bytes", "Bytes of the requests being processed.", *registry);
   RejectedSeries rejected{*registry};
 };
 

@@ -1,7 +1,7 @@
-// The server's metrics: the only place that names a series.
+// The server's metrics. No other part of the server names a series.
 //
-// Names and labels of calls are those of go-grpc-prometheus, so that dashboards
-// made for it work.
+// Metrics of calls have the names and labels of go-grpc-prometheus, so that
+// dashboards made for it work.
 
 #ifndef QUANTD_SERVER_TELEMETRY_METRICS_H_
 #define QUANTD_SERVER_TELEMETRY_METRICS_H_
@@ -32,42 +32,45 @@ struct KernelTensors {
   std::size_t bytes_out = 0;
 };
 
-// Counts. All methods may be called from any thread, and none waits for long.
-// Every series whose labels are known beforehand is there from the
-// start, at 0, so that a rate() sees its first event.
+// Counts calls, messages, elements and bytes. Thread-safe; no method blocks for
+// long. Every series whose labels are known in advance exists from the start, at
+// 0, so that rate() sees its first event.
 class Metrics {
  public:
-  // `simd_target` is the one in use, for quantd_build_info; `limits` are what the
-  // gauges of what is in flight are to be compared with.
+  // `simd_target` is the SIMD target in use, for quantd_build_info. `limits` are
+  // exported as gauges, to be compared with what is in flight.
   Metrics(std::string_view simd_target, const ServerLimits& limits);
   ~Metrics();
 
   Metrics(const Metrics&) = delete;
   Metrics& operator=(const Metrics&) = delete;
 
-  // A call has arrived.
+  // Counts a call that has arrived.
   void CallStarted(const wire::Method& method);
-  // A request message of it was read / a response is about to be sent.
+  // Counts a request message that was read.
   void MessageReceived(const wire::Method& method);
+  // Counts a response message that is about to be sent.
   void MessageSent(const wire::Method& method);
-  // It was let in / is about to end. Each entry is left once.
+  // Tracks the calls in flight: a call enters when it is admitted and leaves, exactly
+  // once, when it is about to end.
   void CallEnteredFlight();
   void CallLeftFlight();
-  // A message of it begins to be worked on / is answered.
+  // Tracks the bytes in flight: a message enters when its processing starts and leaves
+  // when it is answered.
   void MessageEnteredFlight(std::uint64_t bytes);
   void MessageLeftFlight(std::uint64_t bytes);
-  // It is about to end with `status`. Counts the code, the time, and the reason
-  // where it was refused with one.
+  // Counts a call that is about to end with `status`: its code, its duration, and the
+  // reason if `status` carries one.
   void CallHandled(const wire::Method& method, const absl::Status& status, Seconds duration);
 
-  // A kernel has run for a request that came over gRPC. `operation` is the index of
+  // Counts a kernel run for a request that came over gRPC. `operation` is the index of
   // the operation in wire::Operations.
   void KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors);
 
-  // What a scrape shows of these metrics.
+  // Returns these metrics for registration with an exposer.
   std::shared_ptr<prometheus::Collectable> collectable() const;
 
-  // The same in Prometheus' text format.
+  // Returns these metrics in Prometheus' text format.
   std::string Text() const;
 
  private:

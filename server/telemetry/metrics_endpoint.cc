@@ -17,7 +17,7 @@ namespace quantd::server {
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
                                                                         const Metrics& metrics) {
   ASSIGN_OR_RETURN(core::HostPort host_port, ParseNetworkAddress(address));
-  // The HTTP server takes only numbers.
+  // The HTTP server accepts only numeric addresses.
   ASSIGN_OR_RETURN(host_port.host, ResolveHost(host_port.host));
   std::unique_ptr<prometheus::Exposer> exposer;
   try {
@@ -25,8 +25,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
   } catch (const std::exception& exception) {
     return absl::UnavailableError(
         absl::StrCat("cannot serve metrics on ", address, " (", exception.what(),
-                     "); expected an address of this machine that is free: choose another with "
-                     "--metrics-listen, or stop what listens there"));
+                     "); expected a free address of this machine: choose another one with "
+                     "--metrics-listen, or stop the process that listens there"));
   }
   const std::vector<int> ports = exposer->GetListeningPorts();
   if (ports.empty()) {

@@ -1,4 +1,4 @@
-// The page that Prometheus scrapes.
+// The HTTP endpoint that Prometheus scrapes.
 
 #ifndef QUANTD_SERVER_TELEMETRY_METRICS_ENDPOINT_H_
 #define QUANTD_SERVER_TELEMETRY_METRICS_ENDPOINT_H_
@@ -17,14 +17,15 @@ class Exposer;
 
 namespace quantd::server {
 
-// Serves metrics, and those of the process, over HTTP on /metrics, from threads
-// of its own, until it is destroyed.
+// Serves the server's and the process's metrics over HTTP on /metrics until it is
+// destroyed. Runs its own threads.
 class MetricsEndpoint {
  public:
-  // `address` is HOST:PORT; port 0 takes a free one.
+  // Starts serving `metrics` on `address`, which is HOST:PORT; port 0 picks a free
+  // port.
   //
-  // Errors: kInvalidArgument for another text; kNotFound where the host is not
-  // known; kUnavailable, with the address, where it cannot be listened on.
+  // Errors: kInvalidArgument if `address` does not have this form; kNotFound if the
+  // host is unknown; kUnavailable, with the address, if it cannot be listened on.
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
                                                                 const Metrics& metrics);
 
@@ -33,14 +34,14 @@ class MetricsEndpoint {
   MetricsEndpoint(const MetricsEndpoint&) = delete;
   MetricsEndpoint& operator=(const MetricsEndpoint&) = delete;
 
-  // "http://127.0.0.1:9464/metrics", with the real port.
+  // The URL with the actual port, such as "http://127.0.0.1:9464/metrics".
   const std::string& url() const { return url_; }
 
  private:
   MetricsEndpoint(std::unique_ptr<prometheus::Exposer> exposer, const Metrics& metrics,
                   std::string url);
 
-  // What the exposer shows; it holds them weakly.
+  // The exposer holds only weak references to these.
   std::shared_ptr<prometheus::Collectable> metrics_;
   std::shared_ptr<prometheus::Collectable> process_metrics_;
   std::unique_ptr<prometheus::Exposer> exposer_;

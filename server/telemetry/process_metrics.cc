@@ -28,7 +28,7 @@ MetricFamily MakeFamily(const char* name, const char* help, MetricType type, dou
   return family;
 }
 
-// Of /proc/self/stat, in the units it has (see proc(5)).
+// Fields of /proc/self/stat, in its units (see proc(5)).
 struct ProcessStat {
   double user_ticks = 0;
   double system_ticks = 0;
@@ -41,8 +41,8 @@ std::optional<ProcessStat> ReadProcessStat() {
   std::ifstream file("/proc/self/stat");
   std::string text;
   std::getline(file, text);
-  // The second field, the name in parentheses, may hold anything; the third
-  // follows the last parenthesis.
+  // The second field is the process's name in parentheses and may contain any
+  // character; the third field follows the last parenthesis.
   const std::size_t name_end = text.rfind(')');
   if (name_end == std::string::npos) {
     return std::nullopt;
@@ -81,7 +81,7 @@ std::optional<double> CountOpenFiles() {
   if (error) {
     return std::nullopt;
   }
-  // Less the one through which the folder is read.
+  // Does not count the descriptor through which the folder is read.
   return static_cast<double>(std::distance(begin(files), end(files)) - 1);
 }
 

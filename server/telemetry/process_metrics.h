@@ -1,4 +1,4 @@
-// What the operating system knows of this process, as metrics.
+// Metrics of this process, as the operating system reports them.
 
 #ifndef QUANTD_SERVER_TELEMETRY_PROCESS_METRICS_H_
 #define QUANTD_SERVER_TELEMETRY_PROCESS_METRICS_H_
@@ -10,8 +10,8 @@
 
 namespace quantd::server {
 
-// Prometheus' standard process_ metrics, read from /proc at each scrape; those
-// that cannot be read are left out. Safe to use from several threads.
+// Collects Prometheus' standard process_ metrics. They are read from /proc at each
+// scrape; metrics that cannot be read are left out. Thread-safe.
 class ProcessMetrics final : public prometheus::Collectable {
  public:
   std::vector<prometheus::MetricFamily> Collect() const override;

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import tempfile
 import unittest
 
@@ -20,6 +21,17 @@ class SourceTreeTest(unittest.TestCase):
         for room in rules.ROOMS:
             with self.subTest(room):
                 self.assertTrue(any((SOURCE_DIRECTORY / room).rglob("*.[chp]*")))
+
+
+class ReadmeTest(unittest.TestCase):
+
+    def test_the_table_of_errors_lists_every_reason_once(self):
+        header = (SOURCE_DIRECTORY / "core/base/error_reason.h").read_text(encoding="utf-8")
+        reasons = re.findall(r'NamedErrorReason\{ErrorReason::k\w+, "([A-Z_]+)"\}', header)
+        self.assertNotEqual(reasons, [])
+        readme = (SOURCE_DIRECTORY / "README.md").read_text(encoding="utf-8")
+        rows = re.findall(r"^\| `([A-Z_]+)` \| `[A-Z_]+` \|", readme, re.MULTILINE)
+        self.assertCountEqual(rows, reasons)
 
 
 class RulesTest(unittest.TestCase):
@@ -51,7 +63,14 @@ class RulesTest(unittest.TestCase):
             ("server/a.cc", '#include "core/kernels/store.h"'),
             ("client/a.cc", '#include "core/kernels/store.h"'),
             ("tests/client/a.cc", '#include "server/server.h"'),
+            ("tests/client/a.cc", '#include "tests/server/running_server.h"'),
             ("tests/server/a.cc", '#include "client/library/client.h"'),
+            ("tests/server/a.cc", '#include "tests/client/test_server.h"'),
+            ("core/base/a.cc", '#include "core/quantization.h"'),
+            ("core/base/a.cc", '#include "hwy/highway.h"'),
+            ("server/calls/a.cc", '#include "server/operations/codec.h"'),
+            ("client/library/a.cc", '#include "client/quantctl/report.h"'),
+            ("client/load/a.cc", '#include "client/quantctl/report.h"'),
             ("server/server.cc", "#include <prometheus/registry.h>"),
             ("server/server.cc", "#include <CLI/CLI.hpp>"),
             ("client/library/client.cc", '#include "command_line/manual_page.h"'),
@@ -78,10 +97,10 @@ class RulesTest(unittest.TestCase):
         self.assertEqual({rule.name for rule in rules.RULES} - caught, set())
 
     def test_a_header_s_guard_is_its_path(self):
-        for guard in ("QUANTD_SERVER_CODEC_H_", "QUANTD_CODEC_H_"):
+        for guard in ("QUANTD_SERVER_OPERATIONS_CODEC_H_", "QUANTD_CODEC_H_"):
             text = f"#ifndef {guard}\n#define {guard}\n#endif\n"
             found = self.violations_of("server/operations/codec.h", text)
-            self.assertEqual(found == [], guard == "QUANTD_SERVER_CODEC_H_")
+            self.assertEqual(found == [], guard == "QUANTD_SERVER_OPERATIONS_CODEC_H_")
 
     def test_a_violation_names_its_line(self):
         (violation,) = self.violations_of("core/a.cc", "/* one\n   two */\nint* a = new int;\n")
@@ -92,6 +111,7 @@ class RulesTest(unittest.TestCase):
             ("core/a.cc", '#include "core/quantization.h"\n#include <tbb/tbb.h>'),
             ("core/a.cc", "#include <new>"),
             ("core/kernels/a.cc", '#include "core/kernels/store.h"'),
+            ("wire/a.cc", '#include "core/base/error.h"'),
             ("server/operations/codec.cc", '#include "core/base/error.h"\n#include "quantd/v1/tensor.pb.h"'),
             ("command_line/a.cc", '#include <CLI/CLI.hpp>\n#include "command_line/flag.h"'),
             ("client/quantctl/main.cc", "#include <CLI/CLI.hpp>\nint main() { exit(2); }"),
@@ -99,6 +119,7 @@ class RulesTest(unittest.TestCase):
             ("client/load/server_metrics.cc", 'Sum("quantd_elements_total");'),
             ("server/main.cc", "pthread_sigmask(SIG_BLOCK, &signals, nullptr);"),
             ("core/a.cc", "A(const A&) = delete;"),
+            ("core/a.cc", "return absl::WrapUnique(new A(1));"),
             ("core/a.cc", "// A new kind of delete; exit(1)."),
             ("core/a.cc", 'Say("a new std::cout; abort()");'),
             ("core/a.cc", "const auto size = 1'000'000; exit_code(1); call.kill(2);"),

@@ -115,7 +115,7 @@ RULES = (
     _code_rule("only the wire files turn messages into bytes or back", _ROOMS_OF_CODE,
                r"[.>](ParseFrom|ParsePartialFrom|MergeFrom(Coded|Zero|String)|MergePartialFrom|"
                r"Serialize\w*To|SerializeAs|AppendToString)\w*\s*\(",
-               except_in=("wire/*")),
+               except_in=("wire/*",)),
     _code_rule("nothing is left to do", ("*",), r"\b(TODO|FIXME|XXX|HACK)\b"),
 )
 

@@ -1,4 +1,4 @@
-"""The completion scripts, each in its shell."""
+"""Tests the completion scripts, each in its shell."""
 
 import errno
 import os
@@ -15,8 +15,8 @@ import programs
 # How long a shell may be silent.
 DEADLINE_SECONDS = 60
 
-# Sources a script and calls the function as bash would for the words behind it; the last one is
-# being completed.
+# Sources a script and calls its function as bash would for the words that follow; the last word is
+# the one to complete.
 BASH = r"""
 source "$1"; shift
 COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
@@ -24,7 +24,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 printf '%s\n' "${COMPREPLY[@]}"
 """
 
-# Completes $LINE as a person does who presses the tabulator once.
+# Completes $LINE as if the user pressed Tab once.
 ZSHRC = r"""
 autoload -Uz compinit && compinit -u -D
 source "$SCRIPT"
@@ -39,7 +39,7 @@ zle -N zle-line-init
 
 
 class CompletionTestCase(unittest.TestCase):
-    """Has no tests itself: those of a shell name it."""
+    """Base of the test cases below, one per shell; it has no tests of its own."""
 
     shell = ""
 
@@ -55,7 +55,7 @@ class CompletionTestCase(unittest.TestCase):
             self.scripts[program] = script
 
     def run_shell(self, *command, **environment):
-        """What the shell prints; it must not complain."""
+        """Returns what the shell prints. Fails if it prints errors."""
         done = subprocess.run(command, text=True, capture_output=True, timeout=60,
                               cwd=self.directory, env={**os.environ, "HOME": str(self.directory),
                                                        **environment})
@@ -72,14 +72,14 @@ class BashTest(CompletionTestCase):
     shell = "bash"
 
     def complete(self, *words):
-        """The words that complete the last one; the others stand before it, from the program on.
+        """Returns the completions of the last word; the others precede it, the program first.
 
-        The equals sign is a word of its own, as bash has it.
+        An equals sign is a word of its own, as in bash.
         """
         output = self.run_shell("bash", "--norc", "-c", BASH, "bash", self.scripts[words[0]], *words)
         return output.split()
 
-    def test_the_script_is_sound(self):
+    def test_the_script_has_no_syntax_errors(self):
         for script in self.scripts.values():
             self.run_shell("bash", "-n", script)
 
@@ -92,7 +92,7 @@ class BashTest(CompletionTestCase):
         self.assertEqual(self.complete("quantctl", "--server", "info", "ben"), ["bench"])
         self.assertEqual(self.complete("quantctl", "--server", "=", "info", "ben"), ["bench"])
 
-    def test_it_completes_flags_and_those_of_all_commands_behind_each(self):
+    def test_it_completes_global_flags_before_and_after_a_command(self):
         self.assertEqual(self.complete("quantd", "--max"),
                          ["--max-message-bytes", "--max-in-flight-bytes", "--max-connection-age"])
         self.assertEqual(self.complete("quantctl", "--ti"), ["--timeout"])
@@ -114,17 +114,17 @@ class BashTest(CompletionTestCase):
                          ["debug", "info", "warning", "error"])
         self.assertEqual(self.complete("quantctl", "bench", "--arrivals", "=", "p"), ["poisson"])
 
-    def test_it_completes_behind_an_equals_sign_that_is_no_word_break(self):
+    def test_it_completes_after_an_equals_sign_that_is_not_a_word_break(self):
         self.assertEqual(self.complete("quantd", "--log-level=w"), ["--log-level=warning"])
 
-    def test_it_tells_flags_of_one_name_apart(self):
+    def test_it_distinguishes_flags_of_the_same_name(self):
         """bench --output takes a kind, fake-quant --output a file."""
         self.make_files("x.npy")
         self.assertEqual(self.complete("quantctl", "bench", "--output", ""),
                          ["text", "json", "csv"])
         self.assertEqual(self.complete("quantctl", "fake-quant", "--output", "x"), ["x.npy"])
 
-    def test_it_completes_names_of_files(self):
+    def test_it_completes_file_names(self):
         self.make_files("one.npy", "other.npy")
         for words in (("--input", "on"), ("--input", "=", "on")):
             self.assertEqual(self.complete("quantctl", "fake-quant", *words), ["one.npy"])
@@ -147,13 +147,13 @@ class ZshTest(CompletionTestCase):
     shell = "zsh"
 
     def complete(self, line):
-        """The line after the tabulator was pressed at its end."""
+        """Returns the line as it is after Tab was pressed at its end."""
         (self.directory / ".zshrc").write_text(ZSHRC, encoding="utf-8")
         result = self.directory / "result"
         result.unlink(missing_ok=True)
         environment = {**os.environ, "ZDOTDIR": str(self.directory), "LINE": line, "TERM": "dumb",
                        "SCRIPT": str(self.scripts[line.split()[0]]), "RESULT": str(result)}
-        # Completion works on a terminal only.
+        # Completion only works on a terminal.
         terminal, of_shell = pty.openpty()
         self.addCleanup(os.close, terminal)
         with subprocess.Popen(["zsh", "-o", "no_global_rcs", "-i"], stdin=of_shell,
@@ -168,7 +168,7 @@ class ZshTest(CompletionTestCase):
         self.assertTrue(result.exists(), shown)
         return result.read_text(encoding="utf-8").rstrip("\n")
 
-    def test_the_script_is_sound(self):
+    def test_the_script_has_no_syntax_errors(self):
         for script in self.scripts.values():
             self.run_shell("zsh", "-n", script)
 
@@ -193,7 +193,7 @@ class ZshTest(CompletionTestCase):
                 self.assertEqual(self.complete(line), completed)
 
     def test_it_knows_every_flag_of_help(self):
-        """As specifications of _arguments, which begin with the flag."""
+        """Looks for them in the specifications for _arguments, which begin with the flag."""
         for program, script in self.scripts.items():
             text = script.read_text(encoding="utf-8")
             for flag in set().union(*programs.all_flags(program).values()):
@@ -206,14 +206,14 @@ class FishTest(CompletionTestCase):
     shell = "fish"
 
     def complete(self, line):
-        """The completions of the line's last word, without what explains them."""
-        # With a terminal of which it knows nothing it would ask.
+        """Returns the completions of the line's last word, without their descriptions."""
+        # fish would query the capabilities of an unknown terminal.
         output = self.run_shell("fish", "--no-config", "-c",
                                 "source $argv[1]; complete --do-complete $argv[2]",
                                 self.scripts[line.split()[0]], line, TERM="dumb")
         return [completion.split("\t")[0] for completion in output.splitlines()]
 
-    def test_the_script_is_sound(self):
+    def test_the_script_has_no_syntax_errors(self):
         for script in self.scripts.values():
             self.run_shell("fish", "--no-config", "--no-execute", script, TERM="dumb")
 
@@ -236,14 +236,14 @@ class FishTest(CompletionTestCase):
                          ["debug", "error", "info", "warning"])
         self.assertEqual(self.complete("quantctl bench --arrivals=p"), ["--arrivals=poisson"])
 
-    def test_it_completes_names_of_files_for_those_that_take_one(self):
+    def test_it_completes_file_names_for_flags_that_take_a_file(self):
         self.make_files("one.npy", "other.npy")
         self.assertEqual(self.complete("quantctl fake-quant --input on"), ["one.npy"])
         self.assertEqual(self.complete("quantctl --server on"), [])
 
 
 def read_or_end(terminal):
-    """What a pseudo-terminal's other side wrote; nothing once that was closed."""
+    """Returns what the other side of a pseudo-terminal wrote; nothing once it is closed."""
     if not select.select([terminal], [], [], DEADLINE_SECONDS)[0]:
         raise TimeoutError(f"the shell has written nothing for {DEADLINE_SECONDS} s")
     try:

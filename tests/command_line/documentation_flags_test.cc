@@ -13,8 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
-// What `arguments`, the last one first, lead to in a program that has a flag and
-// needs a command.
+// Returns what a program with a flag and a required command prints for
+// `arguments`, which are in reverse order.
 std::string TextOf(std::vector<std::string> arguments) {
   CLI::App app("", "program");
   AddDocumentationFlags(
@@ -32,7 +32,7 @@ std::string TextOf(std::vector<std::string> arguments) {
   return "";
 }
 
-TEST(DocumentationFlags, PrintTheManualPageAndNeedNoCommand) {
+TEST(DocumentationFlags, PrintTheManualPageWithoutACommand) {
   EXPECT_THAT(TextOf({"--manual-page"}), HasSubstr("program \\- does things"));
 }
 
@@ -42,15 +42,15 @@ TEST(DocumentationFlags, PrintACompletionForEachShell) {
   EXPECT_THAT(TextOf({"fish", "--completion"}), HasSubstr("complete --command program "));
 }
 
-TEST(DocumentationFlags, KnowFlagsThatWereAddedLater) {
+TEST(DocumentationFlags, CoverFlagsThatWereAddedLater) {
   EXPECT_THAT(TextOf({"--manual-page"}), HasSubstr("\\-\\-added\\-later"));
   EXPECT_THAT(TextOf({"bash", "--completion"}), HasSubstr("--added-later"));
 }
 
-TEST(DocumentationFlags, RefuseShellsThatTheyDoNotKnow) {
+TEST(DocumentationFlags, RejectUnknownShells) {
   try {
     TextOf({"tcsh", "--completion"});
-    ADD_FAILURE() << "tcsh was taken";
+    ADD_FAILURE() << "tcsh was accepted";
   } catch (const CLI::ParseError& error) {
     EXPECT_STREQ(error.what(), "--completion: 'tcsh' is not one of bash|zsh|fish");
   }

@@ -34,7 +34,7 @@ TEST(Flag, HasTheNamesTextAndDefaultOfItsOption) {
   EXPECT_FALSE(flags[0].may_be_repeated);
 }
 
-TEST(Flag, HasTheKindThatItsValueNameTells) {
+TEST(Flag, KindFollowsFromThePlaceholderOfTheValue) {
   CLI::App app("", "program");
   std::string value;
   std::vector<std::string> values;
@@ -62,7 +62,7 @@ TEST(Flag, HasTheKindThatItsValueNameTells) {
   EXPECT_THAT(flags[6].names, ElementsAre("--switch", "--no-switch"));
 }
 
-TEST(FlagsBehind, ACommandAreItsOwnAndThoseThatFallThrough) {
+TEST(FlagsBehind, ReturnsOwnFlagsAndThoseThatFallThrough) {
   CLI::App app("", "program");
   CLI::App* const command = app.add_subcommand("command");
   bool on = false;
@@ -75,7 +75,7 @@ TEST(FlagsBehind, ACommandAreItsOwnAndThoseThatFallThrough) {
   EXPECT_THAT(NamesOf(FlagsBehind(app, app)), ElementsAre("-h", "--help", "--global"));
 }
 
-TEST(FirstClause, EndsAtAFullStopOrSemicolonThatABlankFollows) {
+TEST(FirstClause, EndsAtAPeriodOrSemicolonBeforeABlank) {
   EXPECT_EQ(FirstClause("Learns a range; prints it"), "Learns a range");
   EXPECT_EQ(FirstClause("Serves. Port 0 takes a free one"), "Serves");
   EXPECT_EQ(FirstClause("Asks quantd.v1.Service"), "Asks quantd.v1.Service");

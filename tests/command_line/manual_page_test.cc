@@ -27,7 +27,7 @@ std::string PageWith(const std::string& description) {
   return FormatManualPage(app, SomeText());
 }
 
-TEST(ManualPage, HasItsSectionsInTheUsualOrder) {
+TEST(ManualPage, HasSectionsInTheUsualOrder) {
   CLI::App app("Does things.", "program");
   app.add_subcommand("command", "Does one thing");
   const std::string page = FormatManualPage(app, SomeText());
@@ -43,11 +43,11 @@ TEST(ManualPage, HasItsSectionsInTheUsualOrder) {
   EXPECT_THAT(page, HasSubstr("\n.SS \"command\"\nDoes one thing.\n"));
 }
 
-TEST(ManualPage, HasNoCommandsWhereTheProgramHasNone) {
+TEST(ManualPage, HasNoCommandsSectionIfTheProgramHasNoCommands) {
   EXPECT_THAT(PageWith("Text"), Not(HasSubstr("COMMAND")));
 }
 
-TEST(ManualPage, TellsWhatAFlagTakesAndWhereItComesFrom) {
+TEST(ManualPage, ShowsTheValueDefaultAndEnvironmentVariableOfAFlag) {
   CLI::App app("", "program");
   std::string value;
   app.add_option("-s,--server", value, "Where it is")
@@ -61,17 +61,17 @@ TEST(ManualPage, TellsWhatAFlagTakesAndWhereItComesFrom) {
                               "Where it is. Required. Default: here. Environment: "
                               "PROGRAM_SERVER.\n"));
   EXPECT_THAT(page, HasSubstr("\n\\fB\\-\\-share\\fR[=\\fISHARE\\fR]\nHow much.\n"));
-  EXPECT_THAT(page, HasSubstr("\n\\fBPROGRAM_SERVER\\fR\nStands for \\-\\-server where that is "
-                              "not given.\n"));
+  EXPECT_THAT(page, HasSubstr("\n\\fBPROGRAM_SERVER\\fR\nSets \\-\\-server unless the command "
+                              "line does.\n"));
   EXPECT_THAT(page, HasSubstr("\n\\fBPROGRAM_COLOUR\\fR\nWhich colour.\n"));
 }
 
-TEST(ManualPage, ShowsCharactersThatRoffWouldTakeForItsOwn) {
+TEST(ManualPage, EscapesCharactersThatHaveAMeaningInRoff) {
   EXPECT_THAT(PageWith(".npy file, 'x'\n.so \\ \"y\" ^~` …"),
               HasSubstr("\n\\&.npy file, \\(aqx\\(aq .so \\e \\(dqy\\(dq \\(ha\\(ti\\(ga ...."));
 }
 
-TEST(ManualPage, MakesParagraphsOfTheDescriptionsLines) {
+TEST(ManualPage, TurnsTheLinesOfTheDescriptionIntoParagraphs) {
   CLI::App app("One.\n\nTwo.\nThree.", "program");
   EXPECT_THAT(FormatManualPage(app, SomeText()), HasSubstr("\nOne.\n.PP\nTwo.\n.PP\nThree.\n"));
 }

@@ -1,4 +1,4 @@
-"""The manual pages render without a warning, and leave out nothing that --help has."""
+"""Checks that the manual pages render without warnings and cover everything in --help."""
 
 import itertools
 import re
@@ -9,7 +9,7 @@ import programs
 
 
 def render(page, device="utf8"):
-    """The page as a terminal shows it, and what groff complains about."""
+    """Returns the page as a terminal shows it, and groff's warnings."""
     done = subprocess.run(["groff", "-man", "-ww", "-Kutf8", f"-T{device}", "-P-cbou", "-rLL=200n"],
                           input=page, text=True, capture_output=True, check=True, timeout=60)
     return done.stdout, done.stderr
@@ -17,7 +17,7 @@ def render(page, device="utf8"):
 
 class ManualPageTest(unittest.TestCase):
 
-    def test_it_renders_without_a_warning_on_terminals_old_and_new(self):
+    def test_it_renders_without_warnings_in_ascii_and_utf8(self):
         for program, device in itertools.product(programs.NAMES, ("ascii", "utf8")):
             with self.subTest(program=program, device=device):
                 text, complaints = render(programs.output_of(program, "--manual-page"), device)
@@ -37,7 +37,7 @@ class ManualPageTest(unittest.TestCase):
                     with self.subTest(program=program, command=command, flag=flag):
                         self.assertRegex(section, rf"(?m)^ {{5,}}(-\S+, )*{flag}(?![a-z-])")
 
-    def test_it_has_what_help_has_not(self):
+    def test_it_has_the_sections_that_help_lacks(self):
         for program in programs.NAMES:
             text, _ = render(programs.output_of(program, "--manual-page"))
             for title in ("SYNOPSIS", "DESCRIPTION", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES",
@@ -54,9 +54,9 @@ class ManualPageTest(unittest.TestCase):
             self.assertIn(variable, text)
 
     def test_it_is_the_same_on_every_machine(self):
-        """The default of --worker-threads is this machine's number of processors."""
+        """The default of --worker-threads, one per processor, is not shown as a number."""
         page = programs.output_of("quantd", "--manual-page")
-        self.assertRegex(page, r"by default one a processor\.\n")
+        self.assertRegex(page, r"by default one per processor\.\n")
 
 
 if __name__ == "__main__":

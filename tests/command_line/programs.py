@@ -1,4 +1,4 @@
-"""quantd and quantctl, and what their --help says."""
+"""Runs quantd and quantctl, and reads their --help."""
 
 import os
 import pathlib
@@ -10,20 +10,20 @@ NAMES = ("quantd", "quantctl")
 
 
 def output_of(program, *arguments):
-    """What the program prints; fails where the program does."""
+    """Returns what the program prints. Raises an error if the program fails."""
     done = subprocess.run([BINARY_DIRECTORY / program, *arguments], text=True, check=True,
                           stdout=subprocess.PIPE, timeout=60)
     return done.stdout
 
 
 def commands_of(program):
-    """The names of the subcommands in --help."""
+    """Returns the names of the subcommands in --help."""
     _, _, commands = output_of(program, "--help").partition("Subcommands:\n")
     return re.findall(r"^  ([a-z-]+)", commands, re.MULTILINE)
 
 
 def flags_in_help(program, *command):
-    """The names of all flags in --help, with their dashes."""
+    """Returns the names of all flags in --help, with their dashes."""
     _, _, options = output_of(program, *command, "--help").partition("Options:\n")
     names = []
     for line in re.findall(r"^  (-\S+)", options, re.MULTILINE):
@@ -32,6 +32,6 @@ def flags_in_help(program, *command):
 
 
 def all_flags(program):
-    """For the program itself (an empty tuple) and for each of its commands, its flags."""
+    """Returns the flags of the program itself, keyed by (), and those of each of its commands."""
     places = [()] + [(command,) for command in commands_of(program)]
     return {place: flags_in_help(program, *place) for place in places}

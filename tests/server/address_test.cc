@@ -8,7 +8,7 @@
 namespace quantd::server {
 namespace {
 
-TEST(ParseHostPort, ReadsNamesNumbersAndBracketedNumbers) {
+TEST(ParseNetworkAddress, ReadsNamesNumbersAndBracketedNumbers) {
   const struct {
     const char* text;
     const char* host;
@@ -17,18 +17,18 @@ TEST(ParseHostPort, ReadsNamesNumbersAndBracketedNumbers) {
                {"0.0.0.0:0", "0.0.0.0", 0},
                {"[::1]:65535", "::1", 65535}};
   for (const auto& [text, host, port] : cases) {
-    const auto address = ParseHostPort(text);
+    const auto address = ParseNetworkAddress(text);
     ASSERT_TRUE(address.ok()) << address.status();
     EXPECT_EQ(address->host, host);
     EXPECT_EQ(address->port, port);
-    EXPECT_EQ(FormatHostPort(*address), text);
+    EXPECT_EQ(core::FormatHostPort(*address), text);
   }
 }
 
-TEST(ParseHostPort, RefusesOtherTextsAndShowsThem) {
+TEST(ParseNetworkAddress, RefusesOtherTextsAndShowsThem) {
   for (const char* text : {"", "nowhere", ":50051", "localhost:", "localhost:65536", "localhost:-1",
                            "localhost:http", "::1:50051", "[]:1", "localhost:1 "}) {
-    const auto address = ParseHostPort(text);
+    const auto address = ParseNetworkAddress(text);
     ASSERT_FALSE(address.ok()) << text;
     EXPECT_THAT(std::string(address.status().message()),
                 testing::HasSubstr("'" + std::string(text) + "'"));

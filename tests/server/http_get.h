@@ -11,7 +11,7 @@
 #include <array>
 #include <string>
 
-#include "server/address.h"
+#include "core/base/host_port.h"
 
 namespace quantd::server {
 
@@ -20,8 +20,8 @@ namespace quantd::server {
 inline std::string HttpGet(const std::string& url) {
   const std::string rest = url.substr(std::string("http://").size());
   const std::size_t slash = rest.find('/');
-  const auto address = ParseHostPort(rest.substr(0, slash));
-  if (!address.ok()) {
+  const auto address = core::ParseHostPort(rest.substr(0, slash));
+  if (!address.has_value()) {
     return "";
   }
   sockaddr_in server{};

@@ -10,7 +10,7 @@
 #include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
 #include "tests/server/running_service.h"
-#include "tests/server/wait_until.h"
+#include "tests/wait_until.h"
 #include "tests/wire/requests.h"
 
 namespace quantd::server {

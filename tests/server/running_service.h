@@ -11,6 +11,7 @@
 #include <sstream>
 #include <string>
 
+#include "quantd/v1/quantization_service.grpc.pb.h"
 #include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
 #include "server/quantization_service.h"

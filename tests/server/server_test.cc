@@ -17,7 +17,7 @@
 #include "tests/server/http_get.h"
 #include "tests/server/raw_call.h"
 #include "tests/server/running_server.h"
-#include "tests/server/wait_until.h"
+#include "tests/wait_until.h"
 #include "tests/wire/requests.h"
 
 namespace quantd::server {

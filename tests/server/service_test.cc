@@ -25,7 +25,7 @@ std::string CallLine(const std::string& name, const std::string& labels, int val
 
 TEST(Service, AnswersWithWhatTheHandlerMakes) {
   RunningService running;
-  const HandlerContext context{.pool = &running.pool, .metrics = &running.metrics};
+  const OperationContext context{.pool = &running.pool, .metrics = &running.metrics};
   // Inline, and on the pool.
   for (const std::size_t count : {std::size_t{10}, std::size_t{500'000}}) {
     const v1::FakeQuantizeRequest request = PerTensorRequest(count);
@@ -39,7 +39,7 @@ TEST(Service, AnswersWithWhatTheHandlerMakes) {
 
 TEST(Service, AnswersGradients) {
   RunningService running;
-  const HandlerContext context{.pool = &running.pool, .metrics = &running.metrics};
+  const OperationContext context{.pool = &running.pool, .metrics = &running.metrics};
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   grpc::ClientContext client_context;
   v1::FakeQuantizeGradientResponse response;

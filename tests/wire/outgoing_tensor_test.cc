@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -28,6 +29,13 @@ v1::FakeQuantizeResponse Rest() {
   return rest;
 }
 
+OutgoingTensor::Layout LayoutOf(std::span<const std::int64_t> shape, std::size_t count) {
+  return {.field_number = v1::FakeQuantizeResponse::kOutputFieldNumber,
+          .type = core::ElementType::kFloat32,
+          .shape = shape,
+          .element_count = count};
+}
+
 std::string BytesOf(OutgoingTensor tensor) {
   const grpc::Slice slice = std::move(tensor).ToSlice();
   return {slice.begin(), slice.end()};
@@ -37,11 +45,10 @@ TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
   for (const std::vector<std::int64_t>& shape :
        {std::vector<std::int64_t>{2, 1}, {}, {0, 1000}, {1, 1, 1, 130}, {300, 100}}) {
     const std::vector<float> elements = Ramp(CountOf(shape));
-    auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
-                                           elements.size(), Rest());
+    auto response = OutgoingTensor::Create(LayoutOf(shape, elements.size()), Rest());
     ASSERT_TRUE(response.ok()) << response.status();
-    ASSERT_EQ(response->elements().size(), elements.size());
-    std::ranges::copy(elements, response->elements().begin());
+    ASSERT_EQ(response->elements().element_count(), elements.size());
+    std::ranges::copy(elements, response->elements().elements<float>().begin());
     response->EncodeRest(Rest());
 
     v1::FakeQuantizeResponse expected = Rest();
@@ -55,20 +62,21 @@ TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
 TEST(OutgoingTensor, HasItsElementsWhereWideVectorsAreAligned) {
   for (const std::int64_t count : {1, 100, 1'000'000}) {
     const std::int64_t shape[] = {count};
-    auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
-                                           static_cast<std::size_t>(count), Rest());
+    auto response =
+        OutgoingTensor::Create(LayoutOf(shape, static_cast<std::size_t>(count)), Rest());
     ASSERT_TRUE(response.ok()) << response.status();
-    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(response->elements().data()) % 64, 0U) << count;
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(response->elements().bytes().data()) % 64, 0U)
+        << count;
   }
 }
 
 TEST(OutgoingTensor, IsRefusedWhereProtobufCouldNotReadIt) {
   constexpr std::size_t kTwoGib = std::size_t{1} << 31;
   const std::int64_t shape[] = {kTwoGib / sizeof(float)};
-  const auto response = OutgoingTensor::Create(v1::FakeQuantizeResponse::kOutputFieldNumber, shape,
-                                               kTwoGib / sizeof(float), Rest());
+  const auto response = OutgoingTensor::Create(LayoutOf(shape, kTwoGib / sizeof(float)), Rest());
   EXPECT_TRUE(absl::IsResourceExhausted(response.status()));
-  EXPECT_EQ(core::GetErrorDetail(response.status())->reason, core::ErrorReasonName(core::ErrorReason::kMessageTooLarge));
+  EXPECT_EQ(core::GetErrorDetail(response.status())->reason,
+            core::ErrorReasonName(core::ErrorReason::kMessageTooLarge));
 }
 
 }  // namespace

@@ -29,9 +29,9 @@ grpc::ByteBuffer CutInto(const std::string& bytes, std::initializer_list<std::si
   return {slices.data(), slices.size()};
 }
 
-std::string Join(const TensorBytes& bytes) {
+std::string Join(const core::ScatteredBytes& bytes) {
   std::string joined;
-  for (const TensorBytes::Piece piece : bytes.pieces()) {
+  for (const core::ScatteredBytes::Piece piece : bytes.pieces()) {
     const void* const begin = piece.data();
     joined.append(static_cast<const char*>(begin), piece.size());
   }

@@ -19,7 +19,7 @@
 
 #include "tests/client/load/fake_server.h"
 #include "tests/client/load/small_requests.h"
-#include "tests/server/wait_until.h"
+#include "tests/wait_until.h"
 
 namespace quantd::client {
 namespace {

@@ -18,7 +18,7 @@
 #include "tests/client/load/small_requests.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/client/test_server.h"
-#include "tests/server/wait_until.h"
+#include "tests/wait_until.h"
 
 namespace quantd::client {
 namespace {

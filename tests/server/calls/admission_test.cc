@@ -117,7 +117,8 @@ TEST(Admission, NeverExceedsTheLimitWithManyThreads) {
             highest.compare_exchange_weak(seen, bytes);
           }
         } else {
-          EXPECT_EQ(ReasonOf(ticket.status()), core::ErrorReasonName(core::ErrorReason::kInFlightLimit));
+          EXPECT_EQ(ReasonOf(ticket.status()),
+                    core::ErrorReasonName(core::ErrorReason::kInFlightLimit));
         }
       }
     });

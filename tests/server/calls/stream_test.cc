@@ -16,7 +16,7 @@
 #include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
 #include "tests/server/running_service.h"
-#include "tests/server/wait_until.h"
+#include "tests/wait_until.h"
 #include "tests/wire/requests.h"
 
 namespace quantd::server {
@@ -45,7 +45,7 @@ class Streams : public testing::Test {
 
   // What the unary call answers.
   std::string Expected(const v1::FakeQuantizeRequest& request) {
-    const HandlerContext context{.pool = &running_.pool, .metrics = &running_.metrics};
+    const OperationContext context{.pool = &running_.pool, .metrics = &running_.metrics};
     return Ask(request, context)->SerializeAsString();
   }
 
@@ -195,9 +195,9 @@ TEST_F(Streams, SendTheGradientsSumsUnrounded) {
   v1::FakeQuantizeGradientResponse response;
   ASSERT_TRUE(stream->Read(&response));
   ASSERT_TRUE(stream->Finish().ok());
-  const HandlerContext handler{.pool = &running_.pool, .metrics = &running_.metrics};
+  const OperationContext handler{.pool = &running_.pool, .metrics = &running_.metrics};
   EXPECT_EQ(response.SerializeAsString(),
-            Ask(request, handler, GradientSums::kSent)->SerializeAsString());
+            Ask(request, handler, wire::Transfer::kStream)->SerializeAsString());
   EXPECT_EQ(response.min_gradient_sum_size(), 3);
 }
 

@@ -3,12 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "core/tensor_shape.h"
+#include "core/base/tensor_view.h"
 #include "tests/server/ask.h"
 #include "tests/wire/requests.h"
 
@@ -17,31 +17,38 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<float> Copy(const core::ScatteredElements& elements) {
-  std::vector<float> copy(elements.size());
-  elements.CopyTo(0, copy);
+std::vector<float> Copy(const core::TensorView& tensor) {
+  std::vector<float> copy(tensor.element_count());
+  tensor.bytes.CopyTo(0, std::span(copy));
   return copy;
+}
+
+// Decodes a request with its own range and spec.
+template <typename Request>
+absl::StatusOr<DecodedRequest> DecodeOwn(const wire::ReceivedMessage<Request>& request) {
+  const Request& message = request.message();
+  return Decode(request, message.has_range() ? &message.range() : nullptr, message.spec());
 }
 
 TEST(Decode, RefersToTheRequest) {
   const auto request = Receive(PerChannelRequest());
-  const auto arguments = Decode(request, {});
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_THAT(arguments->input.shape, ElementsAre(2, 3));
-  EXPECT_EQ(arguments->input.elements.size(), 6U);
-  EXPECT_EQ(arguments->input.elements.front().bytes(), request.elements(0).pieces()[0].data());
-  EXPECT_EQ(arguments->range.min.data(), request.message().range().min().data());
-  EXPECT_THAT(arguments->range.max, ElementsAre(1, 2, 3));
-  EXPECT_EQ(arguments->range.axis, 1);
+  const auto decoded = DecodeOwn(request);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_THAT(decoded->inputs[0].shape, ElementsAre(2, 3));
+  EXPECT_EQ(decoded->inputs[0].element_count(), 6U);
+  EXPECT_EQ(decoded->inputs[0].bytes.front(), request.elements(0).pieces()[0].data());
+  EXPECT_EQ(decoded->range.min.data(), request.message().range().min().data());
+  EXPECT_THAT(decoded->range.max, ElementsAre(1, 2, 3));
+  EXPECT_EQ(decoded->range.axis, 1);
 }
 
 TEST(Decode, HasTensorFlowsDefaultsWithoutASpec) {
   const auto request = Receive(PerChannelRequest());
-  const auto arguments = Decode(request, {});
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_EQ(arguments->spec.num_bits, 8U);
-  EXPECT_FALSE(arguments->spec.narrow_range);
-  EXPECT_EQ(arguments->spec.numerics, core::Numerics::kTensorFlow);
+  const auto decoded = DecodeOwn(request);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->spec.num_bits, 8U);
+  EXPECT_FALSE(decoded->spec.narrow_range);
+  EXPECT_EQ(decoded->spec.numerics, core::Numerics::kTensorFlow);
 }
 
 TEST(Decode, TakesTheSpecAsItIs) {
@@ -50,26 +57,26 @@ TEST(Decode, TakesTheSpecAsItIs) {
   request.mutable_spec()->set_narrow_range(true);
   request.mutable_spec()->set_numerics(v1::NUMERICS_TENSORFLOW_ARGS);
   const auto received = Receive(request);
-  const auto arguments = Decode(received, {});
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_EQ(arguments->spec.num_bits, 4U);
-  EXPECT_TRUE(arguments->spec.narrow_range);
-  EXPECT_EQ(arguments->spec.numerics, core::Numerics::kTensorFlowArgs);
+  const auto decoded = DecodeOwn(received);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->spec.num_bits, 4U);
+  EXPECT_TRUE(decoded->spec.narrow_range);
+  EXPECT_EQ(decoded->spec.numerics, core::Numerics::kTensorFlowArgs);
 }
 
 TEST(Decode, TellsAnAxisOfZeroFromNone) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   {
     const auto received = Receive(request);
-    const auto arguments = Decode(received, {});
-    ASSERT_TRUE(arguments.ok());
-    EXPECT_EQ(arguments->range.axis, std::nullopt);
+    const auto decoded = DecodeOwn(received);
+    ASSERT_TRUE(decoded.ok());
+    EXPECT_EQ(decoded->range.axis, std::nullopt);
   }
   request.mutable_range()->set_axis(0);
   const auto received = Receive(request);
-  const auto arguments = Decode(received, {});
-  ASSERT_TRUE(arguments.ok());
-  EXPECT_EQ(arguments->range.axis, 0);
+  const auto decoded = DecodeOwn(received);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->range.axis, 0);
 }
 
 TEST(Decode, TakesNumbersInsteadOfBytes) {
@@ -77,39 +84,22 @@ TEST(Decode, TakesNumbersInsteadOfBytes) {
   request.mutable_input()->mutable_float_values()->add_values(0.5F);
   request.mutable_input()->mutable_float_values()->add_values(-7);
   const auto received = Receive(request);
-  const auto arguments = Decode(received, {});
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_THAT(Copy(arguments->input.elements), ElementsAre(0.5F, -7));
+  const auto decoded = DecodeOwn(received);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_THAT(Copy(decoded->inputs[0]), ElementsAre(0.5F, -7));
 }
 
-TEST(Decode, TakesWhatIsLeftOutFromTheDefaults) {
-  RequestDefaults defaults;
-  v1::FakeQuantizeRequest first = PerTensorRequest(2);
-  first.mutable_spec()->set_num_bits(4);
-  Remember(first, defaults);
-  v1::FakeQuantizeRequest second = PerTensorRequest(3);
-  second.clear_range();
-  const auto received = Receive(second);
-  const auto arguments = Decode(received, defaults);
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_EQ(arguments->input.elements.size(), 3U);
-  EXPECT_THAT(arguments->range.min, ElementsAre(-1));
-  EXPECT_EQ(arguments->spec.num_bits, 4U);
-}
-
-TEST(Decode, PrefersWhatTheRequestHasToTheDefaults) {
-  RequestDefaults defaults;
-  v1::FakeQuantizeRequest first = PerTensorRequest(2);
-  first.mutable_spec()->set_num_bits(4);
-  Remember(first, defaults);
-  v1::FakeQuantizeRequest second = PerChannelRequest();
-  second.mutable_spec()->set_narrow_range(true);
-  const auto received = Receive(second);
-  const auto arguments = Decode(received, defaults);
-  ASSERT_TRUE(arguments.ok()) << arguments.status();
-  EXPECT_THAT(arguments->range.max, ElementsAre(1, 2, 3));
-  EXPECT_EQ(arguments->spec.num_bits, 8U) << "a spec replaces the one before as a whole";
-  EXPECT_TRUE(arguments->spec.narrow_range);
+TEST(Decode, TakesRangeAndSpecFromTheCaller) {
+  const auto request = Receive(PerTensorRequest(3));
+  v1::Range range;
+  range.add_min(-7);
+  range.add_max(7);
+  v1::QuantizationSpec spec;
+  spec.set_num_bits(4);
+  const auto decoded = Decode(request, &range, spec);
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_THAT(decoded->range.min, ElementsAre(-7));
+  EXPECT_EQ(decoded->spec.num_bits, 4U);
 }
 
 TEST(EncodeNudgedRange, KeepsEveryChannel) {

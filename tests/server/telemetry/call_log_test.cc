@@ -16,18 +16,17 @@ using testing::HasSubstr;
 using testing::MatchesRegex;
 
 CallRecord FailedCall() {
-  return {.method = Method::kFakeQuantize,
-          .status = core::InvalidArgument("num_bits is \"17\";\nexpected 2..16",
-                                          {.reason = std::string(core::ErrorReasonName(core::ErrorReason::kInvalidNumBits)),
-                                           .field = "spec.num_bits",
-                                           .metadata = {}}),
+  return {.method = "FakeQuantize",
+          .status = core::InvalidArgument(core::ErrorReason::kInvalidNumBits,
+                                          "num_bits is \"17\";\nexpected 2..16",
+                                          {.field = "spec.num_bits"}),
           .peer = "ipv4:127.0.0.1:41234",
           .request_bytes = 123,
           .duration = std::chrono::milliseconds(250)};
 }
 
 CallRecord SuccessfulCall() {
-  return {.method = Method::kGetServerInfo,
+  return {.method = "GetServerInfo",
           .status = absl::OkStatus(),
           .peer = "unix:",
           .request_bytes = 0,

@@ -1,7 +1,7 @@
 // Waiting for what another thread or process brings about.
 
-#ifndef QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
-#define QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
+#ifndef QUANTD_TESTS_WAIT_UNTIL_H_
+#define QUANTD_TESTS_WAIT_UNTIL_H_
 
 #include <chrono>
 #include <thread>
@@ -23,4 +23,4 @@ bool WaitUntil(Condition condition, std::chrono::seconds timeout = std::chrono::
 
 }  // namespace quantd::server
 
-#endif  // QUANTD_TESTS_SERVER_WAIT_UNTIL_H_
+#endif  // QUANTD_TESTS_WAIT_UNTIL_H_

@@ -1,5 +1,5 @@
-// Handlers, admission and metrics with plain threads, as calls use them: what
-// the thread sanitizer looks at.
+// Sessions, admission and metrics on plain threads, as calls use them, for the
+// thread sanitizer.
 
 #include <gtest/gtest.h>
 
@@ -9,21 +9,21 @@
 #include <vector>
 
 #include "server/calls/admission.h"
-#include "server/operations/handlers.h"
 #include "tests/server/ask.h"
 #include "tests/wire/requests.h"
 
 namespace quantd::server {
 namespace {
 
-TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
+TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kCalls = 50;
   constexpr std::size_t kElements = 10'001;
   core::WorkerPool pool(2);
   Metrics metrics("TEST", {});
   Admission admission(std::uint64_t{1} << 30);
-  const HandlerContext context{.pool = &pool, .metrics = &metrics};
+  const OperationContext context{.pool = &pool, .metrics = &metrics};
+  const wire::Method& method = wire::kMethods[wire::kOperationIndex<wire::FakeQuantize>];
   const v1::FakeQuantizeRequest request = PerTensorRequest(kElements);
   const v1::FakeQuantizeGradientRequest gradient_request = PerChannelGradientRequest();
   const std::string expected = Ask(request, context)->output().data();
@@ -33,7 +33,7 @@ TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
   for (int thread = 0; thread < kThreads; ++thread) {
     threads.emplace_back([&] {
       for (int i = 0; i < kCalls; ++i) {
-        metrics.CallStarted(Method::kFakeQuantize);
+        metrics.CallStarted(method);
         auto ticket = admission.Admit(request.ByteSizeLong());
         metrics.CallEnteredFlight();
         metrics.MessageEnteredFlight(request.ByteSizeLong());
@@ -43,7 +43,7 @@ TEST(HandlersRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
                                   response->output().data() != expected);
         metrics.MessageLeftFlight(request.ByteSizeLong());
         metrics.CallLeftFlight();
-        metrics.CallHandled(Method::kFakeQuantize, response.status(), Seconds(1e-3));
+        metrics.CallHandled(method, response.status(), Seconds(1e-3));
       }
     });
   }

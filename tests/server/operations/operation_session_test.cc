@@ -1,4 +1,4 @@
-#include "server/operations/handlers.h"
+#include "server/operations/operation_session.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -10,6 +10,7 @@
 #include "core/reference.h"
 #include "core/simd_target.h"
 #include "server/operations/codec.h"
+#include "server/operations/server_info.h"
 #include "tests/server/ask.h"
 #include "tests/server/bad_requests.h"
 #include "tests/wire/requests.h"
@@ -23,21 +24,21 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
-class Handlers : public testing::Test {
+class OperationSessions : public testing::Test {
  protected:
   core::WorkerPool pool_{2};
   Metrics metrics_{"TEST", {}};
-  HandlerContext context_{.pool = &pool_, .metrics = &metrics_};
+  OperationContext context_{.pool = &pool_, .metrics = &metrics_};
 };
 
-TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
+TEST_F(OperationSessions, FakeQuantizeAsTheReferenceDoes) {
   for (const v1::FakeQuantizeRequest& request : {PerChannelRequest(), PerTensorRequest(100'003)}) {
     const auto response = Ask(request, context_);
     ASSERT_TRUE(response.ok()) << response.status();
     const auto received = Receive(request);
-    const auto arguments = Decode(received, {});
+    const auto decoded = Decode(received, &request.range(), request.spec());
     const auto expected = core::reference::FakeQuantize(
-        arguments->input.shape, FloatsOf(request.input()), arguments->range, arguments->spec);
+        decoded->inputs[0].shape, FloatsOf(request.input()), decoded->range, decoded->spec);
     EXPECT_EQ(response->output().data(), BytesOf(*expected));
     EXPECT_EQ(response->output().data_type(), v1::DATA_TYPE_FLOAT32);
     EXPECT_THAT(response->output().shape(), testing::ElementsAreArray(request.input().shape()));
@@ -45,15 +46,15 @@ TEST_F(Handlers, FakeQuantizeAsTheReferenceDoes) {
   }
 }
 
-TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
+TEST_F(OperationSessions, DifferentiateAsTheReferenceDoes) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
   const auto received = Receive(request);
-  const auto arguments = Decode(received, {});
+  const auto decoded = Decode(received, &request.range(), request.spec());
   const auto expected = core::reference::FakeQuantizeGradient(
-      arguments->inputs.shape, FloatsOf(request.gradients()), FloatsOf(request.inputs()),
-      arguments->range, arguments->spec);
+      decoded->inputs[1].shape, FloatsOf(request.gradients()), FloatsOf(request.inputs()),
+      decoded->range, decoded->spec);
   EXPECT_EQ(response->input_gradients().data(), BytesOf(expected->input));
   ASSERT_EQ(response->min_gradient_size(), 3);
   for (int channel = 0; channel < 3; ++channel) {
@@ -65,13 +66,13 @@ TEST_F(Handlers, DifferentiateAsTheReferenceDoes) {
   EXPECT_EQ(response->nudged_range().scale_size(), 3);
 }
 
-TEST_F(Handlers, SendTheSumsBeforeTheyAreRoundedWhereAsked) {
+TEST_F(OperationSessions, SendTheSumsBeforeRoundingOnlyInStreams) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
-  const auto without = Ask(request, context_, GradientSums::kLeftOut);
+  const auto without = Ask(request, context_, wire::Transfer::kUnary);
   ASSERT_TRUE(without.ok()) << without.status();
   EXPECT_THAT(without->min_gradient_sum(), IsEmpty());
   EXPECT_THAT(without->max_gradient_sum(), IsEmpty());
-  const auto with = Ask(request, context_, GradientSums::kSent);
+  const auto with = Ask(request, context_, wire::Transfer::kStream);
   ASSERT_TRUE(with.ok()) << with.status();
   ASSERT_EQ(with->min_gradient_sum_size(), 3);
   ASSERT_EQ(with->max_gradient_sum_size(), 3);
@@ -81,7 +82,7 @@ TEST_F(Handlers, SendTheSumsBeforeTheyAreRoundedWhereAsked) {
   }
 }
 
-TEST_F(Handlers, TakeAScalar) {
+TEST_F(OperationSessions, TakeAScalar) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   request.mutable_input()->clear_shape();
   const auto response = Ask(request, context_);
@@ -90,7 +91,7 @@ TEST_F(Handlers, TakeAScalar) {
   EXPECT_EQ(response->output().data().size(), sizeof(float));
 }
 
-TEST_F(Handlers, TakeAnEmptyTensor) {
+TEST_F(OperationSessions, TakeAnEmptyTensor) {
   v1::FakeQuantizeRequest request = PerTensorRequest(0);
   request.mutable_input()->add_shape(1000);
   const auto response = Ask(request, context_);
@@ -101,7 +102,7 @@ TEST_F(Handlers, TakeAnEmptyTensor) {
   EXPECT_EQ(response->nudged_range().min_size(), 1);
 }
 
-TEST_F(Handlers, GiveZeroGradientsForAnEmptyTensor) {
+TEST_F(OperationSessions, GiveZeroGradientsForAnEmptyTensor) {
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   *request.mutable_gradients() = MakeTensor({0, 3}, {});
   *request.mutable_inputs() = MakeTensor({0, 3}, {});
@@ -121,11 +122,11 @@ void ExpectRefusal(const BadRequest<Request>& bad, Request request, Handler hand
   ASSERT_TRUE(detail.has_value()) << status;
   EXPECT_EQ(detail->reason, bad.reason);
   EXPECT_EQ(detail->field, bad.field);
-  // What was expected, or how to mend it, follows what was wrong.
+  // What was expected, or how to fix it, follows what was wrong.
   EXPECT_THAT(std::string(status.message()), HasSubstr("; "));
 }
 
-TEST_F(Handlers, RefuseEveryBadRequestWithReasonAndField) {
+TEST_F(OperationSessions, RefuseEveryBadRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeRequests()) {
     ExpectRefusal(bad, PerChannelRequest(), [this](const v1::FakeQuantizeRequest& request) {
       return Ask(request, context_).status();
@@ -133,7 +134,7 @@ TEST_F(Handlers, RefuseEveryBadRequestWithReasonAndField) {
   }
 }
 
-TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
+TEST_F(OperationSessions, RefuseEveryBadGradientRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeGradientRequests()) {
     ExpectRefusal(bad, PerChannelGradientRequest(),
                   [this](const v1::FakeQuantizeGradientRequest& request) {
@@ -142,7 +143,7 @@ TEST_F(Handlers, RefuseEveryBadGradientRequestWithReasonAndField) {
   }
 }
 
-TEST_F(Handlers, CountOnlyWhatWasComputed) {
+TEST_F(OperationSessions, CountOnlyWhatWasComputed) {
   v1::FakeQuantizeRequest bad = PerTensorRequest(10);
   bad.clear_range();
   EXPECT_FALSE(Ask(bad, context_).ok());
@@ -160,9 +161,64 @@ TEST_F(Handlers, CountOnlyWhatWasComputed) {
   }
 }
 
-TEST(HandleGetServerInfo, TellsWhatTheServerIs) {
-  const v1::GetServerInfoResponse info = HandleGetServerInfo(
-      {.max_message_bytes = 1000, .max_in_flight_bytes = 2000, .worker_threads = 3});
+TEST_F(OperationSessions, TakeWhatARequestLeavesOutFromTheOneBefore) {
+  const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
+  v1::FakeQuantizeRequest first = PerChannelRequest();
+  first.mutable_spec()->set_num_bits(4);
+  const auto answered = AskSession(*session, first);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+
+  v1::FakeQuantizeRequest second = first;
+  second.clear_range();
+  second.clear_spec();
+  const auto inherited = AskSession(*session, second);
+  ASSERT_TRUE(inherited.ok()) << inherited.status();
+  EXPECT_EQ(inherited->SerializeAsString(), answered->SerializeAsString());
+
+  second.mutable_spec()->set_narrow_range(true);
+  v1::FakeQuantizeRequest whole = second;
+  *whole.mutable_range() = first.range();
+  const auto with_new_spec = AskSession(*session, second);
+  ASSERT_TRUE(with_new_spec.ok()) << with_new_spec.status();
+  EXPECT_EQ(with_new_spec->SerializeAsString(), Ask(whole, context_)->SerializeAsString())
+      << "a spec replaces the one before as a whole, and goes with the range before";
+
+  second = PerTensorRequest(5);
+  whole = second;
+  *whole.mutable_spec() = with_new_spec.ok() ? v1::QuantizationSpec() : whole.spec();
+  whole.mutable_spec()->set_narrow_range(true);
+  const auto with_new_range = AskSession(*session, second);
+  ASSERT_TRUE(with_new_range.ok()) << with_new_range.status();
+  EXPECT_EQ(with_new_range->SerializeAsString(), Ask(whole, context_)->SerializeAsString());
+}
+
+TEST_F(OperationSessions, CheckEveryShapeAgainstTheRangeBefore) {
+  const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
+  ASSERT_TRUE(AskSession(*session, PerChannelRequest()).ok());
+  v1::FakeQuantizeRequest other;
+  *other.mutable_input() = MakeTensor({2, 2}, Ramp(4));
+  const absl::Status status = AskSession(*session, other).status();
+  EXPECT_EQ(core::GetErrorDetail(status)->reason, "RANGE_SIZE_MISMATCH");
+}
+
+TEST_F(OperationSessions, WeighARequestWithTheRangeThatItMayInherit) {
+  const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
+  const v1::FakeQuantizeRequest first = PerChannelRequest();
+  const grpc::ByteBuffer bytes = *wire::SerializeMessage(first);
+  EXPECT_EQ(session->WeightOf(bytes), first.ByteSizeLong());
+  ASSERT_TRUE(AskSession(*session, first).ok());
+  EXPECT_EQ(session->WeightOf(bytes), first.ByteSizeLong() + first.range().ByteSizeLong());
+
+  v1::FakeQuantizeRequest second = first;
+  second.clear_range();
+  const auto weight = session->Decode(*wire::SerializeMessage(second));
+  ASSERT_TRUE(weight.ok()) << weight.status();
+  EXPECT_EQ(*weight, second.input().data().size() + first.range().ByteSizeLong());
+}
+
+TEST(DescribeServer, ListsVersionInstructionSetsTypesAndLimits) {
+  const v1::GetServerInfoResponse info =
+      DescribeServer({.max_message_bytes = 1000, .max_in_flight_bytes = 2000, .worker_threads = 3});
   EXPECT_EQ(info.version(), std::string(kVersion));
   EXPECT_EQ(info.simd_target(), core::ActiveSimdTarget());
   EXPECT_THAT(info.supported_simd_targets(), Not(IsEmpty()));
