@@ -7,9 +7,11 @@
 
 #include <chrono>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
 
 namespace quantd::bench {
 
@@ -22,9 +24,9 @@ struct MeasurementLimits {
   std::chrono::milliseconds warmup{100};
   std::chrono::milliseconds duration{1000};
   std::size_t calls = 1;
-  // Calls that are always outstanding. Where they all end at about the same
-  // time, parts of such a bunch would count too much or too little: the warm-up
-  // has at least as many calls, and the measurement a multiple of them.
+  // Calls that are always outstanding. If all of them end at about the same time,
+  // a part of them would count too much or too little: the warm-up has at least as
+  // many calls, and the measurement has a multiple of them.
   std::size_t in_flight = 1;
 };
 
@@ -33,17 +35,18 @@ struct MeasurementResult {
   // Of every call, from its start to its end; sorted.
   std::vector<Seconds> latencies;
   Seconds client_cpu_time{};
-  // Nothing where the server's process is not known.
+  // Nothing if the server's process is not known.
   std::optional<Seconds> server_cpu_time;
 
-  // The latency that the share `quantile` (0..1) of the calls did not exceed.
+  // Returns the latency that the share `quantile` (0..1) of the calls did not
+  // exceed. There was at least one call.
   Seconds Latency(double quantile) const;
 };
 
-// Takes note of calls as they end. The clock runs from the end of the warm-up's
+// Records calls as they end. The clock runs from the end of the warm-up's
 // last call to the end of the last call that counts, so that with any number of
 // calls outstanding whole calls are counted, of this process' CPU time and the
-// server's as well. May be used by several threads.
+// server's as well. Safe for several threads.
 class Measurement {
  public:
   // `server` is the process whose CPU time is the server's, if it is known.
@@ -53,12 +56,12 @@ class Measurement {
   Measurement(const Measurement&) = delete;
   Measurement& operator=(const Measurement&) = delete;
 
-  // The call that was started at `start` has ended. Returns whether there is
-  // need of another.
-  bool CallEnded(Clock::time_point start);
+  // Records that the call that was started at `start` has ended. Returns true if
+  // another one is needed.
+  bool CallEnded(Clock::time_point start) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // Once CallEnded() has returned false.
-  MeasurementResult Result() const;
+  // Returns the result, once CallEnded() has returned false.
+  MeasurementResult Result() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // The clocks, all at one time.
@@ -73,11 +76,11 @@ class Measurement {
   const MeasurementLimits limits_;
   const std::optional<pid_t> server_;
   const Clock::time_point warmup_begin_ = Clock::now();
-  mutable std::mutex mutex_;
-  std::size_t warmup_calls_ = 0;
-  std::vector<Seconds> latencies_;
-  std::optional<Moment> begin_;
-  std::optional<Moment> end_;
+  mutable core::Mutex mutex_;
+  std::size_t warmup_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Seconds> latencies_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Moment> begin_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Moment> end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantd::bench

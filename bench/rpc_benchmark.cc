@@ -1,13 +1,13 @@
 // How fast a server of QuantizationService answers: quantd, or one of the two
-// that it is compared with. bench/rpc.py puts the figures together.
+// that it is compared with. bench/rpc.py collects the figures.
 //
 //   rpc_benchmark --server_address localhost:50051 --tensor_bytes 1048576 --in_flight 4
 //   rpc_benchmark --cases      (a case a line on stdin, as JSON; as many answers)
 //
-// A case is measured over a connection of its own. Requests are made once,
-// before: what a call costs is gRPC's work and, with --client message, that of
-// serializing the request and parsing the answer. An answer is JSON, too:
-// {"error": …} for a case that failed.
+// A case is measured over a connection of its own. Requests are built once, in
+// advance: a call costs gRPC's work and, with --client message, that of serializing
+// the request and parsing the answer. An answer is JSON, too: {"error": …} for a
+// case that failed.
 
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "bench/load.h"
 #include "bench/rpc_case.h"
+#include "core/base/status_macros.h"
 #include "wire/transport.h"
 
 namespace {
@@ -29,11 +30,8 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 absl::StatusOr<std::string> MeasureAsJson(const RpcCase& rpc_case) {
-  const auto result = quantd::bench::Measure(rpc_case);
-  if (!result.ok()) {
-    return result.status();
-  }
-  return FormatJson(rpc_case, *result);
+  ASSIGN_OR_RETURN(const quantd::bench::MeasurementResult result, quantd::bench::Measure(rpc_case));
+  return FormatJson(rpc_case, result);
 }
 
 // The answer to the case on `line`.

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::bench {
 namespace {
@@ -33,16 +34,16 @@ struct FlagValues {
   std::vector<std::string> channel_arguments;
 };
 
-// A name out of `names`, which CLI11 turns into its value.
+// Accepts a name in `names`, which CLI11 turns into its value.
 template <typename Value>
 CLI::CheckedTransformer OneOf(const std::map<std::string, Value>& names) {
   return CLI::CheckedTransformer(names);
 }
 
-void AddFlags(CLI::App& app, FlagValues& values) {
-  RpcCase& rpc_case = values.rpc_case;
+void AddFlags(CLI::App& app, FlagValues* values) {
+  RpcCase& rpc_case = values->rpc_case;
   app.add_option("--server_address", rpc_case.server_address, "HOST:PORT or unix:PATH")->required();
-  app.add_option("--server_process", values.server_process,
+  app.add_option("--server_process", values->server_process,
                  "process id of the server, to measure its CPU time");
   app.add_option("--answer", rpc_case.answer, "what the server answers: echo or fake_quantized")
       ->transform(OneOf(kAnswers));
@@ -55,14 +56,14 @@ void AddFlags(CLI::App& app, FlagValues& values) {
   app.add_option("--tensor_bytes", rpc_case.tensor_bytes, "size of the tensor: a multiple of 4");
   app.add_option("--in_flight", rpc_case.limits.in_flight, "tensors that are always on their way")
       ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--warmup_ms", values.warmup_milliseconds, "milliseconds before measuring")
+  app.add_option("--warmup_ms", values->warmup_milliseconds, "milliseconds before measuring")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--duration_ms", values.duration_milliseconds, "milliseconds to measure")
+  app.add_option("--duration_ms", values->duration_milliseconds, "milliseconds to measure")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--minimum_calls", rpc_case.limits.calls,
                  "calls to measure, at least; always a multiple of those in flight")
       ->check(CLI::PositiveNumber);
-  app.add_option("--channel_argument", values.channel_arguments,
+  app.add_option("--channel_argument", values->channel_arguments,
                  "NAME=VALUE, a setting of gRPC; may be repeated; not with --method client")
       ->allow_extra_args(false);
 }
@@ -79,11 +80,8 @@ absl::StatusOr<RpcCase> PutTogether(FlagValues values) {
         "--in_flight is above 1 with --method client; expected 1: its calls block");
   }
   for (const std::string& text : values.channel_arguments) {
-    absl::StatusOr<ChannelArgument> argument = ParseChannelArgument(text);
-    if (!argument.ok()) {
-      return argument.status();
-    }
-    rpc_case.channel_arguments.push_back(*std::move(argument));
+    ASSIGN_OR_RETURN(ChannelArgument argument, ParseChannelArgument(text));
+    rpc_case.channel_arguments.push_back(std::move(argument));
   }
   rpc_case.limits.warmup = std::chrono::milliseconds(values.warmup_milliseconds);
   rpc_case.limits.duration = std::chrono::milliseconds(values.duration_milliseconds);
@@ -105,7 +103,7 @@ absl::StatusOr<RpcCase> ParseFlags(const std::vector<std::string>& flags) {
   FlagValues values;
   CLI::App app("Measures a server of quantd.v1.QuantizationService: prints one JSON object.",
                "rpc_benchmark");
-  AddFlags(app, values);
+  AddFlags(app, &values);
   // CLI11 takes the last one first.
   std::vector<std::string> reversed(flags.rbegin(), flags.rend());
   try {
@@ -125,7 +123,7 @@ absl::StatusOr<RpcCase> ParseJson(const std::string& text) {
   const Json object = Json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", text, "\" is no case; expected a JSON object on one line"));
+        absl::StrCat("\"", text, "\" is not a case; expected a JSON object on one line"));
   }
   std::vector<std::string> flags;
   for (const auto& [name, value] : object.items()) {

@@ -20,17 +20,17 @@ namespace quantd::bench {
 
 // How tensors travel.
 enum class Transfer {
-  // FakeQuantize, a call for each.
+  // By FakeQuantize, one per call.
   kUnary,
-  // StreamFakeQuantize, all in one call.
+  // By StreamFakeQuantize, all in one call.
   kStream,
-  // As quantd's client library sees fit.
+  // As quantd's client library chooses.
   kClientLibrary,
 };
 
 // What gRPC is given and gives back.
 enum class MessageKind {
-  // Bytes that were made once and are not looked into.
+  // Bytes that were built once and are not parsed.
   kRaw,
   // Generated classes, serialized and parsed for every call.
   kGenerated,
@@ -39,7 +39,7 @@ enum class MessageKind {
 struct RpcCase {
   // HOST:PORT or unix:PATH.
   std::string server_address;
-  // Whose CPU time is the server's.
+  // The process whose CPU time is the server's.
   std::optional<pid_t> server_process;
   Answer answer = Answer::kFakeQuantized;
   Transfer transfer = Transfer::kUnary;
