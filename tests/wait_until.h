@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-namespace quantd::server {
+namespace quantd {
 
 // Asks `condition` again and again until it holds; false after a minute.
 template <typename Condition>
@@ -21,6 +21,6 @@ bool WaitUntil(Condition condition, std::chrono::seconds timeout = std::chrono::
   return true;
 }
 
-}  // namespace quantd::server
+}  // namespace quantd
 
 #endif  // QUANTD_TESTS_WAIT_UNTIL_H_
