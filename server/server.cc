@@ -169,6 +169,8 @@ class Server::Impl {
 
   const std::vector<std::string>& addresses() const { return addresses_; }
 
+  core::WorkerPool& worker_pool() { return pool_; }
+
   std::string metrics_url() const {
     return metrics_endpoint_ == nullptr ? "" : metrics_endpoint_->url();
   }
@@ -248,6 +250,7 @@ Server::~Server() = default;
 
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }
 std::string Server::metrics_url() const { return impl_->metrics_url(); }
+core::WorkerPool& Server::worker_pool() { return impl_->worker_pool(); }
 absl::Status Server::Drain(std::chrono::milliseconds timeout) { return impl_->Drain(timeout); }
 
 }  // namespace quantd::server

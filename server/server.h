@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/worker_pool.h"
 #include "server/settings/options.h"
 #include "server/telemetry/log.h"
 
@@ -44,6 +45,9 @@ class Server {
 
   // The URL of the metrics; empty if they are not served.
   std::string metrics_url() const;
+
+  // The threads that compute. Tests keep them busy.
+  core::WorkerPool& worker_pool();
 
   // Stops serving: health changes to NOT_SERVING, new calls are refused with
   // SHUTTING_DOWN, running calls have `timeout` to finish, and then all connections

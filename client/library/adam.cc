@@ -7,8 +7,8 @@ namespace {
 
 constexpr double kFirstDecayRate = 0.9;
 constexpr double kSecondDecayRate = 0.999;
-// Far below the paper's 1e-8: gradients near the optimum of a 16-bit range are
-// smaller than that.
+// Far below the paper's 1e-8, because gradients near the optimum of a 16-bit range
+// are smaller than that.
 constexpr double kEpsilon = 1e-30;
 
 }  // namespace

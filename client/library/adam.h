@@ -1,4 +1,4 @@
-// The Adam optimiser for one parameter.
+// The Adam optimizer for a single parameter.
 
 #ifndef QUANTD_CLIENT_LIBRARY_ADAM_H_
 #define QUANTD_CLIENT_LIBRARY_ADAM_H_
@@ -10,7 +10,8 @@ namespace quantd::client {
 class Adam {
  public:
   // Returns what to add to the parameter, given the gradient of the loss with
-  // respect to it. About `learning_rate` long for a gradient of any magnitude.
+  // respect to it. The step has about the length `learning_rate`, regardless of the
+  // gradient's magnitude.
   double Step(double gradient, double learning_rate);
 
  private:

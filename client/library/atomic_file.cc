@@ -25,7 +25,7 @@ absl::Status WriteParts(const core::FileDescriptor& file, Parts parts) {
   return absl::OkStatus();
 }
 
-// Returns a name beside `path` that no other writer of this process gets.
+// Returns a name in the folder of `path` that no other writer of this process gets.
 std::filesystem::path TemporaryName(const std::filesystem::path& path) {
   static std::atomic<std::uint64_t> count = 0;
   std::filesystem::path name = path;
@@ -38,7 +38,7 @@ struct NamedFile {
   core::FileDescriptor file;
 };
 
-// Creates a file in the folder of `path`.
+// Creates a new file in the folder of `path`.
 absl::StatusOr<NamedFile> CreateBeside(const std::filesystem::path& path) {
   while (true) {
     std::filesystem::path name = TemporaryName(path);
@@ -46,14 +46,14 @@ absl::StatusOr<NamedFile> CreateBeside(const std::filesystem::path& path) {
     if (file.ok()) {
       return NamedFile{.name = std::move(name), .file = *std::move(file)};
     }
-    // A process that was killed may have left this name behind.
+    // A killed process may have left a file of this name behind.
     if (!absl::IsAlreadyExists(file.status())) {
       return file.status();
     }
   }
 }
 
-// Removes a file, unless it was renamed.
+// Removes a file on destruction, unless it was renamed.
 class TemporaryFile {
  public:
   explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
@@ -67,7 +67,7 @@ class TemporaryFile {
   absl::Status RenameTo(const std::filesystem::path& path) {
     std::error_code error;
     std::filesystem::rename(path_, path, error);
-    return error ? absl::ErrnoToStatus(error.value(), "cannot put the file in its place")
+    return error ? absl::ErrnoToStatus(error.value(), "cannot move the file into place")
                  : absl::OkStatus();
   }
 
@@ -97,7 +97,7 @@ absl::Status WriteFileAtomically(const std::filesystem::path& path, Parts parts)
     return WriteDirectly(path, parts);
   }
   if (std::filesystem::is_regular_file(there)) {
-    // A link keeps pointing to the file, which is what gets replaced.
+    // Replaces the file that a link points to, and keeps the link.
     const std::filesystem::path target = std::filesystem::canonical(path, error);
     return error ? absl::ErrnoToStatus(error.value(), "cannot follow the link")
                  : WriteBesideAndRename(target, parts);

@@ -10,7 +10,7 @@ namespace quantd::client {
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind) {
   grpc::ChannelArguments arguments;
-  // The server limits the size of messages.
+  // Only the server limits the size of messages.
   arguments.SetMaxReceiveMessageSize(-1);
   arguments.SetMaxSendMessageSize(-1);
   wire::EnlargeSocketBuffers(arguments);

@@ -1,4 +1,4 @@
-// Connections to a server, for all of the client.
+// Creates channels to a server, in the same way for the whole client.
 
 #ifndef QUANTD_CLIENT_LIBRARY_CHANNEL_H_
 #define QUANTD_CLIENT_LIBRARY_CHANNEL_H_
@@ -11,7 +11,7 @@
 namespace quantd::client {
 
 enum class ChannelKind {
-  // gRPC lets all channels of the process to one address share a connection.
+  // All channels of the process to the same address share a connection.
   kShared,
   // The channel has a connection of its own.
   kOwnConnection,

@@ -15,8 +15,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// gRPC's threads run the reactions: OnWriteDone() and OnReadDone() may run at the
-// same time, OnDone() runs last.
+// gRPC's threads run the reactions. OnWriteDone() and OnReadDone() may run at the
+// same time; OnDone() comes last.
 class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   MessageStream(std::chrono::milliseconds timeout, const std::function<void()>& on_response,
@@ -33,7 +33,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnWriteDone(bool ok) override {
-    // If not, the stream has ended, and OnDone() gets the reason.
+    // If this is false, the stream has ended, and OnDone() receives the reason.
     if (ok) {
       WriteNext();
     }

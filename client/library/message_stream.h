@@ -1,4 +1,4 @@
-// A stream of messages in both directions at once.
+// A bidirectional stream of messages.
 
 #ifndef QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
 #define QUANTD_CLIENT_LIBRARY_MESSAGE_STREAM_H_
@@ -25,8 +25,8 @@ class StreamExchange {
   StreamExchange(const StreamExchange&) = delete;
   StreamExchange& operator=(const StreamExchange&) = delete;
 
-  // Returns the next request, or nothing after the last. Called when the
-  // transport has taken the previous one. An error ends the stream.
+  // Returns the next request, or nullopt after the last one. Called when the transport
+  // has taken the request before. An error ends the stream.
   virtual absl::StatusOr<std::optional<grpc::ByteBuffer>> NextRequest() = 0;
 
   // Takes the next answer. An error ends the stream.

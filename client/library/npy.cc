@@ -33,9 +33,9 @@ absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "the file has ", file_size, " bytes; expected ", expected, ", as its header says (",
+      "the file has ", file_size, " bytes; expected ", expected, " according to its header (",
       header.data_offset, " of header and ", header.element_count, " elements of 4 bytes): it ",
-      file_size < expected ? "is cut short" : "has trailing data", ", so save or copy it again"));
+      file_size < expected ? "is truncated" : "has trailing data", ", so save or copy it again"));
 }
 
 absl::StatusOr<NpyHeader> ReadHeader(const core::FileDescriptor& file, std::uintmax_t file_size) {

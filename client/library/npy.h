@@ -1,5 +1,5 @@
-// float32 arrays in .npy files, as numpy's np.save() and np.load() write and
-// read them.
+// Reads and writes float32 arrays in .npy files, the format of numpy's np.save() and
+// np.load().
 
 #ifndef QUANTD_CLIENT_LIBRARY_NPY_H_
 #define QUANTD_CLIENT_LIBRARY_NPY_H_
@@ -16,17 +16,17 @@
 namespace quantd::client {
 
 struct NpyArray {
-  // Outermost dimension first; empty is a scalar.
+  // The outermost dimension comes first; empty for a scalar.
   std::vector<std::int64_t> shape;
-  // In C order, as many as the product of the shape.
+  // The values in C order. Their number is the product of the shape.
   std::vector<float> values;
 
   // Valid as long as the vectors exist unchanged.
   core::TensorView view() const { return {shape, values}; }
 };
 
-// Reads the float32 array in `path`. The file's size must be what its header
-// says, which is checked before anything is allocated for the elements.
+// Reads the float32 array in `path`. The size of the file must match its header; this
+// is checked before memory is allocated for the elements.
 //
 // Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
 // opened; kInvalidArgument if it is not a regular file, or does not hold such an

@@ -19,9 +19,9 @@ namespace {
 constexpr std::string_view kMagic = "\x93NUMPY";
 constexpr std::size_t kVersionBytes = 2;
 constexpr std::size_t kAlignment = 64;
-// The room that numpy leaves for the first dimension to grow in place.
+// numpy leaves this much room, so that the first dimension can grow in place.
 constexpr std::size_t kGrowthDigits = 21;
-// The longest length that version 1.0 has room for.
+// The largest header length that version 1.0 can represent.
 constexpr std::size_t kMaxShortLength = 0xFFFF;
 
 constexpr std::string_view kHowToSave =
@@ -34,7 +34,7 @@ absl::Status Unreadable(absl::string_view found, absl::string_view expected) {
       absl::StrCat(found, "; expected ", expected, ": ", ToAbsl(kHowToSave)));
 }
 
-// How many bytes of a hostile header an error shows.
+// Error messages show at most this much of a header, which may be hostile.
 constexpr std::size_t kMaxExcerptLength = 40;
 
 std::string Excerpt(std::string_view text) {
@@ -42,15 +42,15 @@ std::string Excerpt(std::string_view text) {
   return text.size() > kMaxExcerptLength ? escaped + "…" : escaped;
 }
 
-// The values in the dictionary, each at most once.
+// The contents of the dictionary. Each key occurs at most once.
 struct Dictionary {
   std::optional<std::string> descr;
   std::optional<bool> fortran_order;
   std::optional<std::vector<std::int64_t>> shape;
 };
 
-// Reads the one form of Python literal that headers have: a dictionary of
-// strings to a string, a boolean and a tuple of integers. Nothing nests, so the
+// Parses the only form of Python literal that headers have: a dictionary that maps
+// strings to a string, a boolean and a tuple of integers. Nothing is nested, so the
 // parser does not recurse.
 class DictionaryParser {
  public:
@@ -95,7 +95,7 @@ class DictionaryParser {
   absl::Status ParseDescr() {
     if (Peek() == '[') {
       return Unreadable("the array has a structured dtype with several fields",
-                        "float32 ('<f4'), one field alone");
+                        "float32 ('<f4'), a single field");
     }
     const std::optional<std::string_view> descr = ConsumeString();
     if (!descr.has_value()) {
@@ -133,7 +133,7 @@ class DictionaryParser {
       shape.push_back(*size);
       after_comma = Consume(',');
     }
-    // In Python (3) is a number; the tuple is (3,).
+    // In Python, (3) is a number, and (3,) is a tuple.
     if (shape.size() == 1 && !after_comma) {
       return Malformed("a tuple, as in (3,), for the shape");
     }
@@ -202,7 +202,7 @@ class DictionaryParser {
   Dictionary dictionary_;
 };
 
-// Where the dictionary is.
+// The position of the dictionary in the file.
 struct Extent {
   std::size_t first;
   std::size_t size;
@@ -228,7 +228,7 @@ absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
   }
   const std::string_view version = bytes.substr(kMagic.size(), kVersionBytes);
   if (version.size() < kVersionBytes) {
-    return Unreadable("the file ends within its version", "a whole .npy header");
+    return Unreadable("the file ends within its version", "a complete .npy header");
   }
   const auto major = static_cast<unsigned char>(version[0]);
   const auto minor = static_cast<unsigned char>(version[1]);
@@ -239,7 +239,7 @@ absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
   const std::size_t length_bytes = major == 1 ? 2 : 4;
   const std::size_t first = kMagic.size() + kVersionBytes + length_bytes;
   if (bytes.size() < first) {
-    return Unreadable("the file ends within the length of its header", "a whole .npy header");
+    return Unreadable("the file ends within the length of its header", "a complete .npy header");
   }
   const std::size_t size = LittleEndian(bytes.substr(first - length_bytes, length_bytes));
   if (size > kMaxNpyHeaderBytes - first) {
@@ -249,7 +249,7 @@ absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
   if (size > bytes.size() - first) {
     return Unreadable(absl::StrCat("the file ends after ", bytes.size() - first, " of the ", size,
                                    " bytes of its header"),
-                      "a whole .npy header");
+                      "a complete .npy header");
   }
   return Extent{.first = first, .size = size};
 }
@@ -305,7 +305,7 @@ std::string FormatNpyHeader(std::span<const std::int64_t> shape) {
   const auto padded_size = [&](std::size_t length_bytes) {
     const std::size_t unpadded =
         kMagic.size() + kVersionBytes + length_bytes + dictionary.size() + 1;
-    // numpy pads a header that fits exactly by another 64 bytes.
+    // numpy adds another 64 bytes to a header that fits exactly.
     return (unpadded / kAlignment + 1) * kAlignment;
   };
   const bool is_short = padded_size(2) - kMagic.size() - kVersionBytes - 2 <= kMaxShortLength;

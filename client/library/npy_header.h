@@ -15,15 +15,15 @@
 
 namespace quantd::client {
 
-// The size of the longest header that is read, magic string and length included.
-// numpy writes 128 bytes for arrays with fewer than about twenty dimensions.
+// The size of the longest header that is accepted, including the magic string. numpy
+// writes 128 bytes for arrays with fewer than about twenty dimensions.
 inline constexpr std::size_t kMaxNpyHeaderBytes = std::size_t{64} * 1024;
 
 struct NpyHeader {
-  // Each dimension at least 0, and the product such that the array fits into
-  // the address space; empty is a scalar.
+  // Each dimension is at least 0, and an array of this shape fits into the address
+  // space; empty for a scalar.
   std::vector<std::int64_t> shape;
-  // Where the elements begin, in bytes from the start of the file.
+  // The offset of the elements, in bytes from the start of the file.
   std::size_t data_offset = 0;
 
   // The product of the shape.

@@ -52,11 +52,11 @@ absl::Status InfiniteValue(std::size_t index, float value) {
 
 // Widens a range to hold `value`.
 void Extend(float value, float* min, float* max) {
-  *min = std::fmin(*min, value);  // NaN gives the other argument.
+  *min = std::fmin(*min, value);  // Ignores NaN.
   *max = std::fmax(*max, value);
 }
 
-// Sets the ranges of channels without a value, or with NaN alone, to 0.
+// Sets the range to 0 for channels without values, or with only NaN.
 void ZeroEmptyRanges(RangeValues* range) {
   for (std::size_t channel = 0; channel < range->min.size(); ++channel) {
     if (range->min[channel] > range->max[channel]) {

@@ -6,7 +6,8 @@
 namespace quantd::client {
 namespace {
 
-// Rates may be so low that no clock can tell the time; it never comes then.
+// At very low rates, due times exceed the range of the clock. This stands for such a
+// time, which never comes.
 constexpr std::chrono::nanoseconds kNever = std::chrono::hours(24) * 36500;
 
 }  // namespace
@@ -19,7 +20,8 @@ Arrivals::Arrivals(ArrivalProcess process, double rate, std::uint64_t seed)
 }
 
 std::chrono::nanoseconds Arrivals::next() const {
-  // Constant times come from the number, so that no error adds up.
+  // Constant due times are computed from the call's number, so that rounding errors
+  // do not add up.
   const double seconds =
       process_ == ArrivalProcess::kConstant ? static_cast<double>(taken_) / rate_ : next_seconds_;
   const std::chrono::duration<double> time(

@@ -1,4 +1,4 @@
-// When the calls of an open loop are due.
+// Schedules the calls of an open loop.
 
 #ifndef QUANTD_CLIENT_LOAD_ARRIVALS_H_
 #define QUANTD_CLIENT_LOAD_ARRIVALS_H_
@@ -10,23 +10,24 @@
 namespace quantd::client {
 
 enum class ArrivalProcess {
-  // At equal distances.
+  // Calls are due at equal intervals.
   kConstant,
-  // Independent of each other, as the calls of many users are: exponentially
-  // distributed distances.
+  // Calls are independent of each other, like those of many users. The intervals
+  // are exponentially distributed.
   kPoisson,
 };
 
-// The sequence of due times, counted from the run's begin. They depend on
-// nothing that happens in the run: a server that is slow does not delay them.
+// The sequence of due times, measured from the start of the run. They do not depend
+// on anything that happens during the run: a slow server does not delay them.
 class Arrivals {
  public:
-  // `rate` is above 0, in calls a second. The same seed gives the same times.
+  // `rate` is in calls per second and above 0. The same seed gives the same times.
   Arrivals(ArrivalProcess process, double rate, std::uint64_t seed);
 
-  // When the next call is due. The first one of a constant rate at 0.
+  // Returns when the next call is due. At a constant rate, the first call is due at
+  // 0.
   std::chrono::nanoseconds next() const;
-  // The next call has been taken.
+  // Moves on to the next call.
   void Advance();
 
  private:
@@ -36,7 +37,7 @@ class Arrivals {
   double rate_;
   std::mt19937_64 random_;
   std::uint64_t taken_ = 0;
-  // Of the Poisson process.
+  // Only used by the Poisson process.
   double next_seconds_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Calls that are under way, and their ends.
+// Makes calls and reports how they end.
 
 #ifndef QUANTD_CLIENT_LOAD_CALLS_H_
 #define QUANTD_CLIENT_LOAD_CALLS_H_
@@ -17,7 +17,8 @@
 
 namespace quantd::client {
 
-// Places for calls, numbered from 0: each is used for one call after another.
+// Makes calls in numbered places, starting from 0. Each place is used for one call
+// after another.
 class Calls {
  public:
   // How a call went.
@@ -43,7 +44,7 @@ class Calls {
   };
 
   Calls() = default;
-  // All calls have ended.
+  // All calls must have ended.
   virtual ~Calls() = default;
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
@@ -57,12 +58,13 @@ class Calls {
 };
 
 struct CallsOptions {
-  // Place p uses channel p modulo their number. There is at least one.
+  // At least one. Place p uses channel p modulo the number of channels.
   std::span<const std::shared_ptr<grpc::Channel>> channels;
   std::size_t places = 1;
   // "/package.Service/Method"
   std::string method;
-  // How long a unary call may take, or a stream without calls under way to end.
+  // How long a unary call may take, and how long a stream without calls under way
+  // may take to end.
   std::chrono::milliseconds timeout;
 };
 

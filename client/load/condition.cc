@@ -21,7 +21,7 @@ bool ParseNumber(std::string_view text, double* number) {
   return absl::SimpleAtod(std::string(text), number);
 }
 
-// "0.1%", or a number up to 1.
+// Parses a percentage such as "0.1%", or a number up to 1.
 bool ParseShare(std::string_view text, double* share) {
   constexpr double kPercent = 100;
   if (!text.ends_with('%')) {
@@ -51,8 +51,8 @@ std::string FormatSeconds(double seconds) {
 absl::Status NoCondition(std::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", std::string(text),
-      "\" is no condition; expected FIGURE, <, <=, > or >=, and a limit, such as p99>10ms, "
-      "service.p50>1ms, errors>0, error_rate>0.1%, calls_per_second<1000, "
+      "\" is not a valid condition; expected FIGURE, <, <=, > or >=, and a limit, such as "
+      "p99>10ms, service.p50>1ms, errors>0, error_rate>0.1%, calls_per_second<1000, "
       "gigabytes_per_second<1 or sent_rate<1000; or: saturated"));
 }
 

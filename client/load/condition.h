@@ -1,4 +1,4 @@
-// What a load's result must not be.
+// Conditions under which the result of a load is not good enough.
 
 #ifndef QUANTD_CLIENT_LOAD_CONDITION_H_
 #define QUANTD_CLIENT_LOAD_CONDITION_H_
@@ -18,24 +18,26 @@ namespace quantd::client {
 //   service.p99>10ms                         service times
 //   errors>0  error_rate>0.1%                calls that failed, or their share
 //   calls_per_second<1000  gigabytes_per_second<1  sent_rate<1000
-//   saturated                                an open loop whose rate was not kept
+//   saturated                                an open loop that missed its rate
 //
 // with <, <=, > or >=.
 class Condition {
  public:
-  // Errors: kInvalidArgument, saying what was expected.
+  // Parses a condition.
+  //
+  // Errors: kInvalidArgument, with what was expected.
   static absl::StatusOr<Condition> Parse(std::string_view text);
 
-  // As it was given.
+  // The text that was parsed.
   const std::string& text() const { return text_; }
 
   bool HoldsFor(const LoadResult& result) const;
 
-  // The condition, and the figure of `result`: "p99>10ms (p99 is 12.3 ms)".
+  // Returns the condition with the figure of `result`: "p99>10ms (p99 is 12.3 ms)".
   std::string Explain(const LoadResult& result) const;
 
  private:
-  // A figure as a number, in seconds where it is a time, and as text.
+  // How to compute, format and parse a figure. Times are in seconds.
   struct Figure {
     std::function<double(const LoadResult&)> of;
     std::function<std::string(double)> format;

@@ -10,7 +10,7 @@
 namespace quantd::client {
 namespace {
 
-// Three digits, without an exponent.
+// Formats with three digits and without an exponent.
 std::string ThreeDigits(double value) {
   constexpr double kTwoBeforePoint = 9.995;
   constexpr double kThreeBeforePoint = 99.95;
@@ -32,7 +32,7 @@ std::string FormatTime(std::chrono::duration<double> time) {
     double seconds;
     std::string_view name;
   };
-  // Rounded up to a thousand, a figure has the next unit.
+  // A value that would be rounded to 1000 gets the next unit.
   constexpr double kAlmostOne = 0.9995;
   constexpr std::array<Unit, 3> kUnits = {{{.seconds = 1, .name = "s"},
                                            {.seconds = 1e-3, .name = "ms"},

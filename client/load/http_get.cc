@@ -64,21 +64,21 @@ std::unique_ptr<httplib::ClientImpl> MakeClient(const Url& url) {
 const char* Describe(httplib::Error error) {
   switch (error) {
     case httplib::Error::Connection:
-      return "there is no such host, or nobody listens at its port";
+      return "the host does not exist, or nothing listens on its port";
     case httplib::Error::SSLConnection:
     case httplib::Error::SSLLoadingCerts:
-      return "no TLS connection comes about";
+      return "the TLS handshake failed";
     case httplib::Error::SSLServerVerification:
       return "its TLS certificate is not trusted";
     default:
-      return "what listens there is no HTTP server, or ended the connection early";
+      return "the other side is not an HTTP server, or closed the connection early";
   }
 }
 
 absl::Status Unavailable(const std::string& url, absl::string_view reason) {
   return absl::UnavailableError(
       absl::StrCat(url, " cannot be read: ", reason,
-                   "; expected an HTTP server: check that it runs, and the URL"));
+                   "; expected an HTTP server: check the URL, and that the server is running"));
 }
 
 absl::StatusOr<std::string> Get(const Url& url, const std::string& text,
@@ -95,9 +95,9 @@ absl::StatusOr<std::string> Get(const Url& url, const std::string& text,
     return is_in_time();
   });
   if (!result) {
-    return Unavailable(text, is_in_time()
-                                 ? Describe(result.error())
-                                 : absl::StrCat("no whole answer within ", timeout.count(), " ms"));
+    return Unavailable(
+        text, is_in_time() ? Describe(result.error())
+                           : absl::StrCat("no complete answer within ", timeout.count(), " ms"));
   }
   constexpr int kOk = 200;
   constexpr int kNotFound = 404;
@@ -106,7 +106,7 @@ absl::StatusOr<std::string> Get(const Url& url, const std::string& text,
   }
   return absl::Status(
       result->status == kNotFound ? absl::StatusCode::kNotFound : absl::StatusCode::kUnknown,
-      absl::StrCat(text, " answers with HTTP status ", result->status,
+      absl::StrCat(text, " answered with HTTP status ", result->status,
                    "; expected 200: check the URL's host, port and path"));
 }
 
@@ -116,10 +116,10 @@ absl::StatusOr<std::string> HttpGet(const std::string& url, std::chrono::millise
   try {
     const std::optional<Url> parsed = ParseUrl(url);
     if (!parsed.has_value()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("\"", url,
-                       "\" is no URL of a page; expected http://HOST:PORT/PATH with a port of "
-                       "1..65535, such as http://localhost:9464/metrics"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          "\"", url,
+          "\" is not a valid URL; expected http://HOST:PORT/PATH with a port from 1 to "
+          "65535, such as http://localhost:9464/metrics"));
     }
     return Get(*parsed, url, timeout);
   } catch (const std::exception& exception) {

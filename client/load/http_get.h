@@ -1,4 +1,4 @@
-// Pages over HTTP, as far as a client of a metrics page needs them.
+// A minimal HTTP client for reading metrics pages.
 
 #ifndef QUANTD_CLIENT_LOAD_HTTP_GET_H_
 #define QUANTD_CLIENT_LOAD_HTTP_GET_H_
@@ -10,14 +10,13 @@
 
 namespace quantd::client {
 
-// Gets the page at `url`, directly: no proxy is asked and no redirection
-// followed. Without a scheme, it is taken as http://; without a path, as /metrics.
-// Connecting and each wait for the server may take `timeout`, which must be
-// above 0; a page that is still coming by then is given up.
+// Returns the page at `url`. Does not use a proxy and does not follow redirects. The
+// scheme defaults to http://, and the path to /metrics. `timeout`, which must be
+// above 0, limits connecting, each wait for the server, and reading the whole page.
 //
-// Errors: kInvalidArgument for what is no URL; kUnavailable where no whole answer
-// comes; kNotFound for HTTP's 404, kUnknown for any other status but 200. All
-// name the URL.
+// Errors: kInvalidArgument if `url` is not a valid URL; kUnavailable if no complete
+// answer arrives; kNotFound for the HTTP status 404, and kUnknown for any other
+// status except 200. All messages name the URL.
 absl::StatusOr<std::string> HttpGet(const std::string& url, std::chrono::milliseconds timeout);
 
 }  // namespace quantd::client

@@ -24,7 +24,8 @@ std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name) {
     return std::nullopt;
   }
   const std::string digits = absl::StrReplaceAll(std::string(name.substr(1)), {{"_", "."}});
-  // As a decimal number: 99.9 / 100 would be a little more than 0.999.
+  // Parses the percentage with an exponent, because 99.9 / 100 would be slightly more
+  // than 0.999.
   double quantile = 0;
   if (!absl::SimpleAtod(absl::StrCat(digits, "e-2"), &quantile) ||
       !(quantile >= 0 && quantile <= 1)) {
@@ -42,8 +43,8 @@ absl::StatusOr<LatencyTarget> ParseLatencyTarget(std::string_view text) {
       limit <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
         absl::StrCat("\"", std::string(text),
-                     "\" is no latency target; expected FIGURE=DURATION, such as p99=5ms, with "
-                     "p50, p99.9, …, max or mean"));
+                     "\" is not a valid latency target; expected FIGURE=DURATION, such as p99=5ms, "
+                     "where FIGURE is p50, p99.9, …, max or mean"));
   }
   return LatencyTarget{.figure = *figure, .limit = absl::ToChronoNanoseconds(limit)};
 }

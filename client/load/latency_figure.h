@@ -1,4 +1,4 @@
-// The figures by which latencies are told.
+// Figures that summarize latencies.
 
 #ifndef QUANTD_CLIENT_LOAD_LATENCY_FIGURE_H_
 #define QUANTD_CLIENT_LOAD_LATENCY_FIGURE_H_
@@ -15,23 +15,24 @@ namespace quantd::client {
 
 // A figure of a histogram: a percentile, the maximum or the mean.
 struct LatencyFigure {
-  // 0..1, where 1 is the maximum; nothing for the mean.
+  // From 0 to 1, where 1 is the maximum; nullopt for the mean.
   std::optional<double> quantile;
 
   std::chrono::nanoseconds Of(const LatencyHistogram& histogram) const;
 };
 
-// Reads "p50", "p99.9" (or "p99_9"), "max" or "mean".
+// Parses "p50", "p99.9" (or "p99_9"), "max" or "mean". Returns nullopt for other
+// names.
 std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name);
 
 struct NamedQuantile {
-  // "p99.9" for people, "p99_9" for machines.
+  // The name for people ("p99.9") and the key for machines ("p99_9").
   std::string_view name;
   std::string_view key;
   double quantile;
 };
 
-// Those that every report has.
+// The quantiles in every report.
 inline constexpr std::array<NamedQuantile, 7> kReportedQuantiles = {{
     {.name = "p50", .key = "p50", .quantile = 0.5},
     {.name = "p90", .key = "p90", .quantile = 0.9},
@@ -42,7 +43,7 @@ inline constexpr std::array<NamedQuantile, 7> kReportedQuantiles = {{
     {.name = "max", .key = "max", .quantile = 1},
 }};
 
-// What latencies are wanted to keep to, such as "p99=5ms".
+// A limit that latencies have to meet, such as "p99=5ms".
 struct LatencyTarget {
   LatencyFigure figure;
   std::chrono::nanoseconds limit;
@@ -50,9 +51,9 @@ struct LatencyTarget {
   bool IsKeptBy(const LatencyHistogram& histogram) const { return figure.Of(histogram) <= limit; }
 };
 
-// Reads FIGURE=DURATION.
+// Parses FIGURE=DURATION.
 //
-// Errors: kInvalidArgument, saying what was expected.
+// Errors: kInvalidArgument, with what was expected.
 absl::StatusOr<LatencyTarget> ParseLatencyTarget(std::string_view text);
 
 }  // namespace quantd::client

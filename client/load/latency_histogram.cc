@@ -13,8 +13,8 @@ using std::chrono::nanoseconds;
 constexpr unsigned kBinBits = 6;
 constexpr std::uint64_t kBinsPerOctave = std::uint64_t{1} << kBinBits;
 
-// Bins are a nanosecond wide up to the second octave; from there, each octave's
-// are twice as wide as those of the one before.
+// The bins of the first two octaves are a nanosecond wide. In each later octave, they
+// are twice as wide as in the one before.
 std::size_t IndexOf(nanoseconds time) {
   const auto value = static_cast<std::uint64_t>(time.count());
   if (value < kBinsPerOctave) {
@@ -24,7 +24,8 @@ std::size_t IndexOf(nanoseconds time) {
   return octave * kBinsPerOctave + (value >> octave);
 }
 
-// The least time in a bin; behind the last one, the longest there is.
+// Returns the least time in a bin or, for the index after the last bin, the longest
+// possible time.
 nanoseconds StartOf(std::size_t index) {
   const std::uint64_t octave = std::max<std::uint64_t>(index / kBinsPerOctave, 1) - 1;
   const std::uint64_t within = index - octave * kBinsPerOctave;
@@ -70,7 +71,7 @@ nanoseconds LatencyHistogram::Mean() const {
 }
 
 nanoseconds LatencyHistogram::Quantile(double quantile) const {
-  // 0.07 * 100 is a little more than 7.
+  // Compensates for rounding: 0.07 * 100 is slightly more than 7.
   constexpr double kRoundedDown = 1 - 1e-12;
   const auto rank =
       static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_) * kRoundedDown));

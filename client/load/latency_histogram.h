@@ -1,4 +1,4 @@
-// How long many calls took, in little memory.
+// Counts the durations of many calls in little memory.
 
 #ifndef QUANTD_CLIENT_LOAD_LATENCY_HISTOGRAM_H_
 #define QUANTD_CLIENT_LOAD_LATENCY_HISTOGRAM_H_
@@ -11,48 +11,52 @@
 
 namespace quantd::client {
 
-// Counts times in bins that are as wide as they are long: 64 to each power of
-// two, so that the middle of a bin is at most 1/128 (0.8 %) off, from a
-// nanosecond to centuries. The method is that of HdrHistogram (Gil Tene).
+// Counts times in bins whose width grows with the time. There are 64 bins per power
+// of two, so that the middle of a bin is off by at most 1/128 (0.8 %), from a
+// nanosecond to centuries. This is the method of HdrHistogram (Gil Tene).
 class LatencyHistogram {
  public:
-  // Times at least `from` and below `to`.
+  // The number of times that are at least `from` and below `to`.
   struct Bin {
     std::chrono::nanoseconds from;
     std::chrono::nanoseconds to;
     std::uint64_t count = 0;
   };
 
-  // Counts `time` `count` times; one below 0 counts as 0.
+  // Counts `time` `count` times. A time below 0 counts as 0.
   void Add(std::chrono::nanoseconds time, std::uint64_t count = 1);
-  // Counts all that `other` has counted.
+  // Adds everything that `other` has counted.
   void Merge(const LatencyHistogram& other);
 
   std::uint64_t count() const { return count_; }
 
-  // Exact. 0 where nothing was counted, as below.
+  // The exact minimum and maximum. This and all figures below are 0 if nothing was
+  // counted.
   std::chrono::nanoseconds min() const { return min_; }
   std::chrono::nanoseconds max() const { return max_; }
   std::chrono::nanoseconds Mean() const;
 
-  // The time that the share `quantile` (0..1) of the counted did not exceed (the
-  // nearest rank), at most 0.8 % off. That of 1 is the maximum, exactly.
+  // Returns the time that a share of `quantile` (0..1) of the counted times does not
+  // exceed, by the nearest rank. It is off by at most 0.8 %; the quantile 1 is the
+  // exact maximum.
   std::chrono::nanoseconds Quantile(double quantile) const;
 
-  // Those that are not empty, in order.
+  // Returns the bins that are not empty, in order.
   std::vector<Bin> Bins() const;
 
-  // How many lie between each of `edges`, which ascend, and the next; one fewer
-  // than edges. A bin counts where its middle lies.
+  // Returns how many times lie between each of the ascending `edges` and the next
+  // one; the result has one element fewer than `edges`. The middle of a bin decides
+  // where its times are counted.
   std::vector<std::uint64_t> CountBetween(std::span<const std::chrono::nanoseconds> edges) const;
 
  private:
-  // Grows with the longest time.
+  // Has as many elements as the longest time needs.
   std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;
   std::chrono::nanoseconds min_{0};
   std::chrono::nanoseconds max_{0};
-  // In nanoseconds: 64 bits of integer end after a few hundred years of waiting.
+  // In nanoseconds. A 64-bit integer would overflow after a few hundred years of
+  // waiting.
   double sum_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// What a load was, and what came of it.
+// The plan and the result of a load.
 
 #ifndef QUANTD_CLIENT_LOAD_LOAD_RESULT_H_
 #define QUANTD_CLIENT_LOAD_LOAD_RESULT_H_
@@ -16,86 +16,87 @@
 
 namespace quantd::client {
 
-// How calls are made.
+// Describes when calls are made, and how many.
 struct LoadPlan {
-  // Open loop: calls are due at this rate (a second, above 0), whatever becomes
-  // of those before. Without it a closed loop: each answer starts the next call.
+  // In an open loop, calls are due at this rate (per second, above 0), regardless of
+  // earlier calls. nullopt means a closed loop: each answer starts the next call.
   std::optional<double> rate;
   ArrivalProcess arrivals = ArrivalProcess::kConstant;
-  // Calls under way: always in a closed loop, at most in an open one, where a
-  // call that has to wait for a free place is late. At least 1.
+  // The number of calls under way, at least 1: the exact number in a closed loop, the
+  // maximum in an open loop. In an open loop, a call that has to wait for a free
+  // place is late.
   std::size_t concurrency = 1;
-  // At least one of the two; the load ends with the first that is reached.
+  // At least one of the two is set. The load ends when the first limit is reached.
   std::optional<std::chrono::nanoseconds> duration;
   std::optional<std::uint64_t> calls;
-  // The share (0..1) of the answers that are compared with the reference.
+  // The share (0..1) of answers to compare with the reference.
   double verified_share = 0;
-  // Of what is random: Poisson's arrivals and the mix of requests.
+  // The seed of Poisson arrivals and of the mix of requests.
   std::uint64_t seed = 1;
 };
 
-// The code under which answers are counted that differ from the reference.
+// Answers that differ from the reference are counted under this code.
 inline constexpr char kWrongAnswer[] = "WRONG_ANSWER";
 
 struct LoadResult {
   LoadPlan plan;
-  // From the begin to the last answer.
+  // The time from the start to the last answer.
   std::chrono::nanoseconds time{0};
-  // All that have ended, and of these those that failed or had a wrong answer.
+  // The calls that have ended, and how many of them failed or had a wrong answer.
   std::uint64_t calls = 0;
   std::uint64_t errors = 0;
-  // Calls by status: "OK", "UNAVAILABLE", … and kWrongAnswer.
+  // The number of calls by status: "OK", "UNAVAILABLE", … and kWrongAnswer.
   std::map<std::string, std::uint64_t> status_codes;
-  // The first message of each error code.
+  // The first error message by error code.
   std::map<std::string, std::string> messages;
-  // Answers that were compared with the reference.
+  // The number of answers that were compared with the reference.
   std::uint64_t verified = 0;
-  // Of the calls without an error: elements of the inputs, and bytes of tensors
-  // there and back.
+  // The elements of the inputs, and the bytes of tensors sent and received, of calls
+  // without an error.
   std::uint64_t elements = 0;
   std::uint64_t tensor_bytes = 0;
 
-  // From when a call was due to its answer: what a user waits for whose call
-  // comes at its own time. Calls without an error, and two kinds that would have
-  // taken even longer: those that ran out of time, and those that were due but
-  // not sent when the load ended.
+  // The time from when a call was due to its answer: how long independent users wait.
+  // Counts calls without an error, and two kinds of calls that would have taken even
+  // longer: those that timed out, and those that were due but not yet sent when the
+  // load ended.
   LatencyHistogram latency;
-  // From when a call was sent to its answer, of the calls without an error. In a
-  // closed loop, and where no call is late, the same.
+  // The time from when a call was sent to its answer, of calls without an error. In a
+  // closed loop, and if no call is late, it equals the latency.
   LatencyHistogram service_time;
-  // Open loop: from when a call was due to when it was sent, where a place was
-  // free: the client's own delay.
+  // The client's own delay in an open loop: the time from when a call was due to when
+  // it was sent, of calls that found a free place.
   LatencyHistogram client_delay;
   Timeline timeline;
 
-  // Open loop, all 0 in a closed one: calls that were due; those that found no
-  // free place when they were; those that never found one.
+  // Only for an open loop: the calls that were due, those that found no free place
+  // when they were due, and those that were never sent. All are 0 in a closed loop.
   std::uint64_t due = 0;
   std::uint64_t late = 0;
   std::uint64_t unsent = 0;
-  // How long calls were sent for.
+  // How long calls were sent.
   std::chrono::nanoseconds sending_time{0};
-  // How long they should have been.
+  // How long sending them should have taken.
   std::chrono::nanoseconds scheduled_time{0};
 
-  // CPU time of this process.
+  // The CPU time that this process used.
   std::chrono::nanoseconds client_cpu_time{0};
-  // Somebody ended it before its time.
+  // Whether the load was interrupted before its end.
   bool is_interrupted = false;
 
   std::uint64_t ok_calls() const { return calls - errors; }
   double ErrorRate() const;
-  // Without errors.
+  // These figures leave out calls with an error.
   double CallsPerSecond() const;
   double ElementsPerSecond() const;
   double GigabytesPerSecond() const;
   double SentPerSecond() const;
-  // The client's share of the machine's processors.
+  // The share of the machine's processors that the client used.
   double ClientCpuShare() const;
-  // Open loop: the rate was not kept, by more than 1 %.
+  // Whether an open loop missed its rate by more than 1 %.
   bool IsSaturated() const;
 
-  // Adds what came of a load with the same plan that followed this one.
+  // Adds the result of a load with the same plan that followed this one.
   void Append(const LoadResult& next);
 };
 

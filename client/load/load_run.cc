@@ -19,9 +19,9 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
-// How long the calls that are under way may take once somebody stops the load.
+// How long calls that are under way may still take after an interruption.
 constexpr std::chrono::seconds kPatienceAfterStop{2};
-// Unary calls end at the timeout by themselves.
+// The grace period after the timeout, at which unary calls end on their own.
 constexpr std::chrono::seconds kPatienceAfterTimeout{1};
 
 nanoseconds ProcessCpuTime() {
@@ -30,7 +30,8 @@ nanoseconds ProcessCpuTime() {
   return std::chrono::seconds(time.tv_sec) + nanoseconds(time.tv_nsec);
 }
 
-// Makes this thread's waits end in time: Linux may end them 50 µs late otherwise.
+// Makes the waits of this thread end on time. By default, Linux may delay them by
+// 50 µs.
 void SharpenTimers() { prctl(PR_SET_TIMERSLACK, 1); }
 
 }  // namespace
@@ -44,7 +45,7 @@ LoadRun::LoadRun(const LoadPlan& plan, const Workload& workload)
   if (plan.rate.has_value()) {
     arrivals_.emplace(plan.arrivals, *plan.rate, plan.seed);
   }
-  // The first one is taken first.
+  // Places are taken from the back, so this makes place 0 the first one.
   std::iota(free_places_.rbegin(), free_places_.rend(), std::size_t{0});
   result_.plan = plan;
 }
@@ -230,6 +231,7 @@ void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status
   }
 }
 
+// Records the calls that were due before sending ended but were not sent.
 void LoadRun::RecordUnsent() {
   const nanoseconds ended = *sending_ended_ - begin_;
   const nanoseconds planned = plan_.duration.value_or(nanoseconds::max());

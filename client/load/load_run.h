@@ -1,4 +1,4 @@
-// One load, from its first call to its last.
+// Runs one load from its first call to its last.
 
 #ifndef QUANTD_CLIENT_LOAD_LOAD_RUN_H_
 #define QUANTD_CLIENT_LOAD_LOAD_RUN_H_
@@ -31,23 +31,23 @@ class LoadRun final : private Calls::Listener {
   // Makes the plan's places. Their calls' ends are reported to the listener.
   using MakeCalls = std::function<std::unique_ptr<Calls>(Calls::Listener&)>;
 
-  // `workload` outlives the run.
+  // `workload` must outlive the run.
   LoadRun(const LoadPlan& plan, const Workload& workload);
 
-  // See LoadTester::Run(). If calls are under way, but none began or ended for
-  // `timeout` and a second, the load ends and they are cancelled: messages of a
-  // stream have no time limit of their own.
+  // See LoadTester::Run(). If calls are under way, but none has started or ended for
+  // `timeout` plus a second, the load ends and the calls are cancelled. This is
+  // needed because messages of a stream have no time limit of their own.
   LoadResult Run(const MakeCalls& make_calls, std::chrono::milliseconds timeout,
                  const std::stop_token& stop, const LoadTester::Watcher& watcher);
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  // A call that has to begin.
+  // A call that is due.
   struct Call {
     const Request* request = nullptr;
     Clock::time_point due;
-    // It found a place when it was due.
+    // Whether the call found a free place when it was due.
     bool is_in_time = true;
   };
   struct PlacedCall {

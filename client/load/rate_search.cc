@@ -14,12 +14,12 @@ constexpr std::size_t kMaxWindows = 10;
 constexpr double kStableWithin = 0.1;
 constexpr std::size_t kHopelessWindows = 2;
 constexpr double kPrecision = 0.02;
-// Below this share of what a closed loop reaches, no rate is looked for.
+// Rates below this share of what a closed loop reaches are not tried.
 constexpr double kLeastShare = 1e-3;
-// Upwards, steps are as large.
+// The factor by which the rate is raised per step.
 constexpr double kGrowth = 1.5;
 
-// Whether the largest figure is within kStableWithin of the least.
+// Whether the greatest figure is within kStableWithin of the least.
 bool Agree(std::span<const LoadResult> windows,
            const std::function<double(const LoadResult&)>& figure) {
   std::vector<double> figures;
@@ -55,7 +55,7 @@ class RateSearch {
   }
 
  private:
-  // Measures a rate, and tells whether it holds.
+  // Measures a rate and returns whether it holds.
   bool Try(double rate) {
     std::vector<LoadResult> windows;
     bool is_stable = false;

@@ -1,4 +1,4 @@
-// The highest rate that a server bears.
+// Finds the highest rate that a server sustains.
 
 #ifndef QUANTD_CLIENT_LOAD_RATE_SEARCH_H_
 #define QUANTD_CLIENT_LOAD_RATE_SEARCH_H_
@@ -12,37 +12,37 @@
 
 namespace quantd::client {
 
-// A rate that was tried.
+// The trial of a rate.
 struct RateTrial {
   LoadResult result;
-  // The last windows agreed with each other: see FindMaxRate().
+  // Whether the last windows agreed with each other: see FindMaxRate().
   bool is_stable = false;
-  // The target was kept, and so was the rate, and no call failed.
+  // Whether the target and the rate were met and no call failed.
   bool holds = false;
 };
 
 struct RateSearchResult {
-  // In the order in which they were made.
+  // In chronological order.
   std::vector<RateTrial> trials;
-  // The one with the highest rate that holds; nothing where none does.
+  // The index of the trial with the highest rate that holds; nullopt if none does.
   std::optional<std::size_t> best;
 };
 
-// Runs one window of a load at a rate; at no rate, in a closed loop.
+// Runs one window of a load at `rate`, or in a closed loop if it is nullopt.
 using MeasureWindow = std::function<LoadResult(std::optional<double> rate)>;
 
-// Finds the highest rate at which `target` is kept, to 2 %. Starts from the rate
-// that a closed loop reaches, goes up as long as the target is kept, and then
-// halves the interval between the highest rate that holds and the lowest that
-// does not.
+// Finds the highest rate that meets `target`, to within 2 %. Starts from the rate that
+// a closed loop reaches, raises it for as long as the target is met, and then halves
+// the interval between the highest rate that holds and the lowest rate that does not.
 //
-// Each rate is measured in windows until the last three lie within 10 % of each
-// other, in calls a second and in the target's figure (the rule of Triton's
-// perf_analyzer), but ten at most; these three are the trial's result. Two
-// windows in a row that are beyond doubt (not even the rate is kept, or twice the
-// target missed) end a trial early.
+// Each rate is measured in windows until the last three lie within 10 % of each other,
+// in calls per second and in the target's figure (the rule of Triton's perf_analyzer),
+// or until there are ten windows. The last three windows are the trial's result. Two
+// windows in a row that clearly fail (the rate was missed, or the target exceeded
+// twofold) end a trial early.
 //
-// Ends early, with what it has, after a window that was interrupted.
+// After a window that was interrupted, the search ends early and returns the trials so
+// far.
 RateSearchResult FindMaxRate(const MeasureWindow& measure, const LatencyTarget& target);
 
 }  // namespace quantd::client

@@ -23,7 +23,7 @@ bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsNotBlank(char c) { return !IsBlank(c); }
 bool IsNameCharacter(char c) { return absl::ascii_isalnum(c) || c == '_' || c == ':'; }
 
-// Takes a line apart from its begin on. Blanks may stand between the parts.
+// Parses a line from left to right. There may be blanks between the parts.
 class LineReader {
  public:
   explicit LineReader(absl::string_view line) : rest_(line) {}
@@ -35,20 +35,20 @@ class LineReader {
     return is_next;
   }
 
-  // Empty where none is next.
+  // Returns an empty name if the line does not continue with a name.
   absl::string_view TakeName() {
     SkipBlanks();
     const bool is_number = !rest_.empty() && absl::ascii_isdigit(rest_.front());
     return is_number ? absl::string_view() : TakeWhile(IsNameCharacter);
   }
 
-  // What stands before the next blank, or the end.
+  // Returns the text before the next blank, or before the end of the line.
   absl::string_view TakeWord() {
     SkipBlanks();
     return TakeWhile(IsNotBlank);
   }
 
-  // {NAME="VALUE",…}, or nothing.
+  // Parses {NAME="VALUE",…}, or nothing.
   bool TakeLabels(Labels* labels) {
     if (!TakeCharacter('{')) {
       return true;
@@ -57,7 +57,7 @@ class LineReader {
       if (!TakeLabel(labels)) {
         return false;
       }
-      // A comma may follow the last one, too.
+      // A comma may follow the last label, too.
       if (!TakeCharacter(',')) {
         return TakeCharacter('}');
       }
@@ -89,7 +89,7 @@ class LineReader {
     return value.has_value() && labels->emplace(name, *value).second;
   }
 
-  // A label's value and the quotation mark at its end.
+  // Consumes a label's value and the closing quotation mark. Returns the value.
   std::optional<std::string> TakeToQuote() {
     std::string value;
     for (std::size_t i = 0; i < rest_.size(); ++i) {
@@ -108,7 +108,7 @@ class LineReader {
     return std::nullopt;
   }
 
-  // What a backslash and `next` stand for.
+  // Returns the character that a backslash followed by `next` represents.
   static std::optional<char> Unescape(absl::string_view next) {
     if (next == "n") {
       return '\n';
@@ -119,7 +119,8 @@ class LineReader {
   absl::string_view rest_;
 };
 
-// Whether `line` is NAME{LABEL="VALUE",…} NUMBER [TIMESTAMP].
+// Parses NAME{LABEL="VALUE",…} NUMBER [TIMESTAMP]. Returns false if `line` has another
+// form.
 bool ParseSample(absl::string_view line, std::string* name, Labels* labels, double* value) {
   LineReader reader(line);
   *name = std::string(reader.TakeName());
@@ -135,15 +136,15 @@ absl::Status NoSample(std::size_t number, absl::string_view line) {
   return absl::InvalidArgumentError(absl::StrCat(
       "line ", number, " is `", line.substr(0, kMaxExcerptLength),
       line.size() > kMaxExcerptLength ? "…" : "",
-      "`; expected NAME{LABEL=\"VALUE\",…} NUMBER, as on a page of Prometheus metrics: check that "
-      "the page is one"));
+      "`; expected NAME{LABEL=\"VALUE\",…} NUMBER: check that the URL is that of a page of "
+      "Prometheus metrics"));
 }
 
 bool HasLabels(const Labels& labels, const Labels& expected) {
   return std::ranges::includes(labels, expected);
 }
 
-// How much counters grew from one page to the next.
+// Computes how much counters grew from one page to the next.
 class Growth {
  public:
   Growth(const MetricsPage& before, const MetricsPage& after) : before_(before), after_(after) {}
@@ -161,7 +162,7 @@ class Growth {
     return growth;
   }
 
-  // Without those that did not grow.
+  // Leaves out counters that did not grow.
   std::map<std::string, double> PositiveBy(std::string_view label, std::string_view name,
                                            const Labels& labels = {}) const {
     std::map<std::string, double> growth = By(label, name, labels);
@@ -174,7 +175,7 @@ class Growth {
   const MetricsPage& after_;
 };
 
-// What a histogram observed between two pages.
+// The times that a histogram observed between two pages.
 class ObservedTimes {
  public:
   ObservedTimes(const Growth& growth, absl::string_view name, const Labels& labels = {})
@@ -191,7 +192,8 @@ class ObservedTimes {
   bool empty() const { return count_ <= 0; }
   double Mean() const { return sum_ / count_; }
 
-  // PromQL's histogram_quantile(): values lie evenly between a bucket's bounds.
+  // Like PromQL's histogram_quantile(), this assumes that values are spread evenly
+  // between the bounds of a bucket.
   double Quantile(double quantile) const {
     const double rank = quantile * count_;
     double lower_bound = 0;
@@ -212,7 +214,7 @@ class ObservedTimes {
  private:
   double count_;
   double sum_;
-  // By upper bound.
+  // Cumulative counts, by upper bound.
   std::map<double, double> counts_up_to_;
 };
 
@@ -226,7 +228,7 @@ std::optional<ServerView::Times> Summarize(const ObservedTimes& times) {
       .mean = times.Mean(), .p50 = times.Quantile(kMedian), .p99 = times.Quantile(kTail)};
 }
 
-// Of the same server's pages, only a restart changes it.
+// On pages of the same server, this only changes when the server is restarted.
 double StartTime(const MetricsPage& page) { return page.Sum("process_start_time_seconds", {}); }
 
 }  // namespace
@@ -281,12 +283,12 @@ absl::StatusOr<MetricsPage> ScrapeMetrics(const std::string& url,
   if (!page.ok()) {
     return absl::Status(page.status().code(), absl::StrCat(url, ": ", page.status().message()));
   }
-  // Always 1.
+  // This metric of quantd is always 1.
   if (page->Sum("quantd_build_info", {}) == 0) {
     return absl::FailedPreconditionError(
         absl::StrCat(url,
-                     " shows another program's metrics; expected quantd's: give the URL that it "
-                     "prints when it starts"));
+                     " shows the metrics of another program; expected those of quantd: use the URL "
+                     "that quantd prints when it starts"));
   }
   return page;
 }
@@ -295,8 +297,8 @@ absl::StatusOr<ServerView> ViewBetween(const MetricsPage& before, const MetricsP
                                        std::string_view grpc_method) {
   if (StartTime(before) != StartTime(after)) {
     return absl::AbortedError(
-        "the server was restarted between two looks at its metrics, so its counters began anew; "
-        "expected one server all the time: find out why it ended, and repeat the load");
+        "the server was restarted between two scrapes of its metrics, which reset its counters; "
+        "expected the same server all the time: find out why it ended, and repeat the load");
   }
   const Growth growth(before, after);
   const Labels method = {{"grpc_method", std::string(grpc_method)}};

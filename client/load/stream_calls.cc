@@ -17,7 +17,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// A call in a stream: its request and, once gRPC has it, the time.
+// A call in a stream: its place, its request and, once it was handed to gRPC, the time
+// when that happened.
 struct StreamedCall {
   std::size_t place;
   const Request* request;
@@ -36,11 +37,11 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   RequestStream(Calls::Listener& listener, OnEnd on_end)
       : listener_(listener), on_end_(std::move(on_end)) {}
 
-  // Opens the stream, with a first call.
+  // Opens the stream with its first call.
   void Open(grpc::GenericStub& stub, const std::string& method, std::size_t place,
             const Request& request) {
     stub.PrepareBidiStreamingCall(&context_, method, {}, this);
-    // Requests come from threads that gRPC does not know of.
+    // Requests are added outside of reactions, so gRPC has to keep the stream open.
     AddHold();
     StartRead(&answer_);
     Add(place, request);
@@ -149,7 +150,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   Calls::Listener& listener_;
   OnEnd on_end_;
   grpc::ClientContext context_;
-  // Belongs to the read that is under way.
+  // Used by the read that is under way.
   grpc::ByteBuffer answer_;
 
   core::Mutex mutex_;
@@ -171,7 +172,7 @@ class Lane {
        Calls::Listener& listener)
       : method_(options.method), timeout_(options.timeout), listener_(listener), stub_(channel) {}
 
-  // All calls have ended; the stream has not.
+  // All calls must have ended; the stream may still be open.
   ~Lane() {
     const core::MutexLock lock(&mutex_);
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
@@ -223,7 +224,7 @@ class Lane {
   void Ended(const RequestStream& stream, const grpc::Status& status,
              const std::deque<StreamedCall>& calls) ABSL_LOCKS_EXCLUDED(mutex_) {
     const Clock::time_point now = Clock::now();
-    // A server that ends a stream without an error has still not answered these.
+    // Even if the server ended the stream with OK, it has not answered these calls.
     const grpc::Status reason =
         status.ok() ? grpc::Status(grpc::StatusCode::ABORTED,
                                    "the server ended the stream without an answer to this message")

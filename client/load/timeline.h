@@ -1,4 +1,4 @@
-// How a run went, piece by piece.
+// Records how a run went over time.
 
 #ifndef QUANTD_CLIENT_LOAD_TIMELINE_H_
 #define QUANTD_CLIENT_LOAD_TIMELINE_H_
@@ -12,28 +12,28 @@
 
 namespace quantd::client {
 
-// Cuts a run of any length into at most kMaxIntervals intervals of equal length:
-// from 100 ms on, doubled whenever there would be too many.
+// Divides a run of any length into at most kMaxIntervals intervals of equal length. The
+// length starts at 100 ms, and doubles whenever there would be too many intervals.
 class Timeline {
  public:
   static constexpr std::size_t kMaxIntervals = 120;
 
-  // What ended within an interval.
+  // The calls that ended within an interval.
   struct Interval {
     std::uint64_t calls = 0;
     std::uint64_t errors = 0;
     LatencyHistogram latency;
   };
 
-  // Takes note of a call that ended `when` after the run's begin.
+  // Records a call that ended `when` after the start of the run.
   void AddCall(std::chrono::nanoseconds when, std::chrono::nanoseconds latency);
   void AddError(std::chrono::nanoseconds when);
 
-  // Takes note of another run that began where this one ended.
+  // Appends another run, which started `begin` after the start of this one.
   void Append(const Timeline& other, std::chrono::nanoseconds begin);
 
   std::chrono::nanoseconds interval_length() const { return interval_length_; }
-  // From the run's begin on; the last one may not be over.
+  // The intervals from the start of the run; the last one may be incomplete.
   const std::vector<Interval>& intervals() const { return intervals_; }
 
  private:

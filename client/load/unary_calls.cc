@@ -76,7 +76,7 @@ class UnaryCalls final : public Calls {
   const std::chrono::milliseconds timeout_;
   Listener& listener_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
-  // Never grows: calls refer to their places.
+  // Never resized, because calls refer to their places.
   std::vector<Place> places_;
 };
 

@@ -27,13 +27,13 @@
 namespace quantd::client {
 namespace {
 
-// What tells a load of a sweep from the others.
+// Describes what distinguishes a load of a sweep from the others.
 std::string DescribeStep(const LoadPlan& plan) {
   return plan.rate.has_value() ? absl::StrCat("at ", FormatNumber(*plan.rate), "/s")
                                : absl::StrCat("with ", plan.concurrency, " calls under way");
 }
 
-// One load test: what is asked for, and the server that bears it.
+// Runs one load test.
 class LoadTest {
  public:
   LoadTest(const BenchOptions& options, const ClientOptions& server, const Terminal& terminal)
@@ -49,7 +49,7 @@ class LoadTest {
     ASSIGN_OR_RETURN(const MetricsPage before, ScrapeIfAsked());
     options_.find_max_rate ? Search() : RunSeries();
     if (stop_.stop_requested()) {
-      report_.warnings.emplace_back("interrupted: this is what came of it until then");
+      report_.warnings.emplace_back("interrupted: the results only cover the time until then");
     }
     if (!options_.metrics_url.empty()) {
       LookAtServer(before);
@@ -58,7 +58,7 @@ class LoadTest {
   }
 
  private:
-  // Fills in what the report says of the test, and opens the connections.
+  // Fills in the report's description of the test, and opens the connections.
   absl::Status Connect() {
     report_.address = server_.address;
     report_.method = BenchMethodName(options_);
@@ -84,7 +84,8 @@ class LoadTest {
     return absl::OkStatus();
   }
 
-  // The first load of a series, or a search's, without being counted.
+  // Runs the first load of a series, or the closed loop of a search, without
+  // counting it.
   void WarmUp() {
     if (options_.warmup.count() == 0) {
       return;
@@ -100,7 +101,8 @@ class LoadTest {
                                         : ScrapeMetrics(options_.metrics_url, server_.timeout);
   }
 
-  // What was measured is told even where the server cannot be asked any more.
+  // Adds the server's own view to the report. If the server can no longer be
+  // reached, adds a warning instead, and the results are still reported.
   void LookAtServer(const MetricsPage& before) {
     const absl::StatusOr<MetricsPage> after = ScrapeIfAsked();
     absl::StatusOr<ServerView> view =
@@ -121,7 +123,7 @@ class LoadTest {
       report_.series = LoadSeries::kConcurrencySweep;
     }
     for (const LoadPlan& plan : plans) {
-      // The first one runs even if it was interrupted before: there is a report.
+      // The first load runs even after an interruption, so that there is a report.
       if (report_.loads.empty() || !stop_.stop_requested()) {
         report_.loads.push_back({.result = Measure(plan)});
       }
@@ -142,8 +144,8 @@ class LoadTest {
     RateSearchResult found = FindMaxRate(measure, *options_.latency_target);
     report_.series = LoadSeries::kRateSearch;
     report_.latency_target = options_.latency_target_text;
-    // Where no trial came to its end, the closed loop that a search starts with is
-    // all there is.
+    // If no trial was completed, the report shows the closed loop that a search
+    // starts with.
     if (!found.trials.empty()) {
       report_.loads.clear();
     }
@@ -181,13 +183,13 @@ class LoadTest {
   LoadReport report_;
 };
 
-// What --fail-if and --verify find wrong with any of the loads; of a search, with
-// the one that it found.
+// Returns the reasons why the result is not good enough: what --fail-if and --verify
+// find in any load or, for a search, in its main load.
 std::vector<std::string> FindFailures(const BenchOptions& options, const LoadReport& report) {
   std::vector<std::string> failures;
   const bool is_search = report.series == LoadSeries::kRateSearch;
   if (is_search && !report.best.has_value()) {
-    failures.push_back(absl::StrCat("no rate was found that keeps ", report.latency_target));
+    failures.push_back(absl::StrCat("no rate was found that meets ", report.latency_target));
   }
   const std::span<const MeasuredLoad> loads =
       is_search ? std::span(report.loads).subspan(report.main_load(), 1) : report.loads;
@@ -222,7 +224,7 @@ void Print(const LoadReport& report, LoadOutput kind, std::ostream& output) {
   }
 }
 
-// Known before a long run as well as after it.
+// Checks before a long run that the report can be written after it.
 absl::Status CheckFolder(const std::filesystem::path& report) {
   const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
   std::error_code error;
@@ -231,7 +233,7 @@ absl::Status CheckFolder(const std::filesystem::path& report) {
   }
   return absl::NotFoundError(absl::StrCat("the report cannot be written: there is no folder ",
                                           folder.string(),
-                                          "; create it, or give --report another path"));
+                                          "; create it, or choose another path with --report"));
 }
 
 absl::Status WriteReport(const LoadReport& report, const std::string& path) {
@@ -264,10 +266,10 @@ absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& serv
 }  // namespace
 
 void AddBenchCommand(CLI::App& app, Command* chosen) {
-  CLI::App* command = app.add_subcommand(
-      "bench",
-      "Puts a load on the server and measures how it bears it. Exit code 3 when --fail-if holds, "
-      "an answer was wrong, or no rate keeps the target");
+  CLI::App* command = app.add_subcommand("bench",
+                                         "Measures how much load the server sustains. Exit code 3 "
+                                         "if a condition of --fail-if holds, an "
+                                         "answer was wrong, or no rate meets the target");
   const auto options = std::make_shared<BenchOptions>();
   AddBenchOptions(*command, options.get());
   command->callback([options, chosen] {

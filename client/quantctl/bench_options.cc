@@ -24,7 +24,7 @@ constexpr std::chrono::seconds kDuration{10};
 constexpr std::chrono::seconds kSweepStepDuration{3};
 constexpr std::chrono::seconds kSearchWindow{1};
 
-// Of normally distributed values, three in a thousand lie outside.
+// Three in a thousand of the normally distributed values lie outside this range.
 constexpr float kRangeEnd = 3;
 constexpr std::uint64_t kTensorSeed = 1;
 
@@ -47,9 +47,7 @@ std::vector<std::pair<std::string, wire::Method>> MethodChoices() {
   return choices;
 }
 
-// Adding options.
-
-// An option whose text `read` turns into a value; it may refuse it.
+// Adds an option whose text is parsed by `read`, which may throw.
 template <typename Read>
 CLI::Option* AddOption(CLI::App& command, const std::string& name, const std::string& type,
                        const std::string& description, Read read) {
@@ -61,7 +59,7 @@ void AddContentOptions(CLI::App& command, BenchOptions* options) {
   std::vector<std::string> names;
   std::ranges::transform(MethodChoices(), std::back_inserter(names),
                          [](const auto& choice) { return choice.first; });
-  AddOption(command, "--method", absl::StrJoin(names, "|"), "What is called",
+  AddOption(command, "--method", absl::StrJoin(names, "|"), "The method to call",
             [options](const std::string& name) {
               for (const auto& [choice, method] : MethodChoices()) {
                 if (choice == name) {
@@ -71,11 +69,11 @@ void AddContentOptions(CLI::App& command, BenchOptions* options) {
             })
       ->check(CLI::IsMember(names).description(""))
       ->default_str(names.front());
-  AddOption(command, "--shape", "N,…", "Dimensions of the tensors, of random values",
+  AddOption(command, "--shape", "N,…", "Dimensions of the tensors, which have random values",
             [options](const std::string& text) { options->shape = ReadShape(text); })
       ->default_str(absl::StrJoin(options->shape, ","));
   AddOption(command, "--mix", "WEIGHT:SIZE,…",
-            "Tensors of several sizes, each as often as its weight says: 90:4KiB,9:1MiB,1:64MiB",
+            "Tensors of several sizes, with their relative frequencies: 90:4KiB,9:1MiB,1:64MiB",
             [options](const std::string& text) { options->mix = ReadMix(text); });
   command.add_option("--input", options->input, ".npy file, float32: the tensor to send")
       ->type_name("FILE");
@@ -89,65 +87,70 @@ void AddContentOptions(CLI::App& command, BenchOptions* options) {
 
 void AddLoadOptions(CLI::App& command, BenchOptions* options) {
   AddOption(command, "--rate", "R",
-            "Open loop: R calls a second are due, whatever becomes of those before, and latencies "
-            "count from then. Default: a closed loop, where each answer starts the next call",
+            "Open loop: R calls per second are due, regardless of earlier calls, and latencies are "
+            "measured from when a call was due. Default: a closed loop, where each answer starts "
+            "the next call",
             [options](const std::string& text) { options->rate = ReadRate("--rate", text); });
-  AddOption(command, "--arrivals", "constant|poisson", "When calls are due in an open loop",
+  AddOption(command, "--arrivals", "constant|poisson",
+            "How the due times of an open loop are distributed",
             [options](const std::string& name) {
               options->arrivals =
                   name == "poisson" ? ArrivalProcess::kPoisson : ArrivalProcess::kConstant;
             })
       ->check(CLI::IsMember(std::vector<std::string>{"constant", "poisson"}).description(""))
       ->default_str("constant");
-  AddOption(
-      command, "--concurrency", "N",
-      absl::StrCat("Calls under way: always in a closed loop (default ", kClosedLoopConcurrency,
-                   "), at most in an open one (default ", kOpenLoopConcurrency, ")"),
-      [options](const std::string& text) {
-        options->concurrency = ReadCount("--concurrency", text, kMaxConcurrency);
-      });
+  AddOption(command, "--concurrency", "N",
+            absl::StrCat("Number of calls under way: the exact number in a closed loop (default ",
+                         kClosedLoopConcurrency, "), the maximum in an open loop (default ",
+                         kOpenLoopConcurrency, ")"),
+            [options](const std::string& text) {
+              options->concurrency = ReadCount("--concurrency", text, kMaxConcurrency);
+            });
   AddOption(command, "--connections", "N",
-            "Connections, each with an equal share of the calls; for stream methods, streams",
+            "Number of connections, which share the calls equally; stream methods use one stream "
+            "per connection",
             [options](const std::string& text) {
               options->connections = ReadCount("--connections", text, kMaxConnections);
             })
       ->default_str("1");
-  AddOption(command, "--duration", "TIME",
-            "How long to send: in all (default 10s), at each step of a sweep (3s), or in each "
-            "window of a search (1s)",
-            [options](const std::string& text) {
-              options->duration = ReadDuration("--duration", text);
-              if (options->duration->count() == 0) {
-                Refuse("--duration is 0", "a time above 0, such as 10s");
-              }
-            });
+  AddOption(
+      command, "--duration", "TIME",
+      "How long to send calls: in total (default 10s), per step of a sweep (3s), or per window "
+      "of a search (1s)",
+      [options](const std::string& text) {
+        options->duration = ReadDuration("--duration", text);
+        if (options->duration->count() == 0) {
+          Refuse("--duration is 0", "a time above 0, such as 10s");
+        }
+      });
   AddOption(command, "--requests", "N",
-            "How many calls to make; with --duration, whichever is reached first",
+            "Number of calls to make; with --duration, whichever limit is reached first applies",
             [options](const std::string& text) {
               constexpr std::uint64_t kMaxRequests = 1'000'000'000'000;
               options->requests = ReadCount("--requests", text, kMaxRequests);
             });
   AddOption(
-      command, "--warmup", "TIME", "How long the same load runs before, without being counted",
+      command, "--warmup", "TIME", "How long to run the same load first, without counting it",
       [options](const std::string& text) { options->warmup = ReadDuration("--warmup", text); })
       ->default_str("1s");
-  command.add_option("--seed", options->seed, "Of random arrivals and mixes")
+  command.add_option("--seed", options->seed, "Seed of random arrivals and mixes")
       ->type_name("N")
       ->capture_default_str();
 }
 
 void AddSeriesOptions(CLI::App& command, BenchOptions* options) {
-  AddOption(command, "--sweep-rate", "A..B:STEP", "Runs an open loop at one rate after another",
+  AddOption(command, "--sweep-rate", "A..B:STEP", "Runs open loops at increasing rates",
             [options](const std::string& text) { options->sweep_rates = ReadRates(text); });
   AddOption(command, "--sweep-concurrency", "A..B[:STEP]",
-            "Runs a closed loop with more and more calls under way: doubled, or by STEP",
+            "Runs closed loops with more and more calls under way: doubled each time, or raised by "
+            "STEP",
             [options](const std::string& text) {
               options->sweep_concurrencies = ReadConcurrencies(text);
             });
   command.add_flag("--find-max-rate", options->find_max_rate,
-                   "Looks for the highest rate at which --latency-target is kept");
+                   "Finds the highest rate that meets --latency-target");
   AddOption(command, "--latency-target", "FIGURE=TIME",
-            "What --find-max-rate has to keep to, such as p99=5ms",
+            "The latency that --find-max-rate has to meet, such as p99=5ms",
             [options](const std::string& text) {
               absl::StatusOr<LatencyTarget> target = ParseLatencyTarget(text);
               if (!target.ok()) {
@@ -160,15 +163,16 @@ void AddSeriesOptions(CLI::App& command, BenchOptions* options) {
 
 void AddReportOptions(CLI::App& command, BenchOptions* options) {
   AddOption(command, "--verify", "[SHARE]",
-            "Compares every answer with the reference computed here, or a share: --verify=5%",
+            "Compares all answers, or a share of them (--verify=5%), with a locally computed "
+            "reference",
             [options](const std::string& text) { options->verified_share = ReadShare(text); })
       ->expected(0, 1);
   command
       .add_option("--metrics-url", options->metrics_url,
-                  "The server's metrics page, such as http://localhost:9464/metrics: shows its own "
-                  "view beside the client's")
+                  "The server's metrics page, such as http://localhost:9464/metrics; adds the "
+                  "server's own view to the report")
       ->type_name("URL");
-  AddOption(command, "--output", "text|json|csv", "How the result is printed",
+  AddOption(command, "--output", "text|json|csv", "Format of the printed result",
             [options](const std::string& name) {
               options->output = name == "json"  ? LoadOutput::kJson
                                 : name == "csv" ? LoadOutput::kCsv
@@ -176,7 +180,7 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
             })
       ->check(CLI::IsMember(std::vector<std::string>{"text", "json", "csv"}).description(""))
       ->default_str("text");
-  command.add_option("--report", options->report, "HTML file to write: one page with charts")
+  command.add_option("--report", options->report, "HTML file to write: a page with charts")
       ->type_name("FILE");
   command
       .add_option_function<std::vector<std::string>>(
@@ -190,21 +194,19 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
               options->fail_if.push_back(*std::move(condition));
             }
           },
-          "Ends with exit code 3 if this holds, such as 'p99>10ms', 'error_rate>0.1%', "
+          "Exits with code 3 if this condition holds, such as 'p99>10ms', 'error_rate>0.1%', "
           "'calls_per_second<1000' or 'saturated'; may be repeated")
       ->type_name("CONDITION")
       ->allow_extra_args(false);
 }
-
-// Making what was asked for.
 
 bool HasRange(const RangeOptions& range) {
   return range.from_data || range.min.has_value() || range.max.has_value() ||
          !range.min_file.empty() || !range.max_file.empty();
 }
 
-// Without a range, real data gets its own, and random data the same for all
-// channels.
+// If no range is given, real data is quantized with its own range, and random data
+// with the same range for all channels.
 absl::StatusOr<RangeValues> RangeFor(const BenchOptions& options, const NpyArray& tensor) {
   if (HasRange(options.range)) {
     return LoadRange(options.range, tensor.view());
@@ -246,23 +248,23 @@ void CheckBenchOptions(const BenchOptions& options) {
                     static_cast<int>(options.find_max_rate);
   if (kinds > 1) {
     Refuse("the load is given twice",
-           "one of --rate, --sweep-rate, --sweep-concurrency and --find-max-rate");
+           "only one of --rate, --sweep-rate, --sweep-concurrency and --find-max-rate");
   }
   if (!options.sweep_concurrencies.empty() && options.concurrency.has_value()) {
-    Refuse("--sweep-concurrency and --concurrency are both given", "one of them");
+    Refuse("--sweep-concurrency and --concurrency are both given", "only one of them");
   }
   if (options.find_max_rate != options.latency_target.has_value()) {
     Refuse("--find-max-rate and --latency-target belong together",
-           "both, such as --find-max-rate --latency-target p99=5ms, or none");
+           "both, such as --find-max-rate --latency-target p99=5ms, or neither");
   }
   if (options.find_max_rate && options.requests.has_value()) {
-    Refuse("--requests does not go with --find-max-rate", "--duration, the length of a window");
+    Refuse("--requests cannot be used with --find-max-rate", "--duration, the length of a window");
   }
   if (!options.mix.empty() && !options.input.empty()) {
-    Refuse("the tensors are given twice", "one of --shape, --mix and --input");
+    Refuse("the tensors are given twice", "only one of --shape, --mix and --input");
   }
   if (!options.mix.empty() && options.range.axis.has_value()) {
-    Refuse("--axis does not go with --mix, whose tensors have one dimension",
+    Refuse("--axis cannot be used with --mix, whose tensors have one dimension",
            "--shape with --axis");
   }
   if (HasRange(options.range)) {
@@ -273,7 +275,7 @@ void CheckBenchOptions(const BenchOptions& options) {
       if (plan.concurrency < options.connections) {
         Refuse(absl::StrCat("--connections is ", options.connections, ", but only ",
                             plan.concurrency, " messages are under way"),
-               "at least one message for each connection's stream");
+               "at least one message per connection: raise --concurrency or lower --connections");
       }
     }
   }

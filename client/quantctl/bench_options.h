@@ -1,4 +1,4 @@
-// What `quantctl bench` is asked for.
+// The options of `quantctl bench`.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_BENCH_OPTIONS_H_
 #define QUANTD_CLIENT_QUANTCTL_BENCH_OPTIONS_H_
@@ -27,7 +27,8 @@ namespace quantd::client {
 enum class LoadOutput { kText, kJson, kCsv };
 
 struct BenchOptions {
-  // What is sent: one of `input`, `mix` and `shape`.
+  // What is sent. The tensors come from `input` if it is set, otherwise from `mix` if
+  // it is set, otherwise from `shape`.
   wire::Method method = wire::kMethods.front();
   std::vector<std::int64_t> shape = {1024};
   std::string input;
@@ -35,7 +36,7 @@ struct BenchOptions {
   RangeOptions range;
   core::QuantizationSpec spec;
 
-  // How.
+  // How it is sent.
   std::optional<double> rate;
   ArrivalProcess arrivals = ArrivalProcess::kConstant;
   std::optional<std::size_t> concurrency;
@@ -50,7 +51,7 @@ struct BenchOptions {
   std::string latency_target_text;
   std::uint64_t seed = 1;
 
-  // What is looked at, and how it is told.
+  // What is checked, and how it is reported.
   double verified_share = 0;
   std::string metrics_url;
   LoadOutput output = LoadOutput::kText;
@@ -58,27 +59,28 @@ struct BenchOptions {
   std::vector<Condition> fail_if;
 };
 
-// Adds all options to `command`, which set `options`; it must outlive `command`.
+// Adds all options to `command`. Parsing sets `options`, which must outlive
+// `command`.
 void AddBenchOptions(CLI::App& command, BenchOptions* options);
 
-// Throws CLI::ValidationError, saying what to give, for options that do not go
-// together.
+// Throws CLI::ValidationError, with a message that says what to give, if the
+// options contradict each other.
 void CheckBenchOptions(const BenchOptions& options);
 
-// Tensors, ranges and spec of checked options, ready to be sent. Reads files.
+// Makes the requests of checked options, ready to be sent. Reads files.
 //
-// Errors: those of reading files; those of core for a range or spec that does not
+// Errors: those of reading files; core's errors if the range or the spec does not
 // fit the tensors.
 absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options);
 
-// What the options say of the load's tensors, in words: "float32 [1024], 8 bits".
+// Describes the load's tensors in words: "float32 [1024], 8 bits".
 std::string DescribeTensors(const BenchOptions& options);
 
-// The loads to run one after another: one, or the steps of a sweep. For a search,
-// one window in a closed loop.
+// Returns the loads to run one after another: a single one, or the steps of a
+// sweep. For a search, returns one window in a closed loop.
 std::vector<LoadPlan> MakePlans(const BenchOptions& options);
 
-// "fake-quantize", "stream-fake-quantize", …
+// Returns the value of --method: "fake-quantize", "stream-gradient", …
 std::string BenchMethodName(const BenchOptions& options);
 
 }  // namespace quantd::client

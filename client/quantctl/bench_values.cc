@@ -17,7 +17,8 @@ namespace {
 
 constexpr double kMaxRate = 1e7;
 constexpr std::size_t kMaxSteps = 1000;
-// Protobuf's messages end at 2 GiB, and a gradient's has two tensors.
+// Protobuf's messages are limited to 2 GiB, and a gradient request contains two
+// tensors.
 constexpr std::size_t kMaxTensorBytes = std::size_t{1} << 29U;
 
 template <typename Number>
@@ -26,7 +27,7 @@ Number ReadNumber(const std::string& option, const std::string& text, Number lea
   if (!absl::SimpleAtod(text, &value) || !(value >= static_cast<double>(least)) ||
       !(value <= static_cast<double>(most)) ||
       (std::is_integral_v<Number> && value != std::floor(value))) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is out of place"),
+    Refuse(absl::StrCat(option, ": \"", text, "\" is not valid"),
            absl::StrCat(std::is_integral_v<Number> ? "a whole number" : "a number", " from ", least,
                         " to ", most));
   }
@@ -39,7 +40,7 @@ std::size_t ReadBytes(const std::string& option, const std::string& text) {
   std::size_t size = 0;
   if (!problem.empty() || !absl::SimpleAtoi(bytes, &size) || size == 0 ||
       size % sizeof(float) != 0 || size > kMaxTensorBytes) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no size of a tensor"),
+    Refuse(absl::StrCat(option, ": \"", text, "\" is not a valid tensor size"),
            absl::StrCat("a multiple of 4 bytes, such as 4KiB or 1MiB, up to ",
                         FormatBytes(kMaxTensorBytes)));
   }
@@ -56,7 +57,7 @@ Steps ReadSteps(const std::string& option, const std::string& text, const std::s
   const std::vector<std::string> ends =
       absl::StrSplit(text, absl::MaxSplits(absl::string_view(".."), 1));
   if (ends.size() != 2) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no sweep"), example);
+    Refuse(absl::StrCat(option, ": \"", text, "\" is not a valid sweep"), example);
   }
   const std::vector<std::string> last = absl::StrSplit(ends.back(), absl::MaxSplits(':', 1));
   return {.first = ends.front(),
@@ -64,7 +65,7 @@ Steps ReadSteps(const std::string& option, const std::string& text, const std::s
           .step = last.size() == 2 ? std::optional(last.back()) : std::nullopt};
 }
 
-// The values of `step_at(index)`, a rising sequence, up to `last`.
+// Returns the values of `step_at(index)`, an increasing sequence, up to `last`.
 template <typename Number, typename StepAt>
 std::vector<Number> Walk(const std::string& option, Number last, const StepAt& step_at) {
   std::vector<Number> steps;
@@ -75,7 +76,7 @@ std::vector<Number> Walk(const std::string& option, Number last, const StepAt& s
     steps.push_back(step_at(steps.size()));
   }
   if (steps.empty()) {
-    Refuse(absl::StrCat(option, " ends before it begins"), "A..B with A at most B");
+    Refuse(absl::StrCat(option, " ends before it begins"), "A..B, where A is at most B");
   }
   return steps;
 }
@@ -98,7 +99,7 @@ std::chrono::nanoseconds ReadDuration(const std::string& option, const std::stri
   absl::Duration duration;
   if (!absl::ParseDuration(text, &duration) || duration < absl::ZeroDuration() ||
       duration > absl::Hours(24 * 365)) {
-    Refuse(absl::StrCat(option, ": \"", text, "\" is no duration"),
+    Refuse(absl::StrCat(option, ": \"", text, "\" is not a valid duration"),
            "a number with its unit, such as 500ms, 10s or 2m");
   }
   return absl::ToChronoNanoseconds(duration);
@@ -113,7 +114,8 @@ double ReadShare(const std::string& text) {
   double share = 0;
   if (!absl::SimpleAtod(text.substr(0, text.size() - (is_percent ? 1 : 0)), &share) ||
       !((share /= is_percent ? kPercent : 1) >= 0 && share <= 1)) {
-    Refuse(absl::StrCat("--verify: \"", text, "\" is no share"), "0 to 1, or 0% to 100%");
+    Refuse(absl::StrCat("--verify: \"", text, "\" is not a valid share"),
+           "a number from 0 to 1, or from 0% to 100%");
   }
   return share;
 }
@@ -124,7 +126,7 @@ std::vector<std::int64_t> ReadShape(const std::string& text) {
   for (const absl::string_view part : absl::StrSplit(text, ',')) {
     std::int64_t dimension = 0;
     if (!absl::SimpleAtoi(part, &dimension) || dimension < 0) {
-      Refuse(absl::StrCat("--shape: \"", text, "\" is no shape"),
+      Refuse(absl::StrCat("--shape: \"", text, "\" is not a valid shape"),
              "dimensions separated by commas, such as 64,32");
     }
     if (static_cast<std::size_t>(dimension) > kMaxTensorBytes ||
@@ -144,7 +146,7 @@ std::vector<MixPart> ReadMix(const std::string& text) {
     double weight = 0;
     if (fields.size() != 2 || !absl::SimpleAtod(fields.front(), &weight) || !(weight > 0) ||
         !std::isfinite(weight)) {
-      Refuse(absl::StrCat("--mix: \"", part, "\" is no part of a mix"),
+      Refuse(absl::StrCat("--mix: \"", part, "\" is not a valid part of a mix"),
              "WEIGHT:SIZE, such as --mix 90:4KiB,9:1MiB,1:64MiB");
     }
     mix.push_back({.weight = weight, .bytes = ReadBytes("--mix", fields.back())});
@@ -155,7 +157,7 @@ std::vector<MixPart> ReadMix(const std::string& text) {
 std::vector<double> ReadRates(const std::string& text) {
   const std::string option = "--sweep-rate";
   const Steps steps =
-      ReadSteps(option, text, "A..B:STEP in calls a second, such as 1000..10000:1000");
+      ReadSteps(option, text, "A..B:STEP in calls per second, such as 1000..10000:1000");
   if (!steps.step.has_value()) {
     Refuse("--sweep-rate has no step", "A..B:STEP, such as 1000..10000:1000");
   }

@@ -1,7 +1,7 @@
-// How the values of `quantctl bench`'s options are written.
+// Parses the values of `quantctl bench`'s options.
 //
-// What a function cannot read it refuses: it throws CLI::ValidationError, which
-// names the option and says, with an example, what was expected.
+// All functions throw CLI::ValidationError for text that they cannot parse. The
+// message names the option and says, with an example, what was expected.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_BENCH_VALUES_H_
 #define QUANTD_CLIENT_QUANTCTL_BENCH_VALUES_H_
@@ -25,29 +25,32 @@ struct MixPart {
 // Throws CLI::ValidationError: "`what`; expected `expected`".
 [[noreturn]] void Refuse(const std::string& what, const std::string& expected);
 
-// Calls a second, as in "2000" or "0.5": above 0, up to ten million.
+// Parses a number of calls per second, such as "2000" or "0.5": above 0 and at most
+// ten million.
 double ReadRate(const std::string& option, const std::string& text);
 
-// A whole number of 1..most.
+// Parses a whole number from 1 to `most`.
 std::size_t ReadCount(const std::string& option, const std::string& text, std::size_t most);
 
-// "500ms", "10s" or "1m30s": 0 up to a year.
+// Parses a duration such as "500ms", "10s" or "1m30s", from 0 to a year.
 std::chrono::nanoseconds ReadDuration(const std::string& option, const std::string& text);
 
-// A part of all, 0..1: "0.05" or "5%"; all where the text is empty.
+// Parses a share such as "0.05" or "5%", from 0 to 1. Empty text means 1.
 double ReadShare(const std::string& text);
 
-// Dimensions, as in "64,32", of a tensor of at most 512 MiB.
+// Parses the dimensions, such as "64,32", of a tensor of at most 512 MiB.
 std::vector<std::int64_t> ReadShape(const std::string& text);
 
-// "90:4KiB,9:1MiB,1:64MiB": weights above 0, and sizes of up to 512 MiB.
+// Parses a mix such as "90:4KiB,9:1MiB,1:64MiB": weights above 0, and sizes of at
+// most 512 MiB.
 std::vector<MixPart> ReadMix(const std::string& text);
 
-// The steps of a sweep, at most a thousand: "1000..10000:1000".
+// Parses the rates of a sweep, such as "1000..10000:1000". Returns one rate per
+// step, and at most a thousand.
 std::vector<double> ReadRates(const std::string& text);
 
-// The same of "1..64", where each step doubles the one before, or "8..64:8"; each
-// at most kMaxConcurrency.
+// Parses the concurrencies of a sweep: "1..64", where each step doubles the one
+// before, or "8..64:8". Each is at most kMaxConcurrency.
 std::vector<std::size_t> ReadConcurrencies(const std::string& text);
 
 }  // namespace quantd::client

@@ -13,18 +13,18 @@
 
 namespace quantd::client {
 
-// A command whose options are read, ready to run against a server. Returns the
-// exit code, or why it failed.
+// A command whose options are parsed, ready to run against a server. Returns the
+// exit code, or the error that made it fail.
 using Command =
     std::function<absl::StatusOr<int>(const ClientOptions& server, const Terminal& terminal)>;
 
-// A command that needs a client, and has done all that it should where `run` has
-// not failed.
+// Makes a command from a function that needs a client. The command succeeds if
+// `run` does.
 Command CommandOf(std::function<absl::Status(Client& client, const Terminal& terminal)> run);
 
-// Each adds one subcommand to `app`. While `app` parses a command line that
-// chooses it, it sets `*chosen`, or throws CLI::ParseError for options that
-// don't go together. `chosen` must outlive `app`.
+// Each function adds one subcommand to `app`. When `app` parses a command line with
+// that subcommand, `*chosen` is set, or CLI::ParseError is thrown if the options
+// contradict each other. `chosen` must outlive `app`.
 void AddFakeQuantCommand(CLI::App& app, Command* chosen);
 void AddGradientCommand(CLI::App& app, Command* chosen);
 void AddTrainRangeCommand(CLI::App& app, Command* chosen);

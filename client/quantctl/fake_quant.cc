@@ -62,21 +62,22 @@ absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Te
 void AddFakeQuantCommand(CLI::App& app, Command* chosen) {
   CLI::App* command = app.add_subcommand(
       "fake-quant",
-      "Rounds a tensor to the values that codes of a few bits can stand for; prints the range "
-      "really used and the error: SQNR in dB, max abs error, share of clipped elements");
+      "Rounds a tensor to the values that codes of a few bits can represent; prints the range that "
+      "was actually used and the error: SQNR in dB, max abs error, share of clipped elements");
   const auto options = std::make_shared<FakeQuantOptions>();
   command->add_option("--input", options->input, ".npy file, float32: the tensor to quantize")
       ->type_name("FILE")
       ->required();
   command
       ->add_option("--output", options->output,
-                   ".npy file to write, float32: the quantized tensor, of the input's shape")
+                   ".npy file to write, float32: the quantized tensor, in the input's shape")
       ->type_name("FILE")
       ->required();
   AddRangeOptions(*command, &options->range);
   AddSpecOptions(*command, &options->spec);
   AddNumericsOption(*command, &options->spec);
-  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->add_flag("--json", options->json,
+                    "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
     CheckRangeOptions(options->range);
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {

@@ -61,8 +61,8 @@ absl::Status Gradient(const GradientOptions& options, Client& client, const Term
 void AddGradientCommand(CLI::App& app, Command* chosen) {
   CLI::App* command = app.add_subcommand(
       "gradient",
-      "Passes a gradient back through fake-quant: writes that with respect to the inputs, prints "
-      "those with respect to min and max");
+      "Passes a gradient back through fake-quant: writes the gradient with respect to the inputs, "
+      "and prints the gradients with respect to min and max");
   const auto options = std::make_shared<GradientOptions>();
   command
       ->add_option("--gradients", options->gradients,
@@ -72,7 +72,7 @@ void AddGradientCommand(CLI::App& app, Command* chosen) {
       ->required();
   command
       ->add_option("--inputs", options->inputs,
-                   ".npy file, float32, of the same shape: the input that fake-quant had")
+                   ".npy file, float32, of the same shape: the input of fake-quant")
       ->type_name("FILE")
       ->required();
   command
@@ -83,7 +83,8 @@ void AddGradientCommand(CLI::App& app, Command* chosen) {
   AddRangeOptions(*command, &options->range);
   AddSpecOptions(*command, &options->spec);
   AddNumericsOption(*command, &options->spec);
-  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->add_flag("--json", options->json,
+                    "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
     CheckRangeOptions(options->range);
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {

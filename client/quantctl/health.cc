@@ -14,7 +14,8 @@ absl::Status Health(const std::string& service, Client& client, const Terminal& 
   if (health != HealthStatus::kServing) {
     return absl::UnavailableError(
         absl::StrCat(service.empty() ? "the server" : service,
-                     " takes no calls now: wait until it has started, or ask another server"));
+                     " is not serving; expected SERVING: wait until it has started, or use another "
+                     "server"));
   }
   return absl::OkStatus();
 }
@@ -23,12 +24,12 @@ absl::Status Health(const std::string& service, Client& client, const Terminal& 
 
 void AddHealthCommand(CLI::App& app, Command* chosen) {
   CLI::App* command = app.add_subcommand(
-      "health", "Prints whether the server takes calls; exit code 0 when it is SERVING, else 1");
+      "health", "Prints the server's health; the exit code is 0 if it is SERVING and 1 otherwise");
   const auto service = std::make_shared<std::string>();
   command
       ->add_option("--service", *service,
                    "Full name of a service, such as quantd.v1.QuantizationService. Default: the "
-                   "server as a whole")
+                   "whole server")
       ->type_name("NAME");
   command->callback([service, chosen] {
     *chosen = CommandOf([service](Client& client, const Terminal& terminal) {

@@ -1,4 +1,4 @@
-// A person's wish, told with Ctrl-C, that a command end early.
+// Lets the user end a command early with Ctrl-C.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_INTERRUPTION_H_
 #define QUANTD_CLIENT_QUANTCTL_INTERRUPTION_H_
@@ -8,18 +8,19 @@
 
 namespace quantd::client {
 
-// Between main(), which hears the wish, and a command that ends in its own way
-// where others are just ended. Both may be used from several threads.
+// Connects main(), which receives the signal, with a command that wants to end in
+// an orderly way instead of being killed. Thread-safe.
 class Interruption {
  public:
-  // For the command: it is stopped by the first request from now on.
+  // Called by the command. Returns a token on which the next Request() requests a
+  // stop.
   std::stop_token Heed() {
     is_heeded_ = true;
     return source_.get_token();
   }
 
-  // Asks the command to end. Returns false where none heeds it, or one was asked
-  // before: the program has to end at once then.
+  // Asks the command to end. Returns false if no command called Heed(), or if it was
+  // asked before; in both cases the program has to end at once.
   bool Request() { return is_heeded_ && source_.request_stop(); }
 
  private:

@@ -111,7 +111,7 @@ void PrintLoadJson(const LoadReport& report, std::ostream& output) {
     object["max_rate"] =
         report.best.has_value() ? OrNull(report.loads[*report.best].result.plan.rate) : Json();
   }
-  // What a single load has, and of several the main one.
+  // These keys describe a single load, or the main load of a series.
   object.update(ToJson(report.loads[report.main_load()]));
   if (report.series != LoadSeries::kSingle) {
     Json loads = Json::array();

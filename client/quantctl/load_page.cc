@@ -53,8 +53,6 @@ double Seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }
 
-// Parts of the page.
-
 std::string Tile(const std::string& value, std::string_view name) {
   return absl::StrCat("<div><b>", EscapeHtml(value), "</b><span>", std::string(name),
                       "</span></div>");
@@ -62,7 +60,8 @@ std::string Tile(const std::string& value, std::string_view name) {
 
 using TableRow = std::vector<std::string>;
 
-// `names` may be none; `main` is the row to stand out, if any.
+// Returns a table. `names` are the column names, if any; `main` is the row to
+// highlight, if any.
 std::string Table(const TableRow& names, const std::vector<TableRow>& rows,
                   std::optional<std::size_t> main) {
   std::string html = "<div class=\"table\"><table>";
@@ -94,7 +93,7 @@ std::string Notes(const LoadReport& report) {
   }
   if (report.failures.empty() && !report.conditions.empty()) {
     add("good", absl::StrCat("Good enough: none of the ", report.conditions.size(),
-                             " conditions to fail by holds"));
+                             " --fail-if conditions holds"));
   }
   for (const std::string& warning : Warnings(report)) {
     add("warn", warning);
@@ -106,16 +105,14 @@ std::string Tiles(const LoadResult& result) {
   constexpr double kMedian = 0.5;
   constexpr double kTail = 0.99;
   return absl::StrCat(
-      "<div class=\"tiles\">", Tile(FormatNumber(result.CallsPerSecond()), "calls a second"),
+      "<div class=\"tiles\">", Tile(FormatNumber(result.CallsPerSecond()), "calls per second"),
       Tile(absl::StrCat(FormatNumber(result.GigabytesPerSecond()), " GB/s"),
-           "of tensors, there and back"),
+           "of tensors, sent and received"),
       Tile(FormatTime(result.latency.Quantile(kMedian)), "latency, p50"),
       Tile(FormatTime(result.latency.Quantile(kTail)), "latency, p99"),
-      Tile(FormatTime(result.latency.max()), "latency, longest"),
+      Tile(FormatTime(result.latency.max()), "latency, max"),
       Tile(absl::StrCat(result.errors, " of ", result.calls), "calls with an error"), "</div>\n");
 }
-
-// Charts.
 
 ChartAxis TimeSinceStart() { return {.title = "time since the start", .format = FormatSeconds}; }
 
@@ -125,13 +122,13 @@ Chart ThroughputOverTime(const LoadResult& result) {
   Chart chart{.id = "throughput-over-time",
               .title = "Throughput over time",
               .x = TimeSinceStart(),
-              .y = {.title = "a second", .format = FormatNumber},
+              .y = {.title = "per second", .format = FormatNumber},
               .series = {{.name = "answers"}, {.name = "errors"}}};
   const double length = Seconds(result.timeline.interval_length());
   const auto& intervals = result.timeline.intervals();
   for (std::size_t index = 0; index < intervals.size(); ++index) {
     const double begin = length * static_cast<double>(index);
-    // The last interval may not be a whole one.
+    // The last interval may be incomplete.
     const double lasted = std::min(length, Seconds(result.time) - begin);
     if (lasted < length / 4 && index > 0) {
       break;
@@ -214,7 +211,7 @@ Chart Distribution(const LoadResult& result) {
   return chart;
 }
 
-// Percentiles up to what the number of calls has something to say of.
+// Shows percentiles up to the highest one that the number of calls supports.
 Chart Percentiles(const LoadResult& result) {
   Chart chart{
       .id = "percentiles",
@@ -243,7 +240,7 @@ Chart Percentiles(const LoadResult& result) {
   return chart;
 }
 
-// What changes from load to load of a series.
+// Returns what varies between the loads of a series.
 double Step(const LoadReport& report, const MeasuredLoad& load) {
   return report.series == LoadSeries::kConcurrencySweep
              ? static_cast<double>(load.result.plan.concurrency)
@@ -268,7 +265,7 @@ Chart SweepOfThroughput(const LoadReport& report) {
   Chart chart{.id = "sweep-throughput",
               .title = "Throughput of each load",
               .x = {.title = std::string(StepName(report)), .format = FormatNumber},
-              .y = {.title = "calls a second", .format = FormatNumber},
+              .y = {.title = "calls per second", .format = FormatNumber},
               .series = {{.name = "answered"}}};
   for (const MeasuredLoad* load : InOrder(report)) {
     chart.series[0].points.push_back(
@@ -294,8 +291,6 @@ Chart SweepOfLatency(const LoadReport& report) {
   }
   return chart;
 }
-
-// Tables.
 
 std::string FiguresTable(const LoadResult& result) {
   std::vector<TableRow> rows;
@@ -330,7 +325,7 @@ std::string LoadsTable(const LoadReport& report) {
       row.push_back(FormatTime(result.latency.Quantile(kReportedQuantiles[figure].quantile)));
     }
     row.push_back(absl::StrCat(result.errors));
-    row.emplace_back(is_search ? (load.holds ? "kept" : "not kept")
+    row.emplace_back(is_search ? (load.holds ? "met" : "not met")
                                : (result.IsSaturated() ? "yes" : "no"));
     rows.push_back(std::move(row));
   }
@@ -367,7 +362,7 @@ std::string LoadPage(const LoadReport& report) {
                                        absl::LocalTimeZone()))),
                   "</p>\n", Notes(report), Tiles(main.result));
   if (is_series) {
-    absl::StrAppend(&page, "<h2>From load to load</h2>\n<div class=\"charts\">\n",
+    absl::StrAppend(&page, "<h2>All loads</h2>\n<div class=\"charts\">\n",
                     DrawChart(SweepOfThroughput(report)), DrawChart(SweepOfLatency(report)),
                     "</div>\n<p></p>\n", LoadsTable(report), "<h2>",
                     EscapeHtml(DescribePlan(report, main.result.plan)), "</h2>\n");

@@ -14,7 +14,7 @@
 namespace quantd::client {
 namespace {
 
-// From here on, the client has hardly anything left to give.
+// From this share of the CPU on, the client counts as the bottleneck.
 constexpr double kBusyShare = 0.9;
 constexpr std::chrono::milliseconds kLongDelay{1};
 
@@ -33,8 +33,8 @@ void WarnOfRate(const LoadResult& result, std::vector<std::string>& warnings) {
                    "lasts");
   if (result.unsent > 0) {
     absl::StrAppend(&warning, "; ", Plural(result.unsent, "call"),
-                    " never found a free place, and count in the latencies with the time they "
-                    "waited");
+                    result.unsent == 1 ? " was" : " were",
+                    " never sent, and the latencies include the time spent waiting");
   }
   warnings.push_back(std::move(warning));
 }
@@ -42,8 +42,8 @@ void WarnOfRate(const LoadResult& result, std::vector<std::string>& warnings) {
 void WarnOfClient(const LoadResult& result, std::vector<std::string>& warnings) {
   if (result.ClientCpuShare() >= kBusyShare) {
     warnings.push_back(absl::StrFormat(
-        "the client itself is the bottleneck: it used %.0f %% of this machine's %s; give it a "
-        "machine of its own, or a lighter load",
+        "the client itself is the bottleneck: it used %.0f %% of this machine's %s; run it on a "
+        "separate machine, or reduce the load",
         100 * result.ClientCpuShare(),
         Plural(std::max(std::thread::hardware_concurrency(), 1U), "processor")));
   }
@@ -51,8 +51,9 @@ void WarnOfClient(const LoadResult& result, std::vector<std::string>& warnings) 
   const std::chrono::nanoseconds delay = result.client_delay.Quantile(kDelayQuantile);
   if (delay > kLongDelay) {
     warnings.push_back(
-        absl::StrCat("the client sent calls late by itself, 1 % of them by ", FormatTime(delay),
-                     " or more: this machine has too much to do; it is part of the latencies"));
+        absl::StrCat("the client itself sent calls late, 1 % of them by ", FormatTime(delay),
+                     " or more, because this machine is overloaded; the latencies include the "
+                     "delay"));
   }
 }
 
@@ -126,7 +127,7 @@ std::vector<std::string> Warnings(const MeasuredLoad& load) {
   WarnOfClient(load.result, warnings);
   if (!load.is_stable) {
     warnings.emplace_back(
-        "unstable: the last three windows differ by more than 10 %; give them more --duration");
+        "unstable: the last three windows differ by more than 10 %; raise --duration");
   }
   return warnings;
 }
@@ -157,7 +158,7 @@ std::vector<ServerFact> DescribeServer(const ServerView& server) {
   const double messages = std::max(server.messages_received, 1.0);
   facts.push_back(
       {"CPU", absl::StrCat(FormatSeconds(server.cpu_seconds), ", ",
-                           FormatSeconds(server.cpu_seconds / messages), " a message")});
+                           FormatSeconds(server.cpu_seconds / messages), " per message")});
   facts.push_back({"memory", FormatBytes(server.resident_bytes)});
   facts.push_back({"rejected", server.rejected.empty() ? "none" : FormatCounts(server.rejected)});
   return facts;

@@ -1,4 +1,4 @@
-// All that is told of a load test, before it takes a form.
+// The contents of a load test's report, and its output formats.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_LOAD_REPORT_H_
 #define QUANTD_CLIENT_QUANTCTL_LOAD_REPORT_H_
@@ -18,7 +18,7 @@
 
 namespace quantd::client {
 
-// A load that was measured, with what a search says of it.
+// A load that was measured and, if it was part of a search, the search's verdict.
 struct MeasuredLoad {
   LoadResult result;
   // See RateTrial.
@@ -29,71 +29,74 @@ struct MeasuredLoad {
 enum class LoadSeries { kSingle, kRateSweep, kConcurrencySweep, kRateSearch };
 
 struct LoadReport {
-  // What was tested, and with what.
+  // What was tested, and how.
   std::string address;
   std::optional<ServerInfo> server_info;
   std::string method;
   std::string tensors;
   std::size_t connections = 1;
   std::chrono::system_clock::time_point started;
-  // Before everything that was measured.
+  // The warm-up before everything that was measured.
   std::chrono::nanoseconds warmup{0};
   std::uint64_t warmup_calls = 0;
 
-  // What came of it; at least one load.
+  // The results; at least one load.
   LoadSeries series = LoadSeries::kSingle;
   std::vector<MeasuredLoad> loads;
-  // Of a search: the target as it was given, and the trial with the highest rate
-  // that keeps it.
+  // Only for a search: the target as it was given, and the index of the trial with
+  // the highest rate that meets it.
   std::string latency_target;
   std::optional<std::size_t> best;
-  // How the server saw all loads together.
+  // The server's own view of all loads together.
   std::optional<ServerView> server;
-  // What is to be known of them all, each as a sentence.
+  // Warnings about the test as a whole, one sentence each.
   std::vector<std::string> warnings;
 
-  // Conditions of --fail-if, and those of them that hold, each with its figure.
+  // The conditions of --fail-if, and the reasons why the result is not good enough.
   std::vector<std::string> conditions;
   std::vector<std::string> failures;
 
-  // The load that is shown in full: the only one; the one with the most calls a
-  // second of a sweep, of those that kept their rate if any did; the best of a
-  // search or, where none is, its last.
+  // Returns the index of the load that is shown in full. For a sweep, this is the
+  // load with the most calls per second; loads that are not saturated take
+  // precedence. For a search, it is the best trial, or the last one if no trial met
+  // the target.
   std::size_t main_load() const;
 };
 
-// "tcp" or "unix"
+// Returns "tcp" or "unix".
 std::string_view TransportOf(std::string_view address);
 
-// "fake-quantize of float32 [1024], 8 bits, at localhost:50051 (quantd 0.1.0, AVX3)"
+// Describes the test in words, such as
+// "fake-quantize of float32 [1024], 8 bits, at localhost:50051 (quantd 0.1.0, AVX3)".
 std::string DescribeTest(const LoadReport& report);
-// "open loop, 5000/s (constant), at most 128 calls under way, 1 connection"
+// Describes a load in words, such as
+// "open loop, 5000/s (constant), at most 128 calls under way, 1 connection".
 std::string DescribePlan(const LoadReport& report, const LoadPlan& plan);
 
-// What makes a load's result worth less than it seems, or is wrong with it, each
-// as a sentence: a rate that was not kept, a client that was the bottleneck, a
-// trial that did not become stable, errors.
+// Returns what is wrong with a load's result or limits its value, one sentence
+// each: saturation, a client that was the bottleneck, a trial that did not become
+// stable, errors.
 std::vector<std::string> Warnings(const MeasuredLoad& load);
-// The report's own warnings, and those of its main load.
+// Returns the report's own warnings, followed by those of its main load.
 std::vector<std::string> Warnings(const LoadReport& report);
 
-// A line about the server's own view.
+// One line about the server's own view.
 struct ServerFact {
   std::string name;
   std::string text;
 };
 std::vector<ServerFact> DescribeServer(const ServerView& server);
 
-// For people: figures, and a histogram of bars.
+// Prints the figures and a histogram for people to read.
 void PrintLoadSummary(const LoadReport& report, std::ostream& output);
 
-// One JSON object on a line; docs/load-testing.md lists its keys.
+// Prints one JSON object on one line; docs/load-testing.md lists its keys.
 void PrintLoadJson(const LoadReport& report, std::ostream& output);
 
-// A line of names, and one for each load.
+// Prints a line of column names, and one line per load.
 void PrintLoadCsv(const LoadReport& report, std::ostream& output);
 
-// An HTML page that needs nothing else: no network, no script.
+// Returns a self-contained HTML page, which needs no network and no scripts.
 std::string LoadPage(const LoadReport& report);
 
 }  // namespace quantd::client

@@ -22,7 +22,7 @@ constexpr double kTail = 0.99;
 constexpr double kFarTail = 0.999;
 
 std::string Padded(std::string_view text, int width) {
-  // Counts characters: µ has two bytes.
+  // Counts characters rather than bytes, because µ has two bytes.
   const auto length = std::ranges::count_if(text, [](char c) { return (c & 0xC0) != 0x80; });
   return absl::StrCat(std::string(static_cast<std::size_t>(std::max<std::int64_t>(
                                       width - static_cast<std::int64_t>(length), 0)),
@@ -52,8 +52,7 @@ void PrintPercentiles(const LoadResult& result, std::ostream& output) {
            output);
 }
 
-// Edges about as far from each other as people like to think of times, from
-// below `least` to above `most`.
+// Returns edges at round times, from `least` or below to above `most`.
 std::vector<std::chrono::nanoseconds> Edges(std::chrono::nanoseconds least,
                                             std::chrono::nanoseconds most) {
   constexpr std::array<double, 6> kSteps = {1, 1.5, 2, 3, 5, 7};
@@ -85,7 +84,7 @@ void PrintHistogram(const LatencyHistogram& histogram, std::ostream& output) {
   output << "\ncalls by latency, from\n";
   for (std::size_t index = 0; index < counts.size(); ++index) {
     const double share = static_cast<double>(counts[index]) / static_cast<double>(most);
-    // What was counted is seen.
+    // Rounds up, so that every count above 0 is visible.
     const auto length = static_cast<std::size_t>(std::ceil(kBarWidth * share));
     output << Padded(FormatTime(edges[index]), kEdgeWidth) << " |"
            << absl::StrFormat("%-*s", kBarWidth, std::string(length, '#')) << " " << counts[index]
@@ -107,7 +106,7 @@ void PrintFigures(const LoadResult& result, std::ostream& output) {
     PrintFact("rate",
               absl::StrCat("offered ", FormatNumber(*result.plan.rate), "/s, sent ",
                            FormatNumber(result.SentPerSecond()), "/s; ", result.late,
-                           " calls waited for a free place"),
+                           " calls waited for a free slot"),
               output);
   }
   PrintFact("client CPU", absl::StrCat(FormatShare(result.ClientCpuShare()), " of this machine"),
@@ -136,7 +135,7 @@ void PrintLoads(const LoadReport& report, std::ostream& output) {
         {FormatNumber(result.CallsPerSecond()), FormatNumber(result.GigabytesPerSecond()),
          FormatTime(result.latency.Quantile(kMedian)), FormatTime(result.latency.Quantile(kTail)),
          FormatTime(result.latency.Quantile(kFarTail)), absl::StrCat(result.errors),
-         is_search ? (load.holds ? "kept" : "not kept") : (result.IsSaturated() ? "yes" : "no")},
+         is_search ? (load.holds ? "met" : "not met") : (result.IsSaturated() ? "yes" : "no")},
         output);
   }
   output << "\n";
@@ -144,12 +143,12 @@ void PrintLoads(const LoadReport& report, std::ostream& output) {
 
 void PrintFinding(const LoadReport& report, std::ostream& output) {
   if (report.best.has_value()) {
-    output << "highest rate that keeps " << report.latency_target << ": "
+    output << "highest rate that meets " << report.latency_target << ": "
            << FormatNumber(report.loads[*report.best].result.plan.rate.value_or(0))
            << "/s; at that rate:\n";
   } else {
-    output << "no rate was found that keeps " << report.latency_target
-           << "; at the last that was tried:\n";
+    output << "no rate was found that meets " << report.latency_target
+           << "; at the last rate that was tried:\n";
   }
 }
 

@@ -15,7 +15,7 @@
 
 namespace {
 
-// Sent by main() to itself when there is nothing left to interrupt.
+// main() sends this to its signal thread when there is nothing left to interrupt.
 constexpr int kDone = SIGUSR1;
 
 sigset_t HandledSignals() {
@@ -27,8 +27,8 @@ sigset_t HandledSignals() {
   return signals;
 }
 
-// Hands signals to the command that heeds them; ends the program where none
-// does, as if they had never been blocked.
+// Passes signals to the command if it handles them. Otherwise ends the program, as
+// if the signals had never been blocked.
 void AwaitSignals(const sigset_t& signals, quantd::client::Interruption& interruption) {
   for (int signal = 0; sigwait(&signals, &signal) == 0 && signal != kDone;) {
     if (!interruption.Request()) {
@@ -38,8 +38,8 @@ void AwaitSignals(const sigset_t& signals, quantd::client::Interruption& interru
   }
 }
 
-// The next message takes the memory of the last one: fresh pages would cost more
-// than anything else that is done with them.
+// Makes the allocator keep freed memory for the next message. Fresh pages would cost
+// more than anything else that is done with them.
 void KeepFreedMemory() {
 #ifdef QUANTD_TCMALLOC
   MallocExtension::instance()->SetMemoryReleaseRate(0);
@@ -49,7 +49,8 @@ void KeepFreedMemory() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // Before the first thread, which all others inherit it from.
+  // The signals are blocked before the first thread starts, because all threads
+  // inherit the mask.
   const sigset_t signals = HandledSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   quantd::client::Interruption interruption;

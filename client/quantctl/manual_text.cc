@@ -13,7 +13,7 @@ command_line::ManualText MakeManualText() {
       .environment = {},
       .sections = {
           {.title = "EXIT STATUS",
-           .entries = {{.tag = "0", .text = "Done."},
+           .entries = {{.tag = "0", .text = "Success."},
                        {.tag = "1",
                         .text = "A call failed, or a file could not be read or written."},
                        {.tag = "2", .text = "Wrong usage; nothing was done."},
@@ -24,15 +24,16 @@ command_line::ManualText MakeManualText() {
                  .text = "Quantizes a tensor with one range."},
                 {.tag = "quantctl fake-quant --input x.npy --axis 3 --range-from-data --num-bits "
                         "4 --output y.npy",
-                 .text = "Takes a range for each channel from the data."},
+                 .text = "Quantizes each channel with the range of its data."},
                 {.tag = "quantctl train-range --input x.npy --num-bits 4",
                  .text = "Learns the range with the least error."},
                 {.tag = "quantctl bench --rate 2000 --report report.html",
-                 .text = "Sends 2000 calls a second and writes a report."},
+                 .text = "Sends 2000 calls per second and writes a report."},
                 {.tag = "quantctl --server unix:/run/quantd/quantd.sock health",
-                 .text = "Asks a server on a unix socket whether it takes calls."},
+                 .text = "Checks the health of a server on a unix socket."},
                 {.tag = "source <(quantctl --completion bash)",
-                 .text = "Completes commands, flags and values in this shell."}}},
+                 .text = "Enables completion of commands, flags and values in the current "
+                         "shell."}}},
           {.title = "SEE ALSO", .entries = {{.tag = "", .text = "quantd(1)"}}},
       }};
 }

@@ -5,7 +5,7 @@
 
 namespace quantd::client {
 
-// What quantctl's manual page has besides --help.
+// Returns the parts of quantctl's manual page that --help does not show.
 command_line::ManualText MakeManualText();
 
 }  // namespace quantd::client

@@ -8,7 +8,7 @@ namespace quantd::client {
 namespace {
 
 constexpr std::int64_t kBarWidth = 30;
-// ANSI: to the start of the line, and erase to its end.
+// ANSI sequence: go to the start of the line, and erase the line.
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
 constexpr std::size_t kElementsPerMebibyte = (std::size_t{1} << 20U) / sizeof(float);
@@ -35,7 +35,7 @@ void ProgressBar::Show(int done, int total, std::string_view text) {
 
 Progress ShowTensor(ProgressBar& bar) {
   return [&bar](std::size_t done, std::size_t all) {
-    // A small tensor is done at once: nothing to show.
+    // A small tensor completes in one step, so there is no progress to show.
     if (done < all) {
       bar.Show(static_cast<int>(done / kElementsPerMebibyte),
                static_cast<int>(all / kElementsPerMebibyte), "MiB");

@@ -1,4 +1,4 @@
-// Progress of long work, for a person who waits.
+// Shows the progress of long operations.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_PROGRESS_BAR_H_
 #define QUANTD_CLIENT_QUANTCTL_PROGRESS_BAR_H_
@@ -10,8 +10,8 @@
 
 namespace quantd::client {
 
-// Draws a bar on the terminal's error stream, and takes it away again when it
-// is destroyed; does nothing where nobody watches.
+// Draws a bar on the terminal's error stream, and erases it when it is destroyed.
+// Does nothing if `error_is_watched` is false.
 class ProgressBar {
  public:
   explicit ProgressBar(const Terminal& terminal) : terminal_(terminal) {}
@@ -19,7 +19,7 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  // Shows that step `done` of `total` is at work, and a short text behind it.
+  // Shows that `done` of `total` steps are complete, followed by a short text.
   void Show(int done, int total, std::string_view text);
 
  private:
@@ -27,7 +27,8 @@ class ProgressBar {
   bool is_drawn_ = false;
 };
 
-// Shows on `bar`, which must outlive it, how far a call is with a large tensor.
+// Returns a callback that shows the progress of a call with a large tensor on
+// `bar`, which must outlive it.
 Progress ShowTensor(ProgressBar& bar);
 
 }  // namespace quantd::client

@@ -28,7 +28,7 @@ namespace {
 constexpr double kMinTimeoutSeconds = 0.001;
 constexpr double kMaxTimeoutSeconds = 1e6;
 
-// What all commands share.
+// The options that all commands share.
 struct GlobalOptions {
   std::string server = ClientOptions().address;
   double timeout_seconds = std::chrono::duration<double>(ClientOptions().timeout).count();
@@ -46,8 +46,8 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--timeout", options->timeout_seconds,
-                 "How long the server may keep a call waiting, or the next part of a large tensor, "
-                 "in seconds")
+                 "How long to wait for the answer to a call, or to one part of a large tensor, in "
+                 "seconds")
       ->envname("QUANTCTL_TIMEOUT")
       ->type_name("SECONDS")
       ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
@@ -56,7 +56,8 @@ void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
   command_line::AddDocumentationFlags(app, MakeManualText());
 }
 
-// What a wrong command line, or a call for help, leads to.
+// Handles an invalid command line, or one that asks for help, the version or the
+// documentation. Returns the exit code.
 int ReportParseEnd(const CLI::App& app, const CLI::ParseError& end, const Terminal& terminal) {
   if (end.get_name() == "CallForVersion") {
     terminal.output << VersionLine() << "\n";
@@ -115,9 +116,9 @@ Command CommandOf(std::function<absl::Status(Client& client, const Terminal& ter
 
 int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   CLI::App app(
-      "Fake-quantizes tensors in .npy files with TensorFlow's bits, computed by quantd.\n"
-      "Exit code: 0 done, 1 a call or a file failed, 2 wrong usage, 3 a load test's result is not "
-      "good enough.",
+      "Fake-quantizes tensors in .npy files with quantd, bit for bit as TensorFlow does.\n"
+      "Exit codes: 0 success, 1 a call failed or a file could not be read or written, 2 wrong "
+      "usage, 3 the result of a load test is not good enough.",
       "quantctl");
   GlobalOptions options;
   Command command;
@@ -130,7 +131,7 @@ int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   AddBenchCommand(app, &command);
   app.require_subcommand(1);
   for (CLI::App* subcommand : app.get_subcommands(nullptr)) {
-    subcommand->fallthrough();  // --server may also stand behind the command.
+    subcommand->fallthrough();  // --server may also follow the command.
   }
   try {
     app.parse(argc, argv);

@@ -10,9 +10,9 @@ namespace quantd::client {
 inline constexpr int kExitSuccess = 0;
 // A call failed, or a file could not be read or written.
 inline constexpr int kExitFailure = 1;
-// The command line makes no sense; nothing was done.
+// The command line is invalid; nothing was done.
 inline constexpr int kExitUsage = 2;
-// A load test ran, and its result is not good enough: see `quantctl bench`.
+// A load test ran, but its result is not good enough: see `quantctl bench`.
 inline constexpr int kExitNotGoodEnough = 3;
 
 // Runs the command that main()'s arguments ask for and returns the exit code.

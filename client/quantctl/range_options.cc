@@ -20,7 +20,7 @@ absl::StatusOr<std::vector<float>> ReadBounds(const std::string& path) {
   if (array.shape.size() > 1) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": the array has ", array.shape.size(),
-                     " dimensions; expected one, with one value for each channel: save it with "
+                     " dimensions; expected one, with one value per channel: save it with "
                      "np.save(\"x.npy\", x.ravel())"));
   }
   return std::move(array.values);
@@ -29,11 +29,11 @@ absl::StatusOr<std::vector<float>> ReadBounds(const std::string& path) {
 }  // namespace
 
 void AddSpecOptions(CLI::App& app, core::QuantizationSpec* spec) {
-  app.add_option("--num-bits", spec->num_bits, "Bits of a code, 2 to 16")
+  app.add_option("--num-bits", spec->num_bits, "Number of bits per code, from 2 to 16")
       ->type_name("BITS")
       ->capture_default_str();
   app.add_flag("--narrow-range", spec->narrow_range,
-               "Leave out code 0, so that symmetric ranges have symmetric codes");
+               "Do not use code 0, so that symmetric ranges have symmetric codes");
 }
 
 void AddNumericsOption(CLI::App& app, core::QuantizationSpec* spec) {
@@ -43,17 +43,18 @@ void AddNumericsOption(CLI::App& app, core::QuantizationSpec* spec) {
   };
   app.add_option_function<std::string>(
          "--numerics", set_numerics,
-         "Whose bits: tensorflow (FakeQuantWithMinMaxVars, and ...PerChannel with an axis) or "
-         "tensorflow-args (FakeQuantWithMinMaxArgs)")
+         "Which op to reproduce bit for bit: tensorflow (FakeQuantWithMinMaxVars, and "
+         "...PerChannel with an axis) or tensorflow-args (FakeQuantWithMinMaxArgs)")
       ->type_name(absl::StrCat(kTensorFlow, "|", kTensorFlowArgs))
       ->check(CLI::IsMember(std::vector<std::string>{kTensorFlow, kTensorFlowArgs}).description(""))
       ->default_str(kTensorFlow);
 }
 
 void AddAxisOption(CLI::App& app, std::optional<std::int32_t>* axis) {
-  app.add_option("--axis", *axis,
-                 "The dimension whose every index has a range of its own, from 0; -1 is the last. "
-                 "Default: one range for the whole tensor")
+  app.add_option(
+         "--axis", *axis,
+         "The dimension with one range per index, counted from 0; -1 is the last dimension. "
+         "Default: one range for the whole tensor")
       ->type_name("K");
 }
 
@@ -63,14 +64,15 @@ void AddRangeOptions(CLI::App& app, RangeOptions* options) {
   app.add_option("--max", options->max, "Upper end of the range, in the tensor's units")
       ->type_name("NUMBER");
   app.add_option("--min-file", options->min_file,
-                 ".npy file, float32, one dimension: the lower end for each channel")
+                 ".npy file, float32, one dimension: one lower end per channel")
       ->type_name("FILE");
   app.add_option("--max-file", options->max_file,
-                 ".npy file, float32, one dimension: the upper end for each channel")
+                 ".npy file, float32, one dimension: one upper end per channel")
       ->type_name("FILE");
-  app.add_flag("--range-from-data", options->from_data,
-               "Take the tensor's own least and greatest value (of each channel, with --axis); "
-               "NaN is passed over");
+  app.add_flag(
+      "--range-from-data", options->from_data,
+      "Use the tensor's minimum and maximum as the range (per channel with --axis); NaN is "
+      "ignored");
   AddAxisOption(app, &options->axis);
 }
 
@@ -101,7 +103,7 @@ void CheckRangeOptions(const RangeOptions& options) {
   }
   if (has_numbers && options.axis.has_value()) {
     throw CLI::ValidationError(
-        "--axis asks for a range for each channel; expected --min-file and --max-file, or "
+        "--axis asks for one range per channel; expected --min-file and --max-file, or "
         "--range-from-data, instead of --min and --max");
   }
 }

@@ -1,4 +1,4 @@
-// The options with which commands choose a range and its codes.
+// Options that choose a range and how values are encoded.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_RANGE_OPTIONS_H_
 #define QUANTD_CLIENT_QUANTCTL_RANGE_OPTIONS_H_
@@ -25,8 +25,8 @@ void AddNumericsOption(CLI::App& app, core::QuantizationSpec* spec);
 // Adds --axis.
 void AddAxisOption(CLI::App& app, std::optional<std::int32_t>* axis);
 
-// Where the range comes from: exactly one of two numbers, two files, or the
-// data.
+// The source of the range, which is exactly one of: two numbers, two files, the
+// data itself.
 struct RangeOptions {
   std::optional<float> min;
   std::optional<float> max;
@@ -39,12 +39,12 @@ struct RangeOptions {
 // Adds --min, --max, --min-file, --max-file, --range-from-data and --axis.
 void AddRangeOptions(CLI::App& app, RangeOptions* options);
 
-// Throws CLI::ValidationError, saying what to give, unless the options name
-// exactly one range.
+// Throws CLI::ValidationError, with a message that says what to give, unless the
+// options name exactly one range.
 void CheckRangeOptions(const RangeOptions& options);
 
-// The range that checked options name for `data`. Reads files; their values and
-// the axis are left to the server to check.
+// Returns the range of `data` that checked options name. Reads files. The server
+// checks their values and the axis.
 absl::StatusOr<RangeValues> LoadRange(const RangeOptions& options, const TensorView& data);
 
 }  // namespace quantd::client

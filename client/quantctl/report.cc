@@ -11,7 +11,7 @@
 namespace quantd::client {
 namespace {
 
-// More channels than these are shortened to the first and the last ones.
+// If there are more channels than this, only the first and the last are printed.
 constexpr std::size_t kMaxRows = 16;
 constexpr std::size_t kLastRows = 4;
 constexpr std::size_t kFirstRows = kMaxRows - kLastRows;

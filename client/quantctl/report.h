@@ -1,4 +1,4 @@
-// Results as quantctl prints them: tables for people, JSON for machines.
+// Prints results: tables for people, JSON for machines.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_REPORT_H_
 #define QUANTD_CLIENT_QUANTCTL_REPORT_H_
@@ -13,36 +13,36 @@
 
 namespace quantd::client {
 
-// Keeps its keys in the order in which they were added.
+// JSON whose keys stay in the order in which they were added.
 using Json = nlohmann::ordered_json;
 
-// One object on a line of its own. Numbers that are not finite become null, and
-// text that is not UTF-8 is mended.
+// Prints one object on one line. Numbers that are not finite become null, and bytes
+// that are not valid UTF-8 are replaced.
 void PrintJson(const Json& object, std::ostream& output);
 
-// {"min": [], "max": [], "scale": [], "zero_point": []}
+// Returns {"min": [], "max": [], "scale": [], "zero_point": []}.
 Json ToJson(const core::NudgedRange& range);
 
-// A named column of a table, one text a channel.
+// A named column of a table, with one text per channel.
 struct Column {
   std::string_view name;
   std::vector<std::string> texts;
 };
 
-// The values to six digits.
+// Returns a column of the values, rounded to six digits.
 Column NumberColumn(std::string_view name, const std::vector<float>& values);
 
-// min, max, scale and zero point.
+// Returns the columns nudged min, nudged max, scale and zero point.
 std::vector<Column> NudgedRangeColumns(const core::NudgedRange& range);
 
-// Prints a row for each channel, with its number; of many channels the first
-// and last few. The columns have as many texts as there are channels.
+// Prints one row per channel, with the channel's number. If there are many channels,
+// prints only the first and the last few. All columns must have the same length.
 void PrintChannelTable(const std::vector<Column>& columns, std::ostream& output);
 
-// "31.26 dB", "infinite (no error)" or "undefined (no signal)".
+// Returns "31.26 dB", "infinite (no error)" or "undefined (no signal)".
 std::string FormatDecibels(double value);
 
-// A line such as "SQNR            31.26 dB".
+// Prints a line such as "SQNR            31.26 dB".
 void PrintFact(std::string_view name, std::string_view value, std::ostream& output);
 
 }  // namespace quantd::client

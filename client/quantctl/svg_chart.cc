@@ -12,7 +12,7 @@
 namespace quantd::client {
 namespace {
 
-// In the units of the drawing, which is scaled to the page.
+// All lengths are in units of the drawing, which is scaled to the page.
 constexpr double kWidth = 640;
 constexpr double kHeight = 300;
 constexpr double kLeft = 66;
@@ -20,7 +20,7 @@ constexpr double kRight = 14;
 constexpr double kTop = 12;
 constexpr double kBottom = 46;
 constexpr double kPointRadius = 2.2;
-// What a pointer has to hit.
+// The radius of the invisible circle that triggers the tooltip.
 constexpr double kTargetRadius = 7;
 constexpr double kTickGap = 6;
 constexpr double kTitleGap = 36;
@@ -36,7 +36,8 @@ struct Interval {
   }
 };
 
-// 1, 2 or 5 times a power of ten, at least `value`.
+// Returns the smallest number that is at least `value` and is 1, 2 or 5 times a power
+// of ten.
 double RoundUp(double value) {
   const double power = std::pow(10, std::floor(std::log10(value)));
   for (const double step : {1.0, 2.0, 5.0}) {
@@ -53,7 +54,7 @@ std::vector<double> LinearTicks(const Interval& interval) {
   std::vector<double> ticks;
   for (double number = std::ceil(interval.least / step - 1e-9);
        number * step <= interval.most + step * 1e-9; ++number) {
-    // Not the -0 that rounding up can end with.
+    // Rounding up can result in -0; adding 0 makes it 0.
     ticks.push_back(number * step + 0.0);
   }
   return ticks;
@@ -75,7 +76,7 @@ std::vector<double> LogarithmicTicks(const Interval& interval) {
   return ticks;
 }
 
-// Values of an axis as places on the drawing.
+// Maps the values of an axis to positions on the drawing.
 class Scale {
  public:
   Scale(const ChartAxis& axis, Interval values, double from, double to)
@@ -103,7 +104,7 @@ class Scale {
   const std::vector<double>& ticks() const { return ticks_; }
 
  private:
-  // A little room, and never an interval without length.
+  // Adds some room, and makes sure that the interval is not empty.
   static Interval Widened(const ChartAxis& axis, Interval values) {
     constexpr double kRoom = 1.05;
     if (axis.is_logarithmic) {
@@ -262,7 +263,7 @@ std::string DrawChart(const Chart& chart) {
   std::string figure = absl::StrCat("<figure id=\"", chart.id, "\"><figcaption>",
                                     EscapeHtml(chart.title), "</figcaption>");
   if (xs.least > xs.most || ys.least > ys.most) {
-    return absl::StrCat(figure, "<p class=\"empty\">No call got an answer.</p></figure>\n");
+    return absl::StrCat(figure, "<p class=\"empty\">No call was answered.</p></figure>\n");
   }
   const Scale x(chart.x, xs, kLeft, kWidth - kRight);
   const Scale y(chart.y, ys, kHeight - kBottom, kTop);

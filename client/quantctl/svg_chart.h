@@ -1,4 +1,4 @@
-// Charts as SVG, to stand in an HTML page.
+// Draws charts as SVG, for HTML pages.
 
 #ifndef QUANTD_CLIENT_QUANTCTL_SVG_CHART_H_
 #define QUANTD_CLIENT_QUANTCTL_SVG_CHART_H_
@@ -12,20 +12,20 @@
 namespace quantd::client {
 
 struct ChartAxis {
-  // With the unit, unless `format` tells it.
+  // With the unit, unless `format` adds it.
   std::string title;
-  // Values are above 0 then.
+  // If true, only values above 0 are shown.
   bool is_logarithmic = false;
-  // A value as text, for ticks and tooltips.
+  // Formats a value for ticks and tooltips.
   std::function<std::string(double)> format = nullptr;
-  // Where ticks stand; empty for round values.
+  // The positions of ticks; if empty, ticks are at round values.
   std::vector<double> ticks = {};
 };
 
 struct ChartPoint {
   double x;
   double y;
-  // What else a tooltip tells.
+  // Additional text for the tooltip.
   std::string note = {};
 };
 
@@ -34,13 +34,13 @@ enum class ChartStyle { kLine, kBars };
 struct ChartSeries {
   std::string name;
   ChartStyle style = ChartStyle::kLine;
-  // In order of x. Bars reach to the next point's x; the last point ends the last
-  // bar.
+  // In order of x. A bar extends to the x of the next point; the last point only
+  // ends the last bar.
   std::vector<ChartPoint> points = {};
 };
 
 struct Chart {
-  // Of the element, for links: "latency-over-time".
+  // The id of the element, for links: "latency-over-time".
   std::string id;
   std::string title;
   ChartAxis x;
@@ -48,15 +48,15 @@ struct Chart {
   std::vector<ChartSeries> series = {};
 };
 
-// A <figure> with the chart, its title and a legend, and a tooltip at each
-// point. Series have the classes s0, s1, …, which kChartStyle colours. A chart
-// without points says so.
+// Returns a <figure> with the chart, its title, a legend, and one tooltip per
+// point. Series have the classes s0, s1, …, which kChartStyle colors. A chart
+// without points shows a note instead.
 std::string DrawChart(const Chart& chart);
 
-// The CSS that charts need: light and dark.
+// The CSS that charts need, for light and dark mode.
 extern const std::string_view kChartStyle;
 
-// `text` with what HTML takes for markup replaced.
+// Escapes the characters of `text` that are markup in HTML.
 std::string EscapeHtml(std::string_view text);
 
 }  // namespace quantd::client

@@ -7,15 +7,15 @@
 
 namespace quantd::client {
 
-// Where quantctl writes to, and how it is interrupted.
+// The streams that quantctl writes to, and how it is interrupted.
 struct Terminal {
-  // Results.
+  // For results.
   std::ostream& output;
-  // Errors and progress.
+  // For errors and progress.
   std::ostream& error;
-  // Whether a person watches `error`: progress is shown there only then.
+  // Whether `error` is a terminal. Progress is only shown if it is.
   bool error_is_watched = false;
-  // Tells a command to end early; null where nobody can.
+  // Asks a command to end early; null if that is not possible.
   Interruption* interruption = nullptr;
 };
 

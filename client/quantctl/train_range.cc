@@ -81,9 +81,10 @@ void AddTrainingOptions(CLI::App& command, RangeTrainingOptions* training) {
       ->check(CLI::Range(1, kMaxSteps).description(""))
       ->capture_default_str();
   command
-      .add_option("--learning-rate", training->learning_rate,
-                  "Length of the first step, as a share of the width of the range that training "
-                  "starts from; falls to a hundredth of it until the last step")
+      .add_option(
+          "--learning-rate", training->learning_rate,
+          "Length of the first step, as a share of the width of the initial range; decreases "
+          "to a hundredth of that by the last step")
       ->type_name("SHARE")
       ->check(CLI::Range(kMinLearningRate, kMaxLearningRate).description(""))
       ->capture_default_str();
@@ -95,7 +96,7 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
   CLI::App* command = app.add_subcommand(
       "train-range",
       "Learns the range that quantizes a tensor with the least squared error, by gradient descent "
-      "(Adam) from the data's own range; prints it, and the SQNR in dB before and after");
+      "(Adam) from the range of the data; prints the range, and the SQNR in dB before and after");
   const auto options = std::make_shared<TrainRangeOptions>();
   command->add_option("--input", options->input, ".npy file, float32: the tensor to quantize")
       ->type_name("FILE")
@@ -104,15 +105,16 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
   AddTrainingOptions(*command, &options->training);
   command
       ->add_option("--min-output", options->min_output,
-                   ".npy file to write, float32, one dimension: the learnt lower ends, as "
-                   "fake-quant --min-file takes them")
+                   ".npy file to write, float32, one dimension: the learned lower ends, for "
+                   "fake-quant --min-file")
       ->type_name("FILE");
   command
       ->add_option("--max-output", options->max_output,
-                   ".npy file to write, float32, one dimension: the learnt upper ends, as "
-                   "fake-quant --max-file takes them")
+                   ".npy file to write, float32, one dimension: the learned upper ends, for "
+                   "fake-quant --max-file")
       ->type_name("FILE");
-  command->add_flag("--json", options->json, "Print one JSON object; numbers not finite are null");
+  command->add_flag("--json", options->json,
+                    "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return RunTrainRange(*options, client, terminal);

@@ -13,7 +13,7 @@
 
 namespace quantd::client {
 
-// A folder of its own for each test, removed afterwards.
+// A separate folder for each test, which is removed afterwards.
 class TemporaryFolder {
  public:
   TemporaryFolder() {

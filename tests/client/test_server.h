@@ -1,5 +1,5 @@
-// A small quantd for the client's tests: the public service over core, without
-// the real server's transport, limits and threads.
+// A small quantd for the client's tests: it implements the public service with core,
+// without the real server's transport, limits and threads.
 
 #ifndef QUANTD_TESTS_CLIENT_TEST_SERVER_H_
 #define QUANTD_TESTS_CLIENT_TEST_SERVER_H_
@@ -30,7 +30,7 @@ class TestService final : public v1::QuantizationService::Service {
   grpc::Status FakeQuantizeGradient(grpc::ServerContext* context,
                                     const v1::FakeQuantizeGradientRequest* request,
                                     v1::FakeQuantizeGradientResponse* response) override;
-  // As in the schema: a request inherits what it leaves out from the one before.
+  // Implements the schema: what a request leaves out is taken from the one before.
   grpc::Status StreamFakeQuantize(grpc::ServerContext* context,
                                   FakeQuantizeStream* stream) override;
   grpc::Status StreamFakeQuantizeGradient(grpc::ServerContext* context,
@@ -38,7 +38,7 @@ class TestService final : public v1::QuantizationService::Service {
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
 
-  // Called with each answer of FakeQuantize, or in its stream, before it leaves.
+  // Called with each answer of FakeQuantize, or of its stream, before it is sent.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeResponse*)> edit_answer;
   // The same for FakeQuantizeGradient.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeGradientResponse*)>
@@ -72,7 +72,7 @@ class TestServer {
   // Listens on an ephemeral port of this host, or on `address`.
   explicit TestServer(TestService* service, const std::string& address = "127.0.0.1:0");
   ~TestServer();
-  // Cuts all connections and serves no more.
+  // Cuts all connections and stops serving.
   void Stop();
   TestServer(const TestServer&) = delete;
   TestServer& operator=(const TestServer&) = delete;

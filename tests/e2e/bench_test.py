@@ -233,7 +233,7 @@ class SeriesTest(BenchTestCase):
         result = self.bench("--find-max-rate", "--latency-target=p50=1ns", "--duration=50ms",
                             "--warmup=0s", expect=3)
         self.assertIsNone(result["max_rate"])
-        self.assertEqual(result["not_good_enough"], ["no rate was found that keeps p50=1ns"])
+        self.assertEqual(result["not_good_enough"], ["no rate was found that meets p50=1ns"])
 
 
 class PageTest(BenchTestCase):

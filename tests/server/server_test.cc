@@ -13,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
 #include "tests/server/http_get.h"
 #include "tests/server/raw_call.h"
@@ -200,8 +201,12 @@ TEST(Server, RefusesWithDetailsWhatIsALittleTooLargeAndWithoutWhatIsFarTooLarge)
 }
 
 TEST(Server, FinishesARunningCallInADrain) {
-  const RunningServer running(OnFreePortsWithMetrics());
-  constexpr std::size_t kElements = (std::size_t{64} << 20) / sizeof(float);
+  Options options = OnFreePortsWithMetrics();
+  options.worker_threads = 1;
+  const RunningServer running(options);
+  BusyPool busy(running.server->worker_pool());
+  // Large enough for a worker.
+  constexpr std::size_t kElements = (std::size_t{4} << 20) / sizeof(float);
   auto call = std::async(std::launch::async, [&] {
     grpc::ClientContext context;
     v1::FakeQuantizeResponse response;
@@ -210,10 +215,15 @@ TEST(Server, FinishesARunningCallInADrain) {
   });
   ASSERT_TRUE(WaitUntil([&] {
     return HttpGet(running.server->metrics_url()).find("\nquantd_in_flight_requests 1\n") !=
-               std::string::npos ||
-           call.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
+           std::string::npos;
   }));
-  const absl::Status drained = running.server->Drain(std::chrono::minutes(1));
+  auto drain = std::async(std::launch::async,
+                          [&] { return running.server->Drain(std::chrono::minutes(1)); });
+  ASSERT_TRUE(WaitUntil([&] { return !AskForInfo(running.channel).ok(); }))
+      << "a draining server refuses new calls";
+  EXPECT_EQ(call.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  busy.Release();
+  const absl::Status drained = drain.get();
   EXPECT_TRUE(drained.ok()) << drained;
   const grpc::Status status = call.get();
   EXPECT_TRUE(status.ok()) << status.error_message();

@@ -50,7 +50,7 @@ TEST(ToGrpcStatus, CarriesReasonFieldAndNumbers) {
   EXPECT_EQ(bad_request.field_violations(0).description(), "min is above max");
 }
 
-TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
+TEST(ToGrpcStatus, NamesNoFieldIfThereIsNone) {
   const grpc::Status status = ToGrpcStatus(
       core::MakeError(absl::StatusCode::kUnavailable, core::ErrorReason::kShuttingDown, "going"));
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
@@ -59,7 +59,7 @@ TEST(ToGrpcStatus, NamesNoFieldWhereThereIsNone) {
   EXPECT_TRUE(details.details(0).Is<google::rpc::ErrorInfo>());
 }
 
-TEST(ToGrpcStatus, SaysWhenToComeBackAfterALoadLimit) {
+TEST(ToGrpcStatus, SuggestsADelayAfterALoadLimit) {
   const google::rpc::Status details = DetailsOf(ToGrpcStatus(core::MakeError(
       absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit, "full")));
   ASSERT_EQ(details.details_size(), 2);
@@ -102,7 +102,7 @@ TEST(ToAbslStatus, KeepsCodeMessageReasonFieldAndMetadata) {
 
 TEST(ToAbslStatus, OkIsOk) { EXPECT_TRUE(ToAbslStatus(grpc::Status::OK).ok()); }
 
-TEST(ToAbslStatus, KeepsCodeAndMessageWhereDetailsAreNoProtobuf) {
+TEST(ToAbslStatus, KeepsCodeAndMessageIfDetailsAreNotProtobuf) {
   const absl::Status status =
       ToAbslStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, "too much", "\xFF\xFF\xFF"});
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
@@ -116,7 +116,7 @@ TEST(ToAbslStatus, KeepsCodeAndMessageWithoutDetails) {
   EXPECT_FALSE(core::GetErrorDetail(status).has_value());
 }
 
-TEST(ToAbslStatus, LeavesOutTheReasonsOfOtherDomains) {
+TEST(ToAbslStatus, IgnoresReasonsOfOtherDomains) {
   google::rpc::ErrorInfo info;
   info.set_domain("proxy.example.com");
   info.set_reason("RATE_LIMITED");
@@ -128,7 +128,7 @@ TEST(ToAbslStatus, LeavesOutTheReasonsOfOtherDomains) {
   EXPECT_FALSE(core::GetErrorDetail(status).has_value());
 }
 
-TEST(ToAbslStatus, MakesUnknownOfCodesThatAbseilDoesNotHave) {
+TEST(ToAbslStatus, MapsCodesThatAbseilDoesNotHaveToUnknown) {
   const absl::Status status = ToAbslStatus({static_cast<grpc::StatusCode>(20), "odd"});
   EXPECT_EQ(status.code(), absl::StatusCode::kUnknown);
   EXPECT_EQ(status.message(), "odd");

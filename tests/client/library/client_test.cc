@@ -46,7 +46,7 @@ class ClientTest : public ::testing::Test {
   const core::QuantizationSpec spec_{.num_bits = 4, .narrow_range = true};
 };
 
-TEST_F(ClientTest, FakeQuantizeGivesTheReferenceBits) {
+TEST_F(ClientTest, FakeQuantizeMatchesTheReferenceBitForBit) {
   for (const core::Range& range : {per_tensor_, per_channel_}) {
     const auto result = client_->FakeQuantize(tensor_, range, spec_);
     ASSERT_TRUE(result.ok()) << result.status();
@@ -60,7 +60,7 @@ TEST_F(ClientTest, FakeQuantizeGivesTheReferenceBits) {
   }
 }
 
-TEST_F(ClientTest, FakeQuantizeGradientGivesTheReferenceBits) {
+TEST_F(ClientTest, FakeQuantizeGradientMatchesTheReferenceBitForBit) {
   const std::vector<float> gradients = {1, -2, 3, 0.5F, -0.25F, 8};
   const auto result =
       client_->FakeQuantizeGradient({shape_, gradients}, tensor_, per_channel_, spec_);
@@ -73,7 +73,7 @@ TEST_F(ClientTest, FakeQuantizeGradientGivesTheReferenceBits) {
   EXPECT_EQ(result->nudged_range.scale.size(), 3U);
 }
 
-TEST_F(ClientTest, SendsTheNumericsThatWereAskedFor) {
+TEST_F(ClientTest, SendsTheRequestedNumerics) {
   // Values between two codes: to which of them they are rounded depends on whether
   // they are divided by the scale or multiplied by its inverse.
   std::vector<float> values;
@@ -94,7 +94,7 @@ TEST_F(ClientTest, SendsTheNumericsThatWereAskedFor) {
   }
 }
 
-TEST_F(ClientTest, EmptyTensorsAndScalarsAreTensorsToo) {
+TEST_F(ClientTest, AcceptsEmptyTensorsAndScalars) {
   const std::vector<std::int64_t> empty_shape = {0, 3};
   const auto empty = client_->FakeQuantize({empty_shape, {}}, per_channel_, {});
   ASSERT_TRUE(empty.ok()) << empty.status();
@@ -106,7 +106,7 @@ TEST_F(ClientTest, EmptyTensorsAndScalarsAreTensorsToo) {
   EXPECT_THAT(scalar->output, ElementsAre(scalar->nudged_range.max[0]));
 }
 
-TEST_F(ClientTest, TensorsBeyondGrpcsDefaultOfFourMebibytesPassInOneCall) {
+TEST_F(ClientTest, SendsTensorsAboveGrpcsDefaultLimitOfFourMebibytes) {
   const std::vector<float> values(std::size_t{16} << 20U, 0.5F);
   const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(values.size())};
   const auto result = client_->FakeQuantize({shape, values}, per_tensor_, {});
@@ -114,7 +114,7 @@ TEST_F(ClientTest, TensorsBeyondGrpcsDefaultOfFourMebibytesPassInOneCall) {
   EXPECT_EQ(result->output.size(), values.size());
 }
 
-TEST_F(ClientTest, FailedCallsCarryTheServersDetail) {
+TEST_F(ClientTest, FailedCallsCarryTheServersErrorDetail) {
   const core::Range swapped{.min = max_, .max = min_, .axis = 1};
   const auto result = client_->FakeQuantize(tensor_, swapped, spec_);
   EXPECT_EQ(result.status().code(), absl::StatusCode::kInvalidArgument);
@@ -125,7 +125,7 @@ TEST_F(ClientTest, FailedCallsCarryTheServersDetail) {
   EXPECT_EQ(detail->metadata.at("channel"), "0");
 }
 
-TEST_F(ClientTest, GetServerInfoNamesTypesAlsoOfNewerServers) {
+TEST_F(ClientTest, GetServerInfoNamesTheDataTypesOfNewerServers) {
   const auto info = client_->GetServerInfo();
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->version, "1.2.3");
@@ -137,19 +137,19 @@ TEST_F(ClientTest, GetServerInfoNamesTypesAlsoOfNewerServers) {
   EXPECT_EQ(info->worker_threads, 2U);
 }
 
-TEST_F(ClientTest, CheckHealthFollowsTheServersState) {
+TEST_F(ClientTest, CheckHealthReturnsTheServersState) {
   EXPECT_EQ(client_->CheckHealth("").value(), HealthStatus::kServing);
   server_.SetServing(false);
   EXPECT_EQ(client_->CheckHealth("").value(), HealthStatus::kNotServing);
 }
 
-TEST_F(ClientTest, CheckHealthDoesNotFindServicesThatAreNotThere) {
+TEST_F(ClientTest, CheckHealthReturnsNotFoundForUnknownServices) {
   const auto health = client_->CheckHealth("quantd.v1.Nothing");
   EXPECT_TRUE(absl::IsNotFound(health.status())) << health.status();
   EXPECT_THAT(std::string(health.status().message()), HasSubstr("quantd.v1.Nothing"));
 }
 
-TEST_F(ClientTest, OneClientServesManyThreads) {
+TEST_F(ClientTest, OneClientCanBeUsedByManyThreads) {
   std::vector<std::future<bool>> calls;
   calls.reserve(8);
   for (int i = 0; i < 8; ++i) {
@@ -166,14 +166,14 @@ TEST_F(ClientTest, OneClientServesManyThreads) {
   }
 }
 
-TEST(Client, SpeaksOverUnixSockets) {
+TEST(Client, ConnectsOverUnixSockets) {
   const TemporaryFolder folder;
   TestService service;
   const TestServer server(&service, "unix:" + (folder / "quantd.sock").string());
   EXPECT_TRUE(ConnectTo(server.address())->GetServerInfo().ok());
 }
 
-TEST(Client, NamesTheAddressWhereNobodyAnswers) {
+TEST(Client, NamesTheAddressIfNoServerAnswers) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder / "nobody.sock").string();
   const auto info = ConnectTo(address)->GetServerInfo();
@@ -181,7 +181,7 @@ TEST(Client, NamesTheAddressWhereNobodyAnswers) {
   EXPECT_THAT(std::string(info.status().message()), HasSubstr(address));
 }
 
-TEST(Client, GivesUpAfterTheTimeoutAndSaysSo) {
+TEST(Client, ReportsDeadlineExceededAfterTheTimeout) {
   TestService service;
   service.edit_answer = [](grpc::ServerContext* context, v1::FakeQuantizeResponse*) {
     TestService::AwaitCancellation(context);
@@ -196,7 +196,7 @@ TEST(Client, GivesUpAfterTheTimeoutAndSaysSo) {
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("within 50 ms"));
 }
 
-TEST(Client, RefusesAnswersThatDoNotFitTheRequest) {
+TEST(Client, RejectsAnswersThatDoNotMatchTheRequest) {
   struct Edit {
     std::string message;
     std::function<void(v1::FakeQuantizeResponse*)> apply;
@@ -256,7 +256,7 @@ TEST(Client, RefusesGradientsThatDoNotFitTheRequest) {
   }
 }
 
-TEST(Client, ConnectRefusesAnEmptyAddressAndATimeoutThatIsNone) {
+TEST(Client, ConnectRejectsAnEmptyAddressAndANonPositiveTimeout) {
   EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.address = ""}).status()));
   for (const auto timeout : {std::chrono::milliseconds(0), std::chrono::milliseconds::max()}) {
     EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.timeout = timeout}).status()));

@@ -12,7 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-// A file's start with `dictionary` in a header of the given version.
+// Returns the start of a file with `dictionary` in a header of the given version.
 std::string Header(const std::string& dictionary, char major = 1, char minor = 0) {
   std::string bytes = "\x93NUMPY";
   bytes += {major, minor};
@@ -46,24 +46,24 @@ TEST(ParseNpyHeader, ReadsShapesOfEveryRankInAllThreeVersions) {
   EXPECT_EQ(ParseNpyHeader(Header(WithShape("(0, 9)")))->element_count, 0U);
 }
 
-TEST(ParseNpyHeader, ReadsAnySpacingQuotesAndOrderOfKeys) {
+TEST(ParseNpyHeader, AcceptsAnySpacingQuotesAndOrderOfKeys) {
   const auto header = ParseNpyHeader(
       Header("{\"shape\":(2,3),  \"fortran_order\" :False,\n\"descr\":\t\"<f4\"}    \n"));
   ASSERT_TRUE(header.ok()) << header.status();
   EXPECT_THAT(header->shape, ElementsAre(2, 3));
 }
 
-TEST(ParseNpyHeader, ReadsTheLongIntegersOfPython2) {
+TEST(ParseNpyHeader, AcceptsTheLongIntegersOfPython2) {
   EXPECT_THAT(ParseNpyHeader(Header(WithShape("(2L, 3L)")))->shape, ElementsAre(2, 3));
 }
 
-TEST(ParseNpyHeader, RejectsFortranOrderWithTheWayToMendIt) {
+TEST(ParseNpyHeader, RejectsFortranOrderAndSaysHowToFixIt) {
   const std::string error = ErrorOf(Header(WithShape("(2, 3)", "True")));
   EXPECT_THAT(error, HasSubstr("Fortran order"));
   EXPECT_THAT(error, HasSubstr("np.ascontiguousarray(x, dtype=np.float32)"));
 }
 
-TEST(ParseNpyHeader, TakesFortranOrderWhereItIsCOrderToo) {
+TEST(ParseNpyHeader, AcceptsFortranOrderWhereItEqualsCOrder) {
   for (const std::string shape : {"()", "(3,)", "(1, 3, 1)", "(0, 4, 5)"}) {
     EXPECT_TRUE(ParseNpyHeader(Header(WithShape(shape, "True"))).ok()) << shape;
   }
@@ -151,12 +151,12 @@ TEST(ParseNpyHeader, DoesNotRecurseIntoNesting) {
   }
 }
 
-TEST(ParseNpyHeader, KeepsErrorsShortWhateverTheHeaderHolds) {
+TEST(ParseNpyHeader, KeepsErrorsShortForAnyHeader) {
   EXPECT_LT(ErrorOf(Header("{'" + std::string(50000, '\x01') + "': 1}")).size(), 500U);
 }
 
-// Every byte of a header set to every value either parses or is refused; a
-// shape that was read always has the element count that it says.
+// Sets every byte of a header to every value. The header must either parse or be
+// rejected, and the element count must always match the shape.
 TEST(ParseNpyHeader, SurvivesEveryMutationOfEveryByte) {
   for (const char major : {'\1', '\2'}) {
     const std::string original = Header(WithShape("(2, 34, 5)"), major);
@@ -181,7 +181,7 @@ TEST(ParseNpyHeader, SurvivesEveryMutationOfEveryByte) {
   }
 }
 
-TEST(FormatNpyHeader, WritesWhatItReads) {
+TEST(FormatNpyHeader, RoundTripsThroughParseNpyHeader) {
   const std::vector<std::vector<std::int64_t>> shapes = {
       {}, {0}, {1}, {7}, {2, 3}, {0, 5}, {5, 5, 8, 32}, std::vector<std::int64_t>(32, 1)};
   for (const std::vector<std::int64_t>& shape : shapes) {

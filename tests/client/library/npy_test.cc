@@ -39,7 +39,7 @@ std::vector<std::uint32_t> BitsOf(const std::vector<float>& values) {
 
 class NpyTest : public ::testing::Test {
  protected:
-  // The file of kValues, changed.
+  // Writes `bytes` to the test's file and returns its path.
   std::filesystem::path FileWith(const std::string& bytes) {
     WriteBytes(path_, bytes);
     return path_;
@@ -51,7 +51,7 @@ class NpyTest : public ::testing::Test {
     return ReadBytes(path);
   }
 
-  // Runs a program with the paths of the folder's files as its variables.
+  // Runs a Python program that has the paths of the folder's files as variables.
   void RunPython(const std::string& program) {
     WriteBytes(folder_ / "program.py",
                "import numpy as np\nfolder = '" + folder_.path().string() + "/'\n" + program);
@@ -63,7 +63,7 @@ class NpyTest : public ::testing::Test {
   std::filesystem::path path_ = folder_ / "x.npy";
 };
 
-TEST_F(NpyTest, ReadsBackEveryBitItWrote) {
+TEST_F(NpyTest, RoundTripsEveryBit) {
   std::vector<float> values = kValues;
   values[0] = std::bit_cast<float>(0x7F800001U);  // A signalling NaN.
   ASSERT_TRUE(WriteNpy(path_, kShape, values).ok());
@@ -73,7 +73,7 @@ TEST_F(NpyTest, ReadsBackEveryBitItWrote) {
   EXPECT_EQ(BitsOf(array->values), BitsOf(values));
 }
 
-TEST_F(NpyTest, WritesTheVeryBytesThatNumpyWrites) {
+TEST_F(NpyTest, WritesTheSameBytesAsNumpy) {
   const std::vector<std::vector<std::int64_t>> shapes = {
       {}, {0}, {6}, {2, 3}, {0, 5}, {1, 1, 6}, {123456789, 0}, std::vector<std::int64_t>(32, 1)};
   for (const std::vector<std::int64_t>& shape : shapes) {
@@ -94,7 +94,7 @@ TEST_F(NpyTest, WritesTheVeryBytesThatNumpyWrites) {
   }
 }
 
-TEST_F(NpyTest, NumpyReadsWhatItWrites) {
+TEST_F(NpyTest, NumpyCanReadItsFiles) {
   ASSERT_TRUE(WriteNpy(path_, kShape, kValues).ok());
   RunPython(
       "x = np.load(folder + 'x.npy')\n"
@@ -116,7 +116,7 @@ TEST_F(NpyTest, ReadsEveryVersionThatNumpyWrites) {
   }
 }
 
-TEST_F(NpyTest, RejectsNumpysFortranArraysAndOtherTypes) {
+TEST_F(NpyTest, RejectsNumpyArraysInFortranOrderOrOfOtherTypes) {
   for (const std::string array :
        {"np.asfortranarray(np.ones((2, 3), np.float32))", "np.ones(3, '>f4')", "np.ones(3)",
         "np.ones(3, np.float16)", "np.array([object()])", "np.ones(3, [('a', 'f4')])"}) {
@@ -140,7 +140,7 @@ TEST_F(NpyTest, RejectsEveryTruncationAndTrailingData) {
 }
 
 TEST_F(NpyTest, DoesNotAllocateWhatAHostileHeaderClaims) {
-  // 2^57 elements: more than any machine has, less than what overflows.
+  // 2^57 elements are more than any machine can hold, but do not overflow the size.
   const std::string header = FormatNpyHeader(std::vector{std::int64_t{1} << 57});
   EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy(FileWith(header + "abcd")).status()));
 }
@@ -161,7 +161,7 @@ TEST_F(NpyTest, SurvivesEveryMutationOfEveryHeaderByteInAFile) {
   }
 }
 
-TEST_F(NpyTest, SaysWhichFileIsMissingAndWhichIsNoFile) {
+TEST_F(NpyTest, ErrorsNameMissingAndIrregularFiles) {
   const auto missing = ReadNpy(folder_ / "missing.npy");
   EXPECT_TRUE(absl::IsNotFound(missing.status())) << missing.status();
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("missing.npy"));
@@ -171,15 +171,15 @@ TEST_F(NpyTest, SaysWhichFileIsMissingAndWhichIsNoFile) {
   EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy(pipe).status()));
 }
 
-TEST_F(NpyTest, RefusesToWriteValuesThatAreNotTheShapes) {
+TEST_F(NpyTest, RejectsValuesThatDoNotMatchTheShape) {
   EXPECT_TRUE(absl::IsInvalidArgument(WriteNpy(path_, std::vector<std::int64_t>{5}, kValues)));
   EXPECT_TRUE(absl::IsInvalidArgument(WriteNpy(path_, std::vector<std::int64_t>{-6}, kValues)));
   EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
-TEST_F(NpyTest, AFailedWriteLeavesTheOldFileAndNothingElse) {
+TEST_F(NpyTest, AFailedWriteKeepsTheOldFileAndLeavesNothingElse) {
   WriteBytes(path_, "old");
-  // No file may grow beyond 100 bytes: the write fails half way.
+  // No file may grow beyond 100 bytes, so the write fails halfway.
   rlimit before{};
   ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
   const auto handler = std::signal(SIGXFSZ, SIG_IGN);
@@ -204,19 +204,19 @@ TEST_F(NpyTest, ReplacesAFileThroughALinkAndLeavesNothingElse) {
   EXPECT_EQ(folder_.FileCount(), 2U);
 }
 
-TEST_F(NpyTest, WritesIntoDevicesInsteadOfReplacingThem) {
+TEST_F(NpyTest, WritesToDevicesInsteadOfReplacingThem) {
   EXPECT_TRUE(WriteNpy("/dev/null", kShape, kValues).ok());
   EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
 }
 
-TEST_F(NpyTest, SaysWhereItCannotWrite) {
+TEST_F(NpyTest, WriteErrorsNameThePath) {
   const absl::Status status = WriteNpy(folder_ / "no" / "folder.npy", kShape, kValues);
   EXPECT_TRUE(absl::IsNotFound(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("folder.npy"));
   EXPECT_FALSE(WriteNpy(folder_.path(), kShape, kValues).ok());
 }
 
-TEST_F(NpyTest, NewFilesHaveThePermissionsThatTheUmaskLeaves) {
+TEST_F(NpyTest, NewFilesHaveThePermissionsThatTheUmaskAllows) {
   const mode_t umask_before = ::umask(022);
   ASSERT_TRUE(WriteNpy(path_, kShape, kValues).ok());
   ::umask(umask_before);

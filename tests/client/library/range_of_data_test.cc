@@ -24,7 +24,7 @@ std::string ReasonOf(const absl::Status& status) {
   return core::GetErrorDetail(status).value_or(core::ErrorDetail()).reason;
 }
 
-TEST(RangeOfData, IsThatOfTheWholeTensorWithoutAnAxis) {
+TEST(RangeOfData, CoversTheWholeTensorWithoutAnAxis) {
   const auto range = RangeOfData(kTensor, {});
   ASSERT_TRUE(range.ok()) << range.status();
   EXPECT_THAT(range->min, ElementsAre(-2));
@@ -32,7 +32,7 @@ TEST(RangeOfData, IsThatOfTheWholeTensorWithoutAnAxis) {
   EXPECT_FALSE(range->view().axis.has_value());
 }
 
-TEST(RangeOfData, IsThatOfEachChannelAndZeroWhereAllIsNan) {
+TEST(RangeOfData, CoversEachChannelAndIsZeroIfAllValuesAreNan) {
   const auto columns = RangeOfData(kTensor, -1);
   ASSERT_TRUE(columns.ok()) << columns.status();
   EXPECT_THAT(columns->min, ElementsAre(1, -2, 0));
@@ -43,14 +43,14 @@ TEST(RangeOfData, IsThatOfEachChannelAndZeroWhereAllIsNan) {
   EXPECT_EQ(rows->view().axis, 0);
 }
 
-TEST(RangeOfData, RefusesInfinitiesAndSaysWhere) {
+TEST(RangeOfData, RejectsInfinitiesAndNamesTheElement) {
   const std::vector<float> values = {1, 2, 3, 4, -kInfinity, 6};
   const absl::Status status = RangeOfData({kShape, values}, {}).status();
   EXPECT_EQ(ReasonOf(status), core::ErrorReasonName(core::ErrorReason::kInvalidRange));
   EXPECT_THAT(std::string(status.message()), HasSubstr("element 4"));
 }
 
-TEST(RangeOfData, RefusesAxesAndSizesThatDoNotFit) {
+TEST(RangeOfData, RejectsInvalidAxesAndSizes) {
   EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()),
             core::ErrorReasonName(core::ErrorReason::kAxisOutOfRange));
   EXPECT_EQ(ReasonOf(RangeOfData({kShape, {}}, {}).status()),

@@ -54,7 +54,7 @@ absl::StatusOr<TrainedRange> Train(const TensorView& input, std::optional<std::i
   return TrainRange(input, axis, options, CorePasses(input, options.spec), nullptr);
 }
 
-// The error that `range` really causes.
+// Returns the SQNR that `range` actually results in.
 double MeasuredSqnrDb(const TensorView& input, const RangeValues& range,
                       const core::QuantizationSpec& spec) {
   const auto result = CorePasses(input, spec).forward(range.view());
@@ -64,8 +64,8 @@ double MeasuredSqnrDb(const TensorView& input, const RangeValues& range,
       ->sqnr_db;
 }
 
-// Values that are thick near zero and have a few far away, as weights do:
-// cubes of evenly spaced numbers.
+// Returns values that are dense near zero with a few far away, like weights: the cubes
+// of evenly spaced numbers.
 std::vector<float> HeavyTails(std::size_t count) {
   std::vector<float> values;
   for (std::size_t i = 0; i < count; ++i) {
@@ -124,7 +124,7 @@ TEST_F(ConvolutionKernel, PerChannelBeatsPerTensor) {
   EXPECT_THAT(per_channel.range.max, Each(Ge(0)));
 }
 
-TEST(TrainRange, NeverLosesWithAnyBitsStepsAndRates) {
+TEST(TrainRange, NeverWorsensTheErrorForAnyBitsStepsAndRates) {
   const std::vector<float> values = HeavyTails(500);
   const std::vector<std::int64_t> shape = {500};
   const TensorView input{shape, values};
@@ -145,7 +145,7 @@ TEST(TrainRange, NeverLosesWithAnyBitsStepsAndRates) {
 }
 
 TEST(TrainRange, DoesNotDependOnTheUnitOfTheTensor) {
-  // A power of two, so that every rounding scales along.
+  // The units are powers of two, so that rounding errors scale with them.
   for (const float unit : {0x1p-80F, 0x1p40F}) {
     std::vector<float> values = HeavyTails(500);
     const std::vector<std::int64_t> shape = {500};
@@ -160,8 +160,8 @@ TEST(TrainRange, DoesNotDependOnTheUnitOfTheTensor) {
   }
 }
 
-TEST(TrainRange, LearnsEachChannelForItself) {
-  // Two channels along the first axis; the second is ten times the first.
+TEST(TrainRange, LearnsChannelsIndependently) {
+  // There are two channels along the first axis; the second is ten times the first.
   std::vector<float> values = HeavyTails(300);
   for (std::size_t i = 0; i < 300; ++i) {
     values.push_back(8 * values[i]);
@@ -182,7 +182,7 @@ TEST(TrainRange, KeepsChannelsOfZerosAndExtendsRangesToZero) {
   EXPECT_THAT(trained->range.max, ElementsAre(0, Ge(6.9F), 0));
 }
 
-TEST(TrainRange, TakesNoStepsWhereThereIsNothingToLearn) {
+TEST(TrainRange, TakesNoStepsIfThereIsNothingToLearn) {
   const std::vector<std::int64_t> empty_shape = {0, 4};
   const auto empty = Train({empty_shape, {}}, 1, {});
   ASSERT_TRUE(empty.ok()) << empty.status();
@@ -197,7 +197,7 @@ TEST(TrainRange, TakesNoStepsWhereThereIsNothingToLearn) {
   EXPECT_TRUE(std::isnan(zero->sqnr_db_after));
 }
 
-TEST(TrainRange, NanCountsForNothing) {
+TEST(TrainRange, IgnoresNan) {
   std::vector<float> values = HeavyTails(200);
   const std::vector<std::int64_t> shape = {200};
   const auto plain = Train({shape, values}, {}, {.spec = {.num_bits = 4}});
@@ -224,7 +224,7 @@ TEST(TrainRange, ReportsEveryStepWithItsLoss) {
   EXPECT_LT(seen.back().loss, seen.front().loss);
 }
 
-TEST(TrainRange, PassesOnWhatThePassesFailWith) {
+TEST(TrainRange, ReturnsTheErrorsOfItsPasses) {
   const std::vector<float> values = {1, 2, 3};
   const std::vector<std::int64_t> shape = {3};
   const TensorView input{shape, values};
@@ -237,7 +237,7 @@ TEST(TrainRange, PassesOnWhatThePassesFailWith) {
   EXPECT_TRUE(absl::IsInternal(TrainRange(input, {}, {}, passes, nullptr).status()));
 }
 
-TEST(Adam, StepsAreOfTheLearningRatesLengthAndFindTheMinimum) {
+TEST(Adam, StepsHaveTheLengthOfTheLearningRateAndFindTheMinimum) {
   for (const double unit : {1e-20, 1.0, 1e20}) {
     EXPECT_NEAR(Adam().Step(unit, 0.1), -0.1, 1e-9);
     Adam adam;

@@ -1,4 +1,4 @@
-// The client's calls with tensors in parts, against a server in this process.
+// Tests the client's calls that send tensors in parts, against a server in this process.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -43,7 +43,7 @@ std::unique_ptr<Client> ConnectInParts(const std::string& address,
   return *std::move(client);
 }
 
-// Values, gradients and ranges for a tensor of one shape.
+// Generates values, gradients and ranges for a tensor of a given shape.
 class RandomTensor {
  public:
   explicit RandomTensor(std::vector<std::int64_t> shape, std::size_t channels = 1)
@@ -105,7 +105,7 @@ class StreamTest : public ::testing::Test {
   const core::QuantizationSpec spec_{.num_bits = 4, .narrow_range = true};
 };
 
-TEST_F(StreamTest, GivesTheBitsOfTheWholeForEveryAxis) {
+TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryAxis) {
   const std::vector<std::int64_t> shape = {3, 4, 5, 6};
   for (std::int32_t axis = -4; axis < 4; ++axis) {
     SCOPED_TRACE(axis);
@@ -123,7 +123,7 @@ TEST_F(StreamTest, GivesTheBitsOfTheWholeForEveryAxis) {
   EXPECT_LE(service_.largest_streamed_request, kMessageBytes + 100);
 }
 
-TEST_F(StreamTest, SendsTheNumericsThatWereAskedFor) {
+TEST_F(StreamTest, SendsTheRequestedNumerics) {
   std::vector<float> values;
   const RandomTensor tensor({1000});
   const float scale = core::Nudge(tensor.range(), {})->scale[0];
@@ -148,7 +148,7 @@ TEST_F(StreamTest, SendsScalarsAndEmptyTensorsInOneMessage) {
   EXPECT_EQ(service_.streamed_requests, 0);
 }
 
-TEST_F(StreamTest, SendsWhatStaysTheSameOnce) {
+TEST_F(StreamTest, SendsUnchangedFieldsOnlyOnce) {
   const RandomTensor tensor({100});
   ASSERT_TRUE(client_->FakeQuantize(tensor.values(), tensor.range(), spec_).ok());
   EXPECT_EQ(service_.streamed_requests, 8);
@@ -156,7 +156,7 @@ TEST_F(StreamTest, SendsWhatStaysTheSameOnce) {
   EXPECT_EQ(service_.streamed_specs, 1);
 }
 
-TEST_F(StreamTest, SendsThePartOfTheRangeThatAMessageNeeds) {
+TEST_F(StreamTest, SendsOnlyThePartOfTheRangeThatAMessageNeeds) {
   const RandomTensor tensor({2, 20}, 20);
   const auto result = client_->FakeQuantize(tensor.values(), tensor.range(1), spec_);
   ASSERT_TRUE(result.ok()) << result.status();
@@ -165,7 +165,7 @@ TEST_F(StreamTest, SendsThePartOfTheRangeThatAMessageNeeds) {
   EXPECT_EQ(service_.streamed_ranges, 5);
 }
 
-TEST_F(StreamTest, AddsUpTheGradientsOfMinAndMaxForEveryAxis) {
+TEST_F(StreamTest, SumsTheGradientsOfMinAndMaxForEveryAxis) {
   const std::vector<std::int64_t> shape = {7, 3, 11};
   for (std::int32_t axis = 0; axis < 3; ++axis) {
     SCOPED_TRACE(axis);
@@ -188,7 +188,8 @@ TEST_F(StreamTest, AddsUpTheGradientsOfMinAndMaxForEveryAxis) {
 }
 
 TEST_F(StreamTest, RoundsTheGradientsOfMinAndMaxOnce) {
-  // Two parts whose sums cancel but for less than a float32 of them can hold.
+  // The sums of the two parts cancel except for a remainder that is too small for a
+  // float32 of their size to represent.
   const auto client = ConnectInParts(server_.address(), std::chrono::minutes(1), 16);
   const std::vector<std::int64_t> shape = {4};
   const std::vector<float> inputs(4, 10);
@@ -203,7 +204,7 @@ TEST_F(StreamTest, RoundsTheGradientsOfMinAndMaxOnce) {
   EXPECT_THAT(result->min_gradient, ElementsAre(0));
 }
 
-TEST_F(StreamTest, WritesIntoTheCallersMemoryEvenOverTheInput) {
+TEST_F(StreamTest, CanWriteIntoTheMemoryOfTheInput) {
   const RandomTensor tensor({50});
   std::vector<float> memory(tensor.values().elements<float>().begin(),
                             tensor.values().elements<float>().end());
@@ -213,7 +214,7 @@ TEST_F(StreamTest, WritesIntoTheCallersMemoryEvenOverTheInput) {
   EXPECT_TRUE(core::SameBits(memory, Expected(tensor, tensor.range(), spec_)));
 }
 
-TEST_F(StreamTest, TellsItsProgressUntilAllIsDone) {
+TEST_F(StreamTest, ReportsProgressUntilTheTensorIsComplete) {
   const RandomTensor tensor({1000});
   std::vector<std::size_t> steps;
   const auto caller = std::this_thread::get_id();
@@ -236,7 +237,7 @@ std::pair<std::string, std::string> ReasonAndField(const absl::Status& status) {
   return {detail.reason, detail.field};
 }
 
-TEST_F(StreamTest, HasTheServersErrorsOfTheWholeTensorWithoutSendingIt) {
+TEST_F(StreamTest, ReportsTheServersErrorsOfTheWholeTensorWithoutSendingIt) {
   const RandomTensor tensor({10, 10}, 10);
   core::Range swapped = tensor.range(1);
   std::swap(swapped.min, swapped.max);
@@ -271,7 +272,7 @@ TEST_F(StreamTest, HasTheServersErrorsOfTheWholeTensorWithoutSendingIt) {
   EXPECT_EQ(service_.streamed_elements, 0U);
 }
 
-TEST_F(StreamTest, FindsSizesThatDoNotFitBeforeAnythingIsSent) {
+TEST_F(StreamTest, RejectsWrongSizesBeforeSendingAnything) {
   const RandomTensor tensor({10, 10}, 10);
   const RandomTensor other({100}, 10);
   const std::vector<std::int64_t> wrong_shape = {10, 11};
@@ -302,7 +303,7 @@ TEST_F(StreamTest, FindsSizesThatDoNotFitBeforeAnythingIsSent) {
   EXPECT_EQ(service_.streamed_requests, 0);
 }
 
-TEST_F(StreamTest, ServesManyThreads) {
+TEST_F(StreamTest, CanBeUsedByManyThreads) {
   const RandomTensor tensor({200, 3}, 3);
   const std::vector<float> expected = Expected(tensor, tensor.range(1), spec_);
   std::vector<std::future<bool>> calls;
@@ -318,7 +319,7 @@ TEST_F(StreamTest, ServesManyThreads) {
   }
 }
 
-// One call of a client that sends parts, to a server that does not behave.
+// Makes one call in parts to a server that misbehaves.
 class BadServerTest : public ::testing::Test {
  protected:
   absl::Status Call(std::chrono::milliseconds timeout = std::chrono::minutes(1)) {
@@ -334,7 +335,7 @@ class BadServerTest : public ::testing::Test {
         .status();
   }
 
-  // Answers the first `count` requests of a stream as it should.
+  // Answers the first `count` requests of a stream correctly.
   static bool AnswerSome(TestService::FakeQuantizeStream* stream, int count) {
     v1::FakeQuantizeRequest request;
     for (int i = 0; i < count; ++i) {
@@ -356,7 +357,7 @@ class BadServerTest : public ::testing::Test {
   TestService service_;
 };
 
-TEST_F(BadServerTest, AnErrorInTheMiddleIsThatOfTheWholeTensor) {
+TEST_F(BadServerTest, ReportsAnErrorInTheMiddleAsOneOfTheWholeTensor) {
   const absl::Status error =
       core::MakeError(absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
                       "too much", {.metadata = {{"limit", "7"}}});
@@ -380,7 +381,7 @@ TEST_F(BadServerTest, ARangeOfAnotherSizeThatTheServerTakesIsAnError) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("after 0 of 1000 elements"));
 }
 
-TEST_F(BadServerTest, AnEarlyEndIsAnErrorThatTellsHowFarItCame) {
+TEST_F(BadServerTest, ReportsHowFarAStreamGotThatEndedEarly) {
   service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 2);
     return grpc::Status::OK;
@@ -390,7 +391,7 @@ TEST_F(BadServerTest, AnEarlyEndIsAnErrorThatTellsHowFarItCame) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("after 16 of 1000 elements"));
 }
 
-TEST_F(BadServerTest, MoreAnswersThanRequestsAreAnError) {
+TEST_F(BadServerTest, RejectsMoreAnswersThanRequests) {
   service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 64);
     stream->Write(v1::FakeQuantizeResponse());
@@ -401,7 +402,7 @@ TEST_F(BadServerTest, MoreAnswersThanRequestsAreAnError) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("more answers"));
 }
 
-TEST_F(BadServerTest, AnAnswerOfAnotherSizeEndsTheCall) {
+TEST_F(BadServerTest, RejectsAnAnswerOfTheWrongSize) {
   service_.edit_answer = [](grpc::ServerContext*, v1::FakeQuantizeResponse* response) {
     if (!response->output().data().empty()) {
       response->mutable_output()->mutable_data()->append("more");
@@ -413,7 +414,7 @@ TEST_F(BadServerTest, AnAnswerOfAnotherSizeEndsTheCall) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("output has 68 bytes; expected 64"));
 }
 
-TEST_F(BadServerTest, GradientsWithoutSumsAreRefused) {
+TEST_F(BadServerTest, RejectsGradientsWithoutSums) {
   service_.edit_gradient_answer = [](grpc::ServerContext*,
                                      v1::FakeQuantizeGradientResponse* response) {
     response->clear_min_gradient_sum();
@@ -429,7 +430,7 @@ TEST_F(BadServerTest, GradientsWithoutSumsAreRefused) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("min_gradient_sum has 0 values"));
 }
 
-TEST_F(BadServerTest, SilenceEndsAfterTheTimeout) {
+TEST_F(BadServerTest, SilentStreamTimesOut) {
   service_.stream_instead = [](grpc::ServerContext* context,
                                TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 2);
@@ -442,7 +443,7 @@ TEST_F(BadServerTest, SilenceEndsAfterTheTimeout) {
               AllOf(HasSubstr("127.0.0.1"), HasSubstr("within 100 ms")));
 }
 
-TEST_F(BadServerTest, AServerThatGoesAwayIsUnavailable) {
+TEST_F(BadServerTest, ReportsUnavailableWhenTheServerGoesAway) {
   std::promise<void> answered;
   service_.stream_instead = [&](grpc::ServerContext* context,
                                 TestService::FakeQuantizeStream* stream) {
@@ -460,8 +461,8 @@ TEST_F(BadServerTest, AServerThatGoesAwayIsUnavailable) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(server.address()));
 }
 
-TEST_F(BadServerTest, SlownessIsNoneWhileAnswersComeIn) {
-  // The passing of time is what this is about.
+TEST_F(BadServerTest, SlowStreamDoesNotTimeOutWhileAnswersKeepComing) {
+  // This test has to sleep, because it is about the passing of time.
   const std::chrono::milliseconds timeout(2000);
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     std::this_thread::sleep_for(timeout / 50);

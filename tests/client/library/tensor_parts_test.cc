@@ -36,13 +36,13 @@ std::vector<std::vector<std::int64_t>> Shapes(const std::vector<TensorPart>& par
   return shapes;
 }
 
-TEST(TensorParts, OfATensorWithoutAnAxisAreRunsOfElements) {
+TEST(TensorParts, AreRunsOfElementsWithoutAnAxis) {
   const auto parts = AllParts({.outer = 1, .channels = 1, .inner = 10}, false, 4);
   EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(4), ElementsAre(4), ElementsAre(2)));
   EXPECT_FALSE(parts[0].axis.has_value());
 }
 
-TEST(TensorParts, AreWholeRowsWhereTheseAreSmallEnough) {
+TEST(TensorParts, AreWholeRowsIfRowsAreSmallEnough) {
   const auto parts = AllParts({.outer = 5, .channels = 3, .inner = 2}, true, 13);
   EXPECT_THAT(Shapes(parts),
               ElementsAre(ElementsAre(2, 3, 2), ElementsAre(2, 3, 2), ElementsAre(1, 3, 2)));
@@ -50,7 +50,7 @@ TEST(TensorParts, AreWholeRowsWhereTheseAreSmallEnough) {
   EXPECT_TRUE(parts[1].HasRangeOf(parts[0]));
 }
 
-TEST(TensorParts, AreWholeChannelsOfARowWhereThoseAreSmallEnough) {
+TEST(TensorParts, AreWholeChannelsOfARowIfChannelsAreSmallEnough) {
   const auto parts = AllParts({.outer = 2, .channels = 3, .inner = 4}, true, 9);
   EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(2, 4), ElementsAre(1, 4), ElementsAre(2, 4),
                                          ElementsAre(1, 4)));
@@ -60,7 +60,7 @@ TEST(TensorParts, AreWholeChannelsOfARowWhereThoseAreSmallEnough) {
   EXPECT_TRUE(parts[2].HasRangeOf(parts[0]));
 }
 
-TEST(TensorParts, ArePiecesOfAChannelWhereOneIsTooLarge) {
+TEST(TensorParts, ArePiecesOfAChannelIfChannelsAreTooLarge) {
   const auto parts = AllParts({.outer = 1, .channels = 2, .inner = 9}, true, 8);
   EXPECT_THAT(Shapes(parts), ElementsAre(ElementsAre(1, 5), ElementsAre(1, 4), ElementsAre(1, 5),
                                          ElementsAre(1, 4)));
@@ -69,7 +69,7 @@ TEST(TensorParts, ArePiecesOfAChannelWhereOneIsTooLarge) {
   EXPECT_EQ(parts[2].axis, 0);
 }
 
-TEST(TensorParts, OfATensorWithoutElementsAreNone) {
+TEST(TensorParts, AreNoneForATensorWithoutElements) {
   for (const core::ChannelLayout layout : {core::ChannelLayout{.outer = 0},
                                            {.outer = 1, .channels = 0, .inner = 1},
                                            {.outer = 1, .channels = 1, .inner = 0}}) {
@@ -97,7 +97,7 @@ TEST(EmptyPart, HasTheRangeOfWholeRowsButNotOfAChannelAlongAnotherAxis) {
   EXPECT_FALSE(EmptyPart(rows, true).HasRangeOf(AllParts(rows, true, 1).front()));
 }
 
-TEST(TensorParts, OfATensorWithTenMillionChannelsHavePartsOfTheRange) {
+TEST(TensorParts, ContainPartsOfTheRangeForTenMillionChannels) {
   constexpr std::size_t kChannels = 10'000'000;
   const auto parts = AllParts({.outer = 1, .channels = kChannels, .inner = 1}, true, 1 << 18);
   EXPECT_EQ(parts.size(), 39U);
@@ -109,7 +109,7 @@ TEST(TensorParts, OfATensorWithTenMillionChannelsHavePartsOfTheRange) {
   EXPECT_EQ(next_channel, kChannels);
 }
 
-TEST(TensorParts, OfATensorBeyondTwoToThe32ElementsAreRightToo) {
+TEST(TensorParts, AreCorrectBeyondTwoToThe32Elements) {
   const core::ChannelLayout layout{.outer = 3, .channels = 2, .inner = std::size_t{1} << 31U};
   const auto parts = AllParts(layout, true, std::size_t{1} << 28U);
   ASSERT_EQ(parts.size(), 48U);
@@ -156,7 +156,7 @@ std::string NameOf(const Case& example) {
          ", at most " + std::to_string(example.max_elements);
 }
 
-TEST(TensorParts, CoverEveryTensorOnceAndInOrderAndAreSmallEnough) {
+TEST(TensorParts, CoverEveryElementOnceInOrderAndAreSmallEnough) {
   for (const Case& example : AllCases()) {
     SCOPED_TRACE(NameOf(example));
     const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
@@ -181,7 +181,7 @@ class RandomTensor {
     const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
     std::uniform_real_distribution<float> bound(0.1F, 3);
     for (std::size_t channel = 0; channel < layout.channels; ++channel) {
-      // One channel in four has no values at all but zero.
+      // In one of four channels, all values are zero.
       const bool is_zero = random_() % 4 == 0;
       min_.push_back(is_zero ? 0 : -bound(random_));
       max_.push_back(is_zero ? 0 : bound(random_));
@@ -233,7 +233,7 @@ void ExpectTheBitsOfTheWhole(const Case& example, const core::QuantizationSpec& 
       core::SameBits(together, Quantized(example.shape, tensor.range(), spec, tensor.values())));
 }
 
-TEST(TensorParts, QuantizedOneByOneHaveTheBitsOfTheWhole) {
+TEST(TensorParts, GiveTheSameBitsAsTheWholeTensor) {
   for (const Case& example : AllCases()) {
     SCOPED_TRACE(NameOf(example));
     for (const auto numerics : {core::Numerics::kTensorFlow, core::Numerics::kTensorFlowArgs}) {

@@ -22,7 +22,7 @@ std::vector<nanoseconds> Take(std::size_t count, Arrivals arrivals) {
   return times;
 }
 
-TEST(Arrivals, AreAtEqualDistancesFromTheBeginOnWithoutDrift) {
+TEST(Arrivals, AreEquallySpacedFromTheStartWithoutDrift) {
   constexpr std::int64_t kRate = 30'000;  // A period of 33.3… µs.
   const auto times = Take(10'000'000, Arrivals(ArrivalProcess::kConstant, kRate, 1));
   for (std::size_t index = 0; index < times.size(); index += 9973) {
@@ -32,12 +32,12 @@ TEST(Arrivals, AreAtEqualDistancesFromTheBeginOnWithoutDrift) {
   EXPECT_EQ(times.front(), seconds(0));
 }
 
-TEST(Arrivals, MayBeFewerThanOneASecond) {
+TEST(Arrivals, MayBeFewerThanOnePerSecond) {
   const auto times = Take(3, Arrivals(ArrivalProcess::kConstant, 0.25, 1));
   EXPECT_EQ(times, (std::vector<nanoseconds>{seconds(0), seconds(4), seconds(8)}));
 }
 
-TEST(Arrivals, OfAPoissonProcessHaveExponentialDistances) {
+TEST(Arrivals, OfAPoissonProcessHaveExponentialIntervals) {
   constexpr double kRate = 2000;
   constexpr std::size_t kCount = 200'000;
   const auto times = Take(kCount, Arrivals(ArrivalProcess::kPoisson, kRate, 7));
@@ -60,13 +60,13 @@ TEST(Arrivals, OfAPoissonProcessHaveExponentialDistances) {
   EXPECT_NEAR(shorter_than_the_mean / kCount, 1 - std::exp(-1), 0.01);
 }
 
-TEST(Arrivals, AreTheSameForTheSameSeedAndOthersForAnother) {
+TEST(Arrivals, DependOnlyOnTheSeed) {
   const auto times = Take(1000, Arrivals(ArrivalProcess::kPoisson, 100, 3));
   EXPECT_EQ(times, Take(1000, Arrivals(ArrivalProcess::kPoisson, 100, 3)));
   EXPECT_NE(times, Take(1000, Arrivals(ArrivalProcess::kPoisson, 100, 4)));
 }
 
-TEST(Arrivals, StayUntilTheyAreTakenHoweverOftenTheyAreLookedAt) {
+TEST(Arrivals, DoNotChangeUntilTheyAreTaken) {
   for (const ArrivalProcess process : {ArrivalProcess::kConstant, ArrivalProcess::kPoisson}) {
     const auto times = Take(1000, Arrivals(process, 100, 3));
     Arrivals watched(process, 100, 3);
@@ -79,7 +79,7 @@ TEST(Arrivals, StayUntilTheyAreTakenHoweverOftenTheyAreLookedAt) {
   }
 }
 
-TEST(Arrivals, OfRatesNextToNothingComeAtTimesThatAClockCanHold) {
+TEST(Arrivals, OfTinyRatesStayWithinTheRangeOfTheClock) {
   for (const ArrivalProcess process : {ArrivalProcess::kConstant, ArrivalProcess::kPoisson}) {
     const nanoseconds second = Take(2, Arrivals(process, 1e-300, 1))[1];
     EXPECT_GT(second, std::chrono::hours(24) * 365);

@@ -18,7 +18,7 @@ namespace {
 using ::testing::Each;
 using ::testing::SizeIs;
 
-// Keeps how calls ended.
+// Records how calls ended.
 class Ends final : public Calls::Listener {
  public:
   void CallEnded(std::size_t /*place*/, const Calls::End& end) override {
@@ -27,7 +27,7 @@ class Ends final : public Calls::Listener {
     changed_.NotifyAll();
   }
 
-  // The status codes of the first `count` calls that ended.
+  // Returns the status codes of the first `count` calls that ended.
   std::vector<grpc::StatusCode> Await(std::size_t count) {
     const core::MutexLock lock(&mutex_);
     while (codes_.size() < count) {
@@ -54,7 +54,7 @@ class CallsTest : public ::testing::TestWithParam<wire::Transfer> {
     return channels;
   }
 
-  // A place for each channel.
+  // One place per channel.
   std::unique_ptr<Calls> Make(const Channels& channels) {
     const CallsOptions options{.channels = channels,
                                .places = channels.size(),
@@ -76,7 +76,7 @@ INSTANTIATE_TEST_SUITE_P(, CallsTest,
                            return test.param == wire::Transfer::kUnary ? "Unary" : "Stream";
                          });
 
-TEST_P(CallsTest, EndWithAnErrorWhereTheyAreStartedAfterTheyWereCancelled) {
+TEST_P(CallsTest, EndWithAnErrorIfStartedAfterCancel) {
   const Channels channels = Connect(3);
   const auto calls = Make(channels);
   calls->Cancel();
@@ -86,9 +86,9 @@ TEST_P(CallsTest, EndWithAnErrorWhereTheyAreStartedAfterTheyWereCancelled) {
   EXPECT_THAT(ends_.Await(3), Each(grpc::StatusCode::CANCELLED));
 }
 
-// The last reference to a channel must not go in one of gRPC's threads, which
-// would wait for itself.
-TEST_P(CallsTest, LetGoOfTheirChannelsBeforeTheyAreGone) {
+// The last reference to a channel must not be released on a gRPC thread, which would
+// wait for itself.
+TEST_P(CallsTest, ReleaseTheirChannelsBeforeTheyAreDestroyed) {
   constexpr std::size_t kChannels = 8;
   constexpr std::size_t kRounds = 100;
   for (std::size_t round = 1; round <= kRounds; ++round) {

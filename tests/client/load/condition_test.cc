@@ -11,8 +11,8 @@ using std::chrono::seconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-// 100 calls in 2 s, of which 2 failed, at a rate that was kept. Latencies of
-// 10 ms, but for two of 1 s; service times of 3 ms.
+// A result of 100 calls in 2 s at a rate that was met; 2 calls failed. Latencies are 10
+// ms, except for two of 1 s; service times are 3 ms.
 LoadResult Result() {
   LoadResult result;
   result.plan.rate = 50;
@@ -41,7 +41,7 @@ std::string Explain(std::string_view text, const LoadResult& result = Result()) 
   return condition.ok() ? condition->Explain(result) : "";
 }
 
-TEST(Condition, ComparesStrictlyOrNot) {
+TEST(Condition, SupportsStrictAndNonStrictComparisons) {
   EXPECT_TRUE(Holds("errors>1"));
   EXPECT_FALSE(Holds("errors>2"));
   EXPECT_TRUE(Holds("errors>=2"));
@@ -88,7 +88,7 @@ TEST(Condition, ComparesRates) {
   EXPECT_FALSE(Holds("sent_rate<49.9"));
 }
 
-TEST(Condition, TellsARateThatWasNotKept) {
+TEST(Condition, DetectsSaturation) {
   LoadResult result = Result();
   EXPECT_FALSE(Holds("saturated", result));
   EXPECT_EQ(Explain("saturated", result), "saturated (saturated is false)");
@@ -97,7 +97,7 @@ TEST(Condition, TellsARateThatWasNotKept) {
   EXPECT_EQ(Explain("saturated", result), "saturated (saturated is true)");
 }
 
-TEST(Condition, ExplainsItselfByTheFigure) {
+TEST(Condition, ExplainsItselfWithTheFigure) {
   EXPECT_EQ(Explain("p50>10ms"), "p50>10ms (p50 is 10.0 ms)");
   EXPECT_EQ(Explain("max < 2s"), "max < 2s (max is 1.00 s)");
   EXPECT_EQ(Explain("mean>1us"), "mean>1us (mean is 30.2 ms)");
@@ -110,27 +110,27 @@ TEST(Condition, ExplainsItselfByTheFigure) {
   EXPECT_EQ(Explain("sent_rate>=1e3"), "sent_rate>=1e3 (sent_rate is 50)");
 }
 
-TEST(Condition, KeepsTheTextThatItWasGiven) {
+TEST(Condition, KeepsItsText) {
   EXPECT_EQ(Condition::Parse(" errors  >= 2 ")->text(), " errors  >= 2 ");
   EXPECT_TRUE(Holds(" errors  >= 2 "));
 }
 
-TEST(Condition, IsRefusedWithTheWordsThatWereExpected) {
+TEST(Condition, ErrorsSayWhatWasExpected) {
   for (const std::string_view text :
-       {// No figure, no comparison, no limit.
+       {// The figure, the comparison or the limit is missing.
         "", ">", "p99", ">10ms", "p99>", "errors=2", "errors==2",
-        // Figures that there are not.
+        // The figure does not exist.
         "p101>1s", "latency>1s", "Errors>0", "service.errors>0", "service.>1s", "saturated>0",
         "not saturated",
-        // Comparisons that there are not.
+        // The comparison does not exist.
         "errors<>2", "errors=>2", "errors>>2", "1<errors<2",
-        // Limits of another kind.
+        // The limit has the wrong kind.
         "p99>10", "p99>5%", "p99>ms", "errors>1ms", "errors>1%", "error_rate>%", "error_rate>1s",
         "calls_per_second<many", "gigabytes_per_second<1GB", "sent_rate<1/s"}) {
     const auto condition = Condition::Parse(text);
     EXPECT_TRUE(absl::IsInvalidArgument(condition.status())) << text;
     EXPECT_THAT(std::string(condition.status().message()),
-                AllOf(HasSubstr("\"" + std::string(text) + "\" is no condition"),
+                AllOf(HasSubstr("\"" + std::string(text) + "\" is not a valid condition"),
                       HasSubstr("expected FIGURE, <, <=, > or >=, and a limit, such as p99>10ms"),
                       HasSubstr("or: saturated")));
   }

@@ -1,4 +1,4 @@
-// A server whose answers, and the times that they take, a test decides on.
+// A fake server that lets tests choose answers and how long they take.
 
 #ifndef QUANTD_TESTS_CLIENT_LOAD_FAKE_SERVER_H_
 #define QUANTD_TESTS_CLIENT_LOAD_FAKE_SERVER_H_
@@ -22,18 +22,18 @@
 
 namespace quantd::client {
 
-// Stands for gRPC and for the server behind it. Ends calls by threads of its own.
+// Replaces gRPC and the server behind it. Ends calls on its own threads.
 class FakeServer {
  public:
-  // How a call fares.
+  // How a call ends.
   struct Fate {
-    // How long after it was sent it ends, exactly; where there is none, when
-    // ReleaseCalls() or Cancel() is called.
+    // The exact time from when the call is sent to its end. nullopt means that the call
+    // ends when ReleaseCalls() or Cancel() is called.
     std::optional<std::chrono::nanoseconds> service_time = std::chrono::nanoseconds(0);
     grpc::Status status = grpc::Status::OK;
     grpc::ByteBuffer answer = {};
   };
-  // Decides on the calls, which are numbered from 0 in the order of their begin.
+  // Chooses how a call ends. Calls are numbered from 0 in the order in which they start.
   using Decide = std::function<Fate(std::size_t number)>;
 
   explicit FakeServer(Decide decide, std::size_t thread_count = 1) : decide_(std::move(decide)) {
@@ -49,7 +49,7 @@ class FakeServer {
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
 
-  // What a LoadRun makes calls by.
+  // Makes the calls of a LoadRun.
   LoadRun::MakeCalls make_calls() {
     return
         [this](Calls::Listener& listener) { return std::make_unique<FakeCalls>(*this, listener); };

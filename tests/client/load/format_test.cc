@@ -15,7 +15,7 @@ using std::chrono::seconds;
 
 std::string Format(nanoseconds time) { return FormatTime(time); }
 
-TEST(FormatTime, HasThreeDigitsAndTheUnitThatFits) {
+TEST(FormatTime, HasThreeDigitsAndASuitableUnit) {
   EXPECT_EQ(Format(seconds(0)), "0 s");
   EXPECT_EQ(Format(nanoseconds(1)), "1 ns");
   EXPECT_EQ(Format(nanoseconds(742)), "742 ns");
@@ -28,7 +28,7 @@ TEST(FormatTime, HasThreeDigitsAndTheUnitThatFits) {
   EXPECT_EQ(Format(hours(1)), "3600 s");
 }
 
-TEST(FormatTime, HasThreeDigitsWhereRoundingBringsOneMore) {
+TEST(FormatTime, HasThreeDigitsWhenRoundingAddsOne) {
   EXPECT_EQ(Format(nanoseconds(9994)), "9.99 µs");
   EXPECT_EQ(Format(nanoseconds(9996)), "10.0 µs");
   EXPECT_EQ(Format(nanoseconds(99'940)), "99.9 µs");
@@ -38,7 +38,7 @@ TEST(FormatTime, HasThreeDigitsWhereRoundingBringsOneMore) {
   EXPECT_EQ(Format(microseconds(999'600)), "1.00 s");
 }
 
-TEST(FormatTime, TakesPartsOfNanosecondsAndTimesBelowZero) {
+TEST(FormatTime, AcceptsFractionsOfNanosecondsAndNegativeTimes) {
   EXPECT_EQ(FormatTime(std::chrono::duration<double>(999.7e-9)), "1.00 µs");
   EXPECT_EQ(FormatTime(std::chrono::duration<double>(1.5e-3)), "1.50 ms");
   EXPECT_EQ(Format(milliseconds(-20)), "-20.0 ms");
@@ -62,7 +62,7 @@ TEST(FormatShare, IsInPercent) {
   EXPECT_EQ(FormatShare(1), "100 %");
 }
 
-TEST(FormatBytes, HasTheUnitThatFits) {
+TEST(FormatBytes, HasASuitableUnit) {
   EXPECT_EQ(FormatBytes(0), "0 bytes");
   EXPECT_EQ(FormatBytes(1023), "1023 bytes");
   EXPECT_EQ(FormatBytes(4096), "4 KiB");

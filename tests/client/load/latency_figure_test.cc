@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-TEST(LatencyFigure, IsReadFromItsName) {
+TEST(LatencyFigure, IsParsedFromItsName) {
   EXPECT_EQ(ParseLatencyFigure("p50")->quantile, 0.5);
   EXPECT_EQ(ParseLatencyFigure("p99")->quantile, 0.99);
   EXPECT_EQ(ParseLatencyFigure("p100")->quantile, 1);
@@ -22,7 +22,7 @@ TEST(LatencyFigure, IsReadFromItsName) {
   EXPECT_EQ(ParseLatencyFigure("mean")->quantile, std::nullopt);
 }
 
-TEST(LatencyFigure, IsTheReportedOneOfItsName) {
+TEST(LatencyFigure, MatchesTheReportedQuantileOfItsName) {
   for (const NamedQuantile& reported : kReportedQuantiles) {
     SCOPED_TRACE(reported.name);
     EXPECT_EQ(ParseLatencyFigure(reported.name)->quantile, reported.quantile);
@@ -30,14 +30,14 @@ TEST(LatencyFigure, IsTheReportedOneOfItsName) {
   }
 }
 
-TEST(LatencyFigure, IsNoneOfOtherNames) {
+TEST(LatencyFigure, RejectsOtherNames) {
   for (const std::string_view name :
        {"", "p", "p101", "p-1", "pnan", "pinf", "p9x", "P99", "99", "min", "max ", "service.p99"}) {
     EXPECT_FALSE(ParseLatencyFigure(name).has_value()) << name;
   }
 }
 
-TEST(LatencyFigure, TellsThatOfAHistogram) {
+TEST(LatencyFigure, IsComputedFromAHistogram) {
   LatencyHistogram histogram;
   histogram.Add(milliseconds(5), 9);
   histogram.Add(milliseconds(25));
@@ -53,7 +53,7 @@ TEST(LatencyFigure, OfOneCallInAThousandIsNotTheMaximumOfAThousand) {
   EXPECT_LT(ParseLatencyFigure("p99.9")->Of(histogram), milliseconds(2));
 }
 
-TEST(LatencyTarget, IsReadAsAFigureAndALimit) {
+TEST(LatencyTarget, IsParsedAsAFigureAndALimit) {
   const auto target = ParseLatencyTarget("p99=1.5ms");
   ASSERT_TRUE(target.ok()) << target.status();
   EXPECT_EQ(target->figure.quantile, 0.99);
@@ -62,7 +62,7 @@ TEST(LatencyTarget, IsReadAsAFigureAndALimit) {
   EXPECT_EQ(ParseLatencyTarget("max=1m30s")->limit, std::chrono::seconds(90));
 }
 
-TEST(LatencyTarget, IsKeptUpToItsLimit) {
+TEST(LatencyTarget, IsMetUpToItsLimit) {
   LatencyHistogram histogram;
   histogram.Add(milliseconds(10), 98);
   histogram.Add(milliseconds(100), 2);
@@ -74,13 +74,13 @@ TEST(LatencyTarget, IsKeptUpToItsLimit) {
   EXPECT_FALSE(ParseLatencyTarget("mean=11.7ms")->IsKeptBy(histogram));
 }
 
-TEST(LatencyTarget, IsRefusedWithTheWordsThatWereExpected) {
+TEST(LatencyTarget, ErrorsSayWhatWasExpected) {
   for (const std::string_view text : {"", "p99", "p99=", "=5ms", "p99=5", "p99=0s", "p99=-5ms",
                                       "p101=5ms", "p99=5ms ", "p99>5ms", "p99=5ms=6ms"}) {
     const auto target = ParseLatencyTarget(text);
     EXPECT_TRUE(absl::IsInvalidArgument(target.status())) << text;
     EXPECT_THAT(std::string(target.status().message()),
-                AllOf(HasSubstr("\"" + std::string(text) + "\" is no latency target"),
+                AllOf(HasSubstr("\"" + std::string(text) + "\" is not a valid latency target"),
                       HasSubstr("FIGURE=DURATION, such as p99=5ms")));
   }
 }

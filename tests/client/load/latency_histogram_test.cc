@@ -31,7 +31,7 @@ LatencyHistogram Count(const Times& times) {
   return histogram;
 }
 
-// What the service time of a call may look like, from nanoseconds to minutes.
+// Typical distributions of service times, from nanoseconds to minutes.
 std::map<std::string, Times> ManyKindsOfTimes() {
   std::mt19937_64 random(5);  // NOLINT(bugprone-random-generator-seed)
   const auto draw = [&](const std::function<double()>& next) {
@@ -89,7 +89,7 @@ TEST(LatencyHistogram, TheNthPercentileOfAHundredIsTheNthOfThem) {
   }
 }
 
-TEST(LatencyHistogram, CountLeastGreatestAndMeanAreExact) {
+TEST(LatencyHistogram, CountMinMaxAndMeanAreExact) {
   for (const auto& [kind, times] : ManyKindsOfTimes()) {
     SCOPED_TRACE(kind);
     const LatencyHistogram histogram = Count(times);
@@ -102,7 +102,7 @@ TEST(LatencyHistogram, CountLeastGreatestAndMeanAreExact) {
   }
 }
 
-TEST(LatencyHistogram, BinsHoldAllThatWasCountedInOrder) {
+TEST(LatencyHistogram, BinsContainAllCountsInOrder) {
   for (auto& [kind, times] : ManyKindsOfTimes()) {
     SCOPED_TRACE(kind);
     const LatencyHistogram histogram = Count(times);
@@ -121,7 +121,7 @@ TEST(LatencyHistogram, BinsHoldAllThatWasCountedInOrder) {
   }
 }
 
-TEST(LatencyHistogram, MergedOnesEqualOneThatCountedAll) {
+TEST(LatencyHistogram, MergedHistogramsEqualOneThatCountedEverything) {
   const auto kinds = ManyKindsOfTimes();
   LatencyHistogram merged;
   LatencyHistogram whole;
@@ -146,7 +146,7 @@ TEST(LatencyHistogram, MergedOnesEqualOneThatCountedAll) {
   EXPECT_EQ(fields(merged), fields(whole));
 }
 
-TEST(LatencyHistogram, CountsATimeAsOftenAsItIsTold) {
+TEST(LatencyHistogram, CountsATimeSeveralTimes) {
   LatencyHistogram histogram;
   histogram.Add(seconds(1), 99);
   histogram.Add(seconds(101));
@@ -157,7 +157,7 @@ TEST(LatencyHistogram, CountsATimeAsOftenAsItIsTold) {
   EXPECT_EQ(histogram.max(), seconds(101));
 }
 
-TEST(LatencyHistogram, IsAllZeroWhereNothingWasCounted) {
+TEST(LatencyHistogram, IsAllZeroIfNothingWasCounted) {
   const LatencyHistogram histogram;
   EXPECT_EQ(histogram.count(), 0U);
   EXPECT_EQ(histogram.min(), seconds(0));
@@ -177,14 +177,14 @@ TEST(LatencyHistogram, CountsATimeBelowZeroAsZero) {
   EXPECT_EQ(histogram.Bins().front().from, seconds(0));
 }
 
-TEST(LatencyHistogram, TakesTheLongestTimeThereIs) {
+TEST(LatencyHistogram, AcceptsTheLongestPossibleTime) {
   const LatencyHistogram histogram = Count({nanoseconds(1), nanoseconds::max()});
   EXPECT_EQ(histogram.max(), nanoseconds::max());
   const LatencyHistogram::Bin last = histogram.Bins().back();
   EXPECT_LT(last.from, last.to);
 }
 
-TEST(LatencyHistogram, CountsWhatLiesBetweenEdges) {
+TEST(LatencyHistogram, CountsTimesBetweenEdges) {
   const LatencyHistogram histogram =
       Count({nanoseconds(9), nanoseconds(10), nanoseconds(11), nanoseconds(20), nanoseconds(25),
              nanoseconds(30), nanoseconds(31)});

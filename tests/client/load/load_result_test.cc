@@ -14,7 +14,7 @@ using ::testing::ElementsAre;
 using ::testing::Pair;
 using ::testing::SizeIs;
 
-TEST(LoadResult, TellsRatesOfTheCallsWithoutErrors) {
+TEST(LoadResult, RatesLeaveOutCallsWithErrors) {
   LoadResult result;
   result.time = seconds(4);
   result.calls = 100;
@@ -28,7 +28,7 @@ TEST(LoadResult, TellsRatesOfTheCallsWithoutErrors) {
   EXPECT_DOUBLE_EQ(result.GigabytesPerSecond(), 16);
 }
 
-TEST(LoadResult, TellsTheRateOfAllCallsThatWereSentWhileTheyWere) {
+TEST(LoadResult, SentRateCountsAllCallsWhileSending) {
   LoadResult result;
   result.time = seconds(6);
   result.sending_time = seconds(5);
@@ -37,14 +37,14 @@ TEST(LoadResult, TellsTheRateOfAllCallsThatWereSentWhileTheyWere) {
   EXPECT_DOUBLE_EQ(result.SentPerSecond(), 20);
 }
 
-TEST(LoadResult, TellsTheClientsShareOfAllProcessors) {
+TEST(LoadResult, ClientCpuShareIsRelativeToAllProcessors) {
   LoadResult result;
   result.time = seconds(2);
   result.client_cpu_time = seconds(2) * std::thread::hardware_concurrency();
   EXPECT_DOUBLE_EQ(result.ClientCpuShare(), 1);
 }
 
-TEST(LoadResult, HasRatesOfZeroWhereNothingHappened) {
+TEST(LoadResult, RatesAreZeroIfNothingHappened) {
   const LoadResult result;
   EXPECT_EQ(result.ErrorRate(), 0);
   EXPECT_EQ(result.CallsPerSecond(), 0);
@@ -55,7 +55,7 @@ TEST(LoadResult, HasRatesOfZeroWhereNothingHappened) {
   EXPECT_FALSE(result.IsSaturated());
 }
 
-TEST(LoadResult, IsSaturatedWhereMoreThanAHundredthOfTheRateIsMissing) {
+TEST(LoadResult, IsSaturatedIfMoreThanOnePercentOfTheRateIsMissing) {
   LoadResult result;
   result.plan.rate = 1000;
   result.due = 10'000;
@@ -70,7 +70,7 @@ TEST(LoadResult, IsSaturatedWhereMoreThanAHundredthOfTheRateIsMissing) {
   EXPECT_TRUE(result.IsSaturated());
 }
 
-TEST(LoadResult, IsNotSaturatedByWhatPoissonDidNotDraw) {
+TEST(LoadResult, IsNotSaturatedIfPoissonDrewFewerCalls) {
   LoadResult result;
   result.plan.rate = 1000;
   result.due = 9500;
@@ -87,7 +87,7 @@ TEST(LoadResult, OfAClosedLoopIsNeverSaturated) {
   EXPECT_FALSE(result.IsSaturated());
 }
 
-// A result in which each figure is another.
+// A result in which every figure has a different value.
 LoadResult MakeResult(std::uint64_t factor) {
   LoadResult result;
   result.time = seconds(1) * factor;
@@ -109,7 +109,7 @@ LoadResult MakeResult(std::uint64_t factor) {
   return result;
 }
 
-TEST(LoadResult, AddsUpWhatFollowed) {
+TEST(LoadResult, AppendAddsUpFigures) {
   LoadResult result = MakeResult(1);
   result.Append(MakeResult(10));
   EXPECT_EQ(result.time, seconds(11));
@@ -132,7 +132,7 @@ TEST(LoadResult, AddsUpWhatFollowed) {
   EXPECT_EQ(result.client_delay.max(), milliseconds(15));
 }
 
-TEST(LoadResult, PutsTheTimelineThatFollowedBehindItsOwn) {
+TEST(LoadResult, AppendExtendsTheTimeline) {
   LoadResult result = MakeResult(2);
   result.Append(MakeResult(1));
   ASSERT_THAT(result.timeline.intervals(), SizeIs(21));
@@ -154,7 +154,7 @@ TEST(LoadResult, KeepsTheFirstMessageOfEachCode) {
               ElementsAre(Pair("INTERNAL", "oops"), Pair("UNAVAILABLE", "connection refused")));
 }
 
-TEST(LoadResult, IsInterruptedWhereAnyPartWas) {
+TEST(LoadResult, IsInterruptedIfAnyPartWas) {
   LoadResult interrupted;
   interrupted.is_interrupted = true;
   LoadResult result;

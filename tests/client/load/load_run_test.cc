@@ -1,5 +1,5 @@
-// When calls begin, and what is noted of their ends: against a server whose
-// answers, and the times that they take, a test decides on.
+// Tests when calls start and how their ends are recorded, against a fake server that
+// lets tests choose answers and how long they take.
 
 #include "client/load/load_run.h"
 
@@ -79,14 +79,14 @@ LoadResult RunUntilStuck(FakeServer& server, const LoadPlan& plan, milliseconds 
   return RunLoad(server, plan, {}, timeout);
 }
 
-// A load that runs in a thread of its own.
+// Runs a load on its own thread.
 class RunningLoad {
  public:
   RunningLoad(FakeServer& server, const LoadPlan& plan)
       : result_(std::async(std::launch::async, [&server, plan, stop = stop_.get_token()] {
           return RunLoad(server, plan, stop);
         })) {}
-  // Does not wait for calls for ever where a test has failed.
+  // Ends the load, so that a failed test does not wait for calls forever.
   ~RunningLoad() { Stop(); }
   RunningLoad(const RunningLoad&) = delete;
   RunningLoad& operator=(const RunningLoad&) = delete;
@@ -99,7 +99,7 @@ class RunningLoad {
   std::future<LoadResult> result_;
 };
 
-TEST(ClosedLoop, KeepsAsManyCallsUnderWayAsItsConcurrency) {
+TEST(ClosedLoop, KeepsItsConcurrencyOfCallsUnderWay) {
   FakeServer server(WhenReleased);
   RunningLoad load(server, {.rate = {}, .concurrency = 4, .duration = hours(1), .calls = {}});
   for (std::size_t round = 1; round <= 5; ++round) {
@@ -113,7 +113,7 @@ TEST(ClosedLoop, KeepsAsManyCallsUnderWayAsItsConcurrency) {
   EXPECT_EQ(server.most_under_way(), 4U);
 }
 
-TEST(ClosedLoop, KnowsNoScheduleToMiss) {
+TEST(ClosedLoop, HasNoScheduleToMiss) {
   FakeServer server(AtOnce);
   const LoadResult result =
       RunLoad(server, {.rate = {}, .concurrency = 2, .duration = {}, .calls = 100});
@@ -124,7 +124,7 @@ TEST(ClosedLoop, KnowsNoScheduleToMiss) {
   EXPECT_FALSE(result.IsSaturated());
 }
 
-TEST(ClosedLoop, MeasuresFromTheBeginOfACallToItsEnd) {
+TEST(ClosedLoop, MeasuresFromTheStartOfACallToItsEnd) {
   FakeServer server(After(milliseconds(3)));
   const LoadResult result =
       RunLoad(server, {.rate = {}, .concurrency = 2, .duration = {}, .calls = 20});
@@ -137,7 +137,7 @@ TEST(ClosedLoop, MeasuresFromTheBeginOfACallToItsEnd) {
   EXPECT_EQ(result.sending_time, result.time);
 }
 
-TEST(ClosedLoop, BeginsNoCallAfterItsDuration) {
+TEST(ClosedLoop, StartsNoCallAfterItsDuration) {
   FakeServer server(After(milliseconds(300)));
   const LoadResult result =
       RunLoad(server, {.rate = {}, .concurrency = 3, .duration = milliseconds(200), .calls = {}});
@@ -146,7 +146,7 @@ TEST(ClosedLoop, BeginsNoCallAfterItsDuration) {
   EXPECT_FALSE(result.is_interrupted);
 }
 
-TEST(LoadRun, GoesOnForItsDuration) {
+TEST(LoadRun, LastsForItsDuration) {
   for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1000)}) {
     FakeServer server(After(milliseconds(1)));
     const Clock::time_point before = Clock::now();
@@ -159,7 +159,7 @@ TEST(LoadRun, GoesOnForItsDuration) {
   }
 }
 
-TEST(LoadRun, MakesExactlyAsManyCallsAsItShould) {
+TEST(LoadRun, MakesExactlyTheRequestedNumberOfCalls) {
   for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1e6)}) {
     for (const std::uint64_t calls : {1U, 7U, 1000U}) {
       FakeServer server(AtOnce, 3);
@@ -173,7 +173,7 @@ TEST(LoadRun, MakesExactlyAsManyCallsAsItShould) {
   }
 }
 
-TEST(LoadRun, CountsErrorsByTheirCodeAndKeepsTheFirstMessageOfEach) {
+TEST(LoadRun, CountsErrorsByCodeAndKeepsTheFirstMessageOfEach) {
   FakeServer server([](std::size_t number) {
     switch (number) {
       case 3:
@@ -197,7 +197,7 @@ TEST(LoadRun, CountsErrorsByTheirCodeAndKeepsTheFirstMessageOfEach) {
   EXPECT_EQ(result.service_time.count(), 7U);
 }
 
-TEST(LoadRun, CountsTheLatencyOfCallsThatRanOutOfTime) {
+TEST(LoadRun, CountsTheLatencyOfCallsThatTimedOut) {
   FakeServer server([](std::size_t number) {
     return number > 0 ? Fate()
                       : Fate{.service_time = milliseconds(50),
@@ -219,7 +219,7 @@ TEST(LoadRun, CountsTheTensorsOfCallsWithoutErrors) {
   EXPECT_EQ(result.tensor_bytes, 75 * SmallRequest().tensor_bytes());
 }
 
-TEST(LoadRun, HasAllCallsInItsTimeline) {
+TEST(LoadRun, RecordsAllCallsInItsTimeline) {
   FakeServer server([](std::size_t number) {
     return number % 4 == 0 ? Failure(grpc::StatusCode::INTERNAL, "")
                            : Fate{.service_time = milliseconds(5)};
@@ -238,11 +238,11 @@ TEST(LoadRun, HasAllCallsInItsTimeline) {
   EXPECT_EQ(errors, 25U);
   EXPECT_EQ(latency.count(), result.latency.count());
   EXPECT_EQ(latency.max(), result.latency.max());
-  // 75 calls of 5 ms, two at a time.
+  // The load makes 75 calls of 5 ms, two at a time.
   EXPECT_GE(result.timeline.intervals().size(), 2U);
 }
 
-TEST(LoadRun, ComparesTheShareOfAnswersThatItShould) {
+TEST(LoadRun, VerifiesTheRequestedShareOfAnswers) {
   for (const double share : {0.0, 0.01, 0.3, 0.5, 1.0}) {
     FakeServer server([](std::size_t) { return RightAnswer(); }, 3);
     const LoadResult result = RunLoad(
@@ -253,7 +253,7 @@ TEST(LoadRun, ComparesTheShareOfAnswersThatItShould) {
   }
 }
 
-TEST(LoadRun, ComparesNoAnswersThatThereAreNot) {
+TEST(LoadRun, DoesNotVerifyCallsWithoutAnswers) {
   FakeServer server([](std::size_t number) {
     return number % 5 == 0 ? Failure(grpc::StatusCode::INTERNAL, "") : RightAnswer();
   });
@@ -276,14 +276,14 @@ TEST(LoadRun, CountsWrongAnswersAsErrors) {
   EXPECT_EQ(result.latency.count(), 90U);
 }
 
-TEST(LoadRun, CountsAnswersThatDoNotFitAsWrong) {
+TEST(LoadRun, CountsAnswersOfTheWrongSizeAsWrong) {
   FakeServer server(AtOnce);
   const LoadResult result =
       RunLoad(server, {.rate = {}, .duration = {}, .calls = 1, .verified_share = 1});
   EXPECT_THAT(result.status_codes, ElementsAre(Pair(kWrongAnswer, 1)));
 }
 
-TEST(LoadRun, PicksTheRequestsThatItsSeedSays) {
+TEST(LoadRun, PicksRequestsBySeed) {
   std::vector<Workload::Part> parts;
   for (const std::int64_t count : {1, 100, 10'000}) {
     parts.push_back({.request = MakeRequest({.operation = kFakeQuantize,
@@ -306,7 +306,7 @@ TEST(LoadRun, PicksTheRequestsThatItsSeedSays) {
   }
 }
 
-TEST(LoadRun, BearsAnswersFromManyThreads) {
+TEST(LoadRun, HandlesAnswersFromManyThreads) {
   for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(1e5)}) {
     FakeServer server(
         [](std::size_t number) {
@@ -324,7 +324,7 @@ TEST(LoadRun, BearsAnswersFromManyThreads) {
   }
 }
 
-TEST(LoadRun, TellsHowItFares) {
+TEST(LoadRun, ReportsItsProgress) {
   FakeServer server([](std::size_t number) {
     return number == 0
                ? Failure(grpc::StatusCode::INTERNAL, "")
@@ -354,7 +354,7 @@ TEST(LoadRun, TellsHowItFares) {
   }
 }
 
-TEST(OpenLoop, MakesCallsWhenTheyAreDueAndNotBefore) {
+TEST(OpenLoop, MakesCallsWhenTheyAreDueButNotEarlier) {
   for (const ArrivalProcess process : {ArrivalProcess::kConstant, ArrivalProcess::kPoisson}) {
     const LoadPlan plan = {.rate = 1000,
                            .arrivals = process,
@@ -385,7 +385,7 @@ TEST(OpenLoop, DoesNotWaitForAnswers) {
   EXPECT_EQ(result.client_delay.count(), 20U);
 }
 
-TEST(OpenLoop, HasNeverMoreCallsUnderWayThanItsConcurrency) {
+TEST(OpenLoop, NeverExceedsItsConcurrency) {
   FakeServer server(After(milliseconds(1)), 4);
   const LoadResult result =
       RunLoad(server, {.rate = 1e5, .concurrency = 3, .duration = {}, .calls = 100});
@@ -400,14 +400,14 @@ TEST(OpenLoop, MeasuresACallThatWaitsForAPlaceFromWhenItWasDue) {
   const LoadResult result =
       RunLoad(server, {.rate = 1000, .concurrency = 1, .duration = {}, .calls = 2});
   EXPECT_EQ(result.late, 1U);
-  // Due after 1 ms, and sent after 50.
+  // The call was due after 1 ms and sent after 50 ms.
   EXPECT_GE(result.latency.max(), milliseconds(51));
   EXPECT_EQ(result.service_time.min(), milliseconds(2));
   EXPECT_EQ(result.service_time.max(), milliseconds(50));
   EXPECT_EQ(result.client_delay.count(), 1U);
 }
 
-TEST(OpenLoop, ShowsAStallInTheLatencyOfAllCallsThatItDelayed) {
+TEST(OpenLoop, ShowsAStallInTheLatencyOfAllDelayedCalls) {
   constexpr milliseconds kStall(200);
   FakeServer server([&](std::size_t number) {
     return Fate{.service_time = number == 0 ? nanoseconds(kStall) : microseconds(10)};
@@ -425,7 +425,7 @@ TEST(OpenLoop, ShowsAStallInTheLatencyOfAllCallsThatItDelayed) {
   EXPECT_TRUE(result.IsSaturated());
 }
 
-TEST(OpenLoop, CountsWhatWasDueButFoundNoPlaceAndItsLatency) {
+TEST(OpenLoop, CountsDueCallsThatWereNeverSentAndTheirLatency) {
   FakeServer server(After(milliseconds(300)));
   const LoadResult result =
       RunLoad(server, {.rate = 1000, .concurrency = 3, .duration = milliseconds(200), .calls = {}});
@@ -433,7 +433,7 @@ TEST(OpenLoop, CountsWhatWasDueButFoundNoPlaceAndItsLatency) {
   EXPECT_LE(result.calls, 3U);
   EXPECT_EQ(result.unsent, result.due - result.calls);
   EXPECT_EQ(result.latency.count(), 200U);
-  // Call n was due after n ms, and had waited until the end.
+  // Call n was due after n ms, and waited until the end.
   EXPECT_GE(result.latency.Quantile(0.5), milliseconds(100) * 0.99);
   EXPECT_EQ(result.service_time.count(), result.calls);
   EXPECT_EQ(result.scheduled_time, milliseconds(200));
@@ -450,7 +450,7 @@ TEST(OpenLoop, IsNotSaturatedByCallsThatEndAfterItsDuration) {
   EXPECT_FALSE(result.IsSaturated());
 }
 
-TEST(OpenLoop, HasNoMoreCallsDueThanItShouldMake) {
+TEST(OpenLoop, HasNoMoreCallsDueThanRequested) {
   FakeServer server(After(milliseconds(300)));
   const LoadResult result =
       RunLoad(server, {.rate = 1000, .concurrency = 1, .duration = milliseconds(200), .calls = 10});
@@ -472,7 +472,7 @@ TEST(InterruptedLoad, EndsEarly) {
   }
 }
 
-TEST(InterruptedLoad, MakesNoCallWhereItWasStoppedBefore) {
+TEST(InterruptedLoad, MakesNoCallIfStoppedBeforehand) {
   std::stop_source stop;
   stop.request_stop();
   FakeServer server(AtOnce);
@@ -511,7 +511,7 @@ TEST(InterruptedLoad, CancelsItsLastCallsToo) {
   RunningLoad load(server, {.rate = {}, .concurrency = 3, .duration = {}, .calls = 1});
   EXPECT_TRUE(WaitUntil([&] { return server.under_way() == 1; }));
   const Clock::time_point under_way = Clock::now();
-  // The two seconds count from the stop.
+  // The two seconds start at the stop.
   EXPECT_TRUE(WaitUntil([&] { return Clock::now() - under_way >= milliseconds(500); }));
   const Clock::time_point before = Clock::now();
   load.Stop();
@@ -520,7 +520,7 @@ TEST(InterruptedLoad, CancelsItsLastCallsToo) {
   server.ReleaseCalls();
 }
 
-TEST(InterruptedLoad, CountsAsDueWhatWasByThen) {
+TEST(InterruptedLoad, CountsOnlyCallsThatWereDueByThen) {
   FakeServer server(WhenReleased);
   const Clock::time_point before = Clock::now();
   RunningLoad load(server, {.rate = 1000, .concurrency = 1, .duration = hours(1), .calls = {}});
@@ -547,7 +547,7 @@ TEST(StuckLoad, EndsAfterTheTimeout) {
   EXPECT_GE(*server.cancelled() - before, milliseconds(300));
 }
 
-TEST(StuckLoad, HasAsManyCallsDueAsThereWereUntilItsEnd) {
+TEST(StuckLoad, CountsCallsThatWereDueUntilItsEnd) {
   FakeServer server(WhenReleased);
   const Clock::time_point before = Clock::now();
   const LoadResult result =
@@ -556,11 +556,11 @@ TEST(StuckLoad, HasAsManyCallsDueAsThereWereUntilItsEnd) {
   const auto longest = std::chrono::ceil<milliseconds>(Clock::now() - before);
   EXPECT_THAT(result.due, AllOf(Ge(300U), Le(static_cast<std::uint64_t>(longest.count()))));
   EXPECT_EQ(result.unsent, result.due - 1);
-  // Each had waited since it was due.
+  // Each call had waited since it was due.
   EXPECT_GE(result.latency.Quantile(0.5), milliseconds(150) * 0.99);
 }
 
-TEST(StuckLoad, EndsWhereItShouldHaveMadeMoreCallsAtARate) {
+TEST(StuckLoad, EndsEvenIfMoreCallsWereRequestedAtARate) {
   FakeServer server(WhenReleased);
   const LoadResult result = RunUntilStuck(
       server, {.rate = 1000, .concurrency = 1, .duration = {}, .calls = 10}, milliseconds(300));
@@ -569,7 +569,7 @@ TEST(StuckLoad, EndsWhereItShouldHaveMadeMoreCallsAtARate) {
   EXPECT_EQ(result.unsent, 9U);
 }
 
-TEST(StuckLoad, IsNoneWhileCallsEnd) {
+TEST(StuckLoad, IsNotDetectedWhileCallsEnd) {
   FakeServer server(After(milliseconds(100)));
   const LoadResult result =
       RunUntilStuck(server, {.rate = {}, .duration = {}, .calls = 16}, milliseconds(200));
@@ -577,7 +577,7 @@ TEST(StuckLoad, IsNoneWhileCallsEnd) {
   EXPECT_EQ(result.calls, 16U);
 }
 
-TEST(StuckLoad, IsNoneWhereCallsEndThemselvesAfterTheTimeout) {
+TEST(StuckLoad, IsNotDetectedIfCallsEndAtTheTimeout) {
   FakeServer server([](std::size_t) {
     return Fate{.service_time = milliseconds(600),
                 .status = grpc::Status(grpc::StatusCode::DEADLINE_EXCEEDED, "")};
@@ -588,7 +588,7 @@ TEST(StuckLoad, IsNoneWhereCallsEndThemselvesAfterTheTimeout) {
   EXPECT_FALSE(server.cancelled().has_value());
 }
 
-TEST(StuckLoad, IsNoneWhileNoCallIsDueNorWhenOneHasJustBegun) {
+TEST(StuckLoad, IsNotDetectedWhileNoCallIsDueOrOneHasJustStarted) {
   FakeServer server(After(milliseconds(300)));
   const LoadResult result =
       RunUntilStuck(server, {.rate = 0.6, .duration = {}, .calls = 2}, milliseconds(100));

@@ -1,4 +1,4 @@
-// Loads on a server in this process, over real connections.
+// Tests loads on a server in this process, over real connections.
 
 #include "client/load/load_tester.h"
 
@@ -43,20 +43,20 @@ Workload SmallWorkload(std::size_t operation, wire::Transfer transfer) {
   return {MethodOf(operation, transfer), {{.request = MakeRequest(SmallContent(operation))}}};
 }
 
-// Waits until the client has cancelled the call, or its time is over.
+// Waits until the client has cancelled the call, or the call has timed out.
 grpc::Status NeverAnswer(grpc::ServerContext* context) {
   TestService::AwaitCancellation(context);
   return {grpc::StatusCode::DEADLINE_EXCEEDED, "too late"};
 }
 
-// Whether the number that it has come to, counted from 1, is one in `every`.
+// Counts calls from 1, and returns whether the current one is a multiple of `every`.
 bool IsOneIn(std::atomic<int>& counter, int every) { return (counter += 1) % every == 0; }
 
 class LoadTesterTest : public ::testing::Test {
  protected:
   explicit LoadTesterTest(wire::Transfer transfer) : transfer_(transfer) {}
 
-  // The result of a load on a server that serves service_.
+  // Returns the result of a load on a server that serves service_.
   LoadResult RunLoad(const LoadPlan& plan, milliseconds timeout = minutes(1)) {
     const TestServer server(&service_);
     return Connect(server, 1, timeout)->Run(plan, {}, {});
@@ -74,7 +74,7 @@ class LoadTesterTest : public ::testing::Test {
   const wire::Transfer transfer_;
   std::size_t operation_ = kFakeQuantize;
   TestService service_;
-  // Answers that the service was about to give, where a test counts them.
+  // The number of answers that the service was about to send, if a test counts them.
   std::atomic<int> answers_ = 0;
 };
 
@@ -87,7 +87,7 @@ class StreamLoad : public LoadTesterTest {
  protected:
   StreamLoad() : LoadTesterTest(wire::Transfer::kStream) {}
 
-  // Answers a request of the stream; false where there are no more.
+  // Answers a request of the stream. Returns false if there are no more.
   static bool Answer(TestService::FakeQuantizeStream* stream) {
     v1::FakeQuantizeRequest request;
     if (!stream->Read(&request)) {
@@ -114,7 +114,7 @@ INSTANTIATE_TEST_SUITE_P(, UnaryAndStreamLoad,
                            return test.param == wire::Transfer::kUnary ? "Unary" : "Stream";
                          });
 
-TEST_P(UnaryAndStreamLoad, MakesTheCallsThatItCountsAndGetsTheRightAnswers) {
+TEST_P(UnaryAndStreamLoad, MakesTheCallsThatItCountsAndGetsCorrectAnswers) {
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     ++answers_;
     return grpc::Status::OK;
@@ -168,7 +168,7 @@ TEST_P(UnaryAndStreamLoad, ReachesAServerOverAUnixSocket) {
   EXPECT_THAT(result.status_codes, ElementsAre(Pair("OK", 100)));
 }
 
-TEST_P(UnaryAndStreamLoad, FollowsAnother) {
+TEST_P(UnaryAndStreamLoad, CanBeRepeated) {
   const TestServer server(&service_);
   const auto tester = Connect(server, 2);
   for (int load = 0; load < 3; ++load) {
@@ -178,7 +178,7 @@ TEST_P(UnaryAndStreamLoad, FollowsAnother) {
   }
 }
 
-TEST_P(UnaryAndStreamLoad, FindsWrongAnswers) {
+TEST_P(UnaryAndStreamLoad, DetectsWrongAnswers) {
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse* answer) {
     if (IsOneIn(answers_, 4)) {
       SetElement(answer->mutable_output(), 2, 77);
@@ -192,8 +192,8 @@ TEST_P(UnaryAndStreamLoad, FindsWrongAnswers) {
               ElementsAre(Pair(kWrongAnswer, HasSubstr("output: element 2 is 77"))));
 }
 
-TEST_P(UnaryAndStreamLoad, GoesOnAfterErrors) {
-  // Each of them ends a stream.
+TEST_P(UnaryAndStreamLoad, ContinuesAfterErrors) {
+  // Each error ends a stream.
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     return IsOneIn(answers_, 10) ? grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too much")
                                  : grpc::Status::OK;
@@ -202,13 +202,13 @@ TEST_P(UnaryAndStreamLoad, GoesOnAfterErrors) {
       RunLoad({.rate = {}, .concurrency = 4, .duration = {}, .calls = 200, .verified_share = 1});
   EXPECT_EQ(result.calls, 200U);
   EXPECT_THAT(result.messages, ElementsAre(Pair("RESOURCE_EXHAUSTED", "too much")));
-  // At least the one that had the error, and at most all that were under way.
+  // At least the call that failed, and at most all calls that were under way.
   const auto failures = static_cast<std::uint64_t>(answers_ / 10);
   EXPECT_THAT(result.errors, AllOf(Ge(failures), Le(4 * failures)));
   EXPECT_GT(result.ok_calls(), 100U);
 }
 
-TEST_P(UnaryAndStreamLoad, CancelsWhatIsLeftUnansweredWhenItIsStopped) {
+TEST_P(UnaryAndStreamLoad, CancelsUnansweredCallsWhenStopped) {
   service_.edit_answer = [](grpc::ServerContext* context, v1::FakeQuantizeResponse*) {
     return NeverAnswer(context);
   };
@@ -223,7 +223,7 @@ TEST_P(UnaryAndStreamLoad, CancelsWhatIsLeftUnansweredWhenItIsStopped) {
   EXPECT_GE(Clock::now() - before, seconds(2));
 }
 
-TEST_P(UnaryAndStreamLoad, CountsErrorsWhereTheServerGoesAway) {
+TEST_P(UnaryAndStreamLoad, CountsErrorsWhenTheServerGoesAway) {
   absl::Notification answered;
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     if (++answers_ == 50) {
@@ -245,12 +245,12 @@ TEST_P(UnaryAndStreamLoad, CountsErrorsWhereTheServerGoesAway) {
   answered.WaitForNotification();
   server.Stop();
   const LoadResult result = load.get();
-  // All but those that were under way.
+  // All calls except those that were under way.
   EXPECT_GE(result.ok_calls(), 46U);
   EXPECT_THAT(result.status_codes, Contains(Pair("UNAVAILABLE", Ge(1U))));
 }
 
-TEST(LoadTester, TellsWhereNobodyListens) {
+TEST(LoadTester, NamesTheAddressIfNoServerListens) {
   const TemporaryFolder folder;
   const std::string address = "unix:" + (folder / "nobody").string();
   const auto tester =
@@ -261,7 +261,7 @@ TEST(LoadTester, TellsWhereNobodyListens) {
               AllOf(HasSubstr("0 of 3 connections to " + address), HasSubstr("within 100 ms")));
 }
 
-TEST_F(UnaryLoad, CountsCallsThatRunOutOfTime) {
+TEST_F(UnaryLoad, CountsCallsThatTimeOut) {
   service_.edit_answer = [&](grpc::ServerContext* context, v1::FakeQuantizeResponse*) {
     return IsOneIn(answers_, 3) ? NeverAnswer(context) : grpc::Status::OK;
   };
@@ -269,11 +269,11 @@ TEST_F(UnaryLoad, CountsCallsThatRunOutOfTime) {
   EXPECT_THAT(result.status_codes, ElementsAre(Pair("DEADLINE_EXCEEDED", 1), Pair("OK", 2)));
   EXPECT_EQ(result.latency.count(), 3U);
   EXPECT_EQ(result.service_time.count(), 2U);
-  // The server may have noticed first.
+  // The server may have noticed the deadline first.
   EXPECT_GE(result.latency.max(), milliseconds(900));
 }
 
-TEST_F(StreamLoad, HasOneStreamForEachConnection) {
+TEST_F(StreamLoad, HasOneStreamPerConnection) {
   service_.stream_instead = [&](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     ++streams_;
     while (Answer(stream)) {
@@ -287,7 +287,7 @@ TEST_F(StreamLoad, HasOneStreamForEachConnection) {
   EXPECT_EQ(streams_, 3);
 }
 
-TEST_F(StreamLoad, GoesOnOverANewStreamWhereOneIsBroken) {
+TEST_F(StreamLoad, ContinuesOnANewStreamAfterOneBreaks) {
   service_.stream_instead = [&](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     ++streams_;
     for (int answer = 0; answer < 5; ++answer) {
@@ -307,7 +307,7 @@ TEST_F(StreamLoad, GoesOnOverANewStreamWhereOneIsBroken) {
   EXPECT_THAT(result.messages, ElementsAre(Pair("UNAVAILABLE", "the server drains")));
 }
 
-TEST_F(StreamLoad, CountsCallsOfAStreamThatEndedWithoutAnErrorAsAborted) {
+TEST_F(StreamLoad, CountsUnansweredCallsOfASuccessfulStreamAsAborted) {
   service_.stream_instead = [&](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     v1::FakeQuantizeRequest request;
     stream->Read(&request);
@@ -318,7 +318,7 @@ TEST_F(StreamLoad, CountsCallsOfAStreamThatEndedWithoutAnErrorAsAborted) {
   EXPECT_THAT(result.messages, ElementsAre(Pair("ABORTED", HasSubstr("ended the stream"))));
 }
 
-TEST_F(StreamLoad, CancelsAStreamThatAnswersWhatWasNotAsked) {
+TEST_F(StreamLoad, CancelsAStreamThatSendsUnrequestedAnswers) {
   service_.stream_instead = [&](grpc::ServerContext* context,
                                 TestService::FakeQuantizeStream* stream) {
     ++streams_;
@@ -328,13 +328,13 @@ TEST_F(StreamLoad, CancelsAStreamThatAnswersWhatWasNotAsked) {
     stream->Write(v1::FakeQuantizeResponse());
     return NeverAnswer(context);
   };
-  // The second call is due when the first has two answers.
+  // The second call is due after the first has received two answers.
   const LoadResult result = RunLoad({.rate = 1, .concurrency = 1, .duration = {}, .calls = 2});
   EXPECT_EQ(result.ok_calls(), 2U);
   EXPECT_EQ(streams_, 2);
 }
 
-TEST_F(StreamLoad, CancelsWhatIsLeftUnansweredAfterTheTimeout) {
+TEST_F(StreamLoad, CancelsUnansweredCallsAfterTheTimeout) {
   service_.stream_instead = [&](grpc::ServerContext* context,
                                 TestService::FakeQuantizeStream* stream) {
     Answer(stream);

@@ -19,16 +19,16 @@ using ::testing::IsEmpty;
 using ::testing::Le;
 using ::testing::SizeIs;
 
-// A server that is a queue (M/M/1) which serves `capacity` calls a second: from
-// there on latencies grow without end.
+// A server that is an M/M/1 queue and serves `capacity` calls per second. Above that
+// rate, latencies grow without limit.
 struct SimulatedServer {
   double capacity = 1000;
-  // What a closed loop reaches.
+  // The rate that a closed loop reaches.
   double closed_loop_rate = 900;
   // The rates that were measured, in order; 0 for a closed loop.
   std::vector<double> rates = {};
 
-  // A window of 10 s.
+  // Measures a window of 10 s.
   LoadResult Measure(std::optional<double> rate) {
     constexpr seconds kWindow(10);
     rates.push_back(rate.value_or(0));
@@ -50,14 +50,14 @@ struct SimulatedServer {
     return result;
   }
 
-  // The highest rate at which `quantile` of the latencies are below `limit`.
+  // Returns the highest rate at which `quantile` of the latencies are below `limit`.
   double MaxRate(double quantile, std::chrono::duration<double> limit) const {
     return capacity + std::log(1 - quantile) / limit.count();
   }
 };
 
-// What became of a search in which `edit` changes what the server's windows say,
-// the first being number 0.
+// Returns the result of a search in which `edit` changes the results of the windows,
+// which are numbered from 0.
 RateSearchResult Search(SimulatedServer& server, const LatencyTarget& target,
                         const std::function<void(std::size_t window, LoadResult&)>& edit = {}) {
   return FindMaxRate(
@@ -75,7 +75,7 @@ double Rate(const RateTrial& trial) { return trial.result.plan.rate.value(); }
 
 constexpr LatencyTarget kTarget = {.figure = {.quantile = 0.99}, .limit = milliseconds(50)};
 
-TEST(FindMaxRate, FindsItWithinTwoPercentWhereverTheClosedLoopBegins) {
+TEST(FindMaxRate, FindsTheRateWithinTwoPercentFromAnyStart) {
   for (const double capacity : {7.0, 1000.0, 3e5}) {
     for (const double closed_loop_share : {0.01, 0.5, 0.95, 1.0}) {
       for (const LatencyTarget& target :
@@ -88,18 +88,18 @@ TEST(FindMaxRate, FindsItWithinTwoPercentWhereverTheClosedLoopBegins) {
         }
         const RateSearchResult found = Search(server, target);
         ASSERT_TRUE(found.best.has_value());
-        // The histogram, and so the latency that is compared, is 0.8 % off.
+        // The histogram, and thus the latency that is compared, is off by up to 0.8 %.
         EXPECT_THAT(Rate(found.trials[*found.best]),
                     AllOf(Ge(0.97 * max_rate), Le(1.001 * max_rate)))
             << capacity << " " << closed_loop_share;
-        // Times 1.5 from a hundredth of it upwards, and then halves.
+        // The search multiplies by 1.5, starting from a hundredth, and then halves.
         EXPECT_THAT(found.trials, SizeIs(Le(20U)));
       }
     }
   }
 }
 
-TEST(FindMaxRate, TakesTheHighestRateThatHolds) {
+TEST(FindMaxRate, ReturnsTheHighestRateThatHolds) {
   SimulatedServer server;
   const RateSearchResult found = Search(server, kTarget);
   ASSERT_TRUE(found.best.has_value());
@@ -109,7 +109,7 @@ TEST(FindMaxRate, TakesTheHighestRateThatHolds) {
   }
 }
 
-TEST(FindMaxRate, StartsFromWhatAClosedLoopReaches) {
+TEST(FindMaxRate, StartsFromTheRateOfAClosedLoop) {
   SimulatedServer server;
   const RateSearchResult found = Search(server, kTarget);
   EXPECT_EQ(server.rates[0], 0);
@@ -117,7 +117,7 @@ TEST(FindMaxRate, StartsFromWhatAClosedLoopReaches) {
   EXPECT_EQ(Rate(found.trials.front()), server.closed_loop_rate);
 }
 
-TEST(FindMaxRate, FindsNoneWhereNothingHolds) {
+TEST(FindMaxRate, FindsNoRateIfNothingHolds) {
   SimulatedServer server;
   const RateSearchResult found =
       Search(server, {.figure = {.quantile = 0.5}, .limit = nanoseconds(1)});
@@ -126,7 +126,7 @@ TEST(FindMaxRate, FindsNoneWhereNothingHolds) {
   EXPECT_LT(Rate(found.trials.back()), 0.01 * server.closed_loop_rate);
 }
 
-TEST(FindMaxRate, TriesNothingWhereTheClosedLoopHadOnlyErrors) {
+TEST(FindMaxRate, TriesNothingIfTheClosedLoopHadOnlyErrors) {
   SimulatedServer server;
   const RateSearchResult found = Search(
       server, kTarget, [](std::size_t, LoadResult& result) { result.errors = result.calls; });
@@ -134,7 +134,7 @@ TEST(FindMaxRate, TriesNothingWhereTheClosedLoopHadOnlyErrors) {
   EXPECT_FALSE(found.best.has_value());
 }
 
-TEST(FindMaxRate, HoldsNoRateAtWhichACallFailed) {
+TEST(FindMaxRate, RejectsRatesAtWhichACallFailed) {
   SimulatedServer server;
   const RateSearchResult found =
       Search(server, kTarget, [](std::size_t, LoadResult& result) { result.errors = 1; });
@@ -156,7 +156,8 @@ TEST(FindMaxRate, LeavesOutTheWindowsBeforeTheyAgree) {
   SimulatedServer server{.closed_loop_rate = 500};
   const RateSearchResult found =
       Search(server, kTarget, [](std::size_t window, LoadResult& result) {
-        // The server is warming up. Doubled twice, but not more than it may be.
+        // The server is warming up: the latency is doubled twice, but still meets the
+        // target.
         if (window == 1 || window == 2) {
           result.latency.Add(milliseconds(20 * static_cast<int>(window)), 10'000);
         }
@@ -168,7 +169,7 @@ TEST(FindMaxRate, LeavesOutTheWindowsBeforeTheyAgree) {
   EXPECT_EQ(first.result.latency.count(), 3000U);
 }
 
-TEST(FindMaxRate, GivesUpOnWindowsThatNeverAgree) {
+TEST(FindMaxRate, GivesUpIfWindowsNeverAgree) {
   for (const bool is_rate_unstable : {true, false}) {
     SimulatedServer server{.closed_loop_rate = 500};
     const RateSearchResult found =
@@ -190,8 +191,8 @@ TEST(FindMaxRate, GivesUpOnWindowsThatNeverAgree) {
   }
 }
 
-TEST(FindMaxRate, EndsATrialAfterTwoWindowsBeyondDoubt) {
-  // The closed loop reaches the capacity, at which the queue has no end.
+TEST(FindMaxRate, EndsATrialAfterTwoWindowsThatClearlyFail) {
+  // The closed loop reaches the capacity, at which the queue grows without limit.
   SimulatedServer server{.closed_loop_rate = 1000};
   const RateSearchResult missed = Search(server, kTarget);
   EXPECT_FALSE(missed.trials.front().is_stable);
@@ -205,7 +206,7 @@ TEST(FindMaxRate, EndsATrialAfterTwoWindowsBeyondDoubt) {
   EXPECT_EQ(std::ranges::count(fast.rates, 500), 2);
 }
 
-TEST(FindMaxRate, DoubtsWindowsThatMissTheTargetByLess) {
+TEST(FindMaxRate, ContinuesATrialWhenWindowsMissTheTargetSlightly) {
   SimulatedServer server;
   server.closed_loop_rate = server.MaxRate(0.99, milliseconds(90));
   const RateSearchResult found = Search(server, kTarget);
@@ -214,7 +215,7 @@ TEST(FindMaxRate, DoubtsWindowsThatMissTheTargetByLess) {
   EXPECT_EQ(std::ranges::count(server.rates, server.rates[1]), 3);
 }
 
-TEST(FindMaxRate, SearchesForTheRateAloneWhereTheTargetHasNoEnd) {
+TEST(FindMaxRate, FindsTheCapacityIfTheTargetIsUnlimited) {
   SimulatedServer server;
   const RateSearchResult found =
       Search(server, {.figure = {.quantile = 1}, .limit = nanoseconds::max()});
@@ -223,7 +224,7 @@ TEST(FindMaxRate, SearchesForTheRateAloneWhereTheTargetHasNoEnd) {
   EXPECT_THAT(Rate(found.trials[*found.best]), AllOf(Ge(970), Le(1011)));
 }
 
-TEST(FindMaxRate, EndsWithWhatItHasAfterAnInterruption) {
+TEST(FindMaxRate, ReturnsTheTrialsSoFarAfterAnInterruption) {
   SimulatedServer server;
   Search(server, kTarget);
   for (std::size_t last = 0; last < server.rates.size(); ++last) {

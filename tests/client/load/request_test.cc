@@ -32,7 +32,7 @@ class FakeQuantizeRequest : public ::testing::Test {
   v1::FakeQuantizeResponse answer_ = AnswerTo(request_);
 };
 
-TEST_F(FakeQuantizeRequest, SaysAllThatItsContentSays) {
+TEST_F(FakeQuantizeRequest, SerializesItsContent) {
   const auto message = Decode<v1::FakeQuantizeRequest>(request_.bytes());
   EXPECT_THAT(message.input().shape(), ElementsAre(4, 3));
   EXPECT_EQ(message.input().data().size(), 48U);
@@ -43,12 +43,12 @@ TEST_F(FakeQuantizeRequest, SaysAllThatItsContentSays) {
   EXPECT_TRUE(message.spec().narrow_range());
 }
 
-TEST_F(FakeQuantizeRequest, TellsTheSizeOfItsTensors) {
+TEST_F(FakeQuantizeRequest, ReportsTheSizeOfItsTensors) {
   EXPECT_EQ(request_.element_count(), 12U);
   EXPECT_EQ(request_.tensor_bytes(), 12 * sizeof(float) * 2);
 }
 
-TEST_F(FakeQuantizeRequest, AcceptsTheRightAnswer) { EXPECT_TRUE(Status().ok()) << Status(); }
+TEST_F(FakeQuantizeRequest, AcceptsTheCorrectAnswer) { EXPECT_TRUE(Status().ok()) << Status(); }
 
 TEST_F(FakeQuantizeRequest, NamesTheFirstElementThatIsWrong) {
   SetElement(answer_.mutable_output(), 11, 0.5F);
@@ -57,17 +57,17 @@ TEST_F(FakeQuantizeRequest, NamesTheFirstElementThatIsWrong) {
   EXPECT_THAT(Check(), HasSubstr("output: element 3 is 0.25; expected 1.42857146"));
 }
 
-TEST_F(FakeQuantizeRequest, RefusesAnElementThatIsWrongInItsLastBit) {
+TEST_F(FakeQuantizeRequest, RejectsAnElementThatIsWrongInItsLastBit) {
   SetElement(answer_.mutable_output(), 3, std::nextafter(1.42857146F, 0.0F));
   EXPECT_THAT(Check(), HasSubstr("output: element 3 is 1.42857134; expected 1.42857146"));
 }
 
-TEST_F(FakeQuantizeRequest, TellsAZeroFromItsNegative) {
+TEST_F(FakeQuantizeRequest, DistinguishesZeroFromNegativeZero) {
   SetElement(answer_.mutable_output(), 0, -0.0F);
   EXPECT_THAT(Check(), HasSubstr("output: element 0 is -0; expected 0"));
 }
 
-TEST_F(FakeQuantizeRequest, TakesAnyNanForAnother) {
+TEST_F(FakeQuantizeRequest, TreatsAllNansAsEqual) {
   SetElement(answer_.mutable_output(), 7, std::bit_cast<float>(0xFFC01234U));
   EXPECT_TRUE(Status().ok()) << Status();
   SetElement(answer_.mutable_output(), 7, 0);
@@ -91,7 +91,7 @@ TEST_F(FakeQuantizeRequest, NamesWhatIsWrongInTheNudgedRange) {
   EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
 }
 
-TEST_F(FakeQuantizeRequest, RefusesAnAnswerOfAnotherSize) {
+TEST_F(FakeQuantizeRequest, RejectsAnAnswerOfTheWrongSize) {
   answer_.mutable_output()->mutable_data()->resize(44);
   EXPECT_TRUE(absl::IsInternal(Status())) << Status();
   EXPECT_THAT(Check(), HasSubstr("output has 44 bytes; expected 48"));
@@ -99,13 +99,13 @@ TEST_F(FakeQuantizeRequest, RefusesAnAnswerOfAnotherSize) {
   EXPECT_THAT(Check(), HasSubstr("output has"));
 }
 
-TEST_F(FakeQuantizeRequest, RefusesANudgedRangeOfAnotherSize) {
+TEST_F(FakeQuantizeRequest, RejectsANudgedRangeOfTheWrongSize) {
   answer_.mutable_nudged_range()->mutable_max()->RemoveLast();
   EXPECT_TRUE(absl::IsInternal(Status())) << Status();
   EXPECT_THAT(Check(), HasSubstr("nudged_range.max has 2 values; expected 3"));
 }
 
-TEST_F(FakeQuantizeRequest, RefusesWhatIsNoMessage) {
+TEST_F(FakeQuantizeRequest, RejectsInvalidMessages) {
   EXPECT_TRUE(absl::IsInternal(request_.Check(BytesOf("\xFF\xFF"))));
 }
 
@@ -118,7 +118,7 @@ class FakeQuantizeGradientRequest : public ::testing::Test {
   v1::FakeQuantizeGradientResponse answer_ = GradientAnswerTo(request_);
 };
 
-TEST_F(FakeQuantizeGradientRequest, HasRandomGradientsOfItsInputsShape) {
+TEST_F(FakeQuantizeGradientRequest, HasRandomGradientsInTheShapeOfItsInputs) {
   const auto message = Decode<v1::FakeQuantizeGradientRequest>(request_.bytes());
   EXPECT_THAT(message.gradients().shape(), ElementsAre(4, 3));
   EXPECT_THAT(message.inputs().shape(), ElementsAre(4, 3));
@@ -126,16 +126,16 @@ TEST_F(FakeQuantizeGradientRequest, HasRandomGradientsOfItsInputsShape) {
   EXPECT_NE(message.gradients().data(), message.inputs().data());
 }
 
-TEST_F(FakeQuantizeGradientRequest, TellsTheSizeOfItsTensors) {
+TEST_F(FakeQuantizeGradientRequest, ReportsTheSizeOfItsTensors) {
   EXPECT_EQ(request_.element_count(), 12U);
   EXPECT_EQ(request_.tensor_bytes(), 12 * sizeof(float) * 3);
 }
 
-TEST_F(FakeQuantizeGradientRequest, AcceptsTheRightAnswer) {
+TEST_F(FakeQuantizeGradientRequest, AcceptsTheCorrectAnswer) {
   EXPECT_TRUE(Status().ok()) << Status();
 }
 
-TEST_F(FakeQuantizeGradientRequest, AcceptsSumsThatAreAnUlpOff) {
+TEST_F(FakeQuantizeGradientRequest, AcceptsSumsThatAreOneUlpOff) {
   const v1::FakeQuantizeGradientResponse right = answer_;
   for (const float direction : {-kInfinity, kInfinity}) {
     answer_ = right;
@@ -166,7 +166,7 @@ TEST_F(FakeQuantizeGradientRequest, NamesASumThatIsTwoUlpsOff) {
   }
 }
 
-TEST_F(FakeQuantizeGradientRequest, RefusesASumThatIsNan) {
+TEST_F(FakeQuantizeGradientRequest, RejectsASumThatIsNan) {
   answer_.set_min_gradient(0, NAN);
   EXPECT_THAT(Check(), HasSubstr("min_gradient: element 0 is nan"));
 }
@@ -182,7 +182,7 @@ TEST_F(FakeQuantizeGradientRequest, NamesWhatIsWrongInTheNudgedRange) {
   EXPECT_THAT(Check(), HasSubstr("nudged_range.scale: element 1 is 5"));
 }
 
-TEST_F(FakeQuantizeGradientRequest, RefusesAnAnswerOfAnotherSize) {
+TEST_F(FakeQuantizeGradientRequest, RejectsAnAnswerOfTheWrongSize) {
   const v1::FakeQuantizeGradientResponse right = answer_;
   answer_.mutable_max_gradient()->RemoveLast();
   EXPECT_TRUE(absl::IsInternal(Status())) << Status();
@@ -192,7 +192,7 @@ TEST_F(FakeQuantizeGradientRequest, RefusesAnAnswerOfAnotherSize) {
   EXPECT_THAT(Check(), HasSubstr("input_gradients has 52 bytes; expected 48"));
 }
 
-TEST(Request, IsRefusedAsAServerWouldRefuseIt) {
+TEST(Request, IsRejectedWithTheServersError) {
   const auto reason = [](const RequestContent& content) {
     const absl::Status status = Request::Create(content, false).status();
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
@@ -222,7 +222,7 @@ TEST(RandomTensor, IsNormallyDistributed) {
   EXPECT_NEAR(share_within(2), 0.954, 0.01);
 }
 
-TEST(RandomTensor, IsTheSameForTheSameSeedAndAnotherForAnother) {
+TEST(RandomTensor, DependsOnlyOnTheSeed) {
   const std::vector<std::int64_t> shape = {1000};
   EXPECT_EQ(RandomTensor(shape, 1).values, RandomTensor(shape, 1).values);
   EXPECT_NE(RandomTensor(shape, 1).values, RandomTensor(shape, 2).values);

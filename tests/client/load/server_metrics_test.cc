@@ -28,7 +28,7 @@ MetricsPage Page(const std::string& text) {
   return *std::move(page);
 }
 
-TEST(MetricsPageTest, SumsTheSamplesThatHaveTheLabels) {
+TEST(MetricsPageTest, SumsSamplesWithTheGivenLabels) {
   const MetricsPage page = Page(
       "# HELP calls_total Calls.\n"
       "# TYPE calls_total counter\n"
@@ -56,12 +56,12 @@ TEST(MetricsPageTest, SumsByTheValuesOfALabel) {
   EXPECT_THAT(page.SumBy("code", "b", {}), IsEmpty());
 }
 
-TEST(MetricsPageTest, ReadsEscapesInLabels) {
+TEST(MetricsPageTest, ParsesEscapesInLabels) {
   const MetricsPage page = Page(R"(a{path="C:\\DIR\\",text="say \"x, y} z\"\n# no comment"} 1)");
   EXPECT_EQ(page.Sum("a", {{"path", R"(C:\DIR\)"}, {"text", "say \"x, y} z\"\n# no comment"}}), 1);
 }
 
-TEST(MetricsPageTest, ReadsEveryFormOfANumber) {
+TEST(MetricsPageTest, ParsesEveryFormOfNumber) {
   const MetricsPage page = Page(
       "plus +Inf\n"
       "minus -Inf\n"
@@ -75,7 +75,7 @@ TEST(MetricsPageTest, ReadsEveryFormOfANumber) {
   EXPECT_EQ(page.Sum("small", {}), -1.5e-5);
 }
 
-TEST(MetricsPageTest, PassesOverTimestampsCommentsAndBlanks) {
+TEST(MetricsPageTest, IgnoresTimestampsCommentsAndBlanks) {
   const MetricsPage page = Page(
       "\n"
       "  # {\"} is no sample\n"
@@ -89,7 +89,7 @@ TEST(MetricsPageTest, PassesOverTimestampsCommentsAndBlanks) {
   EXPECT_EQ(page.Sum("d", {{"x", "1"}}), 8);
 }
 
-TEST(MetricsPageTest, NamesTheLineThatIsNoSample) {
+TEST(MetricsPageTest, NamesTheLineThatIsNotASample) {
   for (const std::string line : {"a",
                                  "a b",
                                  "1a 1",
@@ -116,7 +116,7 @@ TEST(MetricsPageTest, NamesTheLineThatIsNoSample) {
   }
 }
 
-TEST(MetricsPageTest, ShowsOnlyTheBeginOfALongLine) {
+TEST(MetricsPageTest, ShowsOnlyTheStartOfALongLine) {
   const auto page = MetricsPage::Parse(std::string(1000, '!'));
   EXPECT_THAT(std::string(page.status().message()), HasSubstr("`" + std::string(100, '!') + "…`"));
 }
@@ -187,7 +187,7 @@ ServerView View(const MetricsPage& before, const MetricsPage& after) {
   return *std::move(view);
 }
 
-TEST(ServerViewTest, CountsWhatTheMethodDidInBetween) {
+TEST(ServerViewTest, CountsWhatTheMethodDid) {
   const ServerView view = View(Page(kBefore), Page(kAfter));
   EXPECT_EQ(view.calls, 10);
   EXPECT_THAT(view.calls_by_code, ElementsAre(Pair("OK", 9), Pair("ResourceExhausted", 1)));
@@ -195,7 +195,7 @@ TEST(ServerViewTest, CountsWhatTheMethodDidInBetween) {
   EXPECT_EQ(view.messages_sent, 9);
 }
 
-TEST(ServerViewTest, CountsWhatTheWholeServerDidInBetween) {
+TEST(ServerViewTest, CountsWhatTheWholeServerDid) {
   const ServerView view = View(Page(kBefore), Page(kAfter));
   EXPECT_EQ(view.elements, 230);
   EXPECT_EQ(view.cpu_seconds, 1.5);
@@ -204,7 +204,7 @@ TEST(ServerViewTest, CountsWhatTheWholeServerDidInBetween) {
   EXPECT_NEAR(*view.mean_kernel_seconds, 0.01, 1e-12);  // 0.05 s in 5 runs.
 }
 
-TEST(ServerViewTest, TellsTheStateAtTheEnd) {
+TEST(ServerViewTest, ReportsTheStateAtTheEnd) {
   const ServerView view = View(Page(kBefore), Page(kAfter));
   EXPECT_EQ(view.resident_bytes, 3000000);
   EXPECT_EQ(view.in_flight_requests, 4);
@@ -214,13 +214,13 @@ TEST(ServerViewTest, InterpolatesTimesWithinTheirBuckets) {
   const ServerView view = View(Page(kBefore), Page(kAfter));
   ASSERT_TRUE(view.handling_seconds.has_value());
   EXPECT_NEAR(view.handling_seconds->mean, 0.003, 1e-12);
-  // Of 10 calls, 4 took up to 1 ms and 6 up to 5 ms: the 5th is one sixth of the
-  // way from 1 to 5 ms, the 9.9th 5.9 sixths.
+  // 4 of 10 calls took up to 1 ms and 6 up to 5 ms. The 5th is one sixth of the way
+  // from 1 to 5 ms, and the 9.9th is 5.9 sixths.
   EXPECT_NEAR(view.handling_seconds->p50, 0.001 + 0.004 / 6, 1e-12);
   EXPECT_NEAR(view.handling_seconds->p99, 0.001 + 0.004 * 5.9 / 6, 1e-12);
 }
 
-TEST(ServerViewTest, HasNoTimesWhereNothingRan) {
+TEST(ServerViewTest, HasNoTimesIfNothingRan) {
   const ServerView view = View(Page(kAfter), Page(kAfter));
   EXPECT_EQ(view.calls, 0);
   EXPECT_THAT(view.calls_by_code, IsEmpty());
@@ -229,7 +229,8 @@ TEST(ServerViewTest, HasNoTimesWhereNothingRan) {
   EXPECT_EQ(view.in_flight_requests, 4);
 }
 
-// The times of 100 calls, of which so many took up to 1, 10 and 100 ms.
+// Returns a histogram of 100 calls, with the given numbers of calls that took up to 1,
+// 10 and 100 ms.
 ServerView::Times TimesOf(int up_to_1, int up_to_10, int up_to_100) {
   const std::string bucket = "grpc_server_handling_seconds_bucket{grpc_method=\"FakeQuantize\",le=";
   const MetricsPage page =
@@ -240,24 +241,24 @@ ServerView::Times TimesOf(int up_to_1, int up_to_10, int up_to_100) {
   return View(Page(""), page).handling_seconds.value_or(ServerView::Times());
 }
 
-TEST(ServerViewTest, TakesTheFirstBucketToBeginAtZero) {
+TEST(ServerViewTest, StartsTheFirstBucketAtZero) {
   EXPECT_NEAR(TimesOf(100, 100, 100).p50, 0.0005, 1e-12);
   EXPECT_NEAR(TimesOf(100, 100, 100).p99, 0.00099, 1e-12);
 }
 
-TEST(ServerViewTest, PassesOverEmptyBuckets) {
+TEST(ServerViewTest, SkipsEmptyBuckets) {
   EXPECT_NEAR(TimesOf(0, 0, 100).p50, 0.055, 1e-12);
   EXPECT_NEAR(TimesOf(50, 50, 100).p50, 0.001, 1e-12);
   EXPECT_NEAR(TimesOf(50, 50, 100).p99, 0.01 + 0.09 * 0.98, 1e-12);
 }
 
-TEST(ServerViewTest, TellsNoTimeBeyondTheLastFiniteBucket) {
+TEST(ServerViewTest, ReportsNoTimeBeyondTheLastFiniteBucket) {
   EXPECT_NEAR(TimesOf(40, 60, 98).p50, 0.001 + 0.009 / 2, 1e-12);
   EXPECT_EQ(TimesOf(40, 60, 98).p99, 0.1);
   EXPECT_EQ(TimesOf(0, 0, 0).p50, 0.1);
 }
 
-TEST(ServerViewTest, NoticesARestartInBetween) {
+TEST(ServerViewTest, DetectsARestart) {
   const auto view = ViewBetween(Page("process_start_time_seconds 1700000000.25\n"),
                                 Page("process_start_time_seconds 1700000000.5\n"), "FakeQuantize");
   EXPECT_TRUE(absl::IsAborted(view.status())) << view.status();
@@ -271,7 +272,7 @@ constexpr char kPage[] = "quantd_build_info{version=\"1\"} 1\n";
 constexpr milliseconds kTimeout = std::chrono::seconds(30);
 constexpr milliseconds kShortTimeout(50);
 
-// An HTTP server on this host, until it is destroyed.
+// Runs an HTTP server on this host until it is destroyed.
 class PageServer {
  public:
   PageServer() {
@@ -323,7 +324,7 @@ TEST(HttpGetTest, GetsAPage) {
   EXPECT_EQ(*page, "Hello!\n");
 }
 
-TEST(HttpGetTest, AddsWhatAUrlLeavesOut) {
+TEST(HttpGetTest, CompletesPartialUrls) {
   const PageServer server;
   for (const std::string& url : {server.Address(), server.Address() + "/metrics", server.Url("")}) {
     const auto page = HttpGet(url, kTimeout);
@@ -332,12 +333,12 @@ TEST(HttpGetTest, AddsWhatAUrlLeavesOut) {
   }
 }
 
-TEST(HttpGetTest, TellsTheStatusOfAnythingButAPage) {
+TEST(HttpGetTest, ReportsTheStatusIfItIsNot200) {
   const PageServer server;
   const auto missing = HttpGet(server.Url("/no/page"), kTimeout);
   EXPECT_TRUE(absl::IsNotFound(missing.status())) << missing.status();
   EXPECT_THAT(std::string(missing.status().message()),
-              HasSubstr(server.Url("/no/page") + " answers with HTTP status 404"));
+              HasSubstr(server.Url("/no/page") + " answered with HTTP status 404"));
   for (const auto& [path, status] : {std::pair("/broken", "500"), std::pair("/moved", "302")}) {
     const auto page = HttpGet(server.Url(path), kTimeout);
     EXPECT_TRUE(absl::IsUnknown(page.status())) << page.status();
@@ -345,15 +346,15 @@ TEST(HttpGetTest, TellsTheStatusOfAnythingButAPage) {
   }
 }
 
-TEST(HttpGetTest, SaysWhereNobodyListens) {
+TEST(HttpGetTest, NamesTheUrlIfNothingListens) {
   const std::string url = PageServer().Url("/metrics");
   const auto page = HttpGet(url, kTimeout);
   EXPECT_TRUE(absl::IsUnavailable(page.status())) << page.status();
   EXPECT_THAT(std::string(page.status().message()), HasSubstr(url + " cannot be read"));
-  EXPECT_THAT(std::string(page.status().message()), HasSubstr("nobody listens"));
+  EXPECT_THAT(std::string(page.status().message()), HasSubstr("nothing listens"));
 }
 
-TEST(HttpGetTest, GivesUpAServerThatDoesNotAnswerOrNeverEnds) {
+TEST(HttpGetTest, TimesOutIfTheServerDoesNotAnswerOrNeverFinishes) {
   const PageServer server;
   for (const std::string path : {"/silent", "/endless"}) {
     const auto page = HttpGet(server.Url(path), kShortTimeout);
@@ -362,7 +363,7 @@ TEST(HttpGetTest, GivesUpAServerThatDoesNotAnswerOrNeverEnds) {
   }
 }
 
-TEST(HttpGetTest, RefusesWhatIsNoUrl) {
+TEST(HttpGetTest, RejectsInvalidUrls) {
   for (const std::string url :
        {"", "http://", "ftp://localhost:9464/metrics", "unix:/tmp/quantd",
         "localhost:", "localhost:0", "localhost:65536", "localhost:99999999999999999999",
@@ -370,7 +371,8 @@ TEST(HttpGetTest, RefusesWhatIsNoUrl) {
         "localhost/a b", "localhost/\r\nHost: x"}) {
     const auto page = HttpGet(url, kTimeout);
     EXPECT_TRUE(absl::IsInvalidArgument(page.status())) << url << ": " << page.status();
-    EXPECT_THAT(std::string(page.status().message()), HasSubstr("\"" + url + "\" is no URL"));
+    EXPECT_THAT(std::string(page.status().message()),
+                HasSubstr("\"" + url + "\" is not a valid URL"));
   }
 }
 
@@ -381,7 +383,7 @@ TEST(ScrapeMetricsTest, ReadsAServersPage) {
   EXPECT_EQ(page->Sum("quantd_build_info", {{"version", "1"}}), 1);
 }
 
-TEST(ScrapeMetricsTest, RefusesPagesThatAreNoMetricsOrAnotherPrograms) {
+TEST(ScrapeMetricsTest, RejectsPagesWithoutMetricsOrOfAnotherProgram) {
   const PageServer server;
   const auto text = ScrapeMetrics(server.Url("/text"), kTimeout);
   EXPECT_TRUE(absl::IsInvalidArgument(text.status())) << text.status();

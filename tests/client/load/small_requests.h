@@ -1,4 +1,4 @@
-// Requests for the load tester's tests, and what a server answers to them.
+// Requests for the load tester's tests, and the answers of a server.
 
 #ifndef QUANTD_TESTS_CLIENT_LOAD_SMALL_REQUESTS_H_
 #define QUANTD_TESTS_CLIENT_LOAD_SMALL_REQUESTS_H_
@@ -75,7 +75,7 @@ inline v1::FakeQuantizeGradientResponse GradientAnswerTo(const Request& request)
   return answer;
 }
 
-// Element `index` of a tensor becomes `value`.
+// Sets element `index` of a tensor to `value`.
 inline void SetElement(v1::Tensor* tensor, std::size_t index, float value) {
   tensor->mutable_data()->replace(index * sizeof(value), sizeof(value),
                                   reinterpret_cast<const char*>(&value), sizeof(value));

@@ -27,7 +27,7 @@ TEST(Timeline, HasNoIntervalsBeforeAnythingEnded) {
   EXPECT_THAT(Timeline().intervals(), IsEmpty());
 }
 
-TEST(Timeline, PutsWhatEndedIntoItsTenthOfASecond) {
+TEST(Timeline, AssignsCallsToTenthsOfASecond) {
   Timeline timeline;
   timeline.AddCall(milliseconds(0), milliseconds(1));
   timeline.AddCall(milliseconds(250), milliseconds(3));
@@ -46,16 +46,16 @@ TEST(Timeline, PutsWhatEndedIntoItsTenthOfASecond) {
   EXPECT_EQ(timeline.intervals()[3].errors, 1U);
 }
 
-TEST(Timeline, CountsWhatEndedBeforeTheBeginAtTheBegin) {
+TEST(Timeline, CountsCallsThatEndedBeforeTheStartAtTheStart) {
   Timeline timeline;
   timeline.AddCall(milliseconds(-1), milliseconds(1));
   ASSERT_THAT(timeline.intervals(), SizeIs(1));
   EXPECT_EQ(timeline.intervals()[0].calls, 1U);
 }
 
-TEST(Timeline, DoublesItsIntervalsWhereThereWouldBeTooMany) {
+TEST(Timeline, DoublesItsIntervalsBeforeThereAreTooMany) {
   Timeline timeline;
-  // In intervals 0, 11, 22, …, which become 0, 5, 11, ….
+  // The calls are in intervals 0, 11, 22, …, which become 0, 5, 11, ….
   for (int call = 0; call <= 10; ++call) {
     timeline.AddCall(milliseconds(1100) * call, milliseconds(call));
   }
@@ -90,7 +90,7 @@ TEST(Timeline, LosesNothingOverDays) {
   EXPECT_EQ(sum.latency.min(), milliseconds(1));
 }
 
-TEST(Timeline, GoesOnWithAnotherRunWhereItEnded) {
+TEST(Timeline, AppendsAnotherRunAtItsEnd) {
   Timeline timeline;
   timeline.AddCall(milliseconds(50), milliseconds(1));
   Timeline next;
@@ -104,7 +104,7 @@ TEST(Timeline, GoesOnWithAnotherRunWhereItEnded) {
   EXPECT_EQ(timeline.intervals()[4].errors, 1U);
 }
 
-TEST(Timeline, GoesOnWithARunOfAnotherLength) {
+TEST(Timeline, AppendsARunWithAnotherIntervalLength) {
   Timeline timeline;
   timeline.AddCall(milliseconds(50), milliseconds(1));
   Timeline hour;

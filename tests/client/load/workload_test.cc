@@ -11,7 +11,7 @@
 namespace quantd::client {
 namespace {
 
-// A mix of requests that differ in how many elements they have: 1, 2, ….
+// Returns a mix of requests with different numbers of elements: 1, 2, ….
 Workload MixOf(const std::vector<double>& weights) {
   std::vector<Workload::Part> parts;
   for (const double weight : weights) {
@@ -48,7 +48,7 @@ TEST(Workload, PicksTheSameRequestsForTheSameSeed) {
   }
 }
 
-TEST(Workload, OfOneRequestPicksIt) {
+TEST(Workload, PicksItsOnlyRequest) {
   const Workload workload = MixOf({0.001});
   std::mt19937_64 random(11);  // NOLINT(bugprone-random-generator-seed)
   EXPECT_EQ(workload.Pick(random).element_count(), 1U);

@@ -1,4 +1,4 @@
-// quantctl as a test runs it.
+// Runs quantctl within a test.
 
 #ifndef QUANTD_TESTS_CLIENT_QUANTCTL_COMMAND_LINE_H_
 #define QUANTD_TESTS_CLIENT_QUANTCTL_COMMAND_LINE_H_
@@ -13,7 +13,7 @@
 namespace quantd::client {
 
 struct CommandLineSetting {
-  // Whether a person watches the progress.
+  // Whether the error stream counts as a terminal, where progress is shown.
   bool is_watched = false;
   Interruption* interruption = nullptr;
 };

@@ -19,7 +19,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
 
-// A load in an open loop that kept its rate.
+// Returns the result of an open loop that met its rate.
 LoadResult GoodResult(double rate = 1000) {
   LoadResult result;
   result.plan.rate = rate;
@@ -53,34 +53,34 @@ std::string Summary(const LoadReport& report) {
   return output.str();
 }
 
-TEST(LoadWarnings, ThereAreNoneOfAGoodResult) {
+TEST(LoadWarnings, AGoodResultHasNone) {
   EXPECT_THAT(Warnings(MeasuredLoad{.result = GoodResult()}), IsEmpty());
 }
 
-TEST(LoadWarnings, ARateThatWasNotKeptIsToldWithBothRates) {
+TEST(LoadWarnings, SaturationIsReportedWithBothRates) {
   LoadResult result = GoodResult(20000);
   result.calls = 14210;
   result.unsent = 5790;
   EXPECT_THAT(Warnings(MeasuredLoad{.result = result}),
               ElementsAre(AllOf(HasSubstr("saturated: offered 20000/s, sent 14210/s"),
-                                HasSubstr("5790 calls never found a free place"))));
+                                HasSubstr("5790 calls were never sent"))));
 }
 
-TEST(LoadWarnings, AClientThatUsesAllProcessorsIsTheBottleneck) {
+TEST(LoadWarnings, AClientThatUsesAllProcessorsIsReportedAsTheBottleneck) {
   LoadResult result = GoodResult();
   result.client_cpu_time = milliseconds(950) * std::thread::hardware_concurrency();
   EXPECT_THAT(Warnings(MeasuredLoad{.result = result}),
               ElementsAre(HasSubstr("the client itself is the bottleneck: it used 95 %")));
 }
 
-TEST(LoadWarnings, AClientThatSendsLateByItselfSaysSo) {
+TEST(LoadWarnings, AClientThatSendsLateIsReported) {
   LoadResult result = GoodResult();
   result.client_delay.Add(milliseconds(3), 20);
   EXPECT_THAT(Warnings(MeasuredLoad{.result = result}),
               ElementsAre(HasSubstr("1 % of them by 3.00 ms or more")));
 }
 
-TEST(LoadWarnings, ErrorsAreToldByCodeWithTheFirstMessage) {
+TEST(LoadWarnings, ErrorsAreReportedByCodeWithTheFirstMessage) {
   LoadResult result = GoodResult();
   result.errors = 3;
   result.status_codes = {{"OK", 997}, {"ABORTED", 1}, {"UNAVAILABLE", 2}};
@@ -90,12 +90,12 @@ TEST(LoadWarnings, ErrorsAreToldByCodeWithTheFirstMessage) {
                           "2 calls ended with UNAVAILABLE; the first: gone"));
 }
 
-TEST(LoadWarnings, ATrialThatDidNotBecomeStableSaysSo) {
+TEST(LoadWarnings, AnUnstableTrialIsReported) {
   EXPECT_THAT(Warnings(MeasuredLoad{.result = GoodResult(), .is_stable = false}),
               ElementsAre(HasSubstr("unstable: the last three windows differ")));
 }
 
-TEST(LoadReport, ShowsOfASweepTheLoadWithTheMostCallsASecondThatKeptItsRate) {
+TEST(LoadReport, ShowsTheFastestUnsaturatedLoadOfASweep) {
   LoadResult saturated = GoodResult(9000);
   saturated.calls = 5000;
   const LoadReport report = ReportOf(LoadSeries::kRateSweep, {{.result = GoodResult(1000)},
@@ -107,17 +107,17 @@ TEST(LoadReport, ShowsOfASweepTheLoadWithTheMostCallsASecondThatKeptItsRate) {
   EXPECT_THAT(Summary(report), HasSubstr("open loop, 3000/s (constant), at most 16 calls"));
 }
 
-TEST(LoadReport, ShowsOfASearchTheBestOrElseTheLast) {
+TEST(LoadReport, ShowsTheBestTrialOfASearchOrOtherwiseTheLast) {
   LoadReport report = ReportOf(LoadSeries::kRateSearch,
                                {{.result = GoodResult(1000)}, {.result = GoodResult(500)}});
   report.latency_target = "p99=1ms";
-  EXPECT_THAT(Summary(report), HasSubstr("no rate was found that keeps p99=1ms"));
+  EXPECT_THAT(Summary(report), HasSubstr("no rate was found that meets p99=1ms"));
   EXPECT_EQ(report.main_load(), 1U);
   report.best = 0;
-  EXPECT_THAT(Summary(report), HasSubstr("highest rate that keeps p99=1ms: 1000/s"));
+  EXPECT_THAT(Summary(report), HasSubstr("highest rate that meets p99=1ms: 1000/s"));
 }
 
-TEST(LoadReport, TheHistogramOfASummaryCountsEveryCall) {
+TEST(LoadReport, HistogramInTheSummaryCountsEveryCall) {
   LoadResult result = GoodResult(0);
   result.latency.Add(std::chrono::microseconds(120), 7);
   result.latency.Add(std::chrono::microseconds(250), 70);
@@ -127,7 +127,7 @@ TEST(LoadReport, TheHistogramOfASummaryCountsEveryCall) {
                     HasSubstr("    200 µs |######################################## 70\n")));
 }
 
-TEST(LoadReport, APageShowsWhatWasMeasuredAndNothingAsMarkup) {
+TEST(LoadReport, PageShowsTheResultsAndEscapesMarkup) {
   LoadReport report = ReportOf(LoadSeries::kSingle, {{.result = GoodResult()}});
   report.address = "<b>&co";
   report.failures = {"p99>1ms (p99 is 2.00 ms)"};
@@ -136,12 +136,12 @@ TEST(LoadReport, APageShowsWhatWasMeasuredAndNothingAsMarkup) {
                           HasSubstr("p99&gt;1ms (p99 is 2.00 ms)"), HasSubstr("2.00 ms")));
 }
 
-TEST(LoadReport, OfALoadWithoutAnyCallThereIsAReportToo) {
+TEST(LoadReport, CanDescribeALoadWithoutCalls) {
   LoadResult result;
   result.plan.calls = 1;
   const LoadReport report = ReportOf(LoadSeries::kSingle, {{.result = result}});
   EXPECT_THAT(Summary(report), HasSubstr("0 in 0 s, 0 errors"));
-  EXPECT_THAT(LoadPage(report), HasSubstr("No call got an answer."));
+  EXPECT_THAT(LoadPage(report), HasSubstr("No call was answered."));
   std::ostringstream output;
   PrintLoadJson(report, output);
   EXPECT_THAT(output.str(), HasSubstr("\"calls\":0"));

@@ -27,7 +27,7 @@ using ::testing::StartsWith;
 
 class QuantctlBenchTest : public ::testing::Test {
  protected:
-  // Makes 20 calls without a warm-up, unless the arguments say otherwise.
+  // Makes 20 calls without a warm-up unless the arguments say otherwise.
   CommandLineResult Bench(std::vector<std::string> arguments, CommandLineSetting setting = {}) {
     const auto is_given = [&arguments](const std::string& name) {
       return std::ranges::any_of(
@@ -48,7 +48,7 @@ class QuantctlBenchTest : public ::testing::Test {
     return json::parse(Bench(std::move(arguments)).output);
   }
 
-  // Has the server's answers differ from what they should be in one element.
+  // Makes the server's answers wrong in one element.
   void SpoilAnswers() {
     service_.edit_answer = [](grpc::ServerContext*, v1::FakeQuantizeResponse* response) {
       const float wrong = 42;
@@ -77,7 +77,7 @@ TEST_F(QuantctlBenchTest, PrintsFiguresAndAHistogram) {
             HasSubstr(" |#")));
 }
 
-TEST_F(QuantctlBenchTest, JsonHasTheKeysThatProgramsRelyOn) {
+TEST_F(QuantctlBenchTest, JsonHasTheDocumentedKeys) {
   const json result = JsonOf({"--rate=1000"});
   for (const char* key : {"calls", "errors", "calls_per_second", "gigabytes_per_second",
                           "offered_rate", "sent_rate", "saturated", "status_codes"}) {
@@ -94,7 +94,7 @@ TEST_F(QuantctlBenchTest, JsonHasTheKeysThatProgramsRelyOn) {
   EXPECT_TRUE(JsonOf({})["offered_rate"].is_null());
 }
 
-TEST_F(QuantctlBenchTest, AWrongAnswerIsAnErrorIsShownAndIsExitCode3) {
+TEST_F(QuantctlBenchTest, WrongAnswersAreShownAsErrorsAndExitWithCode3) {
   SpoilAnswers();
   const json result = JsonOf({"--verify", "--shape=100"});
   EXPECT_EQ(result["errors"], 20);
@@ -107,14 +107,14 @@ TEST_F(QuantctlBenchTest, AWrongAnswerIsAnErrorIsShownAndIsExitCode3) {
                               "42; expected ")));
 }
 
-TEST_F(QuantctlBenchTest, AShareOfTheAnswersIsVerified) {
+TEST_F(QuantctlBenchTest, VerifiesAShareOfTheAnswers) {
   SpoilAnswers();
   EXPECT_EQ(JsonOf({"--verify=25%", "--shape=100"})["errors"], 5);
   EXPECT_EQ(JsonOf({"--verify=0.5", "--shape=100"})["verified_answers"], 10);
   EXPECT_EQ(JsonOf({"--shape=100"})["errors"], 0);
 }
 
-TEST_F(QuantctlBenchTest, WhereNoCallSucceedsTheExitCodeIs1) {
+TEST_F(QuantctlBenchTest, ExitsWithCode1IfNoCallSucceeds) {
   service_.edit_answer = [](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "out for lunch");
   };
@@ -125,7 +125,7 @@ TEST_F(QuantctlBenchTest, WhereNoCallSucceedsTheExitCodeIs1) {
   EXPECT_EQ(Bench({"--fail-if=error_rate>=100%"}).exit_code, 3);
 }
 
-TEST_F(QuantctlBenchTest, ShowsProgressToAPersonWhoWatches) {
+TEST_F(QuantctlBenchTest, ShowsProgressOnATerminal) {
   const CommandLineResult result =
       Bench({"--requests=1000000", "--duration=600ms"}, {.is_watched = true});
   EXPECT_EQ(result.exit_code, 0);
@@ -134,9 +134,9 @@ TEST_F(QuantctlBenchTest, ShowsProgressToAPersonWhoWatches) {
   EXPECT_THAT(Bench({}).error, IsEmpty());
 }
 
-TEST_F(QuantctlBenchTest, EndsAndReportsWhenItIsInterrupted) {
+TEST_F(QuantctlBenchTest, ReportsItsResultWhenInterrupted) {
   Interruption interruption;
-  EXPECT_FALSE(interruption.Request()) << "nobody heeds it";
+  EXPECT_FALSE(interruption.Request()) << "no command handles it";
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
     interruption.Request();
     return grpc::Status::OK;
@@ -145,10 +145,10 @@ TEST_F(QuantctlBenchTest, EndsAndReportsWhenItIsInterrupted) {
       Bench({"--requests=1000000000", "--rate=100"}, {.interruption = &interruption});
   EXPECT_EQ(result.exit_code, 0);
   EXPECT_THAT(result.output, HasSubstr("! interrupted"));
-  EXPECT_FALSE(interruption.Request()) << "a second time";
+  EXPECT_FALSE(interruption.Request()) << "it was already interrupted";
 }
 
-TEST_F(QuantctlBenchTest, WritesAPageThatNeedsNothingElse) {
+TEST_F(QuantctlBenchTest, WritesASelfContainedPage) {
   const std::string path = folder_ / "report.html";
   EXPECT_EQ(Bench({"--report", path, "--fail-if=max<1h"}).exit_code, 3);
   std::ifstream file(path);
@@ -160,52 +160,53 @@ TEST_F(QuantctlBenchTest, WritesAPageThatNeedsNothingElse) {
   const CommandLineResult result = Bench({"--report=/nowhere/report.html"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.error, HasSubstr("there is no folder /nowhere; create it"));
-  EXPECT_THAT(result.output, IsEmpty()) << "known before the run";
+  EXPECT_THAT(result.output, IsEmpty()) << "the error must come before the run";
 }
 
-TEST_F(QuantctlBenchTest, OptionsThatMakeNoSenseAreUsageErrorsThatSayWhatToGive) {
+TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
   struct Case {
     std::vector<std::string> arguments;
     std::string error;
   };
   for (const Case& bad : std::vector<Case>{
-           {{"--rate=0"}, "--rate: \"0\" is out of place; expected a number from "},
-           {{"--rate=fast"}, "--rate: \"fast\" is out of place"},
+           {{"--rate=0"}, "--rate: \"0\" is not valid; expected a number from "},
+           {{"--rate=fast"}, "--rate: \"fast\" is not valid"},
            {{"--concurrency=0"}, "expected a whole number from 1 to 65536"},
            {{"--concurrency=1.5"}, "expected a whole number"},
            {{"--connections=0"}, "--connections: \"0\""},
            {{"--duration=10"},
-            "--duration: \"10\" is no duration; expected a number with its unit"},
+            "--duration: \"10\" is not a valid duration; expected a number with its unit"},
            {{"--duration=0s"}, "--duration is 0"},
            {{"--warmup=-1s"}, "--warmup: \"-1s\""},
-           {{"--shape=4,x"}, "--shape: \"4,x\" is no shape"},
-           {{"--shape=-4"}, "--shape: \"-4\" is no shape"},
+           {{"--shape=4,x"}, "--shape: \"4,x\" is not a valid shape"},
+           {{"--shape=-4"}, "--shape: \"-4\" is not a valid shape"},
            {{"--shape=99999999999,99999999999"},
             "is too large; expected a tensor of at most 512 MiB"},
-           {{"--mix=4KiB"}, "--mix: \"4KiB\" is no part of a mix; expected WEIGHT:SIZE"},
-           {{"--mix=0:4KiB"}, "is no part of a mix"},
+           {{"--mix=4KiB"}, "--mix: \"4KiB\" is not a valid part of a mix; expected WEIGHT:SIZE"},
+           {{"--mix=0:4KiB"}, "is not a valid part of a mix"},
            {{"--mix=1:3"}, "expected a multiple of 4 bytes"},
            {{"--mix=1:4KiB", "--input=x.npy"}, "the tensors are given twice"},
-           {{"--mix=1:4KiB", "--axis=0"}, "--axis does not go with --mix"},
+           {{"--mix=1:4KiB", "--axis=0"}, "--axis cannot be used with --mix"},
            {{"--sweep-rate=1..2"}, "--sweep-rate has no step"},
-           {{"--sweep-rate=5"}, "--sweep-rate: \"5\" is no sweep"},
+           {{"--sweep-rate=5"}, "--sweep-rate: \"5\" is not a valid sweep"},
            {{"--sweep-rate=5..1:1"}, "--sweep-rate ends before it begins"},
            {{"--sweep-rate=1..1000000:1"}, "--sweep-rate has over 1000 steps"},
            {{"--sweep-concurrency=1..4", "--rate=5"}, "the load is given twice"},
            {{"--sweep-concurrency=1..4", "--concurrency=5"}, "--concurrency are both given"},
            {{"--find-max-rate"}, "--find-max-rate and --latency-target belong together"},
            {{"--latency-target=p99=5ms"}, "belong together"},
-           {{"--find-max-rate", "--latency-target=p99"}, "is no latency target; expected FIGURE="},
-           {{"--find-max-rate", "--latency-target=p99=5ms"}, "--requests does not go with"},
-           {{"--fail-if=p99"}, "\"p99\" is no condition; expected FIGURE"},
-           {{"--verify=120%"}, "--verify: \"120%\" is no share"},
+           {{"--find-max-rate", "--latency-target=p99"},
+            "is not a valid latency target; expected FIGURE="},
+           {{"--find-max-rate", "--latency-target=p99=5ms"}, "--requests cannot be used with"},
+           {{"--fail-if=p99"}, "\"p99\" is not a valid condition; expected FIGURE"},
+           {{"--verify=120%"}, "--verify: \"120%\" is not a valid share"},
            {{"--method=dream"}, "--method"},
            {{"--arrivals=late"}, "--arrivals"},
            {{"--output=xml"}, "--output"},
            {{"--type=int8"}, "--type"},
            {{"--min=1"}, "--max is missing"},
            {{"--method=stream-fake-quantize-gradient", "--connections=9"},
-            "at least one message for each"},
+            "at least one message per connection"},
        }) {
     const CommandLineResult result = Bench(bad.arguments);
     EXPECT_EQ(result.exit_code, 2) << bad.arguments.front();
@@ -214,7 +215,7 @@ TEST_F(QuantctlBenchTest, OptionsThatMakeNoSenseAreUsageErrorsThatSayWhatToGive)
   }
 }
 
-TEST_F(QuantctlBenchTest, WhatAServerWouldRefuseEachTimeIsRefusedBefore) {
+TEST_F(QuantctlBenchTest, RejectsInvalidRequestsBeforeTheLoad) {
   const CommandLineResult result = Bench({"--num-bits=1"});
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.error, HasSubstr("INVALID_NUM_BITS"));

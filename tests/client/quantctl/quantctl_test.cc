@@ -86,7 +86,7 @@ TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
   EXPECT_EQ(ReadNpy(output_)->shape, shape_);
 }
 
-TEST_F(QuantctlTest, FakeQuantTakesARangeForEachChannelFromFiles) {
+TEST_F(QuantctlTest, FakeQuantReadsOneRangePerChannelFromFiles) {
   const json result = JsonOf({"fake-quant", "--input", input_, "--axis", "-1", "--min-file",
                               Save("min.npy", {3}, {-7, -1, 0}), "--max-file",
                               Save("max.npy", {3}, {7, 3, 6}), "--output", output_});
@@ -94,7 +94,7 @@ TEST_F(QuantctlTest, FakeQuantTakesARangeForEachChannelFromFiles) {
   EXPECT_EQ(result["clipped_share"], 0.0);
 }
 
-TEST_F(QuantctlTest, FakeQuantTakesTheRangeOfTheData) {
+TEST_F(QuantctlTest, FakeQuantCanUseTheRangeOfTheData) {
   const json whole =
       JsonOf({"fake-quant", "--input", input_, "--range-from-data", "--output", output_});
   EXPECT_NEAR(whole["nudged_range"]["min"][0].get<double>(), -7, 0.05);
@@ -104,7 +104,7 @@ TEST_F(QuantctlTest, FakeQuantTakesTheRangeOfTheData) {
   EXPECT_EQ(rows["nudged_range"]["max"].size(), 2U);
 }
 
-TEST_F(QuantctlTest, FiguresThatAreNotFiniteAreNullInJsonAndWordsInTheTable) {
+TEST_F(QuantctlTest, NonFiniteFiguresAreNullInJsonAndWordsInTheTable) {
   const std::string zeros = Save("zeros.npy", {2}, {0, 0});
   const std::vector<std::string> command = {"fake-quant", "--input", zeros,      "--min", "0",
                                             "--max",      "0",       "--output", output_};
@@ -112,7 +112,7 @@ TEST_F(QuantctlTest, FiguresThatAreNotFiniteAreNullInJsonAndWordsInTheTable) {
   EXPECT_THAT(RunHere(command).output, HasSubstr("undefined"));
 }
 
-TEST_F(QuantctlTest, NegativeNumbersOfAllFormsAreValues) {
+TEST_F(QuantctlTest, AcceptsNegativeNumbersInAllForms) {
   for (const std::string min : {"-6", "-.5", "-1e0", "-6.25"}) {
     EXPECT_EQ(
         RunHere({"fake-quant", "--input", input_, "--min", min, "--max", "6", "--output", output_})
@@ -122,8 +122,8 @@ TEST_F(QuantctlTest, NegativeNumbersOfAllFormsAreValues) {
   }
 }
 
-TEST_F(QuantctlTest, NumericsChooseTheBits) {
-  // Values halfway between two codes, where the two kinds differ.
+TEST_F(QuantctlTest, NumericsDetermineTheResult) {
+  // These values are halfway between two codes, where the two kinds differ.
   const float min = -0.1F;
   const float max = 0.9F;
   const core::Range range{.min = {&min, 1}, .max = {&max, 1}, .axis = {}};
@@ -148,7 +148,7 @@ TEST_F(QuantctlTest, NumericsChooseTheBits) {
                               {.numerics = core::Numerics::kTensorFlowArgs})));
 }
 
-TEST_F(QuantctlTest, TablesOfManyChannelsAreShort) {
+TEST_F(QuantctlTest, TablesOfManyChannelsAreShortened) {
   const std::string wide = Save("wide.npy", {1, 1000}, std::vector<float>(1000, 0.0F));
   const CommandLineResult result = RunHere(
       {"fake-quant", "--input", wide, "--range-from-data", "--axis", "1", "--output", output_});
@@ -158,7 +158,7 @@ TEST_F(QuantctlTest, TablesOfManyChannelsAreShort) {
   EXPECT_THAT(result.output, HasSubstr("999"));
 }
 
-TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsThoseOfTheRange) {
+TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsRangeGradients) {
   const std::string gradients = Save("g.npy", shape_, {1, 2, 3, 4, 5, 6});
   const json result = JsonOf({"gradient", "--gradients", gradients, "--inputs", input_, "--min",
                               "-2", "--max", "2", "--output", output_});
@@ -172,7 +172,7 @@ TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsThoseOfTheRange) {
               HasSubstr("max gradient"));
 }
 
-TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItAsFakeQuantTakesIt) {
+TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItForFakeQuant) {
   const std::string min_file = folder_ / "min.npy";
   const std::string max_file = folder_ / "max.npy";
   const json trained =
@@ -189,13 +189,13 @@ TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItAsFakeQuantTakesIt) {
   EXPECT_NEAR(applied["sqnr_db"].get<double>(), trained["sqnr_db_after"].get<double>(), 1e-9);
 }
 
-TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyToAPerson) {
+TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyOnATerminal) {
   const std::vector<std::string> command = {"train-range", "--input", input_, "--steps", "3"};
   EXPECT_THAT(RunHere(command, true).error, HasSubstr("3/3 loss "));
   EXPECT_THAT(RunHere(command, false).error, IsEmpty());
 }
 
-TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyToAPerson) {
+TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyOnATerminal) {
   const std::vector<float> values(std::size_t{4} << 20U, 0.5F);
   const std::string large = Save("large.npy", {static_cast<std::int64_t>(values.size())}, values);
   const std::vector<std::vector<std::string>> commands = {
@@ -208,12 +208,12 @@ TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyToAPerson) {
   }
 }
 
-TEST_F(QuantctlTest, InfoPrintsWhatTheServerIs) {
+TEST_F(QuantctlTest, InfoDescribesTheServer) {
   EXPECT_EQ(JsonOf({"info"})["max_message_bytes"], std::uint64_t{1} << 40U);
   EXPECT_THAT(RunHere({"info"}).output, HasSubstr("AVX3 (of AVX3, AVX2)"));
 }
 
-TEST_F(QuantctlTest, HealthEndsWith0OnlyWhenServing) {
+TEST_F(QuantctlTest, HealthExitsWith0OnlyWhenServing) {
   EXPECT_EQ(RunHere({"health"}).output, "SERVING\n");
   EXPECT_EQ(RunHere({"health"}).exit_code, 0);
   server_.SetServing(false);
@@ -222,11 +222,11 @@ TEST_F(QuantctlTest, HealthEndsWith0OnlyWhenServing) {
   EXPECT_EQ(RunHere({"health", "--service", "no.such.Service"}).exit_code, 1);
 }
 
-TEST_F(QuantctlTest, GlobalOptionsMayStandBehindTheCommand) {
+TEST_F(QuantctlTest, GlobalOptionsMayFollowTheCommand) {
   EXPECT_EQ(RunCommandLine({"info", "--server", server_.address()}).exit_code, 0);
 }
 
-TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixAndWriteNothing) {
+TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixButWriteNothing) {
   const CommandLineResult result =
       RunHere({"fake-quant", "--input", input_, "--min", "6", "--max", "-6", "--output", output_});
   EXPECT_EQ(result.exit_code, 1);
@@ -241,7 +241,7 @@ TEST_F(QuantctlTest, FailedCallsShowReasonFieldAndFixAndWriteNothing) {
               HasSubstr("at spec.num_bits"));
 }
 
-TEST_F(QuantctlTest, FilesThatCannotBeReadOrWrittenEndWith1) {
+TEST_F(QuantctlTest, ExitsWith1IfFilesCannotBeReadOrWritten) {
   const std::string missing = folder_ / "missing.npy";
   const CommandLineResult no_input =
       RunHere({"fake-quant", "--input", missing, "--min", "0", "--max", "1", "--output", output_});
@@ -258,7 +258,7 @@ TEST_F(QuantctlTest, FilesThatCannotBeReadOrWrittenEndWith1) {
   EXPECT_THAT(matrix.error, HasSubstr("expected one"));
 }
 
-TEST(Quantctl, WrongUsageEndsWith2AndSaysWhatWasExpected) {
+TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
   const std::vector<std::string> fake_quant = {"fake-quant", "--input", "x", "--output", "y"};
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{}, "range is missing"},
@@ -283,7 +283,7 @@ TEST(Quantctl, WrongUsageEndsWith2AndSaysWhatWasExpected) {
   }
 }
 
-TEST(Quantctl, NeedsOneKnownCommandAndItsFiles) {
+TEST(Quantctl, RequiresAKnownCommandAndItsFiles) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {},
            {"no-such-command"},
@@ -297,7 +297,7 @@ TEST(Quantctl, NeedsOneKnownCommandAndItsFiles) {
   }
 }
 
-TEST(Quantctl, HelpAndVersionEndWith0OnTheStandardOutput) {
+TEST(Quantctl, HelpAndVersionGoToStandardOutputAndExitWith0) {
   EXPECT_THAT(RunCommandLine({"--version"}).output, StartsWith("quantctl "));
   EXPECT_THAT(RunCommandLine({"--version"}).output, EndsWith(")\n"));
   EXPECT_EQ(RunCommandLine({"--version"}).exit_code, 0);
@@ -306,7 +306,7 @@ TEST(Quantctl, HelpAndVersionEndWith0OnTheStandardOutput) {
   EXPECT_EQ(RunCommandLine({"fake-quant", "--help"}).exit_code, 0);
 }
 
-TEST(Quantctl, NamesTheServerThatDoesNotAnswer) {
+TEST(Quantctl, ErrorsNameTheServerThatDoesNotAnswer) {
   const CommandLineResult result =
       RunCommandLine({"--server", "unix:/nowhere/quantd.sock", "info"});
   EXPECT_EQ(result.exit_code, 1);

@@ -31,7 +31,7 @@ Chart ChartOf(ChartSeries series, bool is_logarithmic = false) {
           .series = {std::move(series)}};
 }
 
-TEST(SvgChart, DrawsALineThroughThePointsWithATooltipAtEach) {
+TEST(SvgChart, DrawsALineWithOneTooltipPerPoint) {
   const std::string svg = DrawChart(
       ChartOf({.name = "a", .points = {{.x = 0, .y = 0}, {.x = 10, .y = 5, .note = "last"}}}));
   EXPECT_THAT(svg, AllOf(HasSubstr("<figure id=\"chart\"><figcaption>Things &amp; more<"),
@@ -40,7 +40,7 @@ TEST(SvgChart, DrawsALineThroughThePointsWithATooltipAtEach) {
                          HasSubstr("<title>a: 0 things at 0 things</title>")));
 }
 
-TEST(SvgChart, ALineHasAGapWhereThereIsNoValue) {
+TEST(SvgChart, LinesHaveGapsAtMissingValues) {
   const std::string svg = DrawChart(ChartOf(
       {.name = "a",
        .points = {
@@ -52,7 +52,7 @@ TEST(SvgChart, ALineHasAGapWhereThereIsNoValue) {
   EXPECT_THAT(svg, Not(HasSubstr("nan")));
 }
 
-TEST(SvgChart, BarsReachToTheNextPointAndEmptyOnesAreLeftOut) {
+TEST(SvgChart, BarsExtendToTheNextPointAndEmptyBarsAreLeftOut) {
   const std::string svg = DrawChart(ChartOf(
       {.name = "a",
        .style = ChartStyle::kBars,
@@ -79,7 +79,7 @@ TEST(SvgChart, LogarithmicTicksArePowersOfTenOverManyDecades) {
                          HasSubstr(">1e+06 things<"), Not(HasSubstr(">20 things<"))));
 }
 
-TEST(SvgChart, APointAloneAndValuesThatAreEqualAreDrawn) {
+TEST(SvgChart, DrawsSinglePointsAndEqualValues) {
   for (const bool is_logarithmic : {false, true}) {
     const std::string svg =
         DrawChart(ChartOf({.name = "a", .points = {{.x = 7, .y = 3}}}, is_logarithmic));
@@ -87,12 +87,12 @@ TEST(SvgChart, APointAloneAndValuesThatAreEqualAreDrawn) {
   }
 }
 
-TEST(SvgChart, WithoutAnyPointItSaysSo) {
+TEST(SvgChart, WithoutPointsItShowsANote) {
   EXPECT_THAT(DrawChart(ChartOf({.name = "a"})),
-              AllOf(HasSubstr("No call got an answer."), Not(HasSubstr("<svg"))));
+              AllOf(HasSubstr("No call was answered."), Not(HasSubstr("<svg"))));
 }
 
-TEST(EscapeHtml, LeavesNothingThatHtmlTakesForMarkup) {
+TEST(EscapeHtml, EscapesAllMarkup) {
   EXPECT_EQ(EscapeHtml("a<b> & \"c\" 'd'"), "a&lt;b&gt; &amp; &quot;c&quot; &#39;d&#39;");
 }
 
