@@ -1,5 +1,7 @@
 #include "wire/raw_service.h"
 
+#include <grpcpp/impl/codegen/server_callback_handlers.h>
+
 #include <cassert>
 #include <memory>
 #include <utility>
