@@ -15,25 +15,35 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "bench/workload.h"
 #include "client/library/client.h"
+#include "core/base/mutex.h"
+#include "core/base/status_macros.h"
 #include "quantd/v1/quantization_service.pb.h"
+#include "wire/methods.h"
+#include "wire/operations.h"
+#include "wire/status.h"
 
 namespace quantd::bench {
 namespace {
 
-// Ends the benchmark if the server hangs.
+// Ends the benchmark of a server that hangs.
 constexpr std::chrono::seconds kDeadline{120};
+
+// Returns the path of the method that is measured.
+std::string PathOf(wire::Transfer transfer) {
+  constexpr std::size_t kOperation = wire::kOperationIndex<wire::FakeQuantize>;
+  return std::string(wire::kMethods[wire::MethodIndex(kOperation, transfer)].path);
+}
 
 std::shared_ptr<grpc::Channel> Connect(const RpcCase& rpc_case) {
   // A map by name, because gRPC would use the first of two values for the same name.
@@ -63,34 +73,34 @@ void SetDeadline(grpc::ClientContext& context) {
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
 }
 
+// Names what is missing, which gRPC does not.
 absl::Status ToAbslStatus(const grpc::Status& status) {
-  if (status.error_code() == grpc::StatusCode::UNIMPLEMENTED) {
-    return absl::UnimplementedError("the server does not offer this method");
-  }
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+  return status.error_code() == grpc::StatusCode::UNIMPLEMENTED
+             ? absl::UnimplementedError("the server does not offer this method")
+             : wire::ToAbslStatus(status);
 }
 
-// Keeps the first error of many calls. Thread-safe.
+// The first error of many calls. Safe for several threads.
 class FirstError {
  public:
-  // Keeps `status` if it is the first error. Returns whether it is OK.
-  bool Note(const absl::Status& status) {
-    const std::lock_guard lock(mutex_);
+  // Keeps `status` if it is the first error. Returns true if it is not an error.
+  bool Note(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     status_.Update(status);
     return status.ok();
   }
 
-  absl::Status status() const {
-    const std::lock_guard lock(mutex_);
+  absl::Status status() const ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     return status_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  absl::Status status_;
+  mutable core::Mutex mutex_;
+  absl::Status status_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Makes unary calls; the end of each call starts the next.
+// Unary calls: the end of each one starts the next.
 template <typename Request, typename Response>
 class UnaryLoad {
  public:
@@ -107,9 +117,7 @@ class UnaryLoad {
       Start(slot);
     }
     all_ended_.WaitForNotification();
-    if (!first_error_.status().ok()) {
-      return first_error_.status();
-    }
+    RETURN_IF_ERROR(first_error_.status());
     return measurement_.Result();
   }
 
@@ -125,8 +133,7 @@ class UnaryLoad {
     SetDeadline(slot.context.emplace());
     slot.response = Response();
     slot.start = Clock::now();
-    stub_.UnaryCall(&*slot.context, "/quantd.v1.QuantizationService/FakeQuantize", {}, &request_,
-                    &slot.response,
+    stub_.UnaryCall(&*slot.context, path_, {}, &request_, &slot.response,
                     [this, &slot](const grpc::Status& status) { Ended(slot, status); });
   }
 
@@ -141,6 +148,7 @@ class UnaryLoad {
     }
   }
 
+  const std::string path_ = PathOf(wire::Transfer::kUnary);
   const Request& request_;
   AnswerCheck check_;
   grpc::TemplatedGenericStub<Request, Response> stub_;
@@ -165,30 +173,19 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
 
   absl::StatusOr<MeasurementResult> Run() {
     SetDeadline(context_);
-    stub_.PrepareBidiStreamingCall(&context_, "/quantd.v1.QuantizationService/StreamFakeQuantize",
-                                   {}, this);
+    stub_.PrepareBidiStreamingCall(&context_, PathOf(wire::Transfer::kStream), {}, this);
     this->StartRead(&response_);
-    Go(NextStep());
+    Go(FirstStep());
     this->StartCall();
     ended_.WaitForNotification();
-    if (!first_error_.status().ok()) {
-      return first_error_.status();
-    }
+    RETURN_IF_ERROR(first_error_.status());
     return measurement_.Result();
   }
 
  private:
   enum class Step { kNone, kWrite, kClose };
 
-  void OnWriteDone(bool ok) override {
-    Go([&] {
-      const std::lock_guard lock(mutex_);
-      writing_ = false;
-      // If this failed, the stream is broken, and OnDone() receives the reason.
-      closed_ = closed_ || !ok;
-      return NextStep();
-    }());
-  }
+  void OnWriteDone(bool ok) override { Go(StepAfterWrite(ok)); }
 
   void OnReadDone(bool ok) override {
     if (!ok) {
@@ -196,13 +193,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
     }
     const bool right = first_error_.Note(check_.Check(response_));
     response_ = Response();
-    Go([&] {
-      const std::lock_guard lock(mutex_);
-      const bool again = measurement_.CallEnded(starts_.front());
-      enough_ = enough_ || !again || !right;
-      starts_.pop_front();
-      return NextStep();
-    }());
+    Go(StepAfterRead(right));
     this->StartRead(&response_);
   }
 
@@ -211,8 +202,29 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
     ended_.Notify();
   }
 
-  // Returns what to start next. Only one write may run at a time.
-  Step NextStep() {
+  Step FirstStep() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    return NextStep();
+  }
+
+  Step StepAfterWrite(bool ok) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    writing_ = false;
+    // If the stream is broken, OnDone() gets the reason.
+    closed_ = closed_ || !ok;
+    return NextStep();
+  }
+
+  Step StepAfterRead(bool right) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    const bool again = measurement_.CallEnded(starts_.front());
+    enough_ = enough_ || !again || !right;
+    starts_.pop_front();
+    return NextStep();
+  }
+
+  // Returns what can be started now. Only one step may run at a time.
+  Step NextStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (writing_ || closed_) {
       return Step::kNone;
     }
@@ -245,37 +257,30 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
   // Used by the read that is in progress.
   Response response_;
   FirstError first_error_;
-  std::mutex mutex_;
-  // The times when the unanswered requests were sent.
-  std::deque<Clock::time_point> starts_;
-  bool writing_ = false;
-  bool enough_ = false;
+  core::Mutex mutex_;
+  // When the requests were sent that are not answered yet.
+  std::deque<Clock::time_point> starts_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool enough_ ABSL_GUARDED_BY(mutex_) = false;
   // Nothing more will be sent.
-  bool closed_ = false;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   absl::Notification ended_;
 };
 
 // Makes blocking calls with quantd's client library, one after another.
 absl::StatusOr<MeasurementResult> RunClientLibrary(const RpcCase& rpc_case,
                                                    const Workload& workload) {
-  const auto client =
-      client::Client::Connect({.address = rpc_case.server_address, .timeout = kDeadline});
-  if (!client.ok()) {
-    return client.status();
-  }
+  ASSIGN_OR_RETURN(
+      const std::unique_ptr<client::Client> client,
+      client::Client::Connect({.address = rpc_case.server_address, .timeout = kDeadline}));
   AnswerCheck check(workload, rpc_case.answer);
   Measurement measurement(rpc_case.limits, rpc_case.server_process);
   for (;;) {
     const Clock::time_point start = Clock::now();
-    const auto result =
-        (*client)->FakeQuantize({.shape = workload.shape(), .values = workload.values()},
-                                workload.range(), workload.spec());
-    if (!result.ok()) {
-      return result.status();
-    }
-    if (const absl::Status right = check.Check(result->output); !right.ok()) {
-      return right;
-    }
+    ASSIGN_OR_RETURN(const client::FakeQuantizeResult result,
+                     client->FakeQuantize({workload.shape(), workload.values()}, workload.range(),
+                                          workload.spec()));
+    RETURN_IF_ERROR(check.Check(result.output));
     if (!measurement.CallEnded(start)) {
       return measurement.Result();
     }
@@ -293,17 +298,14 @@ absl::StatusOr<MeasurementResult> RunCalls(const RpcCase& rpc_case, const Worklo
 }  // namespace
 
 absl::StatusOr<MeasurementResult> Measure(const RpcCase& rpc_case) {
-  const absl::StatusOr<Workload> workload = Workload::Create(rpc_case.tensor_bytes);
-  if (!workload.ok()) {
-    return workload.status();
-  }
+  ASSIGN_OR_RETURN(const Workload workload, Workload::Create(rpc_case.tensor_bytes));
   if (rpc_case.transfer == Transfer::kClientLibrary) {
-    return RunClientLibrary(rpc_case, *workload);
+    return RunClientLibrary(rpc_case, workload);
   }
   if (rpc_case.message_kind == MessageKind::kRaw) {
-    return RunCalls<grpc::ByteBuffer, grpc::ByteBuffer>(rpc_case, *workload);
+    return RunCalls<grpc::ByteBuffer, grpc::ByteBuffer>(rpc_case, workload);
   }
-  return RunCalls<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>(rpc_case, *workload);
+  return RunCalls<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>(rpc_case, workload);
 }
 
 }  // namespace quantd::bench

@@ -1,4 +1,4 @@
-// Measures calls that are repeated with a fixed number outstanding.
+// Repeated calls, with a fixed number outstanding.
 
 #ifndef QUANTD_BENCH_LOAD_H_
 #define QUANTD_BENCH_LOAD_H_

@@ -1,6 +1,7 @@
 #include "bench/measurement.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <ctime>
 
@@ -26,13 +27,14 @@ std::optional<Seconds> CpuTime(pid_t process) {
 }  // namespace
 
 Seconds MeasurementResult::Latency(double quantile) const {
+  assert(!latencies.empty());
   const double rank = std::ceil(quantile * static_cast<double>(latencies.size()));
   return latencies[std::max<std::size_t>(static_cast<std::size_t>(rank), 1) - 1];
 }
 
 bool Measurement::CallEnded(Clock::time_point start) {
   const Clock::time_point now = Clock::now();
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
   if (end_.has_value()) {
     return false;
   }
@@ -53,7 +55,8 @@ bool Measurement::CallEnded(Clock::time_point start) {
 }
 
 MeasurementResult Measurement::Result() const {
-  const std::lock_guard lock(mutex_);
+  const core::MutexLock lock(&mutex_);
+  assert(end_.has_value());
   MeasurementResult result{.time = end_->time - begin_->time,
                            .latencies = latencies_,
                            .client_cpu_time = end_->client_cpu_time - begin_->client_cpu_time,

@@ -7,9 +7,11 @@
 
 #include <chrono>
 #include <cstddef>
-#include <mutex>
 #include <optional>
 #include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
 
 namespace quantd::bench {
 
@@ -34,10 +36,11 @@ struct MeasurementResult {
   // The time from start to end of every call, sorted.
   std::vector<Seconds> latencies;
   Seconds client_cpu_time{};
-  // nullopt if the server's process is unknown.
+  // Nothing if the server's process is not known.
   std::optional<Seconds> server_cpu_time;
 
-  // Returns the latency that a share of `quantile` (0..1) of the calls did not exceed.
+  // Returns the latency that the share `quantile` (0..1) of the calls did not
+  // exceed. There was at least one call.
   Seconds Latency(double quantile) const;
 };
 
@@ -54,12 +57,12 @@ class Measurement {
   Measurement(const Measurement&) = delete;
   Measurement& operator=(const Measurement&) = delete;
 
-  // Records the end of a call that was started at `start`. Returns whether more calls
-  // are needed.
-  bool CallEnded(Clock::time_point start);
+  // Records that the call that was started at `start` has ended. Returns true if
+  // another one is needed.
+  bool CallEnded(Clock::time_point start) ABSL_LOCKS_EXCLUDED(mutex_);
 
-  // May be called once CallEnded() has returned false.
-  MeasurementResult Result() const;
+  // Returns the result, once CallEnded() has returned false.
+  MeasurementResult Result() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
   // The values of all clocks at one time.
@@ -74,11 +77,11 @@ class Measurement {
   const MeasurementLimits limits_;
   const std::optional<pid_t> server_;
   const Clock::time_point warmup_begin_ = Clock::now();
-  mutable std::mutex mutex_;
-  std::size_t warmup_calls_ = 0;
-  std::vector<Seconds> latencies_;
-  std::optional<Moment> begin_;
-  std::optional<Moment> end_;
+  mutable core::Mutex mutex_;
+  std::size_t warmup_calls_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<Seconds> latencies_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Moment> begin_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Moment> end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantd::bench

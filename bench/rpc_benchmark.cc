@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "bench/load.h"
 #include "bench/rpc_case.h"
+#include "core/base/status_macros.h"
 #include "wire/transport.h"
 
 namespace {
@@ -29,11 +30,8 @@ constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
 absl::StatusOr<std::string> MeasureAsJson(const RpcCase& rpc_case) {
-  const auto result = quantd::bench::Measure(rpc_case);
-  if (!result.ok()) {
-    return result.status();
-  }
-  return FormatJson(rpc_case, *result);
+  ASSIGN_OR_RETURN(const quantd::bench::MeasurementResult result, quantd::bench::Measure(rpc_case));
+  return FormatJson(rpc_case, result);
 }
 
 // Measures the case on `line` and returns the line to print.

@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::bench {
 namespace {
@@ -39,10 +40,10 @@ CLI::CheckedTransformer OneOf(const std::map<std::string, Value>& names) {
   return CLI::CheckedTransformer(names);
 }
 
-void AddFlags(CLI::App& app, FlagValues& values) {
-  RpcCase& rpc_case = values.rpc_case;
+void AddFlags(CLI::App& app, FlagValues* values) {
+  RpcCase& rpc_case = values->rpc_case;
   app.add_option("--server_address", rpc_case.server_address, "HOST:PORT or unix:PATH")->required();
-  app.add_option("--server_process", values.server_process,
+  app.add_option("--server_process", values->server_process,
                  "process id of the server, to measure its CPU time");
   app.add_option("--answer", rpc_case.answer, "what the server answers: echo or fake_quantized")
       ->transform(OneOf(kAnswers));
@@ -56,14 +57,14 @@ void AddFlags(CLI::App& app, FlagValues& values) {
   app.add_option("--in_flight", rpc_case.limits.in_flight,
                  "number of tensors that are always in flight")
       ->check(CLI::Range(1, 1 << 20));
-  app.add_option("--warmup_ms", values.warmup_milliseconds, "milliseconds before measuring")
+  app.add_option("--warmup_ms", values->warmup_milliseconds, "milliseconds before measuring")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--duration_ms", values.duration_milliseconds, "milliseconds to measure")
+  app.add_option("--duration_ms", values->duration_milliseconds, "milliseconds to measure")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--minimum_calls", rpc_case.limits.calls,
                  "least number of calls to measure; rounded up to a multiple of --in_flight")
       ->check(CLI::PositiveNumber);
-  app.add_option("--channel_argument", values.channel_arguments,
+  app.add_option("--channel_argument", values->channel_arguments,
                  "NAME=VALUE, a setting of gRPC; may be repeated; not with --method client")
       ->allow_extra_args(false);
 }
@@ -80,11 +81,8 @@ absl::StatusOr<RpcCase> PutTogether(FlagValues values) {
         "--in_flight is above 1 with --method client; expected 1, because its calls block");
   }
   for (const std::string& text : values.channel_arguments) {
-    absl::StatusOr<ChannelArgument> argument = ParseChannelArgument(text);
-    if (!argument.ok()) {
-      return argument.status();
-    }
-    rpc_case.channel_arguments.push_back(*std::move(argument));
+    ASSIGN_OR_RETURN(ChannelArgument argument, ParseChannelArgument(text));
+    rpc_case.channel_arguments.push_back(std::move(argument));
   }
   rpc_case.limits.warmup = std::chrono::milliseconds(values.warmup_milliseconds);
   rpc_case.limits.duration = std::chrono::milliseconds(values.duration_milliseconds);
@@ -106,7 +104,7 @@ absl::StatusOr<RpcCase> ParseFlags(const std::vector<std::string>& flags) {
   FlagValues values;
   CLI::App app("Measures a server of quantd.v1.QuantizationService and prints a JSON object.",
                "rpc_benchmark");
-  AddFlags(app, values);
+  AddFlags(app, &values);
   // CLI11 expects the last flag first.
   std::vector<std::string> reversed(flags.rbegin(), flags.rend());
   try {

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
+#include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
 
 namespace quantd::bench {
@@ -76,17 +78,11 @@ absl::StatusOr<Workload> Workload::Create(std::size_t tensor_bytes) {
     return absl::InternalError(absl::StrCat("a request with a tensor of ", tensor_bytes,
                                             " bytes cannot be sent: ", serialized.error_message()));
   }
-  const auto quantization =
-      core::FakeQuantization::Create(workload.shape_, workload.range(), workload.spec_);
-  if (!quantization.ok()) {
-    return quantization.status();
-  }
+  ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
+                   core::FakeQuantization::Create(workload.range(), workload.spec_));
   workload.expected_.resize(workload.values_.size());
-  if (const absl::Status status =
-          quantization->Apply(workload.values_, workload.expected_, /*pool=*/nullptr);
-      !status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(quantization.Apply(core::TensorView(workload.shape_, workload.values_),
+                                     std::span(workload.expected_), /*pool=*/nullptr));
   return workload;
 }
 

@@ -1,4 +1,4 @@
-// The tensor that the RPC benchmark sends, and the expected answers.
+// The tensor that the RPC benchmark sends, and the answer that it must get.
 
 #ifndef QUANTD_BENCH_WORKLOAD_H_
 #define QUANTD_BENCH_WORKLOAD_H_
@@ -7,14 +7,15 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <type_traits>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/mutex.h"
 #include "core/quantization.h"
 #include "quantd/v1/quantization_service.pb.h"
 
@@ -28,9 +29,9 @@ enum class Answer {
   kFakeQuantized,
 };
 
-// A one-dimensional float32 tensor that is fake-quantized to 8 bits with one range, which
-// clips some of its values, and the request for that. The request is made only once, both
-// as raw bytes and as a message, and reused for every call.
+// A float32 tensor of one dimension, to be fake-quantized to 8 bits with one
+// range that clips some of it; and the request, which is built once, as raw bytes
+// and as a message.
 class Workload {
  public:
   // `tensor_bytes` is a multiple of 4, above 0.
@@ -55,7 +56,7 @@ class Workload {
     }
   }
 
-  // Checks that a response is what a server of the kind `answer` sends, to the last bit.
+  // Compares a response, to the last bit, with that of a server that gives `answer`.
   //
   // Errors: kDataLoss, with what differs.
   absl::Status Check(const grpc::ByteBuffer& response, Answer answer) const;
@@ -72,12 +73,12 @@ class Workload {
   core::QuantizationSpec spec_;
   v1::FakeQuantizeRequest request_;
   grpc::ByteBuffer raw_request_;
-  // The values that Answer::kFakeQuantized has to return.
+  // The elements of the response for Answer::kFakeQuantized.
   std::vector<float> expected_;
 };
 
-// Checks all answers of one case: the contents of the first, and only the sizes of the
-// others, which costs nothing. Thread-safe.
+// Checks all answers of one case: the whole first one, and the sizes of the others,
+// which costs next to nothing. Safe for several threads.
 class AnswerCheck {
  public:
   // `workload` must outlive the check.
@@ -88,8 +89,8 @@ class AnswerCheck {
 
   // Errors: kDataLoss, with what differs.
   template <typename Response>
-  absl::Status Check(const Response& response) {
-    const std::lock_guard lock(mutex_);
+  absl::Status Check(const Response& response) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     if (size_.has_value()) {
       return CheckSize(SizeOf(response));
     }
@@ -104,13 +105,13 @@ class AnswerCheck {
   }
   static std::size_t SizeOf(std::span<const float> output) { return output.size_bytes(); }
 
-  absl::Status CheckSize(std::size_t size) const;
+  absl::Status CheckSize(std::size_t size) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Workload& workload_;
   const Answer answer_;
-  std::mutex mutex_;
+  core::Mutex mutex_;
   // The size of the first answer.
-  std::optional<std::size_t> size_;
+  std::optional<std::size_t> size_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace quantd::bench

@@ -35,6 +35,15 @@ absl::StatusOr<Gradients> FakeQuantizeGradient(std::span<const std::int64_t> sha
                                                std::span<const float> inputs, const Range& range,
                                                const QuantizationSpec& spec);
 
+// FakeQuantizeGradient(), for callers that differentiate whatever operation they
+// are given.
+inline absl::StatusOr<Gradients> Differentiate(std::span<const std::int64_t> shape,
+                                               std::span<const float> gradients,
+                                               std::span<const float> inputs, const Range& range,
+                                               const QuantizationSpec& spec) {
+  return FakeQuantizeGradient(shape, gradients, inputs, range, spec);
+}
+
 }  // namespace quantd::core::reference
 
 #endif  // QUANTD_CORE_REFERENCE_H_

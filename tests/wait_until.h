@@ -6,7 +6,7 @@
 #include <chrono>
 #include <thread>
 
-namespace quantd::server {
+namespace quantd {
 
 // Evaluates `condition` repeatedly until it holds. Returns false after a minute.
 template <typename Condition>
@@ -21,6 +21,6 @@ bool WaitUntil(Condition condition, std::chrono::seconds timeout = std::chrono::
   return true;
 }
 
-}  // namespace quantd::server
+}  // namespace quantd
 
 #endif  // QUANTD_TESTS_WAIT_UNTIL_H_

@@ -11,18 +11,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/file_descriptor.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
 
 using Parts = std::initializer_list<std::span<const std::byte>>;
 
-absl::Status WriteParts(core::FileDescriptor& file, Parts parts) {
+absl::Status WriteParts(const core::FileDescriptor& file, Parts parts) {
   for (const std::span<const std::byte> part : parts) {
-    absl::Status status = file.Write(part);
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(file.Write(part));
   }
   return absl::OkStatus();
 }
@@ -60,7 +58,7 @@ class TemporaryFile {
  public:
   explicit TemporaryFile(std::filesystem::path path) : path_(std::move(path)) {}
   ~TemporaryFile() {
-    std::error_code ignored;  // A destructor cannot report an error.
+    std::error_code ignored;  // There is nobody left to report it to.
     std::filesystem::remove(path_, ignored);
   }
   TemporaryFile(const TemporaryFile&) = delete;
@@ -78,21 +76,16 @@ class TemporaryFile {
 };
 
 absl::Status WriteDirectly(const std::filesystem::path& path, Parts parts) {
-  absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToWrite(path);
-  return file.ok() ? WriteParts(*file, parts) : file.status();
+  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToWrite(path));
+  return WriteParts(file, parts);
 }
 
 absl::Status WriteBesideAndRename(const std::filesystem::path& path, Parts parts) {
-  absl::StatusOr<NamedFile> created = CreateBeside(path);
-  if (!created.ok()) {
-    return created.status();
-  }
-  TemporaryFile temporary(std::move(created->name));
-  absl::Status status = WriteParts(created->file, parts);
-  if (status.ok()) {
-    status = created->file.Sync();
-  }
-  return status.ok() ? temporary.RenameTo(path) : status;
+  ASSIGN_OR_RETURN(NamedFile created, CreateBeside(path));
+  TemporaryFile temporary(std::move(created.name));
+  RETURN_IF_ERROR(WriteParts(created.file, parts));
+  RETURN_IF_ERROR(created.file.Sync());
+  return temporary.RenameTo(path);
 }
 
 }  // namespace

@@ -13,12 +13,12 @@ namespace quantd::client {
 enum class ChannelKind {
   // All channels of the process to the same address share a connection.
   kShared,
-  // The channel has its own connection.
+  // The channel has a connection of its own.
   kOwnConnection,
 };
 
-// Creates a channel to HOST:PORT or unix:PATH that accepts messages of any size. The
-// connection is opened by the first call.
+// Makes a channel to HOST:PORT or unix:PATH for messages of any size. Opens its
+// connection with the first call.
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind);
 
 }  // namespace quantd::client

@@ -7,42 +7,39 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/channel.h"
 #include "client/library/messages.h"
-#include "wire/status.h"
+#include "client/library/tensor_call.h"
 #include "client/library/tensor_stream.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
+#include "wire/methods.h"
+#include "wire/operations.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
 
-// Protobuf's messages end at 2 GiB: far enough from it.
+// Well below 2 GiB, where protobuf's messages end.
 constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 30U;
 
-// Far enough from where the clocks' times end.
+// Well below the end of the clocks' times.
 constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(24) * 365;
 
-std::size_t RangeBytes(const core::Range& range) {
-  return range.min.size_bytes() + range.max.size_bytes();
-}
-
-absl::Status CheckOutputSize(std::size_t size, std::size_t expected) {
-  return size == expected ? absl::OkStatus()
-                          : absl::InvalidArgumentError(
-                                absl::StrCat("the output has room for ", size, " values; expected ",
-                                             expected, ", as many as the input has"));
-}
-
-// The progress of a call with one message.
-void TellTheEnd(const Progress& progress, const absl::Status& status, std::size_t element_count) {
-  if (progress != nullptr && status.ok()) {
-    progress(element_count, element_count);
-  }
+// Rounds the gradients of all channels, once they are complete.
+std::vector<float> Rounded(std::span<const double> gradients) {
+  std::vector<float> rounded(gradients.size());
+  std::ranges::transform(gradients, rounded.begin(),
+                         [](double gradient) { return static_cast<float>(gradient); });
+  return rounded;
 }
 
 }  // namespace
@@ -60,26 +57,56 @@ std::string_view HealthStatusName(HealthStatus status) {
 }
 
 // The channel and its stubs.
-class Client::Connection {
+class Client::Impl {
  public:
-  explicit Connection(const ClientOptions& options)
+  explicit Impl(const ClientOptions& options)
       : options_(options),
         channel_(CreateChannel(options.address, ChannelKind::kShared)),
         quantization_(v1::QuantizationService::NewStub(channel_)),
         health_(grpc::health::v1::Health::NewStub(channel_)),
         bytes_(channel_) {}
 
-  v1::QuantizationService::Stub& quantization() { return *quantization_; }
-  grpc::health::v1::Health::Stub& health() { return *health_; }
+  v1::QuantizationService::Stub* quantization() { return quantization_.get(); }
+  grpc::health::v1::Health::Stub* health() { return health_.get(); }
 
   // Makes one blocking call, `method` of `stub`.
   template <typename Stub, typename Request, typename Response>
-  absl::Status Call(Stub& stub,
+  absl::Status Call(Stub* stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {
     grpc::ClientContext context;
     context.set_deadline(Deadline());
-    return NameAddress(ToAbslStatus((stub.*method)(&context, request, response)));
+    return WithAddress(wire::ToAbslStatus((stub->*method)(&context, request, response)));
+  }
+
+  // Makes a call with tensors, in one message or in parts.
+  absl::StatusOr<AnswerParameters> Run(const TensorCall& call, const Progress& progress) {
+    RETURN_IF_ERROR(CheckSizes(call));
+    if (CanBeCut(call) && call.size_bytes() > options_.stream_from_bytes) {
+      const TensorStreamOptions options{.timeout = options_.timeout,
+                                        .message_bytes = options_.stream_message_bytes};
+      absl::StatusOr<AnswerParameters> answer = RunTensorStream(call, options, progress, &bytes_);
+      return answer.ok() ? std::move(answer) : WithAddress(answer.status());
+    }
+    return RunInOneMessage(call, progress);
+  }
+
+ private:
+  absl::StatusOr<AnswerParameters> RunInOneMessage(const TensorCall& call,
+                                                   const Progress& progress) {
+    ASSIGN_OR_RETURN(
+        const grpc::ByteBuffer request,
+        EncodeRequest(call.operation, call.inputs, {.range = call.range, .spec = call.spec}));
+    const wire::Method& method =
+        wire::kMethods[wire::MethodIndex(call.operation, wire::Transfer::kUnary)];
+    ASSIGN_OR_RETURN(const grpc::ByteBuffer response, Call(std::string(method.path), request));
+    ASSIGN_OR_RETURN(AnswerParameters answer,
+                     DecodeResponse(call.operation, wire::Transfer::kUnary, response,
+                                    call.range.min.size(), call.output));
+    if (progress != nullptr) {
+      progress(call.element_count(), call.element_count());
+    }
+    return answer;
   }
 
   // Makes one blocking call with messages as bytes; `method` is
@@ -92,39 +119,18 @@ class Client::Connection {
     const auto call = bytes_.PrepareUnaryCall(&context, method, request, &queue);
     call->StartCall();
     grpc::ByteBuffer response;
-    grpc::Status grpc_status;
-    call->Finish(&response, &grpc_status, nullptr);
+    grpc::Status status;
+    call->Finish(&response, &status, nullptr);
     void* tag = nullptr;
     bool ok = false;
     queue.Next(&tag, &ok);
-    absl::Status status = NameAddress(ToAbslStatus(grpc_status));
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(WithAddress(wire::ToAbslStatus(status)));
     return response;
   }
 
-  // Whether tensors of so many bytes are sent in parts. Those without elements
-  // have none.
-  bool Streams(std::size_t tensor_bytes, const core::Range& range) const {
-    return tensor_bytes > 0 && tensor_bytes + RangeBytes(range) > options_.stream_from_bytes;
-  }
-
-  TensorStreamOptions stream_options() {
-    return {.stub = bytes_,
-            .timeout = options_.timeout,
-            .message_bytes = options_.stream_message_bytes};
-  }
-
-  // The same for an answer that is its status.
-  template <typename T>
-  absl::StatusOr<T> NameAddress(absl::StatusOr<T> answer) const {
-    return answer.ok() ? std::move(answer) : NameAddress(answer.status());
-  }
-
-  // Says in our words what gRPC says without the address that was asked for.
-  // What the server itself answered stays as it is.
-  absl::Status NameAddress(const absl::Status& status) const {
+  // Names the server's address in errors that gRPC made without it. The server's
+  // own errors stay as they are.
+  absl::Status WithAddress(const absl::Status& status) const {
     if (core::GetErrorDetail(status).has_value()) {
       return status;
     }
@@ -141,15 +147,14 @@ class Client::Connection {
     return status;
   }
 
- private:
   std::chrono::system_clock::time_point Deadline() const {
     return std::chrono::system_clock::now() + options_.timeout;
   }
 
-  ClientOptions options_;
-  std::shared_ptr<grpc::Channel> channel_;
-  std::unique_ptr<v1::QuantizationService::Stub> quantization_;
-  std::unique_ptr<grpc::health::v1::Health::Stub> health_;
+  const ClientOptions options_;
+  const std::shared_ptr<grpc::Channel> channel_;
+  const std::unique_ptr<v1::QuantizationService::Stub> quantization_;
+  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
   // For messages that are encoded and decoded here.
   grpc::GenericStub bytes_;
 };
@@ -169,11 +174,10 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
         "stream_from_bytes is ", options.stream_from_bytes, " and stream_message_bytes is ",
         options.stream_message_bytes, "; expected at most ", kMaxMessageBytes, ", 1 GiB, each"));
   }
-  return std::make_unique<Client>(Token(), std::make_unique<Connection>(options));
+  return absl::WrapUnique(new Client(std::make_unique<Impl>(options)));
 }
 
-Client::Client(Token /*token*/, std::unique_ptr<Connection> connection)
-    : connection_(std::move(connection)) {}
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Client::~Client() = default;
 
@@ -181,13 +185,10 @@ absl::StatusOr<FakeQuantizeResult> Client::FakeQuantize(const TensorView& input,
                                                         const core::Range& range,
                                                         const core::QuantizationSpec& spec,
                                                         const Progress& progress) {
-  FakeQuantizeResult result{.output = std::vector<float>(input.values.size()), .nudged_range = {}};
-  absl::StatusOr<core::NudgedRange> nudged_range =
-      FakeQuantizeInto(input, range, spec, result.output, progress);
-  if (!nudged_range.ok()) {
-    return nudged_range.status();
-  }
-  result.nudged_range = *std::move(nudged_range);
+  FakeQuantizeResult result{.output = std::vector<float>(input.element_count()),
+                            .nudged_range = {}};
+  ASSIGN_OR_RETURN(result.nudged_range,
+                   FakeQuantizeInto(input, range, spec, result.output, progress));
   return result;
 }
 
@@ -196,43 +197,26 @@ absl::StatusOr<core::NudgedRange> Client::FakeQuantizeInto(const TensorView& inp
                                                            const core::QuantizationSpec& spec,
                                                            std::span<float> output,
                                                            const Progress& progress) {
-  const absl::Status fits = CheckOutputSize(output.size(), input.values.size());
-  if (!fits.ok()) {
-    return fits;
-  }
-  if (connection_->Streams(input.values.size_bytes(), range)) {
-    return connection_->NameAddress(
-        StreamFakeQuantize(connection_->stream_options(), input, range, spec, output, progress));
-  }
-  const absl::StatusOr<grpc::ByteBuffer> request =
-      EncodeFakeQuantizeRequest(input, {.range = range, .spec = spec});
-  if (!request.ok()) {
-    return request.status();
-  }
-  const absl::StatusOr<grpc::ByteBuffer> response =
-      connection_->Call("/quantd.v1.QuantizationService/FakeQuantize", *request);
-  if (!response.ok()) {
-    return response.status();
-  }
-  absl::StatusOr<core::NudgedRange> nudged_range =
-      DecodeFakeQuantizeResponse(*response, range.min.size(), output);
-  TellTheEnd(progress, nudged_range.status(), output.size());
-  return nudged_range;
+  const TensorCall call{.operation = wire::kOperationIndex<wire::FakeQuantize>,
+                        .inputs = {&input, 1},
+                        .range = range,
+                        .spec = spec,
+                        .output = output};
+  ASSIGN_OR_RETURN(AnswerParameters answer, impl_->Run(call, progress));
+  return std::move(answer.nudged_range);
 }
 
 absl::StatusOr<FakeQuantizeGradientResult> Client::FakeQuantizeGradient(
     const TensorView& gradients, const TensorView& inputs, const core::Range& range,
     const core::QuantizationSpec& spec, const Progress& progress) {
-  std::vector<float> input_gradients(inputs.values.size());
-  absl::StatusOr<RangeGradients> range_gradients =
-      FakeQuantizeGradientInto(gradients, inputs, range, spec, input_gradients, progress);
-  if (!range_gradients.ok()) {
-    return range_gradients.status();
-  }
+  std::vector<float> input_gradients(inputs.element_count());
+  ASSIGN_OR_RETURN(
+      RangeGradients range_gradients,
+      FakeQuantizeGradientInto(gradients, inputs, range, spec, input_gradients, progress));
   return FakeQuantizeGradientResult{.input_gradients = std::move(input_gradients),
-                                    .min_gradient = std::move(range_gradients->min),
-                                    .max_gradient = std::move(range_gradients->max),
-                                    .nudged_range = std::move(range_gradients->nudged_range)};
+                                    .min_gradient = std::move(range_gradients.min),
+                                    .max_gradient = std::move(range_gradients.max),
+                                    .nudged_range = std::move(range_gradients.nudged_range)};
 }
 
 absl::StatusOr<RangeGradients> Client::FakeQuantizeGradientInto(const TensorView& gradients,
@@ -241,55 +225,37 @@ absl::StatusOr<RangeGradients> Client::FakeQuantizeGradientInto(const TensorView
                                                                 const core::QuantizationSpec& spec,
                                                                 std::span<float> input_gradients,
                                                                 const Progress& progress) {
-  const absl::Status fits = CheckOutputSize(input_gradients.size(), inputs.values.size());
-  if (!fits.ok()) {
-    return fits;
-  }
-  if (connection_->Streams(gradients.values.size_bytes() + inputs.values.size_bytes(), range)) {
-    return connection_->NameAddress(StreamFakeQuantizeGradient(
-        connection_->stream_options(), gradients, inputs, range, spec, input_gradients, progress));
-  }
-  const absl::StatusOr<grpc::ByteBuffer> request =
-      EncodeFakeQuantizeGradientRequest(gradients, inputs, {.range = range, .spec = spec});
-  if (!request.ok()) {
-    return request.status();
-  }
-  const absl::StatusOr<grpc::ByteBuffer> response =
-      connection_->Call("/quantd.v1.QuantizationService/FakeQuantizeGradient", *request);
-  if (!response.ok()) {
-    return response.status();
-  }
-  absl::StatusOr<RangeGradients> range_gradients =
-      DecodeFakeQuantizeGradientResponse(*response, range.min.size(), input_gradients);
-  TellTheEnd(progress, range_gradients.status(), input_gradients.size());
-  return range_gradients;
+  const std::array tensors = {gradients, inputs};
+  const TensorCall call{.operation = wire::kOperationIndex<wire::FakeQuantizeGradient>,
+                        .inputs = tensors,
+                        .range = range,
+                        .spec = spec,
+                        .output = input_gradients};
+  ASSIGN_OR_RETURN(AnswerParameters answer, impl_->Run(call, progress));
+  return RangeGradients{.min = Rounded(answer.min_gradient),
+                        .max = Rounded(answer.max_gradient),
+                        .nudged_range = std::move(answer.nudged_range)};
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() {
   v1::GetServerInfoResponse response;
-  const absl::Status status =
-      connection_->Call(connection_->quantization(), &v1::QuantizationService::Stub::GetServerInfo,
-                        v1::GetServerInfoRequest(), &response);
-  if (!status.ok()) {
-    return status;
-  }
-  return DecodeResponse(response);
+  RETURN_IF_ERROR(impl_->Call(impl_->quantization(), &v1::QuantizationService::Stub::GetServerInfo,
+                              v1::GetServerInfoRequest(), &response));
+  return DecodeServerInfo(response);
 }
 
 absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service) {
   grpc::health::v1::HealthCheckRequest request;
   request.set_service(service);
   grpc::health::v1::HealthCheckResponse response;
-  const absl::Status status = connection_->Call(
-      connection_->health(), &grpc::health::v1::Health::Stub::Check, request, &response);
+  const absl::Status status =
+      impl_->Call(impl_->health(), &grpc::health::v1::Health::Stub::Check, request, &response);
   if (absl::IsNotFound(status)) {
     return absl::NotFoundError(absl::StrCat("the server has no service named \"", service,
                                             "\"; expected a full name such as "
                                             "quantd.v1.QuantizationService, or none"));
   }
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(status);
   switch (response.status()) {
     case grpc::health::v1::HealthCheckResponse::SERVING:
       return HealthStatus::kServing;
@@ -298,6 +264,19 @@ absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service) {
     default:
       return HealthStatus::kUnknown;
   }
+}
+
+FakeQuantizationPasses MakePasses(const TensorView& input, const core::QuantizationSpec& spec,
+                                  Client* client) {
+  return {
+      .forward = [client, input, spec](
+                     const core::Range& range) { return client->FakeQuantize(input, range, spec); },
+      .backward =
+          [client, input, spec](std::span<const float> gradients, const core::Range& range) {
+            std::vector<float> input_gradients(input.element_count());
+            return client->FakeQuantizeGradientInto({input.shape, gradients}, input, range, spec,
+                                                    input_gradients);
+          }};
 }
 
 }  // namespace quantd::client

@@ -3,7 +3,7 @@
 //
 //   auto client = quantd::client::Client::Connect({.address = "localhost:50051"});
 //   if (!client.ok()) return client.status();
-//   auto result = (*client)->FakeQuantize({.shape = shape, .values = values},
+//   auto result = (*client)->FakeQuantize({shape, values},
 //                                         {.min = {&min, 1}, .max = {&max, 1}}, {.num_bits = 8});
 
 #ifndef QUANTD_CLIENT_LIBRARY_CLIENT_H_
@@ -19,8 +19,8 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/tensor_view.h"
 #include "core/quantization.h"
 
 namespace quantd::client {
@@ -29,53 +29,51 @@ struct ClientOptions {
   // Where the server listens: HOST:PORT, or unix:PATH on the same host.
   std::string address = "localhost:50051";
   // How long the server may keep a call waiting; above 0. A tensor that is sent
-  // in one message is answered within this time, from the start of the call; one
-  // that is sent in parts may take longer in all, but never so long from one
-  // answer to the next.
+  // in one message is answered within this time, from the start of the call. A
+  // tensor that is sent in parts may take longer in all, but each answer must
+  // follow the last one within this time.
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
   // Tensors that have more bytes in all than this, together with their range,
-  // are sent in parts over a stream: faster for large ones, with little memory
-  // on both sides, and of any size. The results are the same. At most 1 GiB.
+  // are sent in parts over a stream, unless they are scalars. A stream is faster
+  // for large tensors, takes little memory on both sides, and has no limit on the
+  // size of a tensor. The results are the same. At most 1 GiB.
   std::size_t stream_from_bytes = std::size_t{1} << 20U;
   // About how many bytes of tensors a part has: at least one element, at most
   // 1 GiB.
   std::size_t stream_message_bytes = std::size_t{1} << 20U;
 };
 
-// A float32 tensor in C order (the last dimension varies fastest). Does not own
-// the elements.
-struct TensorView {
-  // Each dimension at least 0; empty is a scalar.
-  std::span<const std::int64_t> shape;
-  // As many as the product of the shape.
-  std::span<const float> values;
-};
+// A float32 tensor in C order (the last dimension varies fastest):
+// TensorView(shape, values). Has as many elements as the product of its shape,
+// in one piece. Does not own them.
+using TensorView = core::TensorView;
 
 struct FakeQuantizeResult {
   // Of the shape of the input.
   std::vector<float> output;
-  // The ranges that were really used: one, or one a channel.
+  // The ranges that were used: one, or one per channel.
   core::NudgedRange nudged_range;
 };
 
 struct FakeQuantizeGradientResult {
   // Of the shape of the inputs.
   std::vector<float> input_gradients;
-  // With respect to the range: one value, or one a channel.
+  // With respect to the range: one value, or one per channel.
   std::vector<float> min_gradient;
   std::vector<float> max_gradient;
   core::NudgedRange nudged_range;
 };
 
-// The gradients with respect to the range: one value, or one a channel.
+// The gradients with respect to the range: one value, or one per channel.
 struct RangeGradients {
   std::vector<float> min;
   std::vector<float> max;
   core::NudgedRange nudged_range;
 };
 
-// Told, while a call runs, how many of a tensor's elements are done. Called by
-// the thread that waits for the call. Must not throw: the call goes on meanwhile.
+// Receives how many of a tensor's elements are done, while a call runs. Called by
+// the thread that waits for the call. Must not throw: the call continues
+// meanwhile.
 using Progress = std::function<void(std::size_t done, std::size_t all)>;
 
 // What a server is and what it takes; see quantd.v1.GetServerInfoResponse.
@@ -89,36 +87,28 @@ struct ServerInfo {
   std::uint64_t max_message_bytes = 0;
   std::uint64_t max_in_flight_bytes = 0;
   std::uint32_t worker_threads = 0;
-  // Empty: the server takes no shared memory.
+  // Empty if the server takes no shared memory.
   std::string shared_memory_socket;
 };
 
-// Whether a service takes calls, as grpc.health.v1 tells it.
+// Whether a service takes calls, as grpc.health.v1 reports it.
 enum class HealthStatus { kUnknown, kServing, kNotServing };
 
-// The protocol's word for `status`: "UNKNOWN", "SERVING" or "NOT_SERVING".
+// Returns the protocol's word for `status`: "UNKNOWN", "SERVING" or
+// "NOT_SERVING".
 std::string_view HealthStatusName(HealthStatus status);
 
-// One connection to a server. Safe to use from several threads at once; every
+// One connection to a server. Safe to use from several threads at once. Every
 // method blocks until the server answered or the timeout has passed. Large
-// tensors are sent in parts, and put together again from the answers: see
+// tensors are sent in parts and put together again from the answers: see
 // ClientOptions.
 //
-// A failed call returns the server's code and message, and the
-// core::ErrorDetail that it sent (core::GetErrorDetail()). Where no server
-// answers the code is kUnavailable, and kDeadlineExceeded after the timeout;
-// both messages name the address. All calls are pure and may be repeated.
+// A failed call returns the server's code and message, and the core::ErrorDetail
+// that it sent (core::GetErrorDetail()). The code is kUnavailable if no server
+// answers, and kDeadlineExceeded after the timeout; both messages name the
+// address. All calls are pure and may be repeated.
 class Client {
-  class Connection;
-  // Keeps the constructor for Connect() alone.
-  class Token {
-    friend class Client;
-    Token() = default;
-  };
-
  public:
-  Client(Token token, std::unique_ptr<Connection> connection);
-
   // Makes a client. Opens the connection with the first call, and again
   // whenever it broke.
   //
@@ -132,18 +122,18 @@ class Client {
 
   // Fake-quantizes `input`; see core::FakeQuantization::Apply().
   //
-  // Errors: the server's; kInternal for an answer that does not fit the request;
-  // kResourceExhausted where memory does not suffice for a message.
+  // Errors: the server's; TENSOR_SIZE_MISMATCH if the input has more or fewer
+  // elements than its shape says; kInternal for an answer that does not fit the
+  // request; kResourceExhausted if memory does not suffice for a message.
   absl::StatusOr<FakeQuantizeResult> FakeQuantize(const TensorView& input, const core::Range& range,
                                                   const core::QuantizationSpec& spec,
                                                   const Progress& progress = nullptr);
 
   // The same, written to `output`, which has as many elements as `input` and
-  // either does not overlap it or is the same. Faster where memory is used again:
-  // that of a new vector has to be cleared first. After an error, `output` has
-  // any values.
+  // either does not overlap it or is the same. Faster if memory is used again: a
+  // new vector has to be cleared first. After an error, `output` has any values.
   //
-  // Errors: as above; kInvalidArgument where `output` has another size.
+  // Errors: as above; TENSOR_SIZE_MISMATCH if `output` has another size.
   absl::StatusOr<core::NudgedRange> FakeQuantizeInto(const TensorView& input,
                                                      const core::Range& range,
                                                      const core::QuantizationSpec& spec,
@@ -152,7 +142,9 @@ class Client {
 
   // The gradients of FakeQuantize() with respect to its input and its range,
   // given those with respect to its output; see
-  // core::FakeQuantization::ApplyGradient(). Errors: as above.
+  // core::FakeQuantization::ApplyGradient().
+  //
+  // Errors: as above; SHAPE_MISMATCH if the tensors have different shapes.
   absl::StatusOr<FakeQuantizeGradientResult> FakeQuantizeGradient(
       const TensorView& gradients, const TensorView& inputs, const core::Range& range,
       const core::QuantizationSpec& spec, const Progress& progress = nullptr);
@@ -169,15 +161,36 @@ class Client {
 
   absl::StatusOr<ServerInfo> GetServerInfo();
 
-  // The health of `service`, such as "quantd.v1.QuantizationService", or of the
-  // server as a whole where it is empty.
+  // Returns the health of `service`, such as "quantd.v1.QuantizationService", or
+  // of the server as a whole if `service` is empty.
   //
   // Errors: kNotFound for a service that the server does not have.
   absl::StatusOr<HealthStatus> CheckHealth(const std::string& service);
 
  private:
-  std::unique_ptr<Connection> connection_;
+  class Impl;
+
+  explicit Client(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
 };
+
+// The two passes through the fake quantization of one tensor, whose range
+// varies. Neither is empty.
+struct FakeQuantizationPasses {
+  // Fake-quantizes the tensor.
+  std::function<absl::StatusOr<FakeQuantizeResult>(const core::Range& range)> forward;
+  // Returns the gradients with respect to the range, given those with respect to
+  // the output, of which there are as many as the tensor has elements.
+  std::function<absl::StatusOr<RangeGradients>(std::span<const float> gradients,
+                                               const core::Range& range)>
+      backward;
+};
+
+// Returns passes that `client` computes. They refer to it, and to the shape and
+// the elements of `input`: all of them must outlive the passes.
+FakeQuantizationPasses MakePasses(const TensorView& input, const core::QuantizationSpec& spec,
+                                  Client* client);
 
 }  // namespace quantd::client
 

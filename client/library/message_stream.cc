@@ -3,10 +3,11 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
-#include <mutex>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
+#include "core/base/status_macros.h"
 #include "wire/status.h"
 
 namespace quantd::client {
@@ -18,21 +19,17 @@ using Clock = std::chrono::steady_clock;
 // same time; OnDone() comes last.
 class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  MessageStream(StreamedCall& call, std::chrono::milliseconds timeout,
-                const std::function<void()>& on_response)
-      : call_(call), timeout_(timeout), on_response_(on_response) {}
+  MessageStream(std::chrono::milliseconds timeout, const std::function<void()>& on_response,
+                StreamExchange* exchange)
+      : timeout_(timeout), on_response_(on_response), exchange_(exchange) {}
 
-  absl::Status Run(grpc::GenericStub& stub, const std::string& method) {
-    stub.PrepareBidiStreamingCall(&context_, method, {}, this);
+  absl::Status Run(const std::string& method, grpc::GenericStub* stub) {
+    stub->PrepareBidiStreamingCall(&context_, method, {}, this);
     WriteNext();
     StartRead(&response_);
     StartCall();
-    Wait();
-    if (!error_.ok()) {
-      return error_;
-    }
-    const absl::Status status = ToAbslStatus(grpc_status_);
-    return status.ok() ? call_.CheckComplete() : status;
+    RETURN_IF_ERROR(AwaitEnd());
+    return exchange_->CheckComplete();
   }
 
   void OnWriteDone(bool ok) override {
@@ -46,7 +43,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     if (!ok) {
       return;
     }
-    const absl::Status status = call_.TakeResponse(response_);
+    const absl::Status status = exchange_->TakeResponse(response_);
     response_.Clear();
     if (!status.ok()) {
       Fail(status);
@@ -57,17 +54,16 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   void OnDone(const grpc::Status& status) override {
-    // Notifies while holding the lock, because this may be destroyed as soon as the lock
-    // is released.
-    const std::lock_guard lock(mutex_);
-    grpc_status_ = status;
-    is_done_ = true;
-    changed_.notify_one();
+    // Notifies under the lock: without it, this object may be gone by then.
+    const core::MutexLock lock(&mutex_);
+    end_ = wire::ToAbslStatus(status);
+    done_ = true;
+    changed_.NotifyOne();
   }
 
  private:
   void WriteNext() {
-    absl::StatusOr<std::optional<grpc::ByteBuffer>> request = call_.NextRequest();
+    absl::StatusOr<std::optional<grpc::ByteBuffer>> request = exchange_->NextRequest();
     if (!request.ok()) {
       Fail(request.status());
     } else if (request->has_value()) {
@@ -78,72 +74,85 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     }
   }
 
-  // Cancels the stream, and keeps the first error.
-  void Fail(const absl::Status& status) {
+  // Ends the stream, and keeps the first reason.
+  void Fail(const absl::Status& status) ABSL_LOCKS_EXCLUDED(mutex_) {
     {
-      const std::lock_guard lock(mutex_);
+      const core::MutexLock lock(&mutex_);
       error_.Update(status);
     }
     context_.TryCancel();
   }
 
-  void NoteResponse() {
-    const std::lock_guard lock(mutex_);
+  void NoteResponse() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     last_response_ = Clock::now();
     if (on_response_ != nullptr) {
-      has_news_ = true;
-      changed_.notify_one();
+      news_ = true;
+      changed_.NotifyOne();
     }
   }
 
-  // Returns when the stream has ended.
-  void Wait() {
-    std::unique_lock lock(mutex_);
-    last_response_ = Clock::now();
-    while (!is_done_) {
-      changed_.wait_until(lock, last_response_ + timeout_,
-                          [this] { return is_done_ || has_news_; });
-      if (std::exchange(has_news_, false)) {
-        lock.unlock();
+  // Returns when the stream has ended: OK, or why it failed.
+  absl::Status AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
+    {
+      const core::MutexLock lock(&mutex_);
+      last_response_ = Clock::now();
+    }
+    Event event = AwaitEvent();
+    for (; event != Event::kEnd; event = AwaitEvent()) {
+      if (event == Event::kResponse) {
         on_response_();
-        lock.lock();
-      } else if (error_.ok() && Clock::now() >= last_response_ + timeout_) {
-        lock.unlock();
+      } else {
         Fail(absl::DeadlineExceededError("the server has stopped answering"));
-        lock.lock();
-        changed_.wait(lock, [this] { return is_done_; });
       }
     }
-    if (has_news_) {
-      on_response_();
-    }
+    const core::MutexLock lock(&mutex_);
+    return error_.ok() ? end_ : error_;
   }
 
-  StreamedCall& call_;
+  enum class Event { kResponse, kTimeout, kEnd };
+
+  // Waits for the next event. The end comes after all others, and the timeout
+  // only if there was no error.
+  Event AwaitEvent() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    while (!news_ && !done_) {
+      if (!error_.ok()) {
+        changed_.Wait(&mutex_);
+      } else if (Clock::now() < last_response_ + timeout_) {
+        changed_.WaitUntil(&mutex_, last_response_ + timeout_);
+      } else {
+        return Event::kTimeout;
+      }
+    }
+    return std::exchange(news_, false) ? Event::kResponse : Event::kEnd;
+  }
+
   const std::chrono::milliseconds timeout_;
   const std::function<void()>& on_response_;
+  StreamExchange* const exchange_;
   grpc::ClientContext context_;
-  // The messages in transit.
+  // The messages that are on their way.
   grpc::ByteBuffer request_;
   grpc::ByteBuffer response_;
 
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  // All members below are guarded by `mutex_`.
-  absl::Status error_;
-  Clock::time_point last_response_;
-  // Whether answers arrived since the last call of `on_response_`.
-  bool has_news_ = false;
-  bool is_done_ = false;
-  grpc::Status grpc_status_;
+  core::Mutex mutex_;
+  core::ConditionVariable changed_;
+  absl::Status error_ ABSL_GUARDED_BY(mutex_);
+  Clock::time_point last_response_ ABSL_GUARDED_BY(mutex_);
+  // Whether answers have arrived since the last call of `on_response_`.
+  bool news_ ABSL_GUARDED_BY(mutex_) = false;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  // The server's status, once the stream is done.
+  absl::Status end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-absl::Status RunStream(grpc::GenericStub& stub, const std::string& method, StreamedCall& call,
-                       std::chrono::milliseconds timeout,
-                       const std::function<void()>& on_response) {
-  return MessageStream(call, timeout, on_response).Run(stub, method);
+absl::Status RunStream(const std::string& method, std::chrono::milliseconds timeout,
+                       const std::function<void()>& on_response, StreamExchange* exchange,
+                       grpc::GenericStub* stub) {
+  return MessageStream(timeout, on_response, exchange).Run(method, stub);
 }
 
 }  // namespace quantd::client

@@ -16,15 +16,14 @@
 
 namespace quantd::client {
 
-// Produces the requests of a stream and consumes its answers. NextRequest() and
-// TakeResponse() may be called concurrently with each other, but neither is called
-// concurrently with itself.
-class StreamedCall {
+// What is sent over a stream, and what is done with the answers. Two threads use
+// the two directions at the same time, one thread per direction.
+class StreamExchange {
  public:
-  StreamedCall() = default;
-  virtual ~StreamedCall() = default;
-  StreamedCall(const StreamedCall&) = delete;
-  StreamedCall& operator=(const StreamedCall&) = delete;
+  StreamExchange() = default;
+  virtual ~StreamExchange() = default;
+  StreamExchange(const StreamExchange&) = delete;
+  StreamExchange& operator=(const StreamExchange&) = delete;
 
   // Returns the next request, or nullopt after the last one. Called when the transport
   // has taken the request before. An error ends the stream.
@@ -33,22 +32,23 @@ class StreamedCall {
   // Takes the next answer. An error ends the stream.
   virtual absl::Status TakeResponse(const grpc::ByteBuffer& response) = 0;
 
-  // Checks that all answers have arrived. Called after the server has ended the stream
-  // without an error.
+  // Returns OK if all answers have been taken. Called after the server ended the
+  // stream without an error.
   virtual absl::Status CheckComplete() const = 0;
 };
 
-// Calls `method` ("/package.Service/Method") and returns when the stream has ended.
-// Holds one message per direction in memory, in addition to those that gRPC's flow
-// control allows in transit.
+// Calls `method` ("/package.Service/Method") and returns when the stream has
+// ended. Holds one message of each direction, besides those that gRPC's flow
+// control allows to be on their way.
 //
-// `on_response`, unless null, is called on the calling thread while answers arrive.
+// This thread calls `on_response`, unless it is null, while answers arrive.
 //
-// Errors: those of `call`; the server's (see ToAbslStatus()); kDeadlineExceeded if the
-// server sends no answer for `timeout`, measured from the start or from its last
-// answer.
-absl::Status RunStream(grpc::GenericStub& stub, const std::string& method, StreamedCall& call,
-                       std::chrono::milliseconds timeout, const std::function<void()>& on_response);
+// Errors: those of `exchange`; the server's (see wire::ToAbslStatus());
+// kDeadlineExceeded if the server has not answered for `timeout`, since the start
+// or since its last answer.
+absl::Status RunStream(const std::string& method, std::chrono::milliseconds timeout,
+                       const std::function<void()>& on_response, StreamExchange* exchange,
+                       grpc::GenericStub* stub);
 
 }  // namespace quantd::client
 

@@ -13,52 +13,54 @@
 #include <span>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/library/client.h"
+#include "core/base/tensor_view.h"
 #include "core/quantization.h"
 #include "quantd/v1/quantization_service.pb.h"
+#include "wire/methods.h"
 
 namespace quantd::client {
 
-// What a request says besides its tensors. In a stream, what is missing is that
-// of the request before.
+// What a request says besides its tensors. In a stream, a value that is missing
+// is that of the request before.
 struct RequestParameters {
   std::optional<core::Range> range;
   std::optional<core::QuantizationSpec> spec;
 };
 
-// Requests. Arguments are sent as they are: the server checks them.
+// Encodes a request of the operation with this index in wire::Operations.
+// `inputs` are those of the operation, in their order. Their elements lie in one
+// piece or in several. Checks nothing: the server does.
 //
-// Errors: kResourceExhausted where memory does not suffice, or the range is
-// larger than a message can be.
-absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeRequest(const TensorView& input,
-                                                           const RequestParameters& parameters);
-absl::StatusOr<grpc::ByteBuffer> EncodeFakeQuantizeGradientRequest(
-    const TensorView& gradients, const TensorView& inputs, const RequestParameters& parameters);
+// Errors: kResourceExhausted if memory does not suffice, or if a tensor or the
+// range is larger than a message can be.
+absl::StatusOr<grpc::ByteBuffer> EncodeRequest(std::size_t operation,
+                                               std::span<const TensorView> inputs,
+                                               const RequestParameters& parameters);
 
-// The double sums of which min_gradient and max_gradient are the rounded ones.
-struct RangeGradientSums {
-  std::vector<double> min;
-  std::vector<double> max;
+// What an answer says besides its tensor.
+struct AnswerParameters {
   core::NudgedRange nudged_range;
+  // The gradients with respect to the range, one per channel. Empty if the
+  // operation does not differentiate the range. Values of a unary answer have
+  // been rounded to float32; the sums of a stream's answer have not.
+  std::vector<double> min_gradient;
+  std::vector<double> max_gradient;
 };
 
-// Take the answer to a request whose range had `channel_count` values and whose
-// tensor had as many elements as `output`, and write the elements there.
+// Decodes the answer of a call or a stream to a request of the operation, whose
+// range had `channel_count` values and whose tensors had as many elements as
+// `output`. Writes the elements there.
 //
-// Errors: kInternal, naming the field, where a size is another, and where the
-// answer is no such message.
-absl::StatusOr<core::NudgedRange> DecodeFakeQuantizeResponse(const grpc::ByteBuffer& response,
-                                                             std::size_t channel_count,
-                                                             std::span<float> output);
-absl::StatusOr<RangeGradients> DecodeFakeQuantizeGradientResponse(const grpc::ByteBuffer& response,
-                                                                  std::size_t channel_count,
-                                                                  std::span<float> output);
-absl::StatusOr<RangeGradientSums> DecodeStreamedGradientResponse(const grpc::ByteBuffer& response,
-                                                                 std::size_t channel_count,
-                                                                 std::span<float> output);
-ServerInfo DecodeResponse(const v1::GetServerInfoResponse& response);
+// Errors: kInternal, naming the field, if a size or the type is not the
+// expected one, or if the answer is not such a message.
+absl::StatusOr<AnswerParameters> DecodeResponse(std::size_t operation, wire::Transfer transfer,
+                                                const grpc::ByteBuffer& response,
+                                                std::size_t channel_count,
+                                                const core::OutputView& output);
+
+ServerInfo DecodeServerInfo(const v1::GetServerInfoResponse& response);
 
 }  // namespace quantd::client
 

@@ -13,6 +13,7 @@
 #include "client/library/atomic_file.h"
 #include "client/library/npy_header.h"
 #include "core/base/file_descriptor.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -37,51 +38,29 @@ absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size) {
       file_size < expected ? "is truncated" : "has trailing data", ", so save or copy it again"));
 }
 
-absl::StatusOr<NpyHeader> ReadHeader(core::FileDescriptor& file, std::uintmax_t file_size) {
+absl::StatusOr<NpyHeader> ReadHeader(const core::FileDescriptor& file, std::uintmax_t file_size) {
   std::string start(
       static_cast<std::size_t>(std::min<std::uintmax_t>(file_size, kMaxNpyHeaderBytes)), '\0');
-  const absl::Status status = file.ReadAt(0, std::as_writable_bytes(std::span(start)));
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(start))));
   return ParseNpyHeader(start);
 }
 
-absl::StatusOr<NpyArray> ReadArray(core::FileDescriptor& file, std::uintmax_t file_size) {
-  absl::StatusOr<NpyHeader> header = ReadHeader(file, file_size);
-  if (!header.ok()) {
-    return header.status();
-  }
-  absl::Status status = CheckFileSize(*header, file_size);
-  if (!status.ok()) {
-    return status;
-  }
-  NpyArray array{.shape = std::move(header->shape),
-                 .values = std::vector<float>(header->element_count)};
-  status = file.ReadAt(header->data_offset, std::as_writable_bytes(std::span(array.values)));
-  if (!status.ok()) {
-    return status;
-  }
+absl::StatusOr<NpyArray> ReadArray(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
+  ASSIGN_OR_RETURN(const std::uintmax_t file_size, file.RegularFileSize());
+  ASSIGN_OR_RETURN(NpyHeader header, ReadHeader(file, file_size));
+  RETURN_IF_ERROR(CheckFileSize(header, file_size));
+  NpyArray array{.shape = std::move(header.shape),
+                 .values = std::vector<float>(header.element_count)};
+  RETURN_IF_ERROR(file.ReadAt(header.data_offset, std::as_writable_bytes(std::span(array.values))));
   return array;
-}
-
-absl::StatusOr<NpyArray> OpenAndReadArray(const std::filesystem::path& path) {
-  absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToRead(path);
-  if (!file.ok()) {
-    return file.status();
-  }
-  const absl::StatusOr<std::uintmax_t> file_size = file->RegularFileSize();
-  if (!file_size.ok()) {
-    return file_size.status();
-  }
-  return ReadArray(*file, *file_size);
 }
 
 }  // namespace
 
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path) {
   try {
-    absl::StatusOr<NpyArray> array = OpenAndReadArray(path);
+    absl::StatusOr<NpyArray> array = ReadArray(path);
     return array.ok() ? std::move(array) : WithPath(path, array.status());
   } catch (const std::bad_alloc&) {
     return WithPath(path, absl::ResourceExhaustedError("the array does not fit into memory"));

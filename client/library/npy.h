@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/tensor_view.h"
 
 namespace quantd::client {
 
@@ -19,24 +20,27 @@ struct NpyArray {
   std::vector<std::int64_t> shape;
   // The values in C order. Their number is the product of the shape.
   std::vector<float> values;
+
+  // Valid as long as the vectors exist unchanged.
+  core::TensorView view() const { return {shape, values}; }
 };
 
 // Reads the float32 array in `path`. The size of the file must match its header; this
 // is checked before memory is allocated for the elements.
 //
-// Errors, which name the file: kNotFound, kPermissionDenied and the like if it cannot
-// be opened; kInvalidArgument if it is not a regular file, does not contain a float32
-// array (see ParseNpyHeader()), or has fewer or more elements than its header says;
-// kDataLoss if reading fails; kResourceExhausted if there is not enough memory.
+// Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
+// opened; kInvalidArgument if it is not a regular file, or does not hold such an
+// array (see ParseNpyHeader()), or has fewer or more elements than its header
+// says; kDataLoss if reading fails; kResourceExhausted if memory does not
+// suffice.
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
 
-// Writes `values` to `path`; their number must be the product of `shape`. Writes
-// either the whole array or, after an error, nothing. An existing file is replaced
-// atomically, so that no reader sees a part of the new one. Devices and pipes are
-// written to directly.
+// Writes `values`, as many as the product of `shape`, to `path`: either the
+// whole array or, after an error, nothing. Replaces an existing file at once, so
+// that no reader sees half of it. Writes to a device or a pipe directly.
 //
-// Errors, which name the file: kInvalidArgument if the sizes do not match; otherwise
-// the system's error, such as kPermissionDenied.
+// Errors name the file: kInvalidArgument if the sizes don't match; otherwise the
+// code that fits errno, such as kPermissionDenied.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       std::span<const float> values);
 

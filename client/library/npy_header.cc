@@ -10,6 +10,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -60,10 +61,7 @@ class DictionaryParser {
       return Malformed("a dictionary");
     }
     while (!Consume('}')) {
-      const absl::Status status = ParseEntry();
-      if (!status.ok()) {
-        return status;
-      }
+      RETURN_IF_ERROR(ParseEntry());
       if (!Consume(',') && Peek() != '}') {
         return Malformed("',' or '}'");
       }
@@ -191,7 +189,7 @@ class DictionaryParser {
       return std::nullopt;
     }
     rest_.remove_prefix(static_cast<std::size_t>(end - rest_.data()));
-    ConsumeWord("L");  // The suffix of long integers in Python 2.
+    ConsumeWord("L");  // Python 2 wrote long integers in this way.
     return value;
   }
 
@@ -288,16 +286,10 @@ absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_off
 }  // namespace
 
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes) {
-  const absl::StatusOr<Extent> extent = FindDictionary(bytes);
-  if (!extent.ok()) {
-    return extent.status();
-  }
-  absl::StatusOr<Dictionary> dictionary =
-      DictionaryParser(bytes.substr(extent->first, extent->size)).Parse();
-  if (!dictionary.ok()) {
-    return dictionary.status();
-  }
-  return MakeHeader(*std::move(dictionary), extent->first + extent->size);
+  ASSIGN_OR_RETURN(const Extent extent, FindDictionary(bytes));
+  ASSIGN_OR_RETURN(Dictionary dictionary,
+                   DictionaryParser(bytes.substr(extent.first, extent.size)).Parse());
+  return MakeHeader(std::move(dictionary), extent.first + extent.size);
 }
 
 std::string FormatNpyHeader(std::span<const std::int64_t> shape) {

@@ -30,19 +30,21 @@ struct NpyHeader {
   std::size_t element_count = 0;
 };
 
-// Parses the header of a float32 array (little endian, C order) in version 1.0, 2.0 or
-// 3.0 of the format. `bytes` is the start of a file: either the whole file, or at least
-// kMaxNpyHeaderBytes. Reads nothing after the header, and allocates no more than its
-// size.
+// Parses the header of a float32 array (little endian, C order) in version 1.0,
+// 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or at
+// least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
+// than its size.
 //
 // Fortran order is accepted if it equals C order, that is, for arrays with at most one
 // dimension other than 1, and for empty arrays.
 //
-// Errors: kInvalidArgument, with what was found, what was expected and how to fix it.
+// Errors: kInvalidArgument; the message says what was found, what was expected
+// and how to fix it.
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes);
 
-// Returns the header that numpy writes for a float32 array of `shape`, byte for byte:
-// version 1.0 (or 2.0 if it is too long for that), padded to a multiple of 64 bytes.
+// Returns the header that numpy writes for a float32 array of `shape`, byte for
+// byte: version 1.0 (2.0 if it is too long for that), padded to a multiple of 64
+// bytes.
 std::string FormatNpyHeader(std::span<const std::int64_t> shape);
 
 }  // namespace quantd::client

@@ -4,10 +4,11 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <string>
+#include <span>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -19,41 +20,34 @@ constexpr std::size_t kMaxEmptyChannels = (std::size_t{1} << 30U) / (2 * sizeof(
 
 absl::Status TooManyChannels(std::size_t channels) {
   return core::MakeError(
-      absl::StatusCode::kResourceExhausted,
+      absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
       absl::StrCat("the tensor has no elements but ", channels, " channels; expected at most ",
-                   kMaxEmptyChannels, ", whose ranges fit into one message: check the shape"),
-      {.reason = std::string(core::reason::kMessageTooLarge),
-       .field = "",
-       .metadata = {{"channels", absl::StrCat(channels)},
+                   kMaxEmptyChannels, ", whose ranges fit into a message: check the shape"),
+      {.metadata = {{"channels", absl::StrCat(channels)},
                     {"max_channels", absl::StrCat(kMaxEmptyChannels)}}});
 }
 
-absl::Status CheckSizes(const TensorView& data, const core::ChannelLayout& layout) {
-  if (data.values.size() != layout.element_count()) {
-    return core::InvalidArgument(
-        absl::StrCat("the tensor has ", data.values.size(), " values; expected ",
-                     layout.element_count(), ", the product of its shape"),
-        {.reason = std::string(core::reason::kTensorSizeMismatch),
-         .field = "values",
-         .metadata = {{"values", absl::StrCat(data.values.size())},
-                      {"expected", absl::StrCat(layout.element_count())}}});
+absl::Status CheckSize(const TensorView& data, const core::ChannelLayout& layout) {
+  if (data.element_count() != layout.element_count()) {
+    return core::WrongSize({.field = "values",
+                            .size = data.element_count(),
+                            .expected = layout.element_count(),
+                            .advice = "pass all elements, or correct the shape"});
   }
-  // Only an empty tensor can have more channels than elements, and its shape may claim
-  // any number of them.
-  return data.values.empty() && layout.channels > kMaxEmptyChannels
+  // An empty tensor may claim any number of channels. Others have at least as many
+  // elements as channels.
+  return data.element_count() == 0 && layout.channels > kMaxEmptyChannels
              ? TooManyChannels(layout.channels)
              : absl::OkStatus();
 }
 
 absl::Status InfiniteValue(std::size_t index, float value) {
   return core::InvalidArgument(
-      absl::StrCat(
-          "element ", index, " (in C order) is ", value,
-          ", so the range of the data is not finite; expected finite values or NaN: choose "
-          "min and max explicitly, and infinities will be clamped to them"),
-      {.reason = std::string(core::reason::kInvalidRange),
-       .field = absl::StrCat("values[", index, "]"),
-       .metadata = {{"index", absl::StrCat(index)}}});
+      core::ErrorReason::kInvalidRange,
+      absl::StrCat("element ", index, " (in C order) is ", value,
+                   ", so the data's own range has no end; expected finite values or NaN: choose "
+                   "min and max yourself, and infinities will be clamped to them"),
+      {.field = absl::StrCat("values[", index, "]"), .metadata = {{"index", absl::StrCat(index)}}});
 }
 
 // Widens a range to hold `value`.
@@ -75,23 +69,18 @@ void ZeroEmptyRanges(RangeValues* range) {
 }  // namespace
 
 absl::StatusOr<RangeValues> RangeOfData(const TensorView& data, std::optional<std::int32_t> axis) {
-  const absl::StatusOr<core::ChannelLayout> layout = core::MakeChannelLayout(data.shape, axis);
-  if (!layout.ok()) {
-    return layout.status();
-  }
-  const absl::Status sizes = CheckSizes(data, *layout);
-  if (!sizes.ok()) {
-    return sizes;
-  }
-  RangeValues range{.min = std::vector<float>(layout->channels, kInfinity),
-                    .max = std::vector<float>(layout->channels, -kInfinity),
+  ASSIGN_OR_RETURN(const core::ChannelLayout layout, core::MakeChannelLayout(data.shape, axis));
+  RETURN_IF_ERROR(CheckSize(data, layout));
+  RangeValues range{.min = std::vector<float>(layout.channels, kInfinity),
+                    .max = std::vector<float>(layout.channels, -kInfinity),
                     .axis = axis};
-  for (std::size_t i = 0; i < data.values.size(); ++i) {
-    if (std::isinf(data.values[i])) {
-      return InfiniteValue(i, data.values[i]);
+  const std::span<const float> values = data.elements<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isinf(values[i])) {
+      return InfiniteValue(i, values[i]);
     }
-    const std::size_t channel = i / layout->inner % layout->channels;
-    Extend(data.values[i], &range.min[channel], &range.max[channel]);
+    const std::size_t channel = i / layout.inner % layout.channels;
+    Extend(values[i], &range.min[channel], &range.max[channel]);
   }
   ZeroEmptyRanges(&range);
   return range;

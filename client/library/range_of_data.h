@@ -19,17 +19,17 @@ struct RangeValues {
   std::vector<float> max;
   std::optional<std::int32_t> axis;
 
-  // The result is valid as long as the vectors exist and are unchanged.
+  // Valid as long as the vectors exist unchanged.
   core::Range view() const { return {.min = min, .max = max, .axis = axis}; }
 };
 
-// Returns the least and the greatest value of `data`, or of each channel along `axis`.
-// NaN is ignored; if there are no other values, both are 0.
+// Returns the least and the greatest value of `data`, or of each channel along
+// `axis`. Ignores NaN; if there are no other values, both are 0.
 //
-// Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH if the number of
-// values does not match the shape; INVALID_RANGE if a value is infinite;
-// MESSAGE_TOO_LARGE if a tensor without elements has more channels than fit into a
-// request.
+// Errors: those of core::MakeChannelLayout(); TENSOR_SIZE_MISMATCH if there are
+// more or fewer values than the shape says; INVALID_RANGE for an infinite value;
+// MESSAGE_TOO_LARGE for a tensor without elements that has more channels
+// than a request can hold.
 absl::StatusOr<RangeValues> RangeOfData(const TensorView& data, std::optional<std::int32_t> axis);
 
 }  // namespace quantd::client

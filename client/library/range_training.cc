@@ -1,14 +1,17 @@
 #include "client/library/range_training.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "client/library/adam.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -17,8 +20,8 @@ namespace {
 // The last step's length as a share of the first one's.
 constexpr double kFinalLearningRate = 0.01;
 
-// One channel's descent. The optimiser sees the range divided by its starting width, so
-// that the learning rate means the same for every channel.
+// The descent of one channel. The optimiser sees the range divided by its
+// starting width, so that the learning rate means the same for every channel.
 class ChannelDescent {
  public:
   ChannelDescent(float min, float max)
@@ -28,7 +31,7 @@ class ChannelDescent {
         best_min_(min),
         best_max_(max) {}
 
-  // Whether there is anything to learn.
+  // Returns false if there is nothing to learn.
   bool is_active() const { return width_ > 0; }
 
   float min() const { return min_; }
@@ -37,7 +40,7 @@ class ChannelDescent {
   float best_max() const { return best_max_; }
   double best_squared_error() const { return best_squared_error_; }
 
-  // Takes note of how good the current range is.
+  // Records the error of the current range.
   void Observe(double squared_error) {
     if (squared_error < best_squared_error_) {
       best_squared_error_ = squared_error;
@@ -71,12 +74,12 @@ class ChannelDescent {
   double best_squared_error_ = std::numeric_limits<double>::infinity();
 };
 
-// What the current ranges cost.
+// The cost of the current ranges.
 struct Measurement {
   core::NudgedRange nudged_range;
   // 2 (y - x) / n, n the elements of the channel; 0 where x is NaN.
   std::vector<float> gradients;
-  // One a channel.
+  // One per channel.
   std::vector<double> squared_errors;
 };
 
@@ -88,14 +91,18 @@ double Sum(std::span<const double> values) {
   return sum;
 }
 
-// Decibels, as core::ErrorStatistics has them.
+// In decibels, as in core::ErrorStatistics.
 double SqnrDb(double signal, double noise) { return 10 * std::log10(signal / noise); }
 
 class RangeTrainer {
  public:
   RangeTrainer(const TensorView& input, const core::ChannelLayout& layout, RangeValues start,
-               const RangeTrainingOptions& options, const RangeTrainingCalls& calls)
-      : input_(input), layout_(layout), options_(options), calls_(calls), range_(std::move(start)) {
+               const RangeTrainingOptions& options, const FakeQuantizationPasses& passes)
+      : values_(input.elements<float>()),
+        layout_(layout),
+        options_(options),
+        passes_(passes),
+        range_(std::move(start)) {
     for (std::size_t channel = 0; channel < range_.min.size(); ++channel) {
       range_.min[channel] = std::min(range_.min[channel], 0.0F);
       range_.max[channel] = std::max(range_.max[channel], 0.0F);
@@ -105,24 +112,15 @@ class RangeTrainer {
 
   absl::StatusOr<TrainedRange> Train(
       const std::function<void(const RangeTrainingProgress&)>& on_step) {
-    absl::StatusOr<Measurement> measurement = Measure();
-    if (!measurement.ok()) {
-      return measurement.status();
-    }
-    const double noise_before = Sum(measurement->squared_errors);
+    ASSIGN_OR_RETURN(Measurement measurement, Measure());
+    const double noise_before = Sum(measurement.squared_errors);
     const int steps = AnyActive() ? options_.steps : 0;
     for (int step = 1; step <= steps; ++step) {
       if (on_step) {
-        on_step({.step = step, .steps = steps, .loss = Loss(*measurement)});
+        on_step({.step = step, .steps = steps, .loss = Loss(measurement)});
       }
-      const absl::Status status = Step(*measurement, LearningRate(step));
-      if (!status.ok()) {
-        return status;
-      }
-      measurement = Measure();
-      if (!measurement.ok()) {
-        return measurement.status();
-      }
+      RETURN_IF_ERROR(Step(measurement, LearningRate(step)));
+      ASSIGN_OR_RETURN(measurement, Measure());
     }
     return Best(noise_before, steps);
   }
@@ -137,21 +135,19 @@ class RangeTrainer {
     return element / layout_.inner % layout_.channels;
   }
 
-  // Quantizes to the current ranges and lets every channel note its error.
+  // Quantizes to the current ranges, and has every channel record its error.
   absl::StatusOr<Measurement> Measure() {
-    absl::StatusOr<FakeQuantizeResult> result = calls_.fake_quantize(range_.view());
-    if (!result.ok()) {
-      return result.status();
-    }
-    Measurement measurement{.nudged_range = std::move(result->nudged_range),
-                            .gradients = std::vector<float>(input_.values.size()),
+    ASSIGN_OR_RETURN(FakeQuantizeResult result, passes_.forward(range_.view()));
+    assert(result.output.size() == values_.size());
+    Measurement measurement{.nudged_range = std::move(result.nudged_range),
+                            .gradients = std::vector<float>(values_.size()),
                             .squared_errors = std::vector<double>(channels_.size())};
     const auto per_element = 2.0 / static_cast<double>(layout_.outer * layout_.inner);
-    for (std::size_t i = 0; i < input_.values.size(); ++i) {
-      if (std::isnan(input_.values[i])) {
+    for (std::size_t i = 0; i < values_.size(); ++i) {
+      if (std::isnan(values_[i])) {
         continue;
       }
-      const double error = static_cast<double>(result->output[i]) - input_.values[i];
+      const double error = static_cast<double>(result.output[i]) - values_[i];
       measurement.gradients[i] = static_cast<float>(error * per_element);
       measurement.squared_errors[ChannelOf(i)] += error * error;
     }
@@ -162,11 +158,8 @@ class RangeTrainer {
   }
 
   absl::Status Step(const Measurement& measurement, double learning_rate) {
-    const absl::StatusOr<FakeQuantizeGradientResult> clipping =
-        calls_.fake_quantize_gradient(measurement.gradients, range_.view());
-    if (!clipping.ok()) {
-      return clipping.status();
-    }
+    ASSIGN_OR_RETURN(const RangeGradients clipping,
+                     passes_.backward(measurement.gradients, range_.view()));
     const double levels = options_.spec.levels();
     for (std::size_t channel = 0; channel < channels_.size(); ++channel) {
       ChannelDescent& descent = channels_[channel];
@@ -175,8 +168,8 @@ class RangeTrainer {
       }
       // d(scale²/12)/dmax, with scale = (max - min) / levels.
       const double rounding = measurement.nudged_range.scale[channel] / (6 * levels);
-      descent.Step(clipping->min_gradient[channel] - rounding,
-                   clipping->max_gradient[channel] + rounding, learning_rate, options_.spec);
+      descent.Step(clipping.min[channel] - rounding, clipping.max[channel] + rounding,
+                   learning_rate, options_.spec);
       range_.min[channel] = descent.min();
       range_.max[channel] = descent.max();
     }
@@ -190,12 +183,12 @@ class RangeTrainer {
   }
 
   double Loss(const Measurement& measurement) const {
-    return Sum(measurement.squared_errors) / static_cast<double>(input_.values.size());
+    return Sum(measurement.squared_errors) / static_cast<double>(values_.size());
   }
 
   double Signal() const {
     double signal = 0;
-    for (const float value : input_.values) {
+    for (const float value : values_) {
       signal += std::isnan(value) ? 0 : static_cast<double>(value) * value;
     }
     return signal;
@@ -215,43 +208,25 @@ class RangeTrainer {
     return best;
   }
 
-  TensorView input_;
+  std::span<const float> values_;
   core::ChannelLayout layout_;
   const RangeTrainingOptions& options_;
-  const RangeTrainingCalls& calls_;
-  // The current ranges, as the calls take them.
+  const FakeQuantizationPasses& passes_;
+  // The current ranges.
   RangeValues range_;
   std::vector<ChannelDescent> channels_;
 };
 
 }  // namespace
 
-RangeTrainingCalls MakeRangeTrainingCalls(Client& client, const TensorView& input,
-                                          const core::QuantizationSpec& spec) {
-  return {.fake_quantize =
-              [&client, input, spec](const core::Range& range) {
-                return client.FakeQuantize(input, range, spec);
-              },
-          .fake_quantize_gradient =
-              [&client, input, spec](std::span<const float> gradients, const core::Range& range) {
-                return client.FakeQuantizeGradient({.shape = input.shape, .values = gradients},
-                                                   input, range, spec);
-              }};
-}
-
 absl::StatusOr<TrainedRange> TrainRange(
     const TensorView& input, std::optional<std::int32_t> axis, const RangeTrainingOptions& options,
-    const RangeTrainingCalls& calls,
+    const FakeQuantizationPasses& passes,
     const std::function<void(const RangeTrainingProgress&)>& on_step) {
-  absl::StatusOr<RangeValues> start = RangeOfData(input, axis);
-  if (!start.ok()) {
-    return start.status();
-  }
-  const absl::StatusOr<core::ChannelLayout> layout = core::MakeChannelLayout(input.shape, axis);
-  if (!layout.ok()) {
-    return layout.status();
-  }
-  return RangeTrainer(input, *layout, *std::move(start), options, calls).Train(on_step);
+  assert(passes.forward != nullptr && passes.backward != nullptr);
+  ASSIGN_OR_RETURN(RangeValues start, RangeOfData(input, axis));
+  ASSIGN_OR_RETURN(const core::ChannelLayout layout, core::MakeChannelLayout(input.shape, axis));
+  return RangeTrainer(input, layout, std::move(start), options, passes).Train(on_step);
 }
 
 }  // namespace quantd::client

@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
 
 #include "absl/status/statusor.h"
 #include "client/library/client.h"
@@ -30,20 +29,6 @@ struct RangeTrainingOptions {
   double learning_rate = 0.03;
 };
 
-// Who computes. Both work on the tensor that is trained on, with the spec of
-// the options; neither may be empty.
-struct RangeTrainingCalls {
-  std::function<absl::StatusOr<FakeQuantizeResult>(const core::Range& range)> fake_quantize;
-  std::function<absl::StatusOr<FakeQuantizeGradientResult>(std::span<const float> gradients,
-                                                           const core::Range& range)>
-      fake_quantize_gradient;
-};
-
-// The calls of `client`, which they refer to as they do to the elements of
-// `input`: both must outlive them.
-RangeTrainingCalls MakeRangeTrainingCalls(Client& client, const TensorView& input,
-                                          const core::QuantizationSpec& spec);
-
 struct RangeTrainingProgress {
   // 1..steps.
   int step = 0;
@@ -55,28 +40,30 @@ struct RangeTrainingProgress {
 struct TrainedRange {
   // The best range that was tried; min <= 0 <= max.
   RangeValues range;
-  // Signal to quantization noise ratio of the tensor with the range it started
-  // from and with `range`, as core::ErrorStatistics has it. The second is never
-  // less than the first.
+  // Signal to quantization noise ratio of the tensor, with the range that training
+  // started from and with `range`, as in core::ErrorStatistics. The second is
+  // never less than the first.
   double sqnr_db_before = 0;
   double sqnr_db_after = 0;
-  // How many steps were taken: 0 where all values are zero.
+  // How many steps were taken: 0 if all values are zero.
   int steps = 0;
 };
 
-// Learns one range, or one for each channel along `axis`, for `input`. The loss
-// is the mean squared error; a part of its gradient is what clipping costs,
-// differentiated by calls.fake_quantize_gradient, and a part what rounding
-// costs, scale²/12. Each channel is learnt for itself: it starts from its own
-// least and greatest value, extended to 0, and keeps the range with the least
-// measured error. Channels of zeros keep [0, 0]. NaN counts for nothing.
+// Learns one range, or one per channel along `axis`, for `input`. `passes` are
+// those of `input`, with the spec of the options.
+//
+// The loss is the mean squared error. Its gradient is that of the cost of
+// clipping, which passes.backward computes, and that of the cost of rounding,
+// scale²/12. Each channel is learnt by itself: it starts from its own least and
+// greatest value, extended to 0, and keeps the range with the least measured
+// error. Channels of zeros keep [0, 0]. NaN is ignored.
 //
 // `on_step` may be empty; it is called before each step.
 //
-// Errors: those of RangeOfData() and of the calls.
+// Errors: those of RangeOfData() and of the passes.
 absl::StatusOr<TrainedRange> TrainRange(
     const TensorView& input, std::optional<std::int32_t> axis, const RangeTrainingOptions& options,
-    const RangeTrainingCalls& calls,
+    const FakeQuantizationPasses& passes,
     const std::function<void(const RangeTrainingProgress&)>& on_step);
 
 }  // namespace quantd::client

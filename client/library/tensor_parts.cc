@@ -1,13 +1,14 @@
 #include "client/library/tensor_parts.h"
 
 #include <algorithm>
+#include <cassert>
 #include <initializer_list>
 
 namespace quantd::client {
 namespace {
 
-// The size of parts of at most `limit` that `size` is cut into, the last one
-// perhaps smaller: no more parts than it takes, and none much smaller.
+// Returns the size of the parts, at most `limit`, that `size` is cut into: as few
+// parts as possible, of which the last one may be smaller.
 std::size_t EvenSize(std::size_t size, std::size_t limit) {
   const std::size_t count = (size + limit - 1) / limit;
   return (size + count - 1) / count;
@@ -23,8 +24,21 @@ void SetShape(std::initializer_list<std::size_t> dimensions, TensorPart* part) {
 
 }  // namespace
 
+TensorPart EmptyPart(const core::ChannelLayout& layout, bool has_axis) {
+  TensorPart part;
+  part.channel_count = layout.channels;
+  if (has_axis) {
+    part.axis = 1;
+    SetShape({0, layout.channels, 1}, &part);
+  } else {
+    SetShape({0}, &part);
+  }
+  return part;
+}
+
 TensorParts::TensorParts(const core::ChannelLayout& layout, bool has_axis, std::size_t max_elements)
     : layout_(layout), has_axis_(has_axis) {
+  assert(max_elements >= 1);
   const std::size_t row = layout.channels * layout.inner;
   if (layout.element_count() == 0) {
     return;

@@ -1,4 +1,4 @@
-// Calls with a tensor in parts, over a stream.
+// Calls with tensors in parts, over a stream.
 
 #ifndef QUANTD_CLIENT_LIBRARY_TENSOR_STREAM_H_
 #define QUANTD_CLIENT_LIBRARY_TENSOR_STREAM_H_
@@ -7,34 +7,34 @@
 
 #include <chrono>
 #include <cstddef>
-#include <span>
 
 #include "absl/status/statusor.h"
 #include "client/library/client.h"
-#include "core/quantization.h"
+#include "client/library/messages.h"
+#include "client/library/tensor_call.h"
 
 namespace quantd::client {
 
 struct TensorStreamOptions {
-  grpc::GenericStub& stub;
   // See RunStream().
   std::chrono::milliseconds timeout;
   // About how many bytes of tensors a message has.
   std::size_t message_bytes;
 };
 
-// The same as Client's methods. The tensors have at least one element; `output`
-// and `input_gradients` have as many as they.
+// Whether a call can be made in parts: a tensor without elements has none, and a
+// scalar has no shape with fewer elements.
+bool CanBeCut(const TensorCall& call);
+
+// Makes a call in parts: CanBeCut(), and CheckSizes() found no error. The first
+// part has no elements, but the whole range, so that the server finds what is
+// wrong about the range as it does in one message.
 //
-// Errors: those of RunStream(); what core finds wrong about the arguments, with
-// the details that a server gives, before anything is sent.
-absl::StatusOr<core::NudgedRange> StreamFakeQuantize(
-    const TensorStreamOptions& options, const TensorView& input, const core::Range& range,
-    const core::QuantizationSpec& spec, std::span<float> output, const Progress& progress);
-absl::StatusOr<RangeGradients> StreamFakeQuantizeGradient(
-    const TensorStreamOptions& options, const TensorView& gradients, const TensorView& inputs,
-    const core::Range& range, const core::QuantizationSpec& spec, std::span<float> input_gradients,
-    const Progress& progress);
+// Errors: those of RunStream(). Those of the server are as for the whole tensor:
+// they do not name a message of the stream.
+absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
+                                                 const TensorStreamOptions& options,
+                                                 const Progress& progress, grpc::GenericStub* stub);
 
 }  // namespace quantd::client
 

@@ -23,16 +23,16 @@ class Calls {
  public:
   // How a call went.
   struct End {
-    // When the call was handed to gRPC.
+    // When gRPC got it.
     std::chrono::steady_clock::time_point sent;
     std::chrono::steady_clock::time_point ended;
     const grpc::Status& status;
-    // Only valid if the status is OK.
+    // Of any value unless the status is OK.
     const grpc::ByteBuffer& answer;
   };
 
-  // Is notified when a call ends, by one of gRPC's threads. Must not block. May start
-  // the next call in the same place.
+  // Is called when a call ends, by one of gRPC's threads: must not block. May start
+  // the next call in this place.
   class Listener {
    public:
     Listener() = default;
@@ -49,12 +49,11 @@ class Calls {
   Calls(const Calls&) = delete;
   Calls& operator=(const Calls&) = delete;
 
-  // Starts a call in a free place and returns at once. `request` must outlive the
-  // call. Several threads may start calls in different places.
+  // Starts a call in a place that is free, and returns at once. `request` outlives
+  // the call. Several threads may start calls in different places.
   virtual void Start(std::size_t place, const Request& request) = 0;
 
-  // Makes all calls that are under way, and all that are started later, end with an
-  // error.
+  // Ends all calls that are under way, or are started later, with an error.
   virtual void Cancel() = 0;
 };
 
@@ -69,12 +68,12 @@ struct CallsOptions {
   std::chrono::milliseconds timeout;
 };
 
-// Makes unary calls. `listener` must outlive them.
+// Makes calls of one message. `listener` outlives them.
 std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener);
 
-// Sends messages over streams, one stream per channel. Here, a call is a message and
-// its answer. If a stream breaks, its calls end with its status, and the next call
-// opens a new stream. These calls have no time limit of their own.
+// Makes calls that are messages of streams, one stream per channel: an answer ends
+// a call. A stream that breaks ends its calls with its status, and the next call
+// opens another stream. These calls have no time limit of their own.
 std::unique_ptr<Calls> MakeStreamCalls(const CallsOptions& options, Calls::Listener& listener);
 
 }  // namespace quantd::client

@@ -6,52 +6,32 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <memory>
 #include <optional>
 
 #include "absl/strings/ascii.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "core/base/host_port.h"
 
 namespace quantd::client {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr int kHttpPort = 80;
-constexpr int kHttpsPort = 443;
+constexpr std::uint16_t kHttpPort = 80;
+constexpr std::uint16_t kHttpsPort = 443;
 constexpr absl::string_view kDefaultPath = "/metrics";
 
 struct Url {
   bool is_https = false;
-  // Without the brackets of an IPv6 address.
-  std::string host;
-  int port = 0;
+  core::HostPort server;
   std::string path;
 };
 
 bool IsHostCharacter(char c) {
   return absl::ascii_isalnum(c) || absl::string_view(".-_:").find(c) != absl::string_view::npos;
-}
-
-bool ParsePort(absl::string_view text, int* port) {
-  return absl::SimpleAtoi(text, port) && *port > 0 &&
-         *port <= std::numeric_limits<std::uint16_t>::max();
-}
-
-// HOST, HOST:PORT, [IPV6] or [IPV6]:PORT
-bool ParseHostPort(absl::string_view text, Url* url) {
-  const bool has_brackets = absl::ConsumePrefix(&text, "[");
-  url->host = std::string(text.substr(0, text.find(has_brackets ? ']' : ':')));
-  text.remove_prefix(url->host.size());
-  if (url->host.empty() || !std::ranges::all_of(url->host, IsHostCharacter) ||
-      (has_brackets && !absl::ConsumePrefix(&text, "]"))) {
-    return false;
-  }
-  return text.empty() || (absl::ConsumePrefix(&text, ":") && ParsePort(text, &url->port));
 }
 
 std::optional<Url> ParseUrl(absl::string_view text) {
@@ -60,21 +40,25 @@ std::optional<Url> ParseUrl(absl::string_view text) {
   if (!url.is_https) {
     absl::ConsumePrefix(&text, "http://");
   }
-  url.port = url.is_https ? kHttpsPort : kHttpPort;
-  const absl::string_view host_port = text.substr(0, text.find('/'));
+  const std::string host_port(text.substr(0, text.find('/')));
   text.remove_prefix(host_port.size());
   url.path = std::string(text.empty() ? kDefaultPath : text);
-  if (!ParseHostPort(host_port, &url) || !std::ranges::all_of(url.path, absl::ascii_isgraph)) {
+  const std::optional<core::HostPort> server =
+      core::ParseHostPort(host_port, url.is_https ? kHttpsPort : kHttpPort);
+  if (!server.has_value() || server->port == 0 ||
+      !std::ranges::all_of(server->host, IsHostCharacter) ||
+      !std::ranges::all_of(url.path, absl::ascii_isgraph)) {
     return std::nullopt;
   }
+  url.server = *server;
   return url;
 }
 
 std::unique_ptr<httplib::ClientImpl> MakeClient(const Url& url) {
   if (url.is_https) {
-    return std::make_unique<httplib::SSLClient>(url.host, url.port);
+    return std::make_unique<httplib::SSLClient>(url.server.host, url.server.port);
   }
-  return std::make_unique<httplib::ClientImpl>(url.host, url.port);
+  return std::make_unique<httplib::ClientImpl>(url.server.host, url.server.port);
 }
 
 const char* Describe(httplib::Error error) {

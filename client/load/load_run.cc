@@ -54,17 +54,30 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
                         const std::stop_token& stop, const LoadTester::Watcher& watcher) {
   calls_ = make_calls(*this);
   const nanoseconds cpu_time = ProcessCpuTime();
-  begin_ = Clock::now();
-  last_begin_ = begin_;
-  last_end_ = begin_;
-  told_ = begin_;
+  StartClock();
   {
     const std::stop_callback stop_callback(stop, [this] { Stop(); });
     const std::jthread dispatcher([this] { Dispatch(); });
     AwaitEnd(timeout, watcher);
   }
   calls_.reset();
-  result_.client_cpu_time = ProcessCpuTime() - cpu_time;
+  LoadResult result = TakeResult();
+  result.client_cpu_time = ProcessCpuTime() - cpu_time;
+  return result;
+}
+
+void LoadRun::StartClock() {
+  const core::MutexLock sending_lock(&sending_mutex_);
+  const core::MutexLock result_lock(&result_mutex_);
+  begin_ = Clock::now();
+  last_begin_ = begin_;
+  last_end_ = begin_;
+  reported_ = begin_;
+}
+
+LoadResult LoadRun::TakeResult() {
+  const core::MutexLock sending_lock(&sending_mutex_);
+  const core::MutexLock result_lock(&result_mutex_);
   result_.time = last_end_ - begin_;
   result_.is_interrupted = interrupted_.has_value();
   result_.sending_time = result_.time;
@@ -76,21 +89,25 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
 
 void LoadRun::Dispatch() {
   SharpenTimers();
-  std::unique_lock lock(sending_mutex_);
+  while (const std::optional<PlacedCall> next = AwaitCall()) {
+    Begin(next->place, next->call);
+  }
+}
+
+std::optional<LoadRun::PlacedCall> LoadRun::AwaitCall() {
+  const core::MutexLock lock(&sending_mutex_);
   while (!sending_ended_.has_value()) {
-    const Clock::time_point now = Clock::now();
     if (free_places_.empty()) {
-      place_came_free_.wait(lock);
-    } else if (const std::optional<Call> call = TakeCall(now)) {
+      place_came_free_.Wait(&sending_mutex_);
+    } else if (const std::optional<Call> call = TakeCall(Clock::now())) {
       const std::size_t place = free_places_.back();
       free_places_.pop_back();
-      lock.unlock();
-      Begin(place, *call);
-      lock.lock();
+      return PlacedCall{.call = *call, .place = place};
     } else if (!sending_ended_.has_value()) {
-      place_came_free_.wait_until(lock, begin_ + arrivals_->next());
+      place_came_free_.WaitUntil(&sending_mutex_, begin_ + arrivals_->next());
     }
   }
+  return std::nullopt;
 }
 
 std::optional<LoadRun::Call> LoadRun::TakeCall(Clock::time_point now) {
@@ -128,8 +145,8 @@ bool LoadRun::IsOver(Clock::time_point now) const {
 
 void LoadRun::EndSending(Clock::time_point now) {
   sending_ended_ = now;
-  place_came_free_.notify_all();
-  sending_or_calls_ended_.notify_all();
+  place_came_free_.NotifyAll();
+  sending_or_calls_ended_.NotifyAll();
 }
 
 void LoadRun::Begin(std::size_t place, const Call& call) {
@@ -139,32 +156,32 @@ void LoadRun::Begin(std::size_t place, const Call& call) {
 
 void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {
   const Call& ended = places_[place];
-  absl::Status status = ToAbslStatus(end.status);
+  absl::Status status = wire::ToAbslStatus(end.status);
   if (status.ok()) {
     status = Verify(ended, end);
   }
   Record(ended, end, status);
-  std::optional<Call> next;
-  {
-    const std::lock_guard lock(sending_mutex_);
-    next = TakeCall(Clock::now());
-    if (!next.has_value()) {
-      free_places_.push_back(place);
-      if (free_places_.size() == 1) {
-        place_came_free_.notify_all();
-      }
-      if (free_places_.size() == places_.size()) {
-        sending_or_calls_ended_.notify_all();
-      }
-    }
-  }
-  if (next.has_value()) {
+  if (const std::optional<Call> next = TakeCallOrFree(place)) {
     Begin(place, *next);
   }
 }
 
-// Compares an answer if it is its turn: of n answers, n times the share, rounded down,
-// are compared.
+std::optional<LoadRun::Call> LoadRun::TakeCallOrFree(std::size_t place) {
+  const core::MutexLock lock(&sending_mutex_);
+  std::optional<Call> next = TakeCall(Clock::now());
+  if (!next.has_value()) {
+    free_places_.push_back(place);
+    if (free_places_.size() == 1) {
+      place_came_free_.NotifyAll();
+    }
+    if (free_places_.size() == places_.size()) {
+      sending_or_calls_ended_.NotifyAll();
+    }
+  }
+  return next;
+}
+
+// Of n answers, n times the share, rounded down, are compared.
 absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
   if (plan_.verified_share <= 0) {
     return absl::OkStatus();
@@ -175,7 +192,7 @@ absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
     return absl::OkStatus();
   }
   absl::Status status = call.request->Check(end.answer);
-  const std::lock_guard lock(result_mutex_);
+  const core::MutexLock lock(&result_mutex_);
   ++result_.verified;
   if (!status.ok()) {
     result_.messages.try_emplace(kWrongAnswer, status.message());
@@ -186,7 +203,7 @@ absl::Status LoadRun::Verify(const Call& call, const Calls::End& end) {
 void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status& status) {
   const nanoseconds latency = end.ended - call.due;
   const nanoseconds since_begin = end.ended - begin_;
-  const std::lock_guard lock(result_mutex_);
+  const core::MutexLock lock(&result_mutex_);
   last_end_ = std::max(last_end_, end.ended);
   ++result_.calls;
   if (plan_.rate.has_value()) {
@@ -231,7 +248,7 @@ void LoadRun::RecordUnsent() {
 }
 
 void LoadRun::Stop() {
-  const std::lock_guard lock(sending_mutex_);
+  const core::MutexLock lock(&sending_mutex_);
   const Clock::time_point now = Clock::now();
   interrupted_ = now;
   CutShort(now);
@@ -245,52 +262,63 @@ void LoadRun::CutShort(Clock::time_point now) {
 }
 
 void LoadRun::AwaitEnd(std::chrono::milliseconds timeout, const LoadTester::Watcher& watcher) {
-  std::unique_lock lock(sending_mutex_);
   bool is_cancelled = false;
-  const auto all_ended = [this] {
-    return sending_ended_.has_value() && free_places_.size() == places_.size();
-  };
-  while (!sending_or_calls_ended_.wait_for(lock, kWatchInterval, all_ended)) {
-    const Clock::time_point now = Clock::now();
-    const bool is_stuck = IsStuck(now, timeout);
-    if (is_stuck) {
-      CutShort(now);
-    } else if (!sending_ended_.has_value() && IsOver(now)) {
-      // While no call ends, TakeCall() cannot notice that the time is over.
-      EndSending(now);
-    }
-    const bool is_out_of_patience =
-        interrupted_.has_value() && now - *interrupted_ > kPatienceAfterStop;
-    if (!is_cancelled && (is_stuck || is_out_of_patience)) {
+  while (!AwaitEndForAWhile()) {
+    if (MustCancel(timeout) && !is_cancelled) {
       is_cancelled = true;
       calls_->Cancel();
     }
-    lock.unlock();
-    Tell(watcher);
-    lock.lock();
+    Report(watcher);
   }
 }
 
+bool LoadRun::AwaitEndForAWhile() {
+  const core::MutexLock lock(&sending_mutex_);
+  const Clock::time_point deadline = Clock::now() + kWatchInterval;
+  bool is_in_time = true;
+  while (is_in_time && !HaveAllEnded()) {
+    is_in_time = sending_or_calls_ended_.WaitUntil(&sending_mutex_, deadline);
+  }
+  return HaveAllEnded();
+}
+
+bool LoadRun::HaveAllEnded() const {
+  return sending_ended_.has_value() && free_places_.size() == places_.size();
+}
+
+bool LoadRun::MustCancel(std::chrono::milliseconds timeout) {
+  const core::MutexLock lock(&sending_mutex_);
+  const Clock::time_point now = Clock::now();
+  const bool is_stuck = IsStuck(now, timeout);
+  if (is_stuck) {
+    CutShort(now);
+  } else if (!sending_ended_.has_value() && IsOver(now)) {
+    // If no call ends, no call finds that the time is over.
+    EndSending(now);
+  }
+  return is_stuck || (interrupted_.has_value() && now - *interrupted_ > kPatienceAfterStop);
+}
+
 bool LoadRun::IsStuck(Clock::time_point now, std::chrono::milliseconds timeout) {
-  const std::lock_guard lock(result_mutex_);
+  const core::MutexLock lock(&result_mutex_);
   return free_places_.size() < places_.size() &&
          now - std::max(last_begin_, last_end_) > timeout + kPatienceAfterTimeout;
 }
 
-void LoadRun::Tell(const LoadTester::Watcher& watcher) {
+void LoadRun::Report(const LoadTester::Watcher& watcher) {
   if (watcher == nullptr) {
     return;
   }
   LoadProgress progress;
   {
-    const std::lock_guard lock(result_mutex_);
+    const core::MutexLock lock(&result_mutex_);
     const Clock::time_point now = Clock::now();
-    const std::chrono::duration<double> since_told = now - std::exchange(told_, now);
-    const std::uint64_t new_calls = result_.calls - std::exchange(told_calls_, result_.calls);
+    const std::chrono::duration<double> since_report = now - std::exchange(reported_, now);
+    const std::uint64_t new_calls = result_.calls - std::exchange(reported_calls_, result_.calls);
     progress = {.elapsed = now - begin_,
                 .calls = result_.calls,
                 .errors = result_.errors,
-                .calls_per_second = static_cast<double>(new_calls) / since_told.count(),
+                .calls_per_second = static_cast<double>(new_calls) / since_report.count(),
                 .p99 = result_.latency.Quantile(0.99)};
   }
   watcher(progress);

@@ -2,14 +2,16 @@
 
 #include <utility>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/channel.h"
 #include "client/load/calls.h"
 #include "client/load/load_run.h"
+#include "wire/methods.h"
 
 namespace quantd::client {
 
-LoadTester::LoadTester(Token /*token*/, LoadTesterOptions options, Workload workload,
+LoadTester::LoadTester(LoadTesterOptions options, Workload workload,
                        std::vector<std::shared_ptr<grpc::Channel>> channels)
     : options_(std::move(options)),
       workload_(std::move(workload)),
@@ -31,20 +33,19 @@ absl::StatusOr<std::unique_ptr<LoadTester>> LoadTester::Connect(const LoadTester
           " ms: check the address, that quantd runs, and that it may open as many files"));
     }
   }
-  return std::make_unique<LoadTester>(Token(), options, std::move(workload), std::move(channels));
+  return absl::WrapUnique(new LoadTester(options, std::move(workload), std::move(channels)));
 }
 
 LoadResult LoadTester::Run(const LoadPlan& plan, const std::stop_token& stop,
                            const Watcher& watcher) {
-  const std::string method = absl::StrCat("/quantd.v1.QuantizationService/",
-                                          MethodName(workload_.operation(), workload_.transfer()));
   const auto make_calls = [&](Calls::Listener& listener) {
     const CallsOptions options{.channels = channels_,
                                .places = plan.concurrency,
-                               .method = method,
+                               .method = std::string(workload_.method().path),
                                .timeout = options_.timeout};
-    return workload_.transfer() == Transfer::kStream ? MakeStreamCalls(options, listener)
-                                                     : MakeUnaryCalls(options, listener);
+    return workload_.method().transfer == wire::Transfer::kStream
+               ? MakeStreamCalls(options, listener)
+               : MakeUnaryCalls(options, listener);
   };
   return LoadRun(plan, workload_).Run(make_calls, options_.timeout, stop, watcher);
 }

@@ -45,18 +45,9 @@ struct LoadProgress {
 };
 
 class LoadTester {
-  // Keeps the constructor for Connect() alone.
-  class Token {
-    friend class LoadTester;
-    Token() = default;
-  };
-
  public:
   // Told a few times a second, by the thread that runs the load.
   using Watcher = std::function<void(const LoadProgress&)>;
-
-  LoadTester(Token token, LoadTesterOptions options, Workload workload,
-             std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   // Opens the connections, so that no call has to wait for one.
   //
@@ -71,6 +62,9 @@ class LoadTester {
   LoadResult Run(const LoadPlan& plan, const std::stop_token& stop, const Watcher& watcher);
 
  private:
+  LoadTester(LoadTesterOptions options, Workload workload,
+             std::vector<std::shared_ptr<grpc::Channel>> channels);
+
   LoadTesterOptions options_;
   Workload workload_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;

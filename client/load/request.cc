@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cassert>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -9,21 +10,32 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/library/client.h"
 #include "client/library/messages.h"
+#include "core/base/status_macros.h"
 #include "core/fake_quantization.h"
 #include "core/reference.h"
+#include "wire/methods.h"
+#include "wire/operations.h"
 
 namespace quantd::client {
 namespace {
 
 constexpr std::size_t kRandomValues = std::size_t{1} << 20U;
-// So that gradients are not the inputs over again.
-constexpr std::uint64_t kGradientsSeed = 2;
+// Unlike the seeds that callers use, so that an operation's inputs differ.
+constexpr std::uint64_t kOtherInputsSeed = 2;
 
-TensorView ViewOf(const NpyArray& array) { return {.shape = array.shape, .values = array.values}; }
+// Returns all inputs of the operation but the last.
+std::vector<NpyArray> OtherInputs(const RequestContent& content) {
+  const std::size_t input_count = wire::VisitOperation(
+      content.operation, []<typename Operation>() { return Operation::kInputs.size(); });
+  std::vector<NpyArray> inputs;
+  while (inputs.size() + 1 < input_count) {
+    inputs.push_back(RandomTensor(content.tensor.shape, kOtherInputsSeed + inputs.size()));
+  }
+  return inputs;
+}
 
 bool IsSame(float a, float b) {
   return std::bit_cast<std::uint32_t>(a) == std::bit_cast<std::uint32_t>(b) ||
@@ -44,9 +56,10 @@ absl::Status CheckElements(std::string_view field, std::span<const float> values
   return WrongAnswer(field, static_cast<std::size_t>(value - values.begin()), *value, *wanted);
 }
 
-// Whether `value` is the float32 nearest to `exact` or a neighbour of it.
-bool IsWithinOneUlp(float value, double exact) {
+// Returns true if `sum`, a float32, is the one nearest to `exact` or next to it.
+bool IsWithinOneUlp(double sum, double exact) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const auto value = static_cast<float>(sum);
   const auto nearest = static_cast<float>(exact);
   return IsSame(value, nearest) || value == nearest ||
          value == std::nextafter(nearest, kInfinity) ||
@@ -54,23 +67,22 @@ bool IsWithinOneUlp(float value, double exact) {
 }
 
 absl::Status CheckNudgedRange(const core::NudgedRange& range, const core::NudgedRange& expected) {
-  absl::Status status = CheckElements("nudged_range.min", range.min, expected.min);
-  status.Update(CheckElements("nudged_range.max", range.max, expected.max));
-  status.Update(CheckElements("nudged_range.scale", range.scale, expected.scale));
-  if (status.ok() && range.zero_point != expected.zero_point) {
-    return absl::DataLossError("nudged_range.zero_point differs from what was expected");
-  }
-  return status;
+  RETURN_IF_ERROR(CheckElements("nudged_range.min", range.min, expected.min));
+  RETURN_IF_ERROR(CheckElements("nudged_range.max", range.max, expected.max));
+  RETURN_IF_ERROR(CheckElements("nudged_range.scale", range.scale, expected.scale));
+  return range.zero_point == expected.zero_point
+             ? absl::OkStatus()
+             : absl::DataLossError("nudged_range.zero_point is not the expected one");
 }
 
-absl::Status CheckSums(std::string_view field, std::span<const float> values,
+absl::Status CheckSums(std::string_view field, std::span<const double> values,
                        std::span<const double> expected) {
   const auto [value, wanted] = std::ranges::mismatch(values, expected, IsWithinOneUlp);
   if (value == values.end()) {
     return absl::OkStatus();
   }
-  return WrongAnswer(field, static_cast<std::size_t>(value - values.begin()), *value,
-                     static_cast<float>(*wanted));
+  return WrongAnswer(field, static_cast<std::size_t>(value - values.begin()),
+                     static_cast<float>(*value), static_cast<float>(*wanted));
 }
 
 }  // namespace
@@ -92,101 +104,90 @@ NpyArray RandomTensor(std::span<const std::int64_t> shape, std::uint64_t seed) {
   return tensor;
 }
 
-// What the reference says.
+// What the reference computes.
 class Request::ExpectedAnswer {
  public:
+  // `inputs` are those of the operation.
   static absl::StatusOr<std::shared_ptr<const ExpectedAnswer>> Compute(
-      const RequestContent& content, const NpyArray& gradients,
+      const RequestContent& content, std::span<const TensorView> inputs,
       const core::NudgedRange& nudged_range) {
     auto expected = std::make_shared<ExpectedAnswer>();
-    expected->nudged_range_ = nudged_range;
     expected->operation_ = content.operation;
-    expected->channel_count_ = content.range.min.size();
-    const core::Range range = content.range.view();
-    if (content.operation == Operation::kFakeQuantize) {
-      auto output = core::reference::FakeQuantize(content.tensor.shape, content.tensor.values,
-                                                  range, content.spec);
-      if (!output.ok()) {
-        return output.status();
-      }
-      expected->elements_ = *std::move(output);
-      return expected;
-    }
-    auto differentiated = core::reference::FakeQuantizeGradient(
-        content.tensor.shape, gradients.values, content.tensor.values, range, content.spec);
-    if (!differentiated.ok()) {
-      return differentiated.status();
-    }
-    expected->elements_ = std::move(differentiated->input);
-    expected->min_gradient_ = std::move(differentiated->min);
-    expected->max_gradient_ = std::move(differentiated->max);
+    expected->nudged_range_ = nudged_range;
+    RETURN_IF_ERROR(wire::VisitOperation(content.operation, [&]<typename Operation>() {
+      expected->field_ = Operation::kOutput.name;
+      return expected->ComputeAs<Operation>(content, inputs);
+    }));
     return expected;
   }
 
   absl::Status Check(const grpc::ByteBuffer& answer) const {
     std::vector<float> elements(elements_.size());
-    if (operation_ == Operation::kFakeQuantize) {
-      const auto range = DecodeFakeQuantizeResponse(answer, channel_count_, elements);
-      if (!range.ok()) {
-        return range.status();
-      }
-      absl::Status status = CheckElements("output", elements, elements_);
-      status.Update(CheckNudgedRange(*range, nudged_range_));
-      return status;
-    }
-    const auto sums = DecodeFakeQuantizeGradientResponse(answer, channel_count_, elements);
-    if (!sums.ok()) {
-      return sums.status();
-    }
-    absl::Status status = CheckElements("input_gradients", elements, elements_);
-    status.Update(CheckSums("min_gradient", sums->min, min_gradient_));
-    status.Update(CheckSums("max_gradient", sums->max, max_gradient_));
-    status.Update(CheckNudgedRange(sums->nudged_range, nudged_range_));
-    return status;
+    // Answers of a stream have all that unary ones have.
+    ASSIGN_OR_RETURN(const AnswerParameters parameters,
+                     DecodeResponse(operation_, wire::Transfer::kUnary, answer,
+                                    nudged_range_.min.size(), std::span(elements)));
+    RETURN_IF_ERROR(CheckElements(field_, elements, elements_));
+    RETURN_IF_ERROR(CheckSums("min_gradient", parameters.min_gradient, min_gradient_));
+    RETURN_IF_ERROR(CheckSums("max_gradient", parameters.max_gradient, max_gradient_));
+    return CheckNudgedRange(parameters.nudged_range, nudged_range_);
   }
 
  private:
-  Operation operation_ = Operation::kFakeQuantize;
-  std::size_t channel_count_ = 0;
-  core::NudgedRange nudged_range_;
+  template <typename Operation>
+  absl::Status ComputeAs(const RequestContent& content, std::span<const TensorView> inputs) {
+    const core::Range range = content.range.view();
+    if constexpr (wire::DifferentiatesRange<Operation>) {
+      ASSIGN_OR_RETURN(
+          core::reference::Gradients gradients,
+          core::reference::Differentiate(content.tensor.shape, inputs[0].elements<float>(),
+                                         inputs[1].elements<float>(), range, content.spec));
+      elements_ = std::move(gradients.input);
+      min_gradient_ = std::move(gradients.min);
+      max_gradient_ = std::move(gradients.max);
+    } else {
+      ASSIGN_OR_RETURN(elements_,
+                       core::reference::FakeQuantize(
+                           content.tensor.shape, inputs[0].elements<float>(), range, content.spec));
+    }
+    return absl::OkStatus();
+  }
+
+  std::size_t operation_ = 0;
+  // The name of the answer's tensor.
+  std::string_view field_;
   std::vector<float> elements_;
+  // Empty if the operation does not differentiate the range.
   std::vector<double> min_gradient_;
   std::vector<double> max_gradient_;
+  core::NudgedRange nudged_range_;
 };
 
-absl::StatusOr<Request> Request::Create(const RequestContent& content, bool is_verified) {
+absl::StatusOr<Request> Request::Create(const RequestContent& content, bool verified) {
   const core::Range range = content.range.view();
-  const auto quantization =
-      core::FakeQuantization::Create(content.tensor.shape, range, content.spec);
-  if (!quantization.ok()) {
-    return quantization.status();
+  ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
+                   core::FakeQuantization::Create(range, content.spec));
+  RETURN_IF_ERROR(quantization.CheckShape(content.tensor.shape));
+  const std::vector<NpyArray> others = OtherInputs(content);
+  std::vector<TensorView> inputs;
+  for (const NpyArray& other : others) {
+    inputs.push_back(other.view());
   }
-  const bool is_gradient = content.operation == Operation::kFakeQuantizeGradient;
-  const NpyArray gradients =
-      is_gradient ? RandomTensor(content.tensor.shape, kGradientsSeed) : NpyArray();
-  const TensorView input = ViewOf(content.tensor);
-  const RequestParameters parameters{.range = range, .spec = content.spec};
-  const absl::StatusOr<grpc::ByteBuffer> bytes =
-      is_gradient ? EncodeFakeQuantizeGradientRequest(ViewOf(gradients), input, parameters)
-                  : EncodeFakeQuantizeRequest(input, parameters);
-  if (!bytes.ok()) {
-    return bytes.status();
-  }
+  inputs.push_back(content.tensor.view());
   Request request;
-  request.bytes_ = *bytes;
-  request.element_count_ = input.values.size();
-  request.tensor_bytes_ = input.values.size_bytes() * (is_gradient ? 3 : 2);
-  if (is_verified) {
-    auto expected = ExpectedAnswer::Compute(content, gradients, quantization->nudged_range());
-    if (!expected.ok()) {
-      return expected.status();
-    }
-    request.expected_ = *std::move(expected);
+  ASSIGN_OR_RETURN(request.bytes_, EncodeRequest(content.operation, inputs,
+                                                 {.range = range, .spec = content.spec}));
+  request.element_count_ = inputs.back().element_count();
+  request.tensor_bytes_ = inputs.back().bytes.size() * (inputs.size() + 1);
+  if (verified) {
+    ASSIGN_OR_RETURN(request.expected_,
+                     ExpectedAnswer::Compute(content, inputs, quantization.nudged_range()));
   }
   return request;
 }
 
 absl::Status Request::Check(const grpc::ByteBuffer& answer) const {
+  assert(expected_ != nullptr);
   return expected_->Check(answer);
 }
 

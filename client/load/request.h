@@ -1,4 +1,4 @@
-// A request that is sent again and again, and what its answer has to be.
+// A request that is sent again and again, and the answer that it must get.
 
 #ifndef QUANTD_CLIENT_LOAD_REQUEST_H_
 #define QUANTD_CLIENT_LOAD_REQUEST_H_
@@ -18,56 +18,55 @@
 
 namespace quantd::client {
 
-enum class Operation { kFakeQuantize, kFakeQuantizeGradient };
-
 // What a request asks for.
 struct RequestContent {
-  Operation operation = Operation::kFakeQuantize;
-  // The input. Gradients, where the operation has some, are random ones of its
-  // shape.
+  // An index in wire::Operations.
+  std::size_t operation = 0;
+  // The last of the operation's inputs. The others are random ones of its shape.
   NpyArray tensor;
   RangeValues range;
   core::QuantizationSpec spec;
 };
 
-// Normally distributed values (mean 0, standard deviation 1) that repeat after a
-// million: the same for the same seed. Dimensions are at least 0.
+// Returns normally distributed values (mean 0, standard deviation 1) that repeat
+// after a million: the same ones for the same seed. Dimensions are at least 0.
 NpyArray RandomTensor(std::span<const std::int64_t> shape, std::uint64_t seed);
 
 // Immutable, and safe to use from several threads at once.
 class Request {
-  class ExpectedAnswer;
-
  public:
-  // Encodes the request. Where `is_verified`, computes the answer, too, with
-  // core's reference.
+  // Encodes the request. If `verified`, computes the answer, too, with core's
+  // reference.
   //
-  // Errors: those of core::FakeQuantization::Create(), since a server would
-  // refuse the request each time; kResourceExhausted where memory does not
-  // suffice.
-  static absl::StatusOr<Request> Create(const RequestContent& content, bool is_verified);
+  // Errors: those of core::FakeQuantization::Create() and CheckShape(), since a
+  // server would refuse the request each time; kResourceExhausted if memory does
+  // not suffice.
+  static absl::StatusOr<Request> Create(const RequestContent& content, bool verified);
 
-  // As it is sent.
+  // The request as it is sent.
   const grpc::ByteBuffer& bytes() const { return bytes_; }
-  // Of the input.
+  // The number of elements of each of its tensors.
   std::size_t element_count() const { return element_count_; }
-  // Of all tensors of the request and its answer.
+  // The size of all tensors of the request and its answer.
   std::size_t tensor_bytes() const { return tensor_bytes_; }
 
-  // Compares an answer with the reference: elements in their bits (any NaN is as
-  // good as another), sums of gradients to one float32 ulp of the exact ones. Not
-  // for requests that were made without it.
+  // Compares an answer with the reference: elements by their bits (any NaN equals
+  // any other), sums of gradients to one float32 ulp of the exact ones. The
+  // request was created as `verified`.
   //
   // Errors: kDataLoss with the first element that differs; kInternal for an
   // answer that does not fit the request.
   absl::Status Check(const grpc::ByteBuffer& answer) const;
 
  private:
+  class ExpectedAnswer;
+
   Request() = default;
 
   grpc::ByteBuffer bytes_;
   std::size_t element_count_ = 0;
   std::size_t tensor_bytes_ = 0;
+  // Null if the request is not verified.
   std::shared_ptr<const ExpectedAnswer> expected_;
 };
 

@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "client/load/http_get.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -277,11 +278,8 @@ std::map<std::string, double> MetricsPage::SumBy(std::string_view label, std::st
 
 absl::StatusOr<MetricsPage> ScrapeMetrics(const std::string& url,
                                           std::chrono::milliseconds timeout) {
-  const absl::StatusOr<std::string> text = HttpGet(url, timeout);
-  if (!text.ok()) {
-    return text.status();
-  }
-  absl::StatusOr<MetricsPage> page = MetricsPage::Parse(*text);
+  ASSIGN_OR_RETURN(const std::string text, HttpGet(url, timeout));
+  absl::StatusOr<MetricsPage> page = MetricsPage::Parse(text);
   if (!page.ok()) {
     return absl::Status(page.status().code(), absl::StrCat(url, ": ", page.status().message()));
   }

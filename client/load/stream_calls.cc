@@ -2,15 +2,15 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/support/client_callback.h>
 
-#include <condition_variable>
 #include <deque>
 #include <functional>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "client/load/calls.h"
+#include "core/base/mutex.h"
 
 namespace quantd::client {
 namespace {
@@ -25,11 +25,11 @@ struct StreamedCall {
   Clock::time_point sent;
 };
 
-// One stream. Requests are written one after another and answered in order. gRPC's
-// threads run the reactions; reads and writes can run at the same time.
+// One stream. Requests are written one after another, and answered in the same
+// order. gRPC's threads run the reactions, reading and writing at the same time.
 class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  // Called when the stream has ended, with the calls that were not answered. May
+  // Called when the stream has ended, with its calls that were not answered. May
   // destroy the stream.
   using OnEnd = std::function<void(const RequestStream&, const grpc::Status&,
                                    const std::deque<StreamedCall>&)>;
@@ -48,9 +48,9 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     StartCall();
   }
 
-  // Adds a call. Returns false if the stream is about to end and takes no more calls.
-  bool Add(std::size_t place, const Request& request) {
-    const std::lock_guard lock(mutex_);
+  // Returns false if the stream takes no more calls, because it is about to end.
+  bool Add(std::size_t place, const Request& request) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     if (is_closing_) {
       return false;
     }
@@ -59,9 +59,9 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
     return true;
   }
 
-  // Declares that no more requests will be added.
-  void Close() {
-    const std::lock_guard lock(mutex_);
+  // Takes no more calls.
+  void Close() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     is_closing_ = true;
     Proceed();
   }
@@ -70,7 +70,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
  private:
   void OnWriteDone(bool ok) override {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     is_writing_ = false;
     is_broken_ = is_broken_ || !ok;
     Proceed();
@@ -78,19 +78,7 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
   void OnReadDone(bool ok) override {
     const Clock::time_point now = Clock::now();
-    std::optional<StreamedCall> call;
-    {
-      const std::lock_guard lock(mutex_);
-      if (ok && !sent_.empty()) {
-        call = sent_.front();
-        sent_.pop_front();
-      } else {
-        // Either the stream is about to end, or the server sent an answer without a
-        // request. OnDone() receives the status.
-        is_broken_ = true;
-        Proceed();
-      }
-    }
+    const std::optional<StreamedCall> call = TakeAnswered(ok);
     if (!call.has_value()) {
       if (ok) {
         context_.TryCancel();
@@ -107,23 +95,38 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 
   void OnDone(const grpc::Status& status) override {
     const OnEnd on_end = std::move(on_end_);
-    std::deque<StreamedCall> unanswered;
-    {
-      const std::lock_guard lock(mutex_);
-      unanswered = std::move(sent_);
-      const Clock::time_point now = Clock::now();
-      for (StreamedCall& call : waiting_) {
-        call.sent = now;
-        unanswered.push_back(call);
-      }
-      waiting_.clear();
-    }
-    on_end(*this, status, unanswered);
+    on_end(*this, status, TakeUnanswered());
   }
 
-  // Starts whatever can be done next. The lock may be held, because gRPC runs the
-  // reactions on other threads.
-  void Proceed() {
+  // Returns the call that an answer belongs to. Returns nothing if there was no
+  // answer, or no such call: the stream is about to end then.
+  std::optional<StreamedCall> TakeAnswered(bool has_answer) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    if (!has_answer || sent_.empty()) {
+      is_broken_ = true;
+      Proceed();
+      return std::nullopt;
+    }
+    const StreamedCall call = sent_.front();
+    sent_.pop_front();
+    return call;
+  }
+
+  std::deque<StreamedCall> TakeUnanswered() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    std::deque<StreamedCall> unanswered = std::move(sent_);
+    const Clock::time_point now = Clock::now();
+    for (StreamedCall& call : waiting_) {
+      call.sent = now;
+      unanswered.push_back(call);
+    }
+    waiting_.clear();
+    return unanswered;
+  }
+
+  // Does what can be done next. gRPC reacts to it in other threads only, so that
+  // the lock may be held.
+  void Proceed() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     is_closing_ = is_closing_ || is_broken_;
     if (is_writing_ || is_released_) {
       return;
@@ -150,19 +153,19 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   // Used by the read that is under way.
   grpc::ByteBuffer answer_;
 
-  std::mutex mutex_;
-  std::deque<StreamedCall> waiting_;
-  std::deque<StreamedCall> sent_;
-  bool is_writing_ = false;
-  // Nothing more can be written.
-  bool is_broken_ = false;
+  core::Mutex mutex_;
+  std::deque<StreamedCall> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<StreamedCall> sent_ ABSL_GUARDED_BY(mutex_);
+  bool is_writing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Nothing can be written any more.
+  bool is_broken_ ABSL_GUARDED_BY(mutex_) = false;
   // The stream takes no more calls.
-  bool is_closing_ = false;
-  // Writing has ended, and the hold was removed.
-  bool is_released_ = false;
+  bool is_closing_ ABSL_GUARDED_BY(mutex_) = false;
+  // Nothing is written any more, and gRPC knows it.
+  bool is_released_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
-// A channel with its current stream. Opens a new stream when the current one has ended.
+// The streams of a channel, one after another.
 class Lane {
  public:
   Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
@@ -171,35 +174,38 @@ class Lane {
 
   // All calls must have ended; the stream may still be open.
   ~Lane() {
-    std::unique_lock lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Close();
     }
-    if (!ended_.wait_for(lock, timeout_, [this] { return streams_.empty(); })) {
-      CancelStreams();
-      ended_.wait(lock, [this] { return streams_.empty(); });
+    const Clock::time_point deadline = Clock::now() + timeout_;
+    while (!streams_.empty() && ended_.WaitUntil(&mutex_, deadline)) {
+    }
+    CancelStreams();
+    while (!streams_.empty()) {
+      ended_.Wait(&mutex_);
     }
   }
 
   Lane(const Lane&) = delete;
   Lane& operator=(const Lane&) = delete;
 
-  void Start(std::size_t place, const Request& request) {
-    const std::lock_guard lock(mutex_);
+  void Start(std::size_t place, const Request& request) ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     if (streams_.empty() || !streams_.back()->Add(place, request)) {
       Open(place, request);
     }
   }
 
-  void Cancel() {
-    const std::lock_guard lock(mutex_);
+  void Cancel() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
     is_cancelled_ = true;
     CancelStreams();
   }
 
  private:
-  // Opens a stream with its first call.
-  void Open(std::size_t place, const Request& request) {
+  // Opens a stream for a first call.
+  void Open(std::size_t place, const Request& request) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     streams_.push_back(std::make_unique<RequestStream>(
         listener_, [this](const RequestStream& ended, const grpc::Status& status,
                           const std::deque<StreamedCall>& calls) { Ended(ended, status, calls); }));
@@ -209,14 +215,14 @@ class Lane {
     streams_.back()->Open(stub_, method_, place, request);
   }
 
-  void CancelStreams() {
+  void CancelStreams() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     for (const std::unique_ptr<RequestStream>& stream : streams_) {
       stream->Cancel();
     }
   }
 
   void Ended(const RequestStream& stream, const grpc::Status& status,
-             const std::deque<StreamedCall>& calls) {
+             const std::deque<StreamedCall>& calls) ABSL_LOCKS_EXCLUDED(mutex_) {
     const Clock::time_point now = Clock::now();
     // Even if the server ended the stream with OK, it has not answered these calls.
     const grpc::Status reason =
@@ -228,11 +234,11 @@ class Lane {
       listener_.CallEnded(call.place,
                           {.sent = call.sent, .ended = now, .status = reason, .answer = no_answer});
     }
-    const std::lock_guard lock(mutex_);
-    // The stream is destroyed before ended_ is notified: it refers to its channel, and
-    // the last reference to a channel must not be released on a gRPC thread.
+    const core::MutexLock lock(&mutex_);
+    // The stream refers to its channel, whose last reference must not go away in one
+    // of gRPC's threads: it is destroyed before anybody is notified.
     std::erase_if(streams_, [&](const auto& other) { return other.get() == &stream; });
-    ended_.notify_all();
+    ended_.NotifyAll();
   }
 
   const std::string method_;
@@ -240,11 +246,11 @@ class Lane {
   Calls::Listener& listener_;
   grpc::GenericStub stub_;
 
-  std::mutex mutex_;
-  std::condition_variable ended_;
-  // The streams that have not ended. Only the last one takes new calls.
-  std::vector<std::unique_ptr<RequestStream>> streams_;
-  bool is_cancelled_ = false;
+  core::Mutex mutex_;
+  core::ConditionVariable ended_;
+  // Those that have not ended. The last one takes calls.
+  std::vector<std::unique_ptr<RequestStream>> streams_ ABSL_GUARDED_BY(mutex_);
+  bool is_cancelled_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 class StreamCalls final : public Calls {

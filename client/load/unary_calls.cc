@@ -1,11 +1,12 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/generic/generic_stub.h>
 
-#include <mutex>
 #include <optional>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "client/load/calls.h"
+#include "core/base/mutex.h"
 
 namespace quantd::client {
 namespace {
@@ -26,29 +27,23 @@ class UnaryCalls final : public Calls {
 
   void Start(std::size_t number, const Request& request) override {
     Place& place = places_[number];
-    {
-      const std::lock_guard lock(place.mutex);
-      place.context.emplace();
-      if (place.is_cancelled) {
-        place.context->TryCancel();
-      }
-    }
-    place.context->set_deadline(std::chrono::system_clock::now() + timeout_);
+    grpc::ClientContext* const context = Renew(place);
+    context->set_deadline(std::chrono::system_clock::now() + timeout_);
     place.answer.Clear();
     place.sent = Clock::now();
-    stubs_[number % stubs_.size()]->UnaryCall(
-        &*place.context, method_, {}, &request.bytes(), &place.answer,
-        [this, number, &place](const grpc::Status& status) {
-          listener_.CallEnded(number, {.sent = place.sent,
-                                       .ended = Clock::now(),
-                                       .status = status,
-                                       .answer = place.answer});
-        });
+    stubs_[number % stubs_.size()]->UnaryCall(context, method_, {}, &request.bytes(), &place.answer,
+                                              [this, number, &place](const grpc::Status& status) {
+                                                listener_.CallEnded(number,
+                                                                    {.sent = place.sent,
+                                                                     .ended = Clock::now(),
+                                                                     .status = status,
+                                                                     .answer = place.answer});
+                                              });
   }
 
   void Cancel() override {
     for (Place& place : places_) {
-      const std::lock_guard lock(place.mutex);
+      const core::MutexLock lock(&place.mutex);
       place.is_cancelled = true;
       if (place.context.has_value()) {
         place.context->TryCancel();
@@ -58,13 +53,24 @@ class UnaryCalls final : public Calls {
 
  private:
   struct Place {
-    // Guards the creation and destruction of the context against Cancel().
-    std::mutex mutex;
-    std::optional<grpc::ClientContext> context;
-    bool is_cancelled = false;
+    // Keeps Cancel() from a context that is being replaced.
+    core::Mutex mutex;
+    std::optional<grpc::ClientContext> context ABSL_GUARDED_BY(mutex);
+    bool is_cancelled ABSL_GUARDED_BY(mutex) = false;
+    // Belong to the call.
     grpc::ByteBuffer answer;
     Clock::time_point sent;
   };
+
+  // Returns a new context for the next call in a place.
+  static grpc::ClientContext* Renew(Place& place) {
+    const core::MutexLock lock(&place.mutex);
+    place.context.emplace();
+    if (place.is_cancelled) {
+      place.context->TryCancel();
+    }
+    return &*place.context;
+  }
 
   const std::string method_;
   const std::chrono::milliseconds timeout_;

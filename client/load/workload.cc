@@ -1,19 +1,13 @@
 #include "client/load/workload.h"
 
+#include <cassert>
 #include <utility>
-
-#include "absl/strings/str_cat.h"
 
 namespace quantd::client {
 
-std::string MethodName(Operation operation, Transfer transfer) {
-  return absl::StrCat(
-      transfer == Transfer::kStream ? "Stream" : "",
-      operation == Operation::kFakeQuantize ? "FakeQuantize" : "FakeQuantizeGradient");
-}
-
-Workload::Workload(Operation operation, Transfer transfer, std::vector<Part> parts)
-    : operation_(operation), transfer_(transfer), parts_(std::move(parts)) {
+Workload::Workload(const wire::Method& method, std::vector<Part> parts)
+    : method_(method), parts_(std::move(parts)) {
+  assert(!parts_.empty());
   for (const Part& part : parts_) {
     total_weight_ += part.weight;
   }

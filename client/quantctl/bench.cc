@@ -22,6 +22,7 @@
 #include "client/quantctl/load_report.h"
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/quantctl.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -43,21 +44,15 @@ class LoadTest {
                                                : std::stop_token()) {}
 
   absl::StatusOr<LoadReport> Run() && {
-    absl::Status status = Connect();
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(Connect());
     WarmUp();
-    const absl::StatusOr<MetricsPage> before = ScrapeIfAsked();
-    if (!before.ok()) {
-      return before.status();
-    }
+    ASSIGN_OR_RETURN(const MetricsPage before, ScrapeIfAsked());
     options_.find_max_rate ? Search() : RunSeries();
     if (stop_.stop_requested()) {
       report_.warnings.emplace_back("interrupted: the results only cover the time until then");
     }
     if (!options_.metrics_url.empty()) {
-      LookAtServer(*before);
+      LookAtServer(before);
     }
     return std::move(report_);
   }
@@ -74,29 +69,18 @@ class LoadTest {
     for (const Condition& condition : options_.fail_if) {
       report_.conditions.push_back(condition.text());
     }
-    absl::StatusOr<Workload> workload = MakeWorkload(options_);
-    if (!workload.ok()) {
-      return workload.status();
-    }
-    const absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(server_);
-    if (!client.ok()) {
-      return client.status();
-    }
-    const absl::StatusOr<ServerInfo> info = (*client)->GetServerInfo();
+    ASSIGN_OR_RETURN(Workload workload, MakeWorkload(options_));
+    ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server_));
+    const absl::StatusOr<ServerInfo> info = client->GetServerInfo();
     if (info.ok()) {
       report_.server_info = *info;
     } else if (!absl::IsUnimplemented(info.status())) {
       return info.status();
     }
-    absl::StatusOr<std::unique_ptr<LoadTester>> tester =
-        LoadTester::Connect({.address = server_.address,
-                             .timeout = server_.timeout,
-                             .connections = options_.connections},
-                            *std::move(workload));
-    if (!tester.ok()) {
-      return tester.status();
-    }
-    tester_ = *std::move(tester);
+    ASSIGN_OR_RETURN(tester_, LoadTester::Connect({.address = server_.address,
+                                                   .timeout = server_.timeout,
+                                                   .connections = options_.connections},
+                                                  std::move(workload)));
     return absl::OkStatus();
   }
 
@@ -122,8 +106,7 @@ class LoadTest {
   void LookAtServer(const MetricsPage& before) {
     const absl::StatusOr<MetricsPage> after = ScrapeIfAsked();
     absl::StatusOr<ServerView> view =
-        after.ok() ? ViewBetween(before, *after, MethodName(options_.operation, options_.transfer))
-                   : after.status();
+        after.ok() ? ViewBetween(before, *after, options_.method.name) : after.status();
     if (view.ok()) {
       report_.server = *std::move(view);
     } else {
@@ -263,27 +246,20 @@ absl::Status WriteReport(const LoadReport& report, const std::string& path) {
 
 absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& server,
                           const Terminal& terminal) {
-  absl::Status status = options.report.empty() ? absl::OkStatus() : CheckFolder(options.report);
-  if (!status.ok()) {
-    return status;
-  }
-  absl::StatusOr<LoadReport> report = LoadTest(options, server, terminal).Run();
-  if (!report.ok()) {
-    return report.status();
-  }
-  report->failures = FindFailures(options, *report);
-  Print(*report, options.output, terminal.output);
   if (!options.report.empty()) {
-    status = WriteReport(*report, options.report);
-    if (!status.ok()) {
-      return status;
-    }
+    RETURN_IF_ERROR(CheckFolder(options.report));
   }
-  if (!report->failures.empty()) {
+  ASSIGN_OR_RETURN(LoadReport report, LoadTest(options, server, terminal).Run());
+  report.failures = FindFailures(options, report);
+  Print(report, options.output, terminal.output);
+  if (!options.report.empty()) {
+    RETURN_IF_ERROR(WriteReport(report, options.report));
+  }
+  if (!report.failures.empty()) {
     return kExitNotGoodEnough;
   }
   const bool has_answers = std::ranges::any_of(
-      report->loads, [](const MeasuredLoad& load) { return load.result.ok_calls() > 0; });
+      report.loads, [](const MeasuredLoad& load) { return load.result.ok_calls() > 0; });
   return has_answers ? kExitSuccess : kExitFailure;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -10,6 +10,8 @@
 #include "client/library/npy.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
+#include "core/base/status_macros.h"
+#include "wire/operations.h"
 
 namespace quantd::client {
 namespace {
@@ -26,17 +28,24 @@ constexpr std::chrono::seconds kSearchWindow{1};
 constexpr float kRangeEnd = 3;
 constexpr std::uint64_t kTensorSeed = 1;
 
-struct MethodChoice {
-  std::string_view name;
-  Operation operation;
-  Transfer transfer;
-};
-constexpr std::array<MethodChoice, 4> kMethods = {{
-    {"fake-quantize", Operation::kFakeQuantize, Transfer::kUnary},
-    {"gradient", Operation::kFakeQuantizeGradient, Transfer::kUnary},
-    {"stream-fake-quantize", Operation::kFakeQuantize, Transfer::kStream},
-    {"stream-gradient", Operation::kFakeQuantizeGradient, Transfer::kStream},
-}};
+// Returns the name by which --method chooses a method of an operation.
+std::string ChoiceOf(const wire::Method& method) {
+  std::string name = wire::VisitOperation(
+      method.operation, []<typename Operation>() { return std::string(Operation::kLabel); });
+  std::ranges::replace(name, '_', '-');
+  return method.transfer == wire::Transfer::kStream ? absl::StrCat("stream-", name) : name;
+}
+
+// The methods that can be chosen, by their names, in their order.
+std::vector<std::pair<std::string, wire::Method>> MethodChoices() {
+  std::vector<std::pair<std::string, wire::Method>> choices;
+  for (const wire::Method& method : wire::kMethods) {
+    if (method.operation != wire::kOperationCount) {
+      choices.emplace_back(ChoiceOf(method), method);
+    }
+  }
+  return choices;
+}
 
 // Adds an option whose text is parsed by `read`, which may throw.
 template <typename Read>
@@ -47,13 +56,16 @@ CLI::Option* AddOption(CLI::App& command, const std::string& name, const std::st
 }
 
 void AddContentOptions(CLI::App& command, BenchOptions* options) {
-  std::vector<std::string> names(kMethods.size());
-  std::ranges::transform(kMethods, names.begin(), &MethodChoice::name);
+  std::vector<std::string> names;
+  std::ranges::transform(MethodChoices(), std::back_inserter(names),
+                         [](const auto& choice) { return choice.first; });
   AddOption(command, "--method", absl::StrJoin(names, "|"), "The method to call",
             [options](const std::string& name) {
-              const auto* method = std::ranges::find(kMethods, name, &MethodChoice::name);
-              options->operation = method->operation;
-              options->transfer = method->transfer;
+              for (const auto& [choice, method] : MethodChoices()) {
+                if (choice == name) {
+                  options->method = method;
+                }
+              }
             })
       ->check(CLI::IsMember(names).description(""))
       ->default_str(names.front());
@@ -196,26 +208,22 @@ bool HasRange(const RangeOptions& range) {
 // If no range is given, real data is quantized with its own range, and random data
 // with the same range for all channels.
 absl::StatusOr<RangeValues> RangeFor(const BenchOptions& options, const NpyArray& tensor) {
-  const TensorView view{.shape = tensor.shape, .values = tensor.values};
   if (HasRange(options.range)) {
-    return LoadRange(options.range, view);
+    return LoadRange(options.range, tensor.view());
   }
-  absl::StatusOr<RangeValues> range = RangeOfData(view, options.range.axis);
-  if (range.ok() && options.input.empty()) {
-    std::ranges::fill(range->min, -kRangeEnd);
-    std::ranges::fill(range->max, kRangeEnd);
+  ASSIGN_OR_RETURN(RangeValues range, RangeOfData(tensor.view(), options.range.axis));
+  if (options.input.empty()) {
+    std::ranges::fill(range.min, -kRangeEnd);
+    std::ranges::fill(range.max, kRangeEnd);
   }
   return range;
 }
 
 absl::StatusOr<Request> MakeRequest(const BenchOptions& options, NpyArray tensor) {
-  absl::StatusOr<RangeValues> range = RangeFor(options, tensor);
-  if (!range.ok()) {
-    return range.status();
-  }
-  return Request::Create({.operation = options.operation,
+  ASSIGN_OR_RETURN(RangeValues range, RangeFor(options, tensor));
+  return Request::Create({.operation = options.method.operation,
                           .tensor = std::move(tensor),
-                          .range = *std::move(range),
+                          .range = std::move(range),
                           .spec = options.spec},
                          options.verified_share > 0);
 }
@@ -262,7 +270,7 @@ void CheckBenchOptions(const BenchOptions& options) {
   if (HasRange(options.range)) {
     CheckRangeOptions(options.range);
   }
-  if (options.transfer == Transfer::kStream) {
+  if (options.method.transfer == wire::Transfer::kStream) {
     for (const LoadPlan& plan : MakePlans(options)) {
       if (plan.concurrency < options.connections) {
         Refuse(absl::StrCat("--connections is ", options.connections, ", but only ",
@@ -275,27 +283,17 @@ void CheckBenchOptions(const BenchOptions& options) {
 
 absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options) {
   std::vector<Workload::Part> parts;
-  const auto add = [&](double weight, NpyArray tensor) {
-    absl::StatusOr<Request> request = MakeRequest(options, std::move(tensor));
-    absl::Status status = request.status();
-    if (status.ok()) {
-      parts.push_back({.request = *std::move(request), .weight = weight});
-    }
-    return status;
-  };
-  absl::Status status;
   if (options.mix.empty()) {
-    absl::StatusOr<NpyArray> tensor = MakeTensor(options);
-    status = tensor.ok() ? add(1, *std::move(tensor)) : tensor.status();
+    ASSIGN_OR_RETURN(NpyArray tensor, MakeTensor(options));
+    ASSIGN_OR_RETURN(Request request, MakeRequest(options, std::move(tensor)));
+    parts.push_back({.request = std::move(request)});
   }
   for (const MixPart& part : options.mix) {
     const std::array shape = {static_cast<std::int64_t>(part.bytes / sizeof(float))};
-    status.Update(add(part.weight, RandomTensor(shape, kTensorSeed)));
+    ASSIGN_OR_RETURN(Request request, MakeRequest(options, RandomTensor(shape, kTensorSeed)));
+    parts.push_back({.request = std::move(request), .weight = part.weight});
   }
-  if (!status.ok()) {
-    return status;
-  }
-  return Workload(options.operation, options.transfer, std::move(parts));
+  return Workload(options.method, std::move(parts));
 }
 
 std::string DescribeTensors(const BenchOptions& options) {
@@ -348,11 +346,6 @@ std::vector<LoadPlan> MakePlans(const BenchOptions& options) {
   return plans;
 }
 
-std::string BenchMethodName(const BenchOptions& options) {
-  return std::string(std::ranges::find_if(kMethods, [&](const MethodChoice& method) {
-                       return method.operation == options.operation &&
-                              method.transfer == options.transfer;
-                     })->name);
-}
+std::string BenchMethodName(const BenchOptions& options) { return ChoiceOf(options.method); }
 
 }  // namespace quantd::client

@@ -20,6 +20,7 @@
 #include "client/quantctl/bench_values.h"
 #include "client/quantctl/range_options.h"
 #include "core/quantization.h"
+#include "wire/methods.h"
 
 namespace quantd::client {
 
@@ -28,8 +29,7 @@ enum class LoadOutput { kText, kJson, kCsv };
 struct BenchOptions {
   // What is sent. The tensors come from `input` if it is set, otherwise from `mix` if
   // it is set, otherwise from `shape`.
-  Operation operation = Operation::kFakeQuantize;
-  Transfer transfer = Transfer::kUnary;
+  wire::Method method = wire::kMethods.front();
   std::vector<std::int64_t> shape = {1024};
   std::string input;
   std::vector<MixPart> mix;

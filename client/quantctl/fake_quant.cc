@@ -7,6 +7,7 @@
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
+#include "core/base/status_macros.h"
 #include "core/error_statistics.h"
 
 namespace quantd::client {
@@ -44,30 +45,16 @@ absl::StatusOr<FakeQuantizeResult> Call(const FakeQuantOptions& options, const T
 }
 
 absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Terminal& terminal) {
-  const absl::StatusOr<NpyArray> input = ReadNpy(options.input);
-  if (!input.ok()) {
-    return input.status();
-  }
-  const TensorView tensor{.shape = input->shape, .values = input->values};
-  const absl::StatusOr<RangeValues> range = LoadRange(options.range, tensor);
-  if (!range.ok()) {
-    return range.status();
-  }
-  const absl::StatusOr<FakeQuantizeResult> result =
-      Call(options, tensor, range->view(), client, terminal);
-  if (!result.ok()) {
-    return result.status();
-  }
-  const absl::StatusOr<core::ErrorStatistics> statistics = core::MeasureError(
-      input->shape, input->values, result->output, result->nudged_range, range->axis);
-  if (!statistics.ok()) {
-    return statistics.status();
-  }
-  absl::Status written = WriteNpy(options.output, input->shape, result->output);
-  if (written.ok()) {
-    Print(result->nudged_range, *statistics, options.json, terminal.output);
-  }
-  return written;
+  ASSIGN_OR_RETURN(const NpyArray input, ReadNpy(options.input));
+  ASSIGN_OR_RETURN(const RangeValues range, LoadRange(options.range, input.view()));
+  ASSIGN_OR_RETURN(const FakeQuantizeResult result,
+                   Call(options, input.view(), range.view(), client, terminal));
+  ASSIGN_OR_RETURN(const core::ErrorStatistics statistics,
+                   core::MeasureError(input.shape, input.values, result.output, result.nudged_range,
+                                      range.axis));
+  RETURN_IF_ERROR(WriteNpy(options.output, input.shape, result.output));
+  Print(result.nudged_range, statistics, options.json, terminal.output);
+  return absl::OkStatus();
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -45,30 +46,14 @@ absl::StatusOr<FakeQuantizeGradientResult> Call(const GradientOptions& options,
 }
 
 absl::Status Gradient(const GradientOptions& options, Client& client, const Terminal& terminal) {
-  const absl::StatusOr<NpyArray> gradients = ReadNpy(options.gradients);
-  if (!gradients.ok()) {
-    return gradients.status();
-  }
-  const absl::StatusOr<NpyArray> inputs = ReadNpy(options.inputs);
-  if (!inputs.ok()) {
-    return inputs.status();
-  }
-  const TensorView tensor{.shape = inputs->shape, .values = inputs->values};
-  const absl::StatusOr<RangeValues> range = LoadRange(options.range, tensor);
-  if (!range.ok()) {
-    return range.status();
-  }
-  const absl::StatusOr<FakeQuantizeGradientResult> result =
-      Call(options, {.shape = gradients->shape, .values = gradients->values}, tensor, range->view(),
-           client, terminal);
-  if (!result.ok()) {
-    return result.status();
-  }
-  absl::Status written = WriteNpy(options.output, inputs->shape, result->input_gradients);
-  if (written.ok()) {
-    Print(*result, options.json, terminal.output);
-  }
-  return written;
+  ASSIGN_OR_RETURN(const NpyArray gradients, ReadNpy(options.gradients));
+  ASSIGN_OR_RETURN(const NpyArray inputs, ReadNpy(options.inputs));
+  ASSIGN_OR_RETURN(const RangeValues range, LoadRange(options.range, inputs.view()));
+  ASSIGN_OR_RETURN(const FakeQuantizeGradientResult result,
+                   Call(options, gradients.view(), inputs.view(), range.view(), client, terminal));
+  RETURN_IF_ERROR(WriteNpy(options.output, inputs.shape, result.input_gradients));
+  Print(result, options.json, terminal.output);
+  return absl::OkStatus();
 }
 
 }  // namespace

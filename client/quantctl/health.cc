@@ -3,17 +3,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "client/quantctl/commands.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
 
 absl::Status Health(const std::string& service, Client& client, const Terminal& terminal) {
-  const absl::StatusOr<HealthStatus> health = client.CheckHealth(service);
-  if (!health.ok()) {
-    return health.status();
-  }
-  terminal.output << HealthStatusName(*health) << "\n";
-  if (*health != HealthStatus::kServing) {
+  ASSIGN_OR_RETURN(const HealthStatus health, client.CheckHealth(service));
+  terminal.output << HealthStatusName(health) << "\n";
+  if (health != HealthStatus::kServing) {
     return absl::UnavailableError(
         absl::StrCat(service.empty() ? "the server" : service,
                      " is not serving; expected SERVING: wait until it has started, or use another "

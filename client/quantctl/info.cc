@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/report.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -44,12 +45,10 @@ void AddInfoCommand(CLI::App& app, Command* chosen) {
   const auto json = std::make_shared<bool>(false);
   command->add_flag("--json", *json, "Print one JSON object");
   command->callback([json, chosen] {
-    *chosen = CommandOf([json](Client& client, const Terminal& terminal) {
-      const absl::StatusOr<ServerInfo> info = client.GetServerInfo();
-      if (info.ok()) {
-        Print(*info, *json, terminal.output);
-      }
-      return info.status();
+    *chosen = CommandOf([json](Client& client, const Terminal& terminal) -> absl::Status {
+      ASSIGN_OR_RETURN(const ServerInfo info, client.GetServerInfo());
+      Print(info, *json, terminal.output);
+      return absl::OkStatus();
     });
   });
 }

@@ -19,6 +19,7 @@
 #include "client/quantctl/manual_text.h"
 #include "command_line/documentation_flags.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "version.h"
 
 namespace quantd::client {
@@ -107,14 +108,8 @@ absl::StatusOr<int> RunCommand(const Command& command, const GlobalOptions& opti
 Command CommandOf(std::function<absl::Status(Client& client, const Terminal& terminal)> run) {
   return [run = std::move(run)](const ClientOptions& server,
                                 const Terminal& terminal) -> absl::StatusOr<int> {
-    const absl::StatusOr<std::unique_ptr<Client>> client = Client::Connect(server);
-    if (!client.ok()) {
-      return client.status();
-    }
-    absl::Status status = run(**client, terminal);
-    if (!status.ok()) {
-      return status;
-    }
+    ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server));
+    RETURN_IF_ERROR(run(*client, terminal));
     return kExitSuccess;
   };
 }

@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/npy.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -15,17 +16,14 @@ constexpr char kTensorFlow[] = "tensorflow";
 constexpr char kTensorFlowArgs[] = "tensorflow-args";
 
 absl::StatusOr<std::vector<float>> ReadBounds(const std::string& path) {
-  absl::StatusOr<NpyArray> array = ReadNpy(path);
-  if (!array.ok()) {
-    return array.status();
-  }
-  if (array->shape.size() > 1) {
+  ASSIGN_OR_RETURN(NpyArray array, ReadNpy(path));
+  if (array.shape.size() > 1) {
     return absl::InvalidArgumentError(
-        absl::StrCat(path, ": the array has ", array->shape.size(),
+        absl::StrCat(path, ": the array has ", array.shape.size(),
                      " dimensions; expected one, with one value per channel: save it with "
                      "np.save(\"x.npy\", x.ravel())"));
   }
-  return std::move(array->values);
+  return std::move(array.values);
 }
 
 }  // namespace
@@ -117,15 +115,9 @@ absl::StatusOr<RangeValues> LoadRange(const RangeOptions& options, const TensorV
   if (options.min.has_value()) {
     return RangeValues{.min = {*options.min}, .max = {*options.max}, .axis = options.axis};
   }
-  absl::StatusOr<std::vector<float>> min = ReadBounds(options.min_file);
-  if (!min.ok()) {
-    return min.status();
-  }
-  absl::StatusOr<std::vector<float>> max = ReadBounds(options.max_file);
-  if (!max.ok()) {
-    return max.status();
-  }
-  return RangeValues{.min = *std::move(min), .max = *std::move(max), .axis = options.axis};
+  ASSIGN_OR_RETURN(std::vector<float> min, ReadBounds(options.min_file));
+  ASSIGN_OR_RETURN(std::vector<float> max, ReadBounds(options.max_file));
+  return RangeValues{.min = std::move(min), .max = std::move(max), .axis = options.axis};
 }
 
 }  // namespace quantd::client

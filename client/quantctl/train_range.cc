@@ -12,6 +12,7 @@
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
@@ -32,12 +33,11 @@ struct TrainRangeOptions {
 absl::StatusOr<TrainedRange> Train(const TrainRangeOptions& options, const TensorView& input,
                                    Client& client, const Terminal& terminal) {
   ProgressBar bar(terminal);
-  return TrainRange(input, options.axis, options.training,
-                    MakeRangeTrainingCalls(client, input, options.training.spec),
-                    [&bar](const RangeTrainingProgress& progress) {
-                      bar.Show(progress.step, progress.steps,
-                               absl::StrFormat("loss %.6g", progress.loss));
-                    });
+  return TrainRange(
+      input, options.axis, options.training, MakePasses(input, options.training.spec, &client),
+      [&bar](const RangeTrainingProgress& progress) {
+        bar.Show(progress.step, progress.steps, absl::StrFormat("loss %.6g", progress.loss));
+      });
 }
 
 absl::Status WriteBounds(const std::string& path, const std::vector<float>& values) {
@@ -66,23 +66,12 @@ void Print(const TrainedRange& trained, bool json, std::ostream& output) {
 
 absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
                            const Terminal& terminal) {
-  const absl::StatusOr<NpyArray> input = ReadNpy(options.input);
-  if (!input.ok()) {
-    return input.status();
-  }
-  const absl::StatusOr<TrainedRange> trained =
-      Train(options, {.shape = input->shape, .values = input->values}, client, terminal);
-  if (!trained.ok()) {
-    return trained.status();
-  }
-  absl::Status written = WriteBounds(options.min_output, trained->range.min);
-  if (written.ok()) {
-    written = WriteBounds(options.max_output, trained->range.max);
-  }
-  if (written.ok()) {
-    Print(*trained, options.json, terminal.output);
-  }
-  return written;
+  ASSIGN_OR_RETURN(const NpyArray input, ReadNpy(options.input));
+  ASSIGN_OR_RETURN(const TrainedRange trained, Train(options, input.view(), client, terminal));
+  RETURN_IF_ERROR(WriteBounds(options.min_output, trained.range.min));
+  RETURN_IF_ERROR(WriteBounds(options.max_output, trained.range.max));
+  Print(trained, options.json, terminal.output);
+  return absl::OkStatus();
 }
 
 void AddTrainingOptions(CLI::App& command, RangeTrainingOptions* training) {

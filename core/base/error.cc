@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 
 namespace quantd::core {
 namespace {
@@ -17,6 +18,11 @@ constexpr absl::string_view kPayloadUrl = "quantd.core.ErrorDetail";
 // Separates reason, field, key, value, key, value … in the payload. None of
 // them contains it: they are names, paths and numbers.
 constexpr char kSeparator = '\0';
+
+// The key of the metadata, and the prefix of the message, of an error of a stream.
+constexpr char kMessageIndex[] = "message_index";
+
+std::string MessagePrefix(absl::string_view index) { return absl::StrCat("message ", index, ": "); }
 
 // Debian 12's absl::string_view is not std::string_view.
 absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
@@ -91,9 +97,22 @@ absl::Status AtField(std::string_view name, const absl::Status& status) {
 }
 
 absl::Status AtMessage(std::uint64_t index, const absl::Status& status) {
-  return Prefixed(absl::StrCat("message ", index, ": "), status, [&](ErrorDetail& detail) {
-    detail.metadata.emplace("message_index", absl::StrCat(index));
-  });
+  const std::string number = absl::StrCat(index);
+  return Prefixed(MessagePrefix(number), status,
+                  [&](ErrorDetail& detail) { detail.metadata.emplace(kMessageIndex, number); });
+}
+
+absl::Status WithoutMessageIndex(const absl::Status& status) {
+  std::optional<ErrorDetail> detail = GetErrorDetail(status);
+  if (!detail.has_value()) {
+    return status;
+  }
+  const auto index = detail->metadata.extract(kMessageIndex);
+  absl::string_view message = status.message();
+  if (index.empty() || !absl::ConsumePrefix(&message, MessagePrefix(index.mapped()))) {
+    return status;
+  }
+  return MakeError(status.code(), std::string(message), *detail);
 }
 
 }  // namespace quantd::core

@@ -77,6 +77,10 @@ absl::Status AtField(std::string_view name, const absl::Status& status);
 // "message_index" to the metadata.
 absl::Status AtMessage(std::uint64_t index, const absl::Status& status);
 
+// Returns the status that AtMessage() made an error of a message of, or `status`
+// itself if it was not made in that way.
+absl::Status WithoutMessageIndex(const absl::Status& status);
+
 }  // namespace quantd::core
 
 #endif  // QUANTD_CORE_BASE_ERROR_H_

@@ -22,9 +22,8 @@ struct TensorView {
              ScatteredBytes element_bytes)
       : type(element_type), shape(dimensions), bytes(std::move(element_bytes)) {}
   // Elements in one piece, aligned.
-  template <typename T>
-  TensorView(std::span<const std::int64_t> dimensions, std::span<const T> elements)
-      : type(kElementTypeOf<T>), shape(dimensions), bytes(std::as_bytes(elements)) {}
+  TensorView(std::span<const std::int64_t> dimensions, std::span<const float> elements)
+      : type(kElementTypeOf<float>), shape(dimensions), bytes(std::as_bytes(elements)) {}
 
   // The number of elements that there are bytes for. It is the product of the
   // shape in a view that has been checked.

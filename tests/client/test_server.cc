@@ -6,16 +6,22 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <cstdint>
 #include <cstring>
 #include <optional>
 #include <span>
+#include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
+#include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
 #include "core/reference.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
+#include "wire/operations.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
@@ -60,9 +66,13 @@ core::QuantizationSpec ToSpec(const v1::QuantizationSpec& spec) {
                           : core::Numerics::kTensorFlow};
 }
 
-absl::StatusOr<core::FakeQuantization> Create(const v1::Tensor& tensor, const v1::Range& range,
-                                              const v1::QuantizationSpec& spec) {
-  return core::FakeQuantization::Create(Span(tensor.shape()), ToRange(range), ToSpec(spec));
+template <typename Request>
+absl::StatusOr<core::FakeQuantization> Create(const Request& request, const v1::Tensor& tensor) {
+  ASSIGN_OR_RETURN(
+      core::FakeQuantization quantization,
+      core::FakeQuantization::Create(ToRange(request.range()), ToSpec(request.spec())));
+  RETURN_IF_ERROR(quantization.CheckShape(Span(tensor.shape())));
+  return quantization;
 }
 
 template <typename Request>
@@ -75,113 +85,75 @@ void InheritFrom(const Request& last, Request* request) {
   }
 }
 
-absl::Status AtMessage(int index, const absl::Status& status) {
-  std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
-  if (!detail.has_value()) {
-    return status;
-  }
-  detail->metadata["message_index"] = std::to_string(index);
-  return core::MakeError(status.code(), std::string(status.message()), *detail);
-}
-
 absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResponse* response) {
-  const auto quantization = Create(request.input(), request.range(), request.spec());
-  if (!quantization.ok()) {
-    return quantization.status();
-  }
+  ASSIGN_OR_RETURN(const core::FakeQuantization quantization, Create(request, request.input()));
   const std::vector<float> input = Values(request.input());
   std::vector<float> output(input.size());
-  absl::Status status = quantization->Apply(input, output, nullptr);
-  if (!status.ok()) {
-    return status;
-  }
+  RETURN_IF_ERROR(quantization.Apply(core::TensorView(Span(request.input().shape()), input),
+                                     std::span(output), nullptr));
   SetTensor(request.input(), output, response->mutable_output());
-  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
+  SetNudgedRange(quantization.nudged_range(), response->mutable_nudged_range());
   return absl::OkStatus();
 }
 
 absl::Status Answer(const v1::FakeQuantizeGradientRequest& request,
                     v1::FakeQuantizeGradientResponse* response) {
-  const auto quantization = Create(request.inputs(), request.range(), request.spec());
-  if (!quantization.ok()) {
-    return quantization.status();
+  ASSIGN_OR_RETURN(const core::FakeQuantization quantization, Create(request, request.inputs()));
+  ASSIGN_OR_RETURN(const core::reference::Gradients gradients,
+                   core::reference::FakeQuantizeGradient(
+                       Span(request.inputs().shape()), Values(request.gradients()),
+                       Values(request.inputs()), ToRange(request.range()), ToSpec(request.spec())));
+  SetTensor(request.inputs(), gradients.input, response->mutable_input_gradients());
+  for (std::size_t channel = 0; channel < gradients.min.size(); ++channel) {
+    response->add_min_gradient(static_cast<float>(gradients.min[channel]));
+    response->add_max_gradient(static_cast<float>(gradients.max[channel]));
+    response->add_min_gradient_sum(gradients.min[channel]);
+    response->add_max_gradient_sum(gradients.max[channel]);
   }
-  const auto gradients = core::reference::FakeQuantizeGradient(
-      Span(request.inputs().shape()), Values(request.gradients()), Values(request.inputs()),
-      ToRange(request.range()), ToSpec(request.spec()));
-  if (!gradients.ok()) {
-    return gradients.status();
-  }
-  SetTensor(request.inputs(), gradients->input, response->mutable_input_gradients());
-  for (std::size_t channel = 0; channel < gradients->min.size(); ++channel) {
-    response->add_min_gradient(static_cast<float>(gradients->min[channel]));
-    response->add_max_gradient(static_cast<float>(gradients->max[channel]));
-    response->add_min_gradient_sum(gradients->min[channel]);
-    response->add_max_gradient_sum(gradients->max[channel]);
-  }
-  SetNudgedRange(quantization->nudged_range(), response->mutable_nudged_range());
+  SetNudgedRange(quantization.nudged_range(), response->mutable_nudged_range());
   return absl::OkStatus();
 }
 
 }  // namespace
 
-grpc::Status ToGrpcStatus(const absl::Status& status) {
-  if (status.ok()) {
-    return grpc::Status::OK;
-  }
-  google::rpc::Status rich;
-  rich.set_code(static_cast<int>(status.code()));
-  rich.set_message(std::string(status.message()));
-  const std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
-  if (detail.has_value()) {
-    google::rpc::ErrorInfo info;
-    info.set_domain("quantd");
-    info.set_reason(detail->reason);
-    info.mutable_metadata()->insert(detail->metadata.begin(), detail->metadata.end());
-    rich.add_details()->PackFrom(info);
-    google::rpc::BadRequest bad_request;
-    bad_request.add_field_violations()->set_field(detail->field);
-    rich.add_details()->PackFrom(bad_request);
-  }
-  return {static_cast<grpc::StatusCode>(status.code()), std::string(status.message()),
-          rich.SerializeAsString()};
-}
-
 grpc::Status TestService::FakeQuantize(grpc::ServerContext* context,
                                        const v1::FakeQuantizeRequest* request,
                                        v1::FakeQuantizeResponse* response) {
-  grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  grpc::Status status = wire::ToGrpcStatus(Answer(*request, response));
   return status.ok() && edit_answer ? edit_answer(context, response) : status;
 }
 
 grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* context,
                                                const v1::FakeQuantizeGradientRequest* request,
                                                v1::FakeQuantizeGradientResponse* response) {
-  grpc::Status status = ToGrpcStatus(Answer(*request, response));
+  grpc::Status status = wire::ToGrpcStatus(Answer(*request, response));
   response->clear_min_gradient_sum();
   response->clear_max_gradient_sum();
   return status.ok() && edit_gradient_answer ? edit_gradient_answer(context, response) : status;
 }
 
-// Answers one request after another, until there are no more or one fails.
-template <typename Stream, typename Request, typename Response, typename Edit>
-grpc::Status TestService::AnswerStream(grpc::ServerContext* context, Stream* stream,
-                                       const Edit& edit) {
-  Request last;
-  Request request;
-  for (int index = 0; stream->Read(&request); ++index) {
-    Note(request);
+// Answers request after request, until there is none or one has an error.
+template <typename Operation, typename Edit>
+grpc::Status TestService::AnswerStream(
+    grpc::ServerContext* context,
+    grpc::ServerReaderWriter<typename Operation::Response, typename Operation::Request>* stream,
+    const Edit& edit) {
+  typename Operation::Request last;
+  typename Operation::Request request;
+  for (std::uint64_t index = 0; stream->Read(&request); ++index) {
+    Note<Operation>(request);
     InheritFrom(last, &request);
     last.Clear();
     *last.mutable_range() = request.range();
     *last.mutable_spec() = request.spec();
-    Response response;
-    grpc::Status status = ToGrpcStatus(AtMessage(index, Answer(request, &response)));
-    if (status.ok() && edit) {
-      status = edit(context, &response);
+    typename Operation::Response response;
+    if (const absl::Status status = Answer(request, &response); !status.ok()) {
+      return wire::ToGrpcStatus(core::AtMessage(index, status));
     }
-    if (!status.ok()) {
-      return status;
+    if (edit) {
+      if (grpc::Status status = edit(context, &response); !status.ok()) {
+        return status;
+      }
     }
     stream->Write(response);
   }
@@ -190,22 +162,29 @@ grpc::Status TestService::AnswerStream(grpc::ServerContext* context, Stream* str
 
 grpc::Status TestService::StreamFakeQuantize(grpc::ServerContext* context,
                                              FakeQuantizeStream* stream) {
-  return stream_instead
-             ? stream_instead(context, stream)
-             : AnswerStream<FakeQuantizeStream, v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>(
-                   context, stream, edit_answer);
+  return stream_instead ? stream_instead(context, stream)
+                        : AnswerStream<wire::FakeQuantize>(context, stream, edit_answer);
 }
 
 grpc::Status TestService::StreamFakeQuantizeGradient(grpc::ServerContext* context,
                                                      FakeQuantizeGradientStream* stream) {
-  return AnswerStream<FakeQuantizeGradientStream, v1::FakeQuantizeGradientRequest,
-                      v1::FakeQuantizeGradientResponse>(context, stream, edit_gradient_answer);
+  return AnswerStream<wire::FakeQuantizeGradient>(context, stream, edit_gradient_answer);
 }
 
-void TestService::Note(const auto& request) {
+void TestService::AwaitCancellation(grpc::ServerContext* context) {
+  while (!context->IsCancelled()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
+template <typename Operation>
+void TestService::Note(const typename Operation::Request& request) {
   ++streamed_requests;
   streamed_ranges += request.has_range() ? 1 : 0;
   streamed_specs += request.has_spec() ? 1 : 0;
+  for (const auto& input : Operation::kInputs) {
+    streamed_elements += (request.*input.get)().data().size() / sizeof(float);
+  }
   if (request.ByteSizeLong() > largest_streamed_request) {
     largest_streamed_request = request.ByteSizeLong();
   }

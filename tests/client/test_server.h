@@ -12,17 +12,12 @@
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
 
 namespace quantd::client {
 
-// Returns the status that a server sends for `status`. It has google.rpc.ErrorInfo and
-// BadRequest if `status` carries a core::ErrorDetail.
-grpc::Status ToGrpcStatus(const absl::Status& status);
-
-// Answers with core's results, unless a test configures another answer before the
-// server starts.
+// Answers with core's numbers, unless a test sets another answer before the server
+// starts.
 class TestService final : public v1::QuantizationService::Service {
  public:
   using FakeQuantizeStream =
@@ -51,16 +46,24 @@ class TestService final : public v1::QuantizationService::Service {
   // Called instead of answering a stream.
   std::function<grpc::Status(grpc::ServerContext*, FakeQuantizeStream*)> stream_instead;
 
-  // What was received over streams.
+  // Waits until the client has cancelled the call.
+  static void AwaitCancellation(grpc::ServerContext* context);
+
+  // What came over streams.
   std::atomic<int> streamed_requests = 0;
   std::atomic<int> streamed_ranges = 0;
   std::atomic<int> streamed_specs = 0;
   std::atomic<std::size_t> largest_streamed_request = 0;
+  std::atomic<std::size_t> streamed_elements = 0;
 
  private:
-  template <typename Stream, typename Request, typename Response, typename Edit>
-  grpc::Status AnswerStream(grpc::ServerContext* context, Stream* stream, const Edit& edit);
-  void Note(const auto& request);
+  template <typename Operation, typename Edit>
+  grpc::Status AnswerStream(
+      grpc::ServerContext* context,
+      grpc::ServerReaderWriter<typename Operation::Response, typename Operation::Request>* stream,
+      const Edit& edit);
+  template <typename Operation>
+  void Note(const typename Operation::Request& request);
 };
 
 // Serves until it is destroyed.

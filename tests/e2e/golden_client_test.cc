@@ -63,10 +63,10 @@ void ExpectSums(const std::vector<float>& actual, const std::vector<double>& exp
 
 void ExpectTheRightBits(client::Client& client, const golden::Case& golden) {
   SCOPED_TRACE(golden.name);
-  const client::TensorView inputs{.shape = golden.shape, .values = golden.inputs};
+  const client::TensorView inputs{golden.shape, golden.inputs};
   if (golden.is_gradient()) {
-    const auto result = client.FakeQuantizeGradient(
-        {.shape = golden.shape, .values = golden.gradients}, inputs, golden.range(), golden.spec);
+    const auto result = client.FakeQuantizeGradient({golden.shape, golden.gradients}, inputs,
+                                                    golden.range(), golden.spec);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_TRUE(SameBits(result->input_gradients, golden.input_gradients));
     ExpectSums(result->min_gradient, golden.min_gradient, golden);
@@ -114,8 +114,8 @@ TEST_F(ClientAndServer, AcceptATensorOf64MiB) {
   for (const std::size_t stream_from_bytes :
        {client::ClientOptions().stream_from_bytes, std::size_t{1} << 30}) {
     const auto client = Connect({.address = port(), .stream_from_bytes = stream_from_bytes});
-    const auto result = client->FakeQuantize({.shape = shape, .values = values},
-                                             {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+    const auto result =
+        client->FakeQuantize({shape, values}, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_TRUE(SameBits(result->output, std::vector<float>(values.size(), 0)));
   }

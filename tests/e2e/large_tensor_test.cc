@@ -52,14 +52,13 @@ class LargeTensor : public testing::Test {
   // Quantizes each row with core and compares it with the output. `row_range` is the range
   // for a single row.
   void ExpectCoresBits(const core::Range& row_range) {
-    const auto quantization = core::FakeQuantization::Create(row_shape_, row_range, {});
+    const auto quantization = core::FakeQuantization::Create(row_range, {});
     ASSERT_TRUE(quantization.ok()) << quantization.status();
-    std::vector<float> expected(quantization->element_count());
+    std::vector<float> expected(kChannels * kInner);
     for (std::size_t row = 0; row < static_cast<std::size_t>(kRows); ++row) {
       const std::size_t first = row * expected.size();
-      ASSERT_TRUE(
-          quantization->Apply(std::span(values_).subspan(first, expected.size()), expected, &pool_)
-              .ok());
+      const core::TensorView input(row_shape_, std::span(values_).subspan(first, expected.size()));
+      ASSERT_TRUE(quantization->Apply(input, std::span(expected), &pool_).ok());
       EXPECT_TRUE(core::SameBits(std::span(output_).subspan(first, expected.size()), expected));
     }
   }
@@ -70,7 +69,7 @@ class LargeTensor : public testing::Test {
   std::vector<float> max_;
   std::vector<float> values_ = std::vector<float>(kRows * kChannels * kInner);
   std::vector<float> output_ = std::vector<float>(values_.size());
-  const client::TensorView tensor_{.shape = shape_, .values = values_};
+  const client::TensorView tensor_{shape_, values_};
   core::WorkerPool pool_{2};
   std::unique_ptr<client::Client> client_;
 };
@@ -97,14 +96,14 @@ TEST_F(LargeTensor, MatchesTheGradientsOfCore) {
       client_->FakeQuantizeGradientInto(tensor_, tensor_, per_channel(1), {}, output_);
   ASSERT_TRUE(result.ok()) << result.status();
 
-  const auto quantization = core::FakeQuantization::Create(shape_, per_channel(1), {});
+  const auto quantization = core::FakeQuantization::Create(per_channel(1), {});
   std::vector<float> input(values_.size());
   std::vector<float> min(kChannels);
   std::vector<float> max(kChannels);
-  ASSERT_TRUE(
-      quantization
-          ->ApplyGradient(values_, values_, {.input = input, .min = min, .max = max}, &pool_)
-          .ok());
+  ASSERT_TRUE(quantization
+                  ->ApplyGradient(tensor_, tensor_,
+                                  {.input = std::span(input), .min = min, .max = max}, &pool_)
+                  .ok());
   EXPECT_TRUE(core::SameBits(output_, input));
   for (std::size_t channel = 0; channel < min.size(); ++channel) {
     EXPECT_FLOAT_EQ(result->min[channel], min[channel]);

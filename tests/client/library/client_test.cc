@@ -11,6 +11,7 @@
 #include "core/reference.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/client/test_server.h"
+#include "tests/core/same_bits.h"
 
 namespace quantd::client {
 namespace {
@@ -39,7 +40,7 @@ class ClientTest : public ::testing::Test {
   const std::vector<float> values_ = {-7, -0.3F, 0, 1.1F, 6, kInfinity};
   const std::vector<float> min_ = {-6, 0, -1};
   const std::vector<float> max_ = {6, 3, 2};
-  const TensorView tensor_{.shape = shape_, .values = values_};
+  const TensorView tensor_{shape_, values_};
   const core::Range per_channel_{.min = min_, .max = max_, .axis = -1};
   const core::Range per_tensor_{.min = {min_.data(), 1}, .max = {max_.data(), 1}, .axis = {}};
   const core::QuantizationSpec spec_{.num_bits = 4, .narrow_range = true};
@@ -61,8 +62,8 @@ TEST_F(ClientTest, FakeQuantizeMatchesTheReferenceBitForBit) {
 
 TEST_F(ClientTest, FakeQuantizeGradientMatchesTheReferenceBitForBit) {
   const std::vector<float> gradients = {1, -2, 3, 0.5F, -0.25F, 8};
-  const auto result = client_->FakeQuantizeGradient({.shape = shape_, .values = gradients}, tensor_,
-                                                    per_channel_, spec_);
+  const auto result =
+      client_->FakeQuantizeGradient({shape_, gradients}, tensor_, per_channel_, spec_);
   ASSERT_TRUE(result.ok()) << result.status();
   const auto expected =
       core::reference::FakeQuantizeGradient(shape_, gradients, values_, per_channel_, spec_);
@@ -73,23 +74,34 @@ TEST_F(ClientTest, FakeQuantizeGradientMatchesTheReferenceBitForBit) {
 }
 
 TEST_F(ClientTest, SendsTheRequestedNumerics) {
-  const std::vector<float> values = {0.00784313772F * 2.5F, 0.1F, 0.3F, 0.7F, 1.9F};
-  const std::vector<std::int64_t> shape = {5};
-  const core::QuantizationSpec spec{.numerics = core::Numerics::kTensorFlowArgs};
-  const auto result = client_->FakeQuantize({.shape = shape, .values = values}, per_tensor_, spec);
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_THAT(result->output,
-              ElementsAreArray(*core::reference::FakeQuantize(shape, values, per_tensor_, spec)));
+  // Values between two codes: to which of them they are rounded depends on whether
+  // they are divided by the scale or multiplied by its inverse.
+  std::vector<float> values;
+  const float scale = core::Nudge(per_tensor_, {})->scale[0];
+  for (int step = -100; step < 100; ++step) {
+    values.push_back((static_cast<float>(step) + 0.5F) * scale);
+  }
+  const std::vector<std::int64_t> shape = {200};
+  const auto expected = [&](core::Numerics numerics) {
+    return *core::reference::FakeQuantize(shape, values, per_tensor_, {.numerics = numerics});
+  };
+  ASSERT_FALSE(core::SameBits(expected(core::Numerics::kTensorFlow),
+                              expected(core::Numerics::kTensorFlowArgs)));
+  for (const auto numerics : {core::Numerics::kTensorFlow, core::Numerics::kTensorFlowArgs}) {
+    const auto result = client_->FakeQuantize({shape, values}, per_tensor_, {.numerics = numerics});
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(core::SameBits(result->output, expected(numerics)));
+  }
 }
 
 TEST_F(ClientTest, AcceptsEmptyTensorsAndScalars) {
   const std::vector<std::int64_t> empty_shape = {0, 3};
-  const auto empty = client_->FakeQuantize({.shape = empty_shape, .values = {}}, per_channel_, {});
+  const auto empty = client_->FakeQuantize({empty_shape, {}}, per_channel_, {});
   ASSERT_TRUE(empty.ok()) << empty.status();
   EXPECT_THAT(empty->output, IsEmpty());
 
   const float value = 100;
-  const auto scalar = client_->FakeQuantize({.shape = {}, .values = {&value, 1}}, per_tensor_, {});
+  const auto scalar = client_->FakeQuantize({{}, {&value, 1}}, per_tensor_, {});
   ASSERT_TRUE(scalar.ok()) << scalar.status();
   EXPECT_THAT(scalar->output, ElementsAre(scalar->nudged_range.max[0]));
 }
@@ -97,7 +109,7 @@ TEST_F(ClientTest, AcceptsEmptyTensorsAndScalars) {
 TEST_F(ClientTest, SendsTensorsAboveGrpcsDefaultLimitOfFourMebibytes) {
   const std::vector<float> values(std::size_t{16} << 20U, 0.5F);
   const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(values.size())};
-  const auto result = client_->FakeQuantize({.shape = shape, .values = values}, per_tensor_, {});
+  const auto result = client_->FakeQuantize({shape, values}, per_tensor_, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->output.size(), values.size());
 }
@@ -172,15 +184,13 @@ TEST(Client, NamesTheAddressIfNoServerAnswers) {
 TEST(Client, ReportsDeadlineExceededAfterTheTimeout) {
   TestService service;
   service.edit_answer = [](grpc::ServerContext* context, v1::FakeQuantizeResponse*) {
-    while (!context->IsCancelled()) {
-      std::this_thread::yield();
-    }
+    TestService::AwaitCancellation(context);
     return grpc::Status::OK;
   };
   const TestServer server(&service);
   const float bound = 0;
   const auto result = ConnectTo(server.address(), std::chrono::milliseconds(50))
-                          ->FakeQuantize({.shape = {}, .values = {&bound, 1}},
+                          ->FakeQuantize({{}, {&bound, 1}},
                                          {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}}, {});
   EXPECT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("within 50 ms"));
@@ -209,8 +219,38 @@ TEST(Client, RejectsAnswersThatDoNotMatchTheRequest) {
     const float bound = 0;
     const auto result =
         ConnectTo(server.address())
-            ->FakeQuantize({.shape = {}, .values = {&bound, 1}},
-                           {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}}, {});
+            ->FakeQuantize({{}, {&bound, 1}}, {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}},
+                           {});
+    EXPECT_TRUE(absl::IsInternal(result.status())) << result.status();
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr(edit.message));
+  }
+}
+
+TEST(Client, RefusesGradientsThatDoNotFitTheRequest) {
+  struct Edit {
+    std::string message;
+    std::function<void(v1::FakeQuantizeGradientResponse*)> apply;
+  };
+  const std::vector<Edit> edits = {
+      {"input_gradients has 3 bytes",
+       [](auto* answer) { answer->mutable_input_gradients()->set_data("abc"); }},
+      {"min_gradient has 2 values; expected 1", [](auto* answer) { answer->add_min_gradient(1); }},
+      {"max_gradient has 0 values; expected 1", [](auto* answer) { answer->clear_max_gradient(); }},
+      {"nudged_range.min", [](auto* answer) { answer->clear_nudged_range(); }}};
+  for (const Edit& edit : edits) {
+    TestService service;
+    service.edit_gradient_answer = [&edit](grpc::ServerContext*,
+                                           v1::FakeQuantizeGradientResponse* answer) {
+      edit.apply(answer);
+      return grpc::Status::OK;
+    };
+    const TestServer server(&service);
+    const float bound = 0;
+    const TensorView tensor({}, {&bound, 1});
+    const auto result =
+        ConnectTo(server.address())
+            ->FakeQuantizeGradient(tensor, tensor,
+                                   {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}}, {});
     EXPECT_TRUE(absl::IsInternal(result.status())) << result.status();
     EXPECT_THAT(std::string(result.status().message()), HasSubstr(edit.message));
   }

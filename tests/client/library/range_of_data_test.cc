@@ -18,7 +18,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 const std::vector<std::int64_t> kShape = {2, 3};
 const std::vector<float> kValues = {1, -2, kNan, 4, 5, kNan};
-const TensorView kTensor{.shape = kShape, .values = kValues};
+const TensorView kTensor{kShape, kValues};
 
 std::string ReasonOf(const absl::Status& status) {
   return core::GetErrorDetail(status).value_or(core::ErrorDetail()).reason;
@@ -45,22 +45,23 @@ TEST(RangeOfData, CoversEachChannelAndIsZeroIfAllValuesAreNan) {
 
 TEST(RangeOfData, RejectsInfinitiesAndNamesTheElement) {
   const std::vector<float> values = {1, 2, 3, 4, -kInfinity, 6};
-  const absl::Status status = RangeOfData({.shape = kShape, .values = values}, {}).status();
+  const absl::Status status = RangeOfData({kShape, values}, {}).status();
   EXPECT_EQ(ReasonOf(status), core::ErrorReasonName(core::ErrorReason::kInvalidRange));
   EXPECT_THAT(std::string(status.message()), HasSubstr("element 4"));
 }
 
 TEST(RangeOfData, RejectsInvalidAxesAndSizes) {
-  EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()), core::ErrorReasonName(core::ErrorReason::kAxisOutOfRange));
-  EXPECT_EQ(ReasonOf(RangeOfData({.shape = kShape, .values = {}}, {}).status()),
+  EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()),
+            core::ErrorReasonName(core::ErrorReason::kAxisOutOfRange));
+  EXPECT_EQ(ReasonOf(RangeOfData({kShape, {}}, {}).status()),
             core::ErrorReasonName(core::ErrorReason::kTensorSizeMismatch));
 }
 
 TEST(RangeOfData, DoesNotAllocateTheChannelsThatAnEmptyTensorClaims) {
   const std::vector<std::int64_t> shape = {0, std::numeric_limits<std::int64_t>::max()};
-  EXPECT_FALSE(RangeOfData({.shape = shape, .values = {}}, 1).ok());
+  EXPECT_FALSE(RangeOfData({shape, {}}, 1).ok());
   const std::vector<std::int64_t> smaller = {0, std::int64_t{1} << 40};
-  EXPECT_EQ(ReasonOf(RangeOfData({.shape = smaller, .values = {}}, 1).status()),
+  EXPECT_EQ(ReasonOf(RangeOfData({smaller, {}}, 1).status()),
             core::ErrorReasonName(core::ErrorReason::kMessageTooLarge));
 }
 

@@ -9,6 +9,7 @@
 
 #include "client/library/adam.h"
 #include "client/library/npy.h"
+#include "core/base/status_macros.h"
 #include "core/error_statistics.h"
 #include "core/fake_quantization.h"
 
@@ -22,55 +23,44 @@ using ::testing::Le;
 
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-// Returns calls that are computed by core in this process.
-RangeTrainingCalls CoreCalls(const TensorView& input, const core::QuantizationSpec& spec) {
+// The passes, computed by core in this process.
+FakeQuantizationPasses CorePasses(const TensorView& input, const core::QuantizationSpec& spec) {
   return {
-      .fake_quantize = [input,
-                        spec](const core::Range& range) -> absl::StatusOr<FakeQuantizeResult> {
-        const auto quantization = core::FakeQuantization::Create(input.shape, range, spec);
-        if (!quantization.ok()) {
-          return quantization.status();
-        }
-        FakeQuantizeResult result{.output = std::vector<float>(input.values.size()),
-                                  .nudged_range = quantization->nudged_range()};
-        const absl::Status status = quantization->Apply(input.values, result.output, nullptr);
-        EXPECT_TRUE(status.ok()) << status;
+      .forward = [input, spec](const core::Range& range) -> absl::StatusOr<FakeQuantizeResult> {
+        ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
+                         core::FakeQuantization::Create(range, spec));
+        FakeQuantizeResult result{.output = std::vector<float>(input.element_count()),
+                                  .nudged_range = quantization.nudged_range()};
+        RETURN_IF_ERROR(quantization.Apply(input, std::span(result.output), nullptr));
         return result;
       },
-      .fake_quantize_gradient =
-          [input, spec](std::span<const float> gradients,
-                        const core::Range& range) -> absl::StatusOr<FakeQuantizeGradientResult> {
-        const auto quantization = core::FakeQuantization::Create(input.shape, range, spec);
-        if (!quantization.ok()) {
-          return quantization.status();
-        }
-        FakeQuantizeGradientResult result{
-            .input_gradients = std::vector<float>(input.values.size()),
-            .min_gradient = std::vector<float>(quantization->channel_count()),
-            .max_gradient = std::vector<float>(quantization->channel_count()),
-            .nudged_range = quantization->nudged_range()};
-        const absl::Status status = quantization->ApplyGradient(gradients, input.values,
-                                                                {.input = result.input_gradients,
-                                                                 .min = result.min_gradient,
-                                                                 .max = result.max_gradient},
-                                                                nullptr);
-        EXPECT_TRUE(status.ok()) << status;
+      .backward = [input, spec](std::span<const float> gradients,
+                                const core::Range& range) -> absl::StatusOr<RangeGradients> {
+        ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
+                         core::FakeQuantization::Create(range, spec));
+        std::vector<float> input_gradients(input.element_count());
+        RangeGradients result{.min = std::vector<float>(quantization.channel_count()),
+                              .max = std::vector<float>(quantization.channel_count()),
+                              .nudged_range = quantization.nudged_range()};
+        RETURN_IF_ERROR(quantization.ApplyGradient(
+            {input.shape, gradients}, input,
+            {.input = std::span(input_gradients), .min = result.min, .max = result.max}, nullptr));
         return result;
       }};
 }
 
 absl::StatusOr<TrainedRange> Train(const TensorView& input, std::optional<std::int32_t> axis,
                                    const RangeTrainingOptions& options) {
-  return TrainRange(input, axis, options, CoreCalls(input, options.spec), nullptr);
+  return TrainRange(input, axis, options, CorePasses(input, options.spec), nullptr);
 }
 
 // Returns the SQNR that `range` actually results in.
 double MeasuredSqnrDb(const TensorView& input, const RangeValues& range,
                       const core::QuantizationSpec& spec) {
-  const auto result = CoreCalls(input, spec).fake_quantize(range.view());
+  const auto result = CorePasses(input, spec).forward(range.view());
   EXPECT_TRUE(result.ok()) << result.status();
-  return core::MeasureError(input.shape, input.values, result->output, result->nudged_range,
-                            range.axis)
+  return core::MeasureError(input.shape, input.elements<float>(), result->output,
+                            result->nudged_range, range.axis)
       ->sqnr_db;
 }
 
@@ -93,7 +83,7 @@ class ConvolutionKernel : public ::testing::Test {
     array_ = *std::move(array);
   }
 
-  TensorView view() const { return {.shape = array_.shape, .values = array_.values}; }
+  TensorView view() const { return array_.view(); }
 
   TrainedRange TrainBits(std::uint32_t num_bits, std::optional<std::int32_t> axis = {}) const {
     const RangeTrainingOptions options{.spec = {.num_bits = num_bits}};
@@ -137,7 +127,7 @@ TEST_F(ConvolutionKernel, PerChannelBeatsPerTensor) {
 TEST(TrainRange, NeverWorsensTheErrorForAnyBitsStepsAndRates) {
   const std::vector<float> values = HeavyTails(500);
   const std::vector<std::int64_t> shape = {500};
-  const TensorView input{.shape = shape, .values = values};
+  const TensorView input{shape, values};
   for (const std::uint32_t num_bits : {2U, 5U, 12U, 16U}) {
     for (const double learning_rate : {1e-9, 0.03, 1.0, 100.0}) {
       for (const int steps : {0, 1, 7}) {
@@ -159,11 +149,11 @@ TEST(TrainRange, DoesNotDependOnTheUnitOfTheTensor) {
   for (const float unit : {0x1p-80F, 0x1p40F}) {
     std::vector<float> values = HeavyTails(500);
     const std::vector<std::int64_t> shape = {500};
-    const auto plain = Train({.shape = shape, .values = values}, {}, {.spec = {.num_bits = 3}});
+    const auto plain = Train({shape, values}, {}, {.spec = {.num_bits = 3}});
     for (float& value : values) {
       value *= unit;
     }
-    const auto scaled = Train({.shape = shape, .values = values}, {}, {.spec = {.num_bits = 3}});
+    const auto scaled = Train({shape, values}, {}, {.spec = {.num_bits = 3}});
     ASSERT_TRUE(plain.ok() && scaled.ok()) << scaled.status();
     EXPECT_GT(plain->sqnr_db_after, plain->sqnr_db_before + 0.2);
     EXPECT_NEAR(scaled->sqnr_db_after, plain->sqnr_db_after, 0.01);
@@ -177,7 +167,7 @@ TEST(TrainRange, LearnsChannelsIndependently) {
     values.push_back(8 * values[i]);
   }
   const std::vector<std::int64_t> shape = {2, 300};
-  const auto trained = Train({.shape = shape, .values = values}, 0, {.spec = {.num_bits = 4}});
+  const auto trained = Train({shape, values}, 0, {.spec = {.num_bits = 4}});
   ASSERT_TRUE(trained.ok()) << trained.status();
   ASSERT_EQ(trained->range.max.size(), 2U);
   EXPECT_NEAR(trained->range.max[1] / trained->range.max[0], 8, 0.01);
@@ -186,7 +176,7 @@ TEST(TrainRange, LearnsChannelsIndependently) {
 TEST(TrainRange, KeepsChannelsOfZerosAndExtendsRangesToZero) {
   const std::vector<float> values = {0, 0, 0, 5, 6, 7, -5, -6, -7};
   const std::vector<std::int64_t> shape = {3, 3};
-  const auto trained = Train({.shape = shape, .values = values}, 0, {.spec = {.num_bits = 8}});
+  const auto trained = Train({shape, values}, 0, {.spec = {.num_bits = 8}});
   ASSERT_TRUE(trained.ok()) << trained.status();
   EXPECT_THAT(trained->range.min, ElementsAre(0, 0, Le(-6.9F)));
   EXPECT_THAT(trained->range.max, ElementsAre(0, Ge(6.9F), 0));
@@ -194,14 +184,14 @@ TEST(TrainRange, KeepsChannelsOfZerosAndExtendsRangesToZero) {
 
 TEST(TrainRange, TakesNoStepsIfThereIsNothingToLearn) {
   const std::vector<std::int64_t> empty_shape = {0, 4};
-  const auto empty = Train({.shape = empty_shape, .values = {}}, 1, {});
+  const auto empty = Train({empty_shape, {}}, 1, {});
   ASSERT_TRUE(empty.ok()) << empty.status();
   EXPECT_EQ(empty->steps, 0);
   EXPECT_THAT(empty->range.min, ElementsAre(0, 0, 0, 0));
 
   const std::vector<float> zeros(4);
   const std::vector<std::int64_t> shape = {4};
-  const auto zero = Train({.shape = shape, .values = zeros}, {}, {});
+  const auto zero = Train({shape, zeros}, {}, {});
   ASSERT_TRUE(zero.ok()) << zero.status();
   EXPECT_EQ(zero->steps, 0);
   EXPECT_TRUE(std::isnan(zero->sqnr_db_after));
@@ -210,10 +200,10 @@ TEST(TrainRange, TakesNoStepsIfThereIsNothingToLearn) {
 TEST(TrainRange, IgnoresNan) {
   std::vector<float> values = HeavyTails(200);
   const std::vector<std::int64_t> shape = {200};
-  const auto plain = Train({.shape = shape, .values = values}, {}, {.spec = {.num_bits = 4}});
+  const auto plain = Train({shape, values}, {}, {.spec = {.num_bits = 4}});
   values.push_back(kNan);
   const std::vector<std::int64_t> longer = {201};
-  const auto with_nan = Train({.shape = longer, .values = values}, {}, {.spec = {.num_bits = 4}});
+  const auto with_nan = Train({longer, values}, {}, {.spec = {.num_bits = 4}});
   ASSERT_TRUE(plain.ok() && with_nan.ok()) << with_nan.status();
   EXPECT_NEAR(with_nan->sqnr_db_after, plain->sqnr_db_after, 0.01);
 }
@@ -221,11 +211,11 @@ TEST(TrainRange, IgnoresNan) {
 TEST(TrainRange, ReportsEveryStepWithItsLoss) {
   const std::vector<float> values = HeavyTails(200);
   const std::vector<std::int64_t> shape = {200};
-  const TensorView input{.shape = shape, .values = values};
+  const TensorView input{shape, values};
   const RangeTrainingOptions options{.spec = {.num_bits = 3}, .steps = 30};
   std::vector<RangeTrainingProgress> seen;
   const auto trained =
-      TrainRange(input, {}, options, CoreCalls(input, options.spec),
+      TrainRange(input, {}, options, CorePasses(input, options.spec),
                  [&seen](const RangeTrainingProgress& progress) { seen.push_back(progress); });
   ASSERT_TRUE(trained.ok()) << trained.status();
   ASSERT_EQ(seen.size(), 30U);
@@ -234,17 +224,17 @@ TEST(TrainRange, ReportsEveryStepWithItsLoss) {
   EXPECT_LT(seen.back().loss, seen.front().loss);
 }
 
-TEST(TrainRange, ReturnsTheErrorsOfItsCalls) {
+TEST(TrainRange, ReturnsTheErrorsOfItsPasses) {
   const std::vector<float> values = {1, 2, 3};
   const std::vector<std::int64_t> shape = {3};
-  const TensorView input{.shape = shape, .values = values};
-  RangeTrainingCalls calls = CoreCalls(input, {});
-  calls.fake_quantize_gradient = [](std::span<const float>, const core::Range&) {
+  const TensorView input{shape, values};
+  FakeQuantizationPasses passes = CorePasses(input, {});
+  passes.backward = [](std::span<const float>, const core::Range&) {
     return absl::UnavailableError("gone");
   };
-  EXPECT_TRUE(absl::IsUnavailable(TrainRange(input, {}, {}, calls, nullptr).status()));
-  calls.fake_quantize = [](const core::Range&) { return absl::InternalError("broken"); };
-  EXPECT_TRUE(absl::IsInternal(TrainRange(input, {}, {}, calls, nullptr).status()));
+  EXPECT_TRUE(absl::IsUnavailable(TrainRange(input, {}, {}, passes, nullptr).status()));
+  passes.forward = [](const core::Range&) { return absl::InternalError("broken"); };
+  EXPECT_TRUE(absl::IsInternal(TrainRange(input, {}, {}, passes, nullptr).status()));
 }
 
 TEST(Adam, StepsHaveTheLengthOfTheLearningRateAndFindTheMinimum) {

@@ -20,6 +20,7 @@
 #include "core/tensor_shape.h"
 #include "tests/client/test_server.h"
 #include "tests/core/same_bits.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
@@ -64,8 +65,8 @@ class RandomTensor {
   }
 
   const std::vector<std::int64_t>& shape() const { return shape_; }
-  TensorView values() const { return {.shape = shape_, .values = values_}; }
-  TensorView gradients() const { return {.shape = shape_, .values = gradients_}; }
+  TensorView values() const { return {shape_, values_}; }
+  TensorView gradients() const { return {shape_, gradients_}; }
   core::Range range(std::optional<std::int32_t> axis = {}) const {
     return {.min = min_, .max = max_, .axis = axis};
   }
@@ -81,7 +82,8 @@ class RandomTensor {
 
 std::vector<float> Expected(const RandomTensor& tensor, const core::Range& range,
                             const core::QuantizationSpec& spec) {
-  return *core::reference::FakeQuantize(tensor.shape(), tensor.values().values, range, spec);
+  return *core::reference::FakeQuantize(tensor.shape(), tensor.values().elements<float>(), range,
+                                        spec);
 }
 
 std::size_t ChannelCount(const std::vector<std::int64_t>& shape, std::int32_t axis) {
@@ -121,10 +123,35 @@ TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryAxis) {
   EXPECT_LE(service_.largest_streamed_request, kMessageBytes + 100);
 }
 
+TEST_F(StreamTest, SendsTheRequestedNumerics) {
+  std::vector<float> values;
+  const RandomTensor tensor({1000});
+  const float scale = core::Nudge(tensor.range(), {})->scale[0];
+  for (int step = -100; step < 100; ++step) {
+    values.push_back((static_cast<float>(step) + 0.5F) * scale);
+  }
+  const std::vector<std::int64_t> shape = {200};
+  const core::QuantizationSpec args{.numerics = core::Numerics::kTensorFlowArgs};
+  const auto expected = core::reference::FakeQuantize(shape, values, tensor.range(), args);
+  ASSERT_FALSE(
+      core::SameBits(*expected, *core::reference::FakeQuantize(shape, values, tensor.range(), {})));
+  const auto result = client_->FakeQuantize({shape, values}, tensor.range(), args);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(core::SameBits(result->output, *expected));
+}
+
+TEST_F(StreamTest, SendsScalarsAndEmptyTensorsInOneMessage) {
+  const RandomTensor scalar(std::vector<std::int64_t>{});
+  EXPECT_TRUE(client_->FakeQuantize(scalar.values(), scalar.range(), spec_).ok());
+  const RandomTensor empty({3, 0}, 3);
+  EXPECT_TRUE(client_->FakeQuantize(empty.values(), empty.range(0), spec_).ok());
+  EXPECT_EQ(service_.streamed_requests, 0);
+}
+
 TEST_F(StreamTest, SendsUnchangedFieldsOnlyOnce) {
   const RandomTensor tensor({100});
   ASSERT_TRUE(client_->FakeQuantize(tensor.values(), tensor.range(), spec_).ok());
-  EXPECT_EQ(service_.streamed_requests, 7);
+  EXPECT_EQ(service_.streamed_requests, 8);
   EXPECT_EQ(service_.streamed_ranges, 1);
   EXPECT_EQ(service_.streamed_specs, 1);
 }
@@ -134,8 +161,8 @@ TEST_F(StreamTest, SendsOnlyThePartOfTheRangeThatAMessageNeeds) {
   const auto result = client_->FakeQuantize(tensor.values(), tensor.range(1), spec_);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(core::SameBits(result->output, Expected(tensor, tensor.range(1), spec_)));
-  EXPECT_EQ(service_.streamed_requests, 4);
-  EXPECT_EQ(service_.streamed_ranges, 4);
+  EXPECT_EQ(service_.streamed_requests, 5);
+  EXPECT_EQ(service_.streamed_ranges, 5);
 }
 
 TEST_F(StreamTest, SumsTheGradientsOfMinAndMaxForEveryAxis) {
@@ -147,8 +174,9 @@ TEST_F(StreamTest, SumsTheGradientsOfMinAndMaxForEveryAxis) {
     const auto result =
         client_->FakeQuantizeGradient(tensor.gradients(), tensor.values(), range, spec_);
     ASSERT_TRUE(result.ok()) << result.status();
-    const auto expected = core::reference::FakeQuantizeGradient(
-        shape, tensor.gradients().values, tensor.values().values, range, spec_);
+    const auto expected =
+        core::reference::FakeQuantizeGradient(shape, tensor.gradients().elements<float>(),
+                                              tensor.values().elements<float>(), range, spec_);
     EXPECT_TRUE(core::SameBits(result->input_gradients, expected->input));
     ASSERT_THAT(result->min_gradient, SizeIs(expected->min.size()));
     for (std::size_t channel = 0; channel < expected->min.size(); ++channel) {
@@ -169,19 +197,19 @@ TEST_F(StreamTest, RoundsTheGradientsOfMinAndMaxOnce) {
   const float min = -1;
   const float max = 1;
   const auto result = client->FakeQuantizeGradient(
-      {.shape = shape, .values = gradients}, {.shape = shape, .values = inputs},
-      {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+      {shape, gradients}, {shape, inputs}, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(service_.streamed_requests, 2);
+  EXPECT_EQ(service_.streamed_requests, 3);
   EXPECT_THAT(result->max_gradient, ElementsAre(1));
   EXPECT_THAT(result->min_gradient, ElementsAre(0));
 }
 
 TEST_F(StreamTest, CanWriteIntoTheMemoryOfTheInput) {
   const RandomTensor tensor({50});
-  std::vector<float> memory(tensor.values().values.begin(), tensor.values().values.end());
-  const auto result = client_->FakeQuantizeInto({.shape = tensor.shape(), .values = memory},
-                                                tensor.range(), spec_, memory);
+  std::vector<float> memory(tensor.values().elements<float>().begin(),
+                            tensor.values().elements<float>().end());
+  const auto result =
+      client_->FakeQuantizeInto({tensor.shape(), memory}, tensor.range(), spec_, memory);
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(core::SameBits(memory, Expected(tensor, tensor.range(), spec_)));
 }
@@ -202,37 +230,76 @@ TEST_F(StreamTest, ReportsProgressUntilTheTensorIsComplete) {
   EXPECT_EQ(steps.back(), 1000U);
 }
 
-TEST_F(StreamTest, RejectsBadArgumentsBeforeSendingAnything) {
+// The reason of an error, and the field that it names.
+std::pair<std::string, std::string> ReasonAndField(const absl::Status& status) {
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  const auto detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
+  return {detail.reason, detail.field};
+}
+
+TEST_F(StreamTest, ReportsTheServersErrorsOfTheWholeTensorWithoutSendingIt) {
+  const RandomTensor tensor({10, 10}, 10);
+  core::Range swapped = tensor.range(1);
+  std::swap(swapped.min, swapped.max);
+  core::Range short_max = tensor.range(-2);
+  short_max.max = short_max.max.first(9);
+  struct BadCall {
+    std::string reason;
+    std::string field;
+    core::Range range;
+    core::QuantizationSpec spec = {};
+  };
+  const std::vector<BadCall> bad_calls = {
+      {"AXIS_OUT_OF_RANGE", "range.axis", tensor.range(2)},
+      {"AXIS_OUT_OF_RANGE", "range.axis", tensor.range(-3)},
+      {"RANGE_SIZE_MISMATCH", "range.min", tensor.range()},
+      {"RANGE_SIZE_MISMATCH", "range.max", short_max},
+      {"INVALID_RANGE", "range.min[0]", swapped},
+      {"INVALID_NUM_BITS", "spec.num_bits", tensor.range(0), {.num_bits = 17}}};
+  const auto whole = Client::Connect({.address = server_.address()});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  for (const BadCall& bad : bad_calls) {
+    SCOPED_TRACE(bad.reason);
+    const absl::Status status =
+        client_->FakeQuantize(tensor.values(), bad.range, bad.spec).status();
+    EXPECT_EQ(ReasonAndField(status), std::pair(bad.reason, bad.field));
+    EXPECT_EQ(status, (*whole)->FakeQuantize(tensor.values(), bad.range, bad.spec).status());
+    const absl::Status gradient_status =
+        client_->FakeQuantizeGradient(tensor.gradients(), tensor.values(), bad.range, bad.spec)
+            .status();
+    EXPECT_EQ(gradient_status, status);
+  }
+  EXPECT_EQ(service_.streamed_elements, 0U);
+}
+
+TEST_F(StreamTest, RejectsWrongSizesBeforeSendingAnything) {
   const RandomTensor tensor({10, 10}, 10);
   const RandomTensor other({100}, 10);
   const std::vector<std::int64_t> wrong_shape = {10, 11};
   const std::vector<std::int64_t> negative_shape = {-10, 10};
-  core::Range swapped = tensor.range(1);
-  std::swap(swapped.min, swapped.max);
-
-  const auto reason_and_field = [](const absl::Status& status) {
-    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-    const auto detail = core::GetErrorDetail(status).value_or(core::ErrorDetail{});
-    return std::pair(detail.reason, detail.field);
-  };
-  const auto fake_quantize = [&](const TensorView& input, const core::Range& range) {
-    return reason_and_field(client_->FakeQuantize(input, range, spec_).status());
-  };
-  EXPECT_EQ(fake_quantize(tensor.values(), tensor.range(2)),
-            std::pair(std::string("AXIS_OUT_OF_RANGE"), std::string("range.axis")));
-  EXPECT_EQ(fake_quantize(tensor.values(), tensor.range()),
-            std::pair(std::string("RANGE_SIZE_MISMATCH"), std::string("range.min")));
-  EXPECT_EQ(fake_quantize(tensor.values(), swapped),
-            std::pair(std::string("INVALID_RANGE"), std::string("range.min[0]")));
-  EXPECT_EQ(fake_quantize({.shape = wrong_shape, .values = tensor.values().values}, swapped),
-            std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("input.data")));
-  EXPECT_EQ(fake_quantize({.shape = negative_shape, .values = tensor.values().values}, swapped),
-            std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("input.shape[0]")));
-  EXPECT_EQ(
-      reason_and_field(
-          client_->FakeQuantizeGradient(other.gradients(), tensor.values(), tensor.range(1), spec_)
-              .status()),
-      std::pair(std::string("SHAPE_MISMATCH"), std::string("inputs.shape")));
+  const std::span<const float> values = tensor.values().elements<float>();
+  const core::Range range = tensor.range(1);
+  std::vector<float> output(99);
+  const auto whole = Client::Connect({.address = server_.address()});
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  for (Client* client : {client_.get(), whole->get()}) {
+    EXPECT_EQ(ReasonAndField(client->FakeQuantize({wrong_shape, values}, range, spec_).status()),
+              std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("input.data")));
+    EXPECT_EQ(ReasonAndField(client->FakeQuantize({negative_shape, values}, range, spec_).status()),
+              std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("input.shape[0]")));
+    EXPECT_EQ(
+        ReasonAndField(client->FakeQuantizeInto(tensor.values(), range, spec_, output).status()),
+        std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("output")));
+    EXPECT_EQ(
+        ReasonAndField(
+            client->FakeQuantizeGradient(tensor.gradients(), {wrong_shape, values}, range, spec_)
+                .status()),
+        std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("inputs.data")));
+    EXPECT_EQ(ReasonAndField(
+                  client->FakeQuantizeGradient(other.gradients(), tensor.values(), range, spec_)
+                      .status()),
+              std::pair(std::string("SHAPE_MISMATCH"), std::string("inputs.shape")));
+  }
   EXPECT_EQ(service_.streamed_requests, 0);
 }
 
@@ -290,19 +357,28 @@ class BadServerTest : public ::testing::Test {
   TestService service_;
 };
 
-TEST_F(BadServerTest, ReportsAnErrorInTheMiddleWithItsDetail) {
-  service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
+TEST_F(BadServerTest, ReportsAnErrorInTheMiddleAsOneOfTheWholeTensor) {
+  const absl::Status error =
+      core::MakeError(absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
+                      "too much", {.metadata = {{"limit", "7"}}});
+  service_.stream_instead = [&](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 3);
-    return ToGrpcStatus(core::MakeError(
-        absl::StatusCode::kResourceExhausted, "too much",
-        {.reason = "IN_FLIGHT_LIMIT", .field = "", .metadata = {{"message_index", "3"}}}));
+    return wire::ToGrpcStatus(core::AtMessage(3, error));
   };
-  const absl::Status status = Call();
-  EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
-  const auto detail = core::GetErrorDetail(status);
-  ASSERT_TRUE(detail.has_value());
-  EXPECT_EQ(detail->reason, "IN_FLIGHT_LIMIT");
-  EXPECT_EQ(detail->metadata.at("message_index"), "3");
+  EXPECT_EQ(Call(), error);
+}
+
+TEST_F(BadServerTest, ARangeOfAnotherSizeThatTheServerTakesIsAnError) {
+  service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
+    AnswerSome(stream, 1);
+    return grpc::Status::OK;
+  };
+  const TestServer server(&service_);
+  const RandomTensor tensor({1000}, 2);
+  const absl::Status status =
+      ConnectInParts(server.address())->FakeQuantize(tensor.values(), tensor.range(), {}).status();
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("after 0 of 1000 elements"));
 }
 
 TEST_F(BadServerTest, ReportsHowFarAStreamGotThatEndedEarly) {
@@ -312,12 +388,12 @@ TEST_F(BadServerTest, ReportsHowFarAStreamGotThatEndedEarly) {
   };
   const absl::Status status = Call();
   EXPECT_TRUE(absl::IsInternal(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("after 32 of 1000 elements"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("after 16 of 1000 elements"));
 }
 
 TEST_F(BadServerTest, RejectsMoreAnswersThanRequests) {
   service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
-    AnswerSome(stream, 63);
+    AnswerSome(stream, 64);
     stream->Write(v1::FakeQuantizeResponse());
     return grpc::Status::OK;
   };
@@ -328,7 +404,9 @@ TEST_F(BadServerTest, RejectsMoreAnswersThanRequests) {
 
 TEST_F(BadServerTest, RejectsAnAnswerOfTheWrongSize) {
   service_.edit_answer = [](grpc::ServerContext*, v1::FakeQuantizeResponse* response) {
-    response->mutable_output()->mutable_data()->append("more");
+    if (!response->output().data().empty()) {
+      response->mutable_output()->mutable_data()->append("more");
+    }
     return grpc::Status::OK;
   };
   const absl::Status status = Call();
@@ -352,18 +430,11 @@ TEST_F(BadServerTest, RejectsGradientsWithoutSums) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("min_gradient_sum has 0 values"));
 }
 
-// Waits until the client has cancelled the call.
-void WaitForCancellation(grpc::ServerContext* context) {
-  while (!context->IsCancelled()) {
-    std::this_thread::yield();
-  }
-}
-
 TEST_F(BadServerTest, SilentStreamTimesOut) {
   service_.stream_instead = [](grpc::ServerContext* context,
                                TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 2);
-    WaitForCancellation(context);
+    TestService::AwaitCancellation(context);
     return grpc::Status::OK;
   };
   const absl::Status status = Call(std::chrono::milliseconds(100));
@@ -378,7 +449,7 @@ TEST_F(BadServerTest, ReportsUnavailableWhenTheServerGoesAway) {
                                 TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 2);
     answered.set_value();
-    WaitForCancellation(context);
+    TestService::AwaitCancellation(context);
     return grpc::Status::CANCELLED;
   };
   TestServer server(&service_);
@@ -397,7 +468,7 @@ TEST_F(BadServerTest, SlowStreamDoesNotTimeOutWhileAnswersKeepComing) {
     std::this_thread::sleep_for(timeout / 50);
     return grpc::Status::OK;
   };
-  EXPECT_TRUE(Call(timeout).ok());  // 63 answers.
+  EXPECT_TRUE(Call(timeout).ok());  // 64 answers.
 }
 
 }  // namespace

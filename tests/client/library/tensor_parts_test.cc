@@ -78,6 +78,25 @@ TEST(TensorParts, AreNoneForATensorWithoutElements) {
   }
 }
 
+TEST(EmptyPart, HasAllChannelsAndNoElements) {
+  const core::ChannelLayout layout{.outer = 2, .channels = 3, .inner = 4};
+  const TensorPart with_axis = EmptyPart(layout, true);
+  EXPECT_THAT(with_axis.shape(), ElementsAre(0, 3, 1));
+  EXPECT_EQ(with_axis.axis, 1);
+  EXPECT_EQ(with_axis.channel_count, 3U);
+  EXPECT_EQ(with_axis.element_count, 0U);
+  const TensorPart without_axis = EmptyPart({.inner = 24}, false);
+  EXPECT_THAT(without_axis.shape(), ElementsAre(0));
+  EXPECT_FALSE(without_axis.axis.has_value());
+  EXPECT_EQ(without_axis.channel_count, 1U);
+}
+
+TEST(EmptyPart, HasTheRangeOfWholeRowsButNotOfAChannelAlongAnotherAxis) {
+  const core::ChannelLayout rows{.outer = 4, .channels = 1, .inner = 2};
+  EXPECT_TRUE(EmptyPart(rows, true).HasRangeOf(AllParts(rows, true, 2).front()));
+  EXPECT_FALSE(EmptyPart(rows, true).HasRangeOf(AllParts(rows, true, 1).front()));
+}
+
 TEST(TensorParts, ContainPartsOfTheRangeForTenMillionChannels) {
   constexpr std::size_t kChannels = 10'000'000;
   const auto parts = AllParts({.outer = 1, .channels = kChannels, .inner = 1}, true, 1 << 18);
@@ -191,10 +210,12 @@ class RandomTensor {
 
 std::vector<float> Quantized(std::span<const std::int64_t> shape, const core::Range& range,
                              const core::QuantizationSpec& spec, std::span<const float> values) {
-  const auto quantization = core::FakeQuantization::Create(shape, range, spec);
+  const auto quantization = core::FakeQuantization::Create(range, spec);
   EXPECT_TRUE(quantization.ok()) << quantization.status();
   std::vector<float> output(values.size());
-  EXPECT_TRUE(quantization->Apply(values, output, nullptr).ok());
+  const absl::Status status =
+      quantization->Apply(core::TensorView(shape, values), std::span(output), nullptr);
+  EXPECT_TRUE(status.ok()) << status;
   return output;
 }
 

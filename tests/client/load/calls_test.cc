@@ -3,13 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "client/library/channel.h"
 #include "client/load/workload.h"
+#include "core/base/mutex.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/client/test_server.h"
 
@@ -23,25 +22,27 @@ using ::testing::SizeIs;
 class Ends final : public Calls::Listener {
  public:
   void CallEnded(std::size_t /*place*/, const Calls::End& end) override {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     codes_.push_back(end.status.error_code());
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   // Returns the status codes of the first `count` calls that ended.
   std::vector<grpc::StatusCode> Await(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return codes_.size() >= count; });
+    const core::MutexLock lock(&mutex_);
+    while (codes_.size() < count) {
+      changed_.Wait(&mutex_);
+    }
     return codes_;
   }
 
  private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<grpc::StatusCode> codes_;
+  core::Mutex mutex_;
+  core::ConditionVariable changed_;
+  std::vector<grpc::StatusCode> codes_ ABSL_GUARDED_BY(mutex_);
 };
 
-class CallsTest : public ::testing::TestWithParam<Transfer> {
+class CallsTest : public ::testing::TestWithParam<wire::Transfer> {
  protected:
   using Channels = std::vector<std::shared_ptr<grpc::Channel>>;
 
@@ -57,22 +58,22 @@ class CallsTest : public ::testing::TestWithParam<Transfer> {
   std::unique_ptr<Calls> Make(const Channels& channels) {
     const CallsOptions options{.channels = channels,
                                .places = channels.size(),
-                               .method = "/quantd.v1.QuantizationService/" +
-                                         MethodName(Operation::kFakeQuantize, GetParam()),
+                               .method = std::string(MethodOf(kFakeQuantize, GetParam()).path),
                                .timeout = std::chrono::minutes(1)};
-    return GetParam() == Transfer::kStream ? MakeStreamCalls(options, ends_)
-                                           : MakeUnaryCalls(options, ends_);
+    return GetParam() == wire::Transfer::kStream ? MakeStreamCalls(options, ends_)
+                                                 : MakeUnaryCalls(options, ends_);
   }
 
-  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  const Request request_ = MakeRequest(SmallContent(kFakeQuantize));
   Ends ends_;
   TestService service_;
   TestServer server_{&service_};
 };
 
-INSTANTIATE_TEST_SUITE_P(, CallsTest, ::testing::Values(Transfer::kUnary, Transfer::kStream),
+INSTANTIATE_TEST_SUITE_P(, CallsTest,
+                         ::testing::Values(wire::Transfer::kUnary, wire::Transfer::kStream),
                          [](const auto& test) {
-                           return test.param == Transfer::kUnary ? "Unary" : "Stream";
+                           return test.param == wire::Transfer::kUnary ? "Unary" : "Stream";
                          });
 
 TEST_P(CallsTest, EndWithAnErrorIfStartedAfterCancel) {

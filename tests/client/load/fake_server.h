@@ -7,18 +7,18 @@
 
 #include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstddef>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "client/load/calls.h"
 #include "client/load/load_run.h"
+#include "core/base/mutex.h"
 
 namespace quantd::client {
 
@@ -42,9 +42,9 @@ class FakeServer {
     }
   }
   ~FakeServer() {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     is_over_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   FakeServer(const FakeServer&) = delete;
   FakeServer& operator=(const FakeServer&) = delete;
@@ -57,27 +57,27 @@ class FakeServer {
 
   // Ends the calls that are under way.
   void ReleaseCalls() {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     for (Call& call : under_way_) {
       call.end = std::min(call.end, Clock::now());
     }
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   std::size_t begun() const {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     return begun_;
   }
   std::size_t under_way() const {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     return under_way_.size();
   }
   std::size_t most_under_way() const {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     return most_under_way_;
   }
   std::optional<std::chrono::steady_clock::time_point> cancelled() const {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     return cancelled_;
   }
 
@@ -108,7 +108,7 @@ class FakeServer {
   };
 
   void Start(std::size_t place) {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     EXPECT_TRUE(
         std::ranges::none_of(under_way_, [&](const Call& call) { return call.place == place; }))
         << "two calls in place " << place;
@@ -116,51 +116,57 @@ class FakeServer {
     call.end = call.sent + call.fate.service_time.value_or(std::chrono::hours(1000));
     under_way_.push_back(std::move(call));
     most_under_way_ = std::max(most_under_way_, under_way_.size());
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   void Cancel() {
-    const std::lock_guard lock(mutex_);
+    const core::MutexLock lock(&mutex_);
     cancelled_ = Clock::now();
     for (Call& call : under_way_) {
       call.end = *cancelled_;
       call.fate.status = grpc::Status(grpc::StatusCode::CANCELLED, "cancelled");
     }
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
 
   void EndCalls() {
-    std::unique_lock lock(mutex_);
+    while (const std::optional<Call> call = AwaitEnd()) {
+      listener_->CallEnded(call->place, {.sent = call->sent,
+                                         .ended = call->end,
+                                         .status = call->fate.status,
+                                         .answer = call->fate.answer});
+    }
+  }
+
+  // Returns the next call that ends, once it does, or nothing when all is over.
+  std::optional<Call> AwaitEnd() {
+    const core::MutexLock lock(&mutex_);
     while (!is_over_) {
       const auto first = std::ranges::min_element(under_way_, {}, &Call::end);
       if (first == under_way_.end()) {
-        changed_.wait(lock);
+        changed_.Wait(&mutex_);
       } else if (const Clock::time_point end = first->end; end > Clock::now()) {
-        changed_.wait_until(lock, end);
+        changed_.WaitUntil(&mutex_, end);
       } else {
-        const Call call = std::move(*first);
+        Call call = std::move(*first);
         under_way_.erase(first);
-        lock.unlock();
-        listener_->CallEnded(call.place, {.sent = call.sent,
-                                          .ended = call.end,
-                                          .status = call.fate.status,
-                                          .answer = call.fate.answer});
-        lock.lock();
+        return call;
       }
     }
+    return std::nullopt;
   }
 
   const Decide decide_;
   Calls::Listener* listener_ = nullptr;
 
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Call> under_way_;
-  std::size_t begun_ = 0;
-  std::size_t most_under_way_ = 0;
-  std::optional<Clock::time_point> cancelled_;
-  bool is_over_ = false;
-  // The last member, because the threads use the others.
+  mutable core::Mutex mutex_;
+  core::ConditionVariable changed_;
+  std::vector<Call> under_way_ ABSL_GUARDED_BY(mutex_);
+  std::size_t begun_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::size_t most_under_way_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<Clock::time_point> cancelled_ ABSL_GUARDED_BY(mutex_);
+  bool is_over_ ABSL_GUARDED_BY(mutex_) = false;
+  // The last member: they use the others.
   std::vector<std::jthread> threads_;
 };
 

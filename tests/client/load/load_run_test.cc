@@ -24,7 +24,6 @@
 namespace quantd::client {
 namespace {
 
-using server::WaitUntil;
 using std::chrono::hours;
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
@@ -53,7 +52,7 @@ Fate Failure(grpc::StatusCode code, const std::string& message) {
 }
 
 const Request& SmallRequest() {
-  static const Request request = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  static const Request request = MakeRequest(SmallContent(kFakeQuantize));
   return request;
 }
 
@@ -66,7 +65,7 @@ Fate WrongAnswer() {
 }
 
 const Workload& SmallWorkload() {
-  static const Workload workload(Operation::kFakeQuantize, Transfer::kUnary,
+  static const Workload workload(MethodOf(kFakeQuantize, wire::Transfer::kUnary),
                                  {{.request = SmallRequest()}});
   return workload;
 }
@@ -287,12 +286,12 @@ TEST(LoadRun, CountsAnswersOfTheWrongSizeAsWrong) {
 TEST(LoadRun, PicksRequestsBySeed) {
   std::vector<Workload::Part> parts;
   for (const std::int64_t count : {1, 100, 10'000}) {
-    parts.push_back({.request = MakeRequest({.operation = Operation::kFakeQuantize,
+    parts.push_back({.request = MakeRequest({.operation = kFakeQuantize,
                                              .tensor = RandomTensor({{count}}, 1),
                                              .range = {.min = {-1}, .max = {1}, .axis = {}},
                                              .spec = {}})});
   }
-  const Workload workload(Operation::kFakeQuantize, Transfer::kUnary, std::move(parts));
+  const Workload workload(MethodOf(kFakeQuantize, wire::Transfer::kUnary), std::move(parts));
   for (const std::uint64_t seed : {1U, 2U}) {
     std::mt19937_64 random(seed);
     std::uint64_t elements = 0;

@@ -15,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/synchronization/notification.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/client/test_server.h"
@@ -23,7 +24,6 @@
 namespace quantd::client {
 namespace {
 
-using server::WaitUntil;
 using std::chrono::hours;
 using std::chrono::milliseconds;
 using std::chrono::minutes;
@@ -39,13 +39,13 @@ using ::testing::SizeIs;
 
 using Clock = std::chrono::steady_clock;
 
-Workload SmallWorkload(Operation operation, Transfer transfer) {
-  return {operation, transfer, {{.request = MakeRequest(SmallContent(operation))}}};
+Workload SmallWorkload(std::size_t operation, wire::Transfer transfer) {
+  return {MethodOf(operation, transfer), {{.request = MakeRequest(SmallContent(operation))}}};
 }
 
 // Waits until the client has cancelled the call, or the call has timed out.
 grpc::Status NeverAnswer(grpc::ServerContext* context) {
-  EXPECT_TRUE(WaitUntil([&] { return context->IsCancelled(); }));
+  TestService::AwaitCancellation(context);
   return {grpc::StatusCode::DEADLINE_EXCEEDED, "too late"};
 }
 
@@ -54,7 +54,7 @@ bool IsOneIn(std::atomic<int>& counter, int every) { return (counter += 1) % eve
 
 class LoadTesterTest : public ::testing::Test {
  protected:
-  explicit LoadTesterTest(Transfer transfer) : transfer_(transfer) {}
+  explicit LoadTesterTest(wire::Transfer transfer) : transfer_(transfer) {}
 
   // Returns the result of a load on a server that serves service_.
   LoadResult RunLoad(const LoadPlan& plan, milliseconds timeout = minutes(1)) {
@@ -71,8 +71,8 @@ class LoadTesterTest : public ::testing::Test {
     return *std::move(tester);
   }
 
-  const Transfer transfer_;
-  Operation operation_ = Operation::kFakeQuantize;
+  const wire::Transfer transfer_;
+  std::size_t operation_ = kFakeQuantize;
   TestService service_;
   // The number of answers that the service was about to send, if a test counts them.
   std::atomic<int> answers_ = 0;
@@ -80,12 +80,12 @@ class LoadTesterTest : public ::testing::Test {
 
 class UnaryLoad : public LoadTesterTest {
  protected:
-  UnaryLoad() : LoadTesterTest(Transfer::kUnary) {}
+  UnaryLoad() : LoadTesterTest(wire::Transfer::kUnary) {}
 };
 
 class StreamLoad : public LoadTesterTest {
  protected:
-  StreamLoad() : LoadTesterTest(Transfer::kStream) {}
+  StreamLoad() : LoadTesterTest(wire::Transfer::kStream) {}
 
   // Answers a request of the stream. Returns false if there are no more.
   static bool Answer(TestService::FakeQuantizeStream* stream) {
@@ -102,15 +102,16 @@ class StreamLoad : public LoadTesterTest {
   std::atomic<int> streams_ = 0;
 };
 
-class UnaryAndStreamLoad : public LoadTesterTest, public ::testing::WithParamInterface<Transfer> {
+class UnaryAndStreamLoad : public LoadTesterTest,
+                           public ::testing::WithParamInterface<wire::Transfer> {
  protected:
   UnaryAndStreamLoad() : LoadTesterTest(GetParam()) {}
 };
 
 INSTANTIATE_TEST_SUITE_P(, UnaryAndStreamLoad,
-                         ::testing::Values(Transfer::kUnary, Transfer::kStream),
+                         ::testing::Values(wire::Transfer::kUnary, wire::Transfer::kStream),
                          [](const auto& test) {
-                           return test.param == Transfer::kUnary ? "Unary" : "Stream";
+                           return test.param == wire::Transfer::kUnary ? "Unary" : "Stream";
                          });
 
 TEST_P(UnaryAndStreamLoad, MakesTheCallsThatItCountsAndGetsCorrectAnswers) {
@@ -123,7 +124,7 @@ TEST_P(UnaryAndStreamLoad, MakesTheCallsThatItCountsAndGetsCorrectAnswers) {
     return grpc::Status::OK;
   };
   const TestServer server(&service_);
-  for (const Operation operation : {Operation::kFakeQuantize, Operation::kFakeQuantizeGradient}) {
+  for (const std::size_t operation : {kFakeQuantize, kFakeQuantizeGradient}) {
     operation_ = operation;
     for (const std::optional<double> rate : {std::optional<double>(), std::optional<double>(5e3)}) {
       for (const std::size_t connections : {1U, 3U}) {
@@ -140,7 +141,7 @@ TEST_P(UnaryAndStreamLoad, MakesTheCallsThatItCountsAndGetsCorrectAnswers) {
         EXPECT_EQ(result.verified, 200U);
         EXPECT_EQ(result.service_time.count(), 200U);
         EXPECT_EQ(answers_, 200);
-        EXPECT_EQ(service_.streamed_requests, transfer_ == Transfer::kStream ? 200 : 0);
+        EXPECT_EQ(service_.streamed_requests, transfer_ == wire::Transfer::kStream ? 200 : 0);
       }
     }
   }
@@ -223,8 +224,11 @@ TEST_P(UnaryAndStreamLoad, CancelsUnansweredCallsWhenStopped) {
 }
 
 TEST_P(UnaryAndStreamLoad, CountsErrorsWhenTheServerGoesAway) {
+  absl::Notification answered;
   service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
-    ++answers_;
+    if (++answers_ == 50) {
+      answered.Notify();
+    }
     return grpc::Status::OK;
   };
   TestServer server(&service_);
@@ -238,7 +242,7 @@ TEST_P(UnaryAndStreamLoad, CountsErrorsWhenTheServerGoesAway) {
                          }
                        });
   });
-  EXPECT_TRUE(WaitUntil([&] { return answers_ >= 50; }));
+  answered.WaitForNotification();
   server.Stop();
   const LoadResult result = load.get();
   // All calls except those that were under way.
@@ -251,7 +255,7 @@ TEST(LoadTester, NamesTheAddressIfNoServerListens) {
   const std::string address = "unix:" + (folder / "nobody").string();
   const auto tester =
       LoadTester::Connect({.address = address, .timeout = milliseconds(100), .connections = 3},
-                          SmallWorkload(Operation::kFakeQuantize, Transfer::kUnary));
+                          SmallWorkload(kFakeQuantize, wire::Transfer::kUnary));
   EXPECT_TRUE(absl::IsUnavailable(tester.status())) << tester.status();
   EXPECT_THAT(std::string(tester.status().message()),
               AllOf(HasSubstr("0 of 3 connections to " + address), HasSubstr("within 100 ms")));

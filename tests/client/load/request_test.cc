@@ -28,7 +28,7 @@ class FakeQuantizeRequest : public ::testing::Test {
   std::string Check() const { return std::string(Status().message()); }
   absl::Status Status() const { return request_.Check(Encode(answer_)); }
 
-  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantize));
+  const Request request_ = MakeRequest(SmallContent(kFakeQuantize));
   v1::FakeQuantizeResponse answer_ = AnswerTo(request_);
 };
 
@@ -114,7 +114,7 @@ class FakeQuantizeGradientRequest : public ::testing::Test {
   absl::Status Status() const { return request_.Check(Encode(answer_)); }
   std::string Check() const { return std::string(Status().message()); }
 
-  const Request request_ = MakeRequest(SmallContent(Operation::kFakeQuantizeGradient));
+  const Request request_ = MakeRequest(SmallContent(kFakeQuantizeGradient));
   v1::FakeQuantizeGradientResponse answer_ = GradientAnswerTo(request_);
 };
 
@@ -198,10 +198,10 @@ TEST(Request, IsRejectedWithTheServersError) {
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
     return core::GetErrorDetail(status).value_or(core::ErrorDetail{}).reason;
   };
-  RequestContent content = SmallContent(Operation::kFakeQuantize);
+  RequestContent content = SmallContent(kFakeQuantize);
   content.range.axis = 2;
   EXPECT_EQ(reason(content), "AXIS_OUT_OF_RANGE");
-  content = SmallContent(Operation::kFakeQuantizeGradient);
+  content = SmallContent(kFakeQuantizeGradient);
   content.range.min.pop_back();
   content.range.max.pop_back();
   EXPECT_EQ(reason(content), "RANGE_SIZE_MISMATCH");

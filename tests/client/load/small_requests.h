@@ -8,17 +8,28 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstddef>
 #include <string>
 #include <utility>
 
 #include "client/load/request.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "tests/client/test_server.h"
+#include "wire/methods.h"
+#include "wire/operations.h"
 
 namespace quantd::client {
 
-// Twelve values in three channels: some within the range, some outside, and a NaN.
-inline RequestContent SmallContent(Operation operation) {
+inline constexpr std::size_t kFakeQuantize = wire::kOperationIndex<wire::FakeQuantize>;
+inline constexpr std::size_t kFakeQuantizeGradient =
+    wire::kOperationIndex<wire::FakeQuantizeGradient>;
+
+inline const wire::Method& MethodOf(std::size_t operation, wire::Transfer transfer) {
+  return wire::kMethods[wire::MethodIndex(operation, transfer)];
+}
+
+// Twelve values in three channels, within the range and outside, and a NaN.
+inline RequestContent SmallContent(std::size_t operation) {
   return {.operation = operation,
           .tensor = {.shape = {4, 3},
                      .values = {0, -0.4F, 0.7F, 1.6F, -2.5F, 9, -9, NAN, 0.1F, 5, -0.1F, -0.2F}},
@@ -26,8 +37,8 @@ inline RequestContent SmallContent(Operation operation) {
           .spec = {.num_bits = 4, .narrow_range = true}};
 }
 
-inline Request MakeRequest(const RequestContent& content, bool is_verified = true) {
-  absl::StatusOr<Request> request = Request::Create(content, is_verified);
+inline Request MakeRequest(const RequestContent& content, bool verified = true) {
+  absl::StatusOr<Request> request = Request::Create(content, verified);
   EXPECT_TRUE(request.ok()) << request.status();
   return *std::move(request);
 }

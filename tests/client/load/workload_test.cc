@@ -16,13 +16,13 @@ Workload MixOf(const std::vector<double>& weights) {
   std::vector<Workload::Part> parts;
   for (const double weight : weights) {
     const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(parts.size()) + 1};
-    parts.push_back({.request = MakeRequest({.operation = Operation::kFakeQuantize,
+    parts.push_back({.request = MakeRequest({.operation = kFakeQuantize,
                                              .tensor = RandomTensor(shape, 1),
                                              .range = {.min = {-1}, .max = {1}, .axis = {}},
                                              .spec = {}}),
                      .weight = weight});
   }
-  return {Operation::kFakeQuantize, Transfer::kUnary, std::move(parts)};
+  return {MethodOf(kFakeQuantize, wire::Transfer::kUnary), std::move(parts)};
 }
 
 TEST(Workload, PicksRequestsInProportionToTheirWeights) {
@@ -52,22 +52,6 @@ TEST(Workload, PicksItsOnlyRequest) {
   const Workload workload = MixOf({0.001});
   std::mt19937_64 random(11);  // NOLINT(bugprone-random-generator-seed)
   EXPECT_EQ(workload.Pick(random).element_count(), 1U);
-}
-
-TEST(Workload, NamesTheMethodToCall) {
-  const auto* service =
-      v1::FakeQuantizeRequest::descriptor()->file()->FindServiceByName("QuantizationService");
-  ASSERT_NE(service, nullptr);
-  const auto name = [&](Operation operation, Transfer transfer) {
-    std::string method = MethodName(operation, transfer);
-    EXPECT_NE(service->FindMethodByName(method), nullptr) << method;
-    return method;
-  };
-  EXPECT_EQ(name(Operation::kFakeQuantize, Transfer::kUnary), "FakeQuantize");
-  EXPECT_EQ(name(Operation::kFakeQuantize, Transfer::kStream), "StreamFakeQuantize");
-  EXPECT_EQ(name(Operation::kFakeQuantizeGradient, Transfer::kUnary), "FakeQuantizeGradient");
-  EXPECT_EQ(name(Operation::kFakeQuantizeGradient, Transfer::kStream),
-            "StreamFakeQuantizeGradient");
 }
 
 }  // namespace
