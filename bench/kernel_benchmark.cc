@@ -1,11 +1,11 @@
-// How fast core's kernels are next to a copy of the same memory, on one thread.
+// Measures core's operations next to a copy of the same memory, on one thread.
 //
 //   build/release/bin/kernel_benchmark [--benchmark_filter=…] [--simd_target=AVX2]
 //
-// Every benchmark moves the same number of bytes in and out as memcpy of a
-// buffer of the named size, but for the gradient, which reads two buffers.
-// Buffers are touched before, so that no page fault is measured. Machines are
-// noisy: compare medians of interleaved repetitions
+// Each benchmark moves as many bytes in and out as memcpy of a buffer of the named
+// size, except for the gradient, which reads two buffers. All pages are touched in
+// advance, so that no page fault is measured. Machines are noisy: compare the
+// medians of interleaved repetitions
 // (--benchmark_enable_random_interleaving=true --benchmark_repetitions=9
 // --benchmark_report_aggregates_only=true).
 
@@ -22,7 +22,9 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "bench/aligned_floats.h"
+#include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
 #include "core/simd_target.h"
 
@@ -34,7 +36,7 @@ using bench::AlignedFloats;
 constexpr std::int64_t kKiB = 1024;
 constexpr std::int64_t kMiB = 1024 * kKiB;
 
-// A bell curve of which [-3, 3] clips 0.27 %, as a trained range would.
+// Returns a bell curve. [-3, 3] clips 0.27 % of it, as a trained range would.
 AlignedFloats Normal(std::size_t count) {
   AlignedFloats floats(count);
   std::minstd_rand random(1);
@@ -51,10 +53,19 @@ AlignedFloats Zeros(std::size_t count) {
   return floats;
 }
 
-// As many elements as fit into the named size in whole rows of channels.
-std::size_t ElementCount(const benchmark::State& state, std::size_t channels) {
+// How the channels of a tensor lie: `inner` elements of each, one after another. A
+// quantization per tensor has no channels.
+struct Channels {
+  std::size_t count = 0;
+  std::size_t inner = 1;
+
+  std::size_t range_count() const { return std::max<std::size_t>(1, count); }
+};
+
+// Returns the number of elements that fit into the named size in whole rows.
+std::size_t ElementCount(const benchmark::State& state, const Channels& channels) {
   const std::size_t count = static_cast<std::size_t>(state.range(0)) / sizeof(float);
-  return count - count % std::max<std::size_t>(1, channels);
+  return count - count % (channels.range_count() * channels.inner);
 }
 
 void CountBytes(benchmark::State& state, std::size_t count, std::size_t buffers) {
@@ -62,20 +73,32 @@ void CountBytes(benchmark::State& state, std::size_t count, std::size_t buffers)
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
-// A quantization of `count` elements to 8 bits: per tensor with 0 channels,
-// else per channel along the last axis.
-FakeQuantization Make(std::size_t count, std::size_t channels) {
-  const std::size_t ranges = std::max<std::size_t>(1, channels);
-  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count / ranges),
-                                           static_cast<std::int64_t>(ranges)};
-  const std::vector<float> min(ranges, -3);
-  const std::vector<float> max(ranges, 3);
-  const auto axis = channels == 0 ? std::nullopt : std::optional<std::int32_t>(-1);
-  return FakeQuantization::Create(shape, {.min = min, .max = max, .axis = axis}, {}).value();
+// Makes a quantization to 8 bits.
+FakeQuantization MakeQuantization(const Channels& channels) {
+  const std::vector<float> min(channels.range_count(), -3);
+  const std::vector<float> max(channels.range_count(), 3);
+  const auto axis = channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1);
+  return FakeQuantization::Create({.min = min, .max = max, .axis = axis}, {}).value();
+}
+
+std::vector<std::int64_t> MakeShape(std::size_t element_count, const Channels& channels) {
+  const std::size_t outer = element_count / (channels.range_count() * channels.inner);
+  return {static_cast<std::int64_t>(outer), static_cast<std::int64_t>(channels.range_count()),
+          static_cast<std::int64_t>(channels.inner)};
+}
+
+TensorView View(const std::vector<std::int64_t>& shape, const AlignedFloats& floats) {
+  return {shape, std::span<const float>(floats.get())};
+}
+
+void Check(const absl::Status& status, benchmark::State& state) {
+  if (!status.ok()) {
+    state.SkipWithError("the quantization does not fit the buffers");
+  }
 }
 
 void Memcpy(benchmark::State& state) {
-  const std::size_t count = ElementCount(state, 0);
+  const std::size_t count = ElementCount(state, {});
   const AlignedFloats input = Normal(count);
   const AlignedFloats output = Zeros(count);
   for ([[maybe_unused]] auto _ : state) {
@@ -85,32 +108,43 @@ void Memcpy(benchmark::State& state) {
   CountBytes(state, count, 2);
 }
 
-void Forward(benchmark::State& state, std::size_t channels) {
+void Forward(benchmark::State& state, const Channels& channels) {
   const std::size_t count = ElementCount(state, channels);
   const AlignedFloats input = Normal(count);
   const AlignedFloats output = Zeros(count);
-  const FakeQuantization quantization = Make(count, channels);
+  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  const FakeQuantization quantization = MakeQuantization(channels);
   for ([[maybe_unused]] auto _ : state) {
-    if (!quantization.Apply(input.get(), output.get(), nullptr).ok()) {
-      state.SkipWithError("the quantization does not fit the buffers");
-    }
+    Check(quantization.Apply(View(shape, input), output.get(), nullptr), state);
   }
   CountBytes(state, count, 2);
 }
 
-void Gradient(benchmark::State& state, std::size_t channels) {
+// The work of a single call, which makes its quantization and applies it once.
+void SingleForward(benchmark::State& state, const Channels& channels) {
+  const std::size_t count = ElementCount(state, channels);
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  for ([[maybe_unused]] auto _ : state) {
+    Check(MakeQuantization(channels).Apply(View(shape, input), output.get(), nullptr), state);
+  }
+  CountBytes(state, count, 2);
+}
+
+void Gradient(benchmark::State& state, const Channels& channels) {
   const std::size_t count = ElementCount(state, channels);
   const AlignedFloats gradients = Normal(count);
   const AlignedFloats inputs = Normal(count);
   const AlignedFloats input_gradients = Zeros(count);
-  const FakeQuantization quantization = Make(count, channels);
+  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  const FakeQuantization quantization = MakeQuantization(channels);
   std::vector<float> min(quantization.channel_count());
   std::vector<float> max(quantization.channel_count());
   const FakeQuantization::Gradients result{.input = input_gradients.get(), .min = min, .max = max};
   for ([[maybe_unused]] auto _ : state) {
-    if (!quantization.ApplyGradient(gradients.get(), inputs.get(), result, nullptr).ok()) {
-      state.SkipWithError("the quantization does not fit the buffers");
-    }
+    Check(quantization.ApplyGradient(View(shape, gradients), View(shape, inputs), result, nullptr),
+          state);
   }
   CountBytes(state, count, 3);
 }
@@ -119,16 +153,25 @@ void Sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgName("bytes")->Arg(64 * kKiB)->Arg(kMiB)->Arg(16 * kMiB)->Arg(256 * kMiB);
 }
 
-BENCHMARK(Memcpy)->Apply(Sizes);
-BENCHMARK_CAPTURE(Forward, per_tensor, 0)->Apply(Sizes);
-BENCHMARK_CAPTURE(Forward, 3_channels, 3)->Apply(Sizes);
-BENCHMARK_CAPTURE(Forward, 64_channels, 64)->Apply(Sizes);
-BENCHMARK_CAPTURE(Forward, 1024_channels, 1024)->Apply(Sizes);
-BENCHMARK_CAPTURE(Gradient, per_tensor, 0)->Apply(Sizes);
-BENCHMARK_CAPTURE(Gradient, 64_channels, 64)->Apply(Sizes);
-BENCHMARK_CAPTURE(Gradient, 1024_channels, 1024)->Apply(Sizes);
+void SmallSizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->ArgName("bytes")->Arg(kKiB)->Arg(16 * kKiB)->Arg(64 * kKiB);
+}
 
-// Takes --simd_target=NAME out of the arguments; false if it cannot be used.
+BENCHMARK(Memcpy)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, per_tensor, Channels{})->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 3_channels, Channels{.count = 3})->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 64_channels, Channels{.count = 64})->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, 1024_channels, Channels{.count = 1024})->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward, runs_of_64, (Channels{.count = 64, .inner = 64}))->Apply(Sizes);
+BENCHMARK_CAPTURE(SingleForward, per_tensor, Channels{})->Apply(SmallSizes);
+BENCHMARK_CAPTURE(SingleForward, 64_channels, Channels{.count = 64})->Apply(SmallSizes);
+BENCHMARK_CAPTURE(Gradient, per_tensor, Channels{})->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, 64_channels, Channels{.count = 64})->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, 1024_channels, Channels{.count = 1024})->Apply(Sizes);
+BENCHMARK_CAPTURE(Gradient, runs_of_64, (Channels{.count = 64, .inner = 64}))->Apply(Sizes);
+
+// Removes --simd_target=NAME from the arguments and forces that target. Returns
+// false if it cannot be used.
 bool ForceTargetFromArguments(int& argc, char** argv) {
   constexpr std::string_view kFlag = "--simd_target=";
   int kept = 0;

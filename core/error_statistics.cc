@@ -3,23 +3,21 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <string>
+#include <string_view>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::core {
 namespace {
 
-absl::Status SizesDiffer(absl::string_view name, std::size_t size, std::size_t expected) {
-  return InvalidArgument(absl::StrCat(name, " has ", size, " values; expected ", expected),
-                         {.reason = std::string(reason::kTensorSizeMismatch),
-                          .field = std::string(name),
-                          .metadata = {}});
+absl::Status CheckSize(std::string_view field, std::size_t size, std::size_t expected) {
+  return size == expected ? absl::OkStatus()
+                          : WrongSize({.field = field, .size = size, .expected = expected});
 }
 
-// What one pass over the elements of a tensor gathers.
+// The sums of one pass over the elements of a tensor.
 struct Sums {
   double signal = 0;
   double noise = 0;
@@ -49,24 +47,16 @@ absl::StatusOr<ErrorStatistics> MeasureError(std::span<const std::int64_t> shape
                                              std::span<const float> quantized,
                                              const NudgedRange& nudged_range,
                                              std::optional<std::int32_t> axis) {
-  const absl::StatusOr<ChannelLayout> layout = MakeChannelLayout(shape, axis);
-  if (!layout.ok()) {
-    return layout.status();
-  }
-  if (original.size() != layout->element_count()) {
-    return SizesDiffer("original", original.size(), layout->element_count());
-  }
-  if (quantized.size() != layout->element_count()) {
-    return SizesDiffer("quantized", quantized.size(), layout->element_count());
-  }
-  if (nudged_range.min.size() != layout->channels || nudged_range.max.size() != layout->channels) {
-    return SizesDiffer("nudged_range", nudged_range.min.size(), layout->channels);
-  }
+  ASSIGN_OR_RETURN(const ChannelLayout layout, MakeChannelLayout(shape, axis));
+  RETURN_IF_ERROR(CheckSize("original", original.size(), layout.element_count()));
+  RETURN_IF_ERROR(CheckSize("quantized", quantized.size(), layout.element_count()));
+  RETURN_IF_ERROR(CheckSize("nudged_range", nudged_range.min.size(), layout.channels));
+  RETURN_IF_ERROR(CheckSize("nudged_range", nudged_range.max.size(), layout.channels));
   Sums sums;
-  for (std::size_t run = 0; run < layout->outer * layout->channels; ++run) {
-    const std::size_t channel = run % layout->channels;
-    const std::size_t first = run * layout->inner;
-    sums.AddRun(original.subspan(first, layout->inner), quantized.subspan(first, layout->inner),
+  for (std::size_t run = 0; run < layout.outer * layout.channels; ++run) {
+    const std::size_t channel = run % layout.channels;
+    const std::size_t first = run * layout.inner;
+    sums.AddRun(original.subspan(first, layout.inner), quantized.subspan(first, layout.inner),
                 nudged_range.min[channel], nudged_range.max[channel]);
   }
   return ErrorStatistics{.sqnr_db = 10 * std::log10(sums.signal / sums.noise),

@@ -1,4 +1,4 @@
-// How much a quantization changed a tensor.
+// Measures how much a quantization changed a tensor.
 
 #ifndef QUANTD_CORE_ERROR_STATISTICS_H_
 #define QUANTD_CORE_ERROR_STATISTICS_H_
@@ -12,11 +12,11 @@
 
 namespace quantd::core {
 
-// The error of a quantized tensor against the original. Elements whose
-// original is NaN or infinite count for nothing but `clipped_share`.
+// The error of a quantized tensor y against the original x. Elements whose original
+// is NaN or infinite are left out of all figures but `clipped_share`.
 struct ErrorStatistics {
-  // Signal to quantization noise ratio, 10 log10(Σx² / Σ(y-x)²), in dB.
-  // Infinite without an error; NaN where the signal is zero too.
+  // The ratio of signal to quantization noise, 10 log10(Σx² / Σ(y-x)²), in dB.
+  // Infinite without an error; NaN if the signal is zero too.
   double sqnr_db = 0;
   // The largest |y - x|; 0 for an empty tensor.
   double max_abs_error = 0;
@@ -25,11 +25,11 @@ struct ErrorStatistics {
   double clipped_share = 0;
 };
 
-// Compares `quantized` with `original`, both of `shape`, which was quantized to
-// `nudged_range` along `axis`. Sums are taken in double.
+// Compares `quantized` with `original`, which was quantized to `nudged_range` along
+// `axis`. Both have this shape. Sums are taken in double.
 //
-// Errors: those of MakeChannelLayout(); kInvalidArgument where a size does not
-// fit the shape.
+// Errors: those of MakeChannelLayout(); TENSOR_SIZE_MISMATCH if a size does not fit
+// the shape.
 absl::StatusOr<ErrorStatistics> MeasureError(std::span<const std::int64_t> shape,
                                              std::span<const float> original,
                                              std::span<const float> quantized,

@@ -1,9 +1,9 @@
-// TensorFlow's fake quantization and its gradient, with its exact bits.
+// TensorFlow's fake quantization and its gradient, bit for bit.
 //
 // Sources: TensorFlow's FakeQuantWithMinMaxArgs, -Vars and -VarsPerChannel and
-// their gradients (tensorflow/core/kernels/fake_quant_ops_functor.h); Jacob et
+// their gradients (tensorflow/core/kernels/fake_quant_ops_functor.h). Jacob et
 // al., "Quantization and Training of Neural Networks for Efficient
-// Integer-Arithmetic-Only Inference", 2018, for the method.
+// Integer-Arithmetic-Only Inference", 2018, describe the method.
 
 #ifndef QUANTD_CORE_FAKE_QUANTIZATION_H_
 #define QUANTD_CORE_FAKE_QUANTIZATION_H_
@@ -13,131 +13,106 @@
 #include <memory>
 #include <span>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "core/base/scattered_elements.h"
+#include "core/base/tensor_view.h"
 #include "core/quantization.h"
 #include "core/tensor_shape.h"
 #include "core/worker_pool.h"
 
 namespace quantd::core {
 
-// A checked fake quantization of tensors of one shape: everything about it that
-// does not depend on the elements. Cheap to make, immutable, and safe to use
-// from several threads at once.
+class QuantizationPlan;
+
+// A fake quantization with a checked range and spec, for tensors of any shape that
+// the range fits. Immutable, cheap to copy, and safe for use by several threads at
+// once. Keep it for tensors that share a range: what follows from the range alone
+// is computed once.
 //
-//   auto quantization = FakeQuantization::Create(shape, range, spec);
-//   if (!quantization.ok()) return quantization.status();
-//   std::vector<float> output(quantization->element_count());
-//   quantization->Apply(input, output, &pool);
+//   ASSIGN_OR_RETURN(const auto quantization, FakeQuantization::Create(range, spec));
+//   RETURN_IF_ERROR(quantization.Apply(input, output, &pool));
 class FakeQuantization {
  public:
-  // Checks the arguments and nudges the range. Allocates in proportion to the
-  // range alone, never to the shape.
+  // Checks everything that does not depend on a tensor, and nudges the range.
+  // Allocates memory in proportion to the range.
   //
-  // Errors, all with an ErrorDetail: INVALID_NUM_BITS; TENSOR_SIZE_MISMATCH for
-  // a shape with a negative dimension or too many elements;
-  // AXIS_OUT_OF_RANGE; RANGE_SIZE_MISMATCH where min and max do not have one
-  // value (without an axis) or one for each channel (with one);
-  // INVALID_RANGE as in Nudge(). The field names are those of
-  // quantd.v1.FakeQuantizeRequest.
-  static absl::StatusOr<FakeQuantization> Create(std::span<const std::int64_t> shape,
-                                                 const Range& range, const QuantizationSpec& spec);
-
-  // The number of elements of the tensors this takes.
-  std::size_t element_count() const { return layout_.element_count(); }
+  // Errors carry an ErrorDetail with the field names of
+  // quantd.v1.FakeQuantizeRequest: INVALID_NUM_BITS; INVALID_RANGE as in Nudge();
+  // RANGE_SIZE_MISMATCH if min and max differ in size, or do not have exactly one
+  // value without an axis.
+  static absl::StatusOr<FakeQuantization> Create(const Range& range, const QuantizationSpec& spec);
 
   // The number of ranges: 1 without an axis.
-  std::size_t channel_count() const { return layout_.channels; }
+  std::size_t channel_count() const;
 
-  // The ranges that are really used.
-  const NudgedRange& nudged_range() const { return nudged_range_; }
+  // The ranges that are used, one value per channel.
+  const NudgedRange& nudged_range() const;
 
-  // Writes the fake-quantized `input` to `output`. Both have element_count()
-  // elements and either do not overlap or, where the input is in one piece, are
-  // the same. NaN gives NaN, infinities give the ends of the nudged range; a
-  // channel with min == max == 0 gives zeros whatever its input.
+  // Checks whether tensors of this shape can be quantized.
   //
-  // Splits a large tensor over `pool`, unless it is null. The result is the
+  // Errors: TENSOR_SIZE_MISMATCH for a negative dimension or too many elements;
+  // AXIS_OUT_OF_RANGE; RANGE_SIZE_MISMATCH if the range does not have one value for
+  // each index along the axis.
+  absl::Status CheckShape(std::span<const std::int64_t> shape) const;
+
+  // Writes the fake-quantized `input` to `output`, which has the same type and the
+  // same number of elements. Both may be the same memory if the input is in one
+  // piece; otherwise they must not overlap.
+  //
+  // NaN gives NaN, and an infinity gives the nearer end of the nudged range. A
+  // channel with min == max == 0 gives zeros for any input.
+  //
+  // Shares a large tensor out over `pool`, unless that is null. The result has the
   // same bits with any pool and on every SIMD target.
   //
-  // Errors: kInvalidArgument where a span has another size.
-  absl::Status Apply(const ScatteredElements& input, std::span<float> output,
-                     WorkerPool* pool) const;
-  absl::Status Apply(std::span<const float> input, std::span<float> output,
-                     WorkerPool* pool) const {
-    return Apply(ScatteredElements(input), output, pool);
-  }
+  // Errors: those of CheckShape(); TENSOR_SIZE_MISMATCH if the input or the output
+  // does not have as many elements as its shape.
+  absl::Status Apply(const TensorView& input, const OutputView& output, WorkerPool* pool) const;
 
-  // Where the gradients of Apply() go. Does not own the elements.
+  // Where ApplyGradient() writes to. Does not own the elements.
   struct Gradients {
-    // element_count() elements: `gradients` where the input lies within the
-    // nudged range, ends included, gradient * 0 elsewhere and where it is NaN.
-    std::span<float> input;
-    // channel_count() elements: the sum of `gradients` where the input lies
-    // below the nudged range, within one float32 ulp of the exact sum.
+    // As many elements as the inputs, of the same type: `gradients` where the
+    // input lies in the nudged range, ends included, and gradient * 0 where it
+    // lies outside or is NaN.
+    OutputView input;
+    // channel_count() elements: the sum of `gradients` where the input lies below
+    // the nudged range, taken in double and rounded once.
     std::span<float> min;
     // The same for inputs above the nudged range.
     std::span<float> max;
-    // Where they are not empty, what `min` and `max` were before they were
-    // rounded: for adding up those of a tensor's parts.
+    // The same sums before they were rounded, to add up those of the parts of a
+    // tensor. Both are empty, or both have channel_count() elements.
     std::span<double> min_sum = {};
     std::span<double> max_sum = {};
   };
 
-  // Writes to `result` the gradients with respect to the input, min and max,
-  // given those with respect to the output (`gradients`) and the input that
-  // Apply() had (`inputs`). Nothing overlaps. A channel with min == max == 0 passes all
-  // its gradients to the input and has min and max gradients of 0.
+  // Writes the gradients with respect to the input, min and max to `result`.
+  // `gradients` are those with respect to the output, and `inputs` the input of
+  // Apply(). No two tensors overlap. A channel with min == max == 0 passes all its
+  // gradients to the input; its min and max gradients are 0.
   //
-  // The sums are taken in double, in an order that follows from the shape
-  // alone: the same bits with any pool and on every SIMD target.
+  // Sums are taken in double, in an order that follows from the shape alone. The
+  // result has the same bits with any pool and on every SIMD target.
   //
-  // Errors: kInvalidArgument where a span has another size.
-  absl::Status ApplyGradient(const ScatteredElements& gradients, const ScatteredElements& inputs,
+  // Errors: those of CheckShape(); SHAPE_MISMATCH if the shapes or types of
+  // gradients and inputs differ; TENSOR_SIZE_MISMATCH if a tensor or a list does
+  // not have the expected number of elements.
+  absl::Status ApplyGradient(const TensorView& gradients, const TensorView& inputs,
                              const Gradients& result, WorkerPool* pool) const;
-  absl::Status ApplyGradient(std::span<const float> gradients, std::span<const float> inputs,
-                             const Gradients& result, WorkerPool* pool) const {
-    return ApplyGradient(ScatteredElements(gradients), ScatteredElements(inputs), result, pool);
-  }
 
  private:
-  struct Parameters;
+  explicit FakeQuantization(std::shared_ptr<const QuantizationPlan> plan)
+      : plan_(std::move(plan)) {}
 
-  FakeQuantization(const ChannelLayout& layout, NudgedRange nudged_range,
-                   std::shared_ptr<const Parameters> parameters)
-      : layout_(layout),
-        nudged_range_(std::move(nudged_range)),
-        parameters_(std::move(parameters)) {}
+  // Returns the layout of `shape`. Errors: those of CheckShape().
+  absl::StatusOr<ChannelLayout> LayoutOf(std::span<const std::int64_t> shape) const;
 
-  static Parameters MakeParameters(const ChannelLayout& layout, const NudgedRange& nudged_range,
-                                   const Range& range, const QuantizationSpec& spec);
+  // Checks the number of elements of each argument of ApplyGradient().
+  absl::Status CheckGradientSizes(std::size_t element_count, const TensorView& gradients,
+                                  const TensorView& inputs, const Gradients& result) const;
 
-  void ApplyToRuns(const ScatteredElements& input, float* output, WorkerPool* pool) const;
-  void ApplyToColumns(const ScatteredElements& input, float* output, WorkerPool* pool) const;
-
-  // Sums of gradients, one of each a channel.
-  struct RangeGradients {
-    std::vector<double> min;
-    std::vector<double> max;
-  };
-  // Write the input gradients, and return the sums.
-  RangeGradients DifferentiateElements(const ScatteredElements& gradients,
-                                       const ScatteredElements& inputs, float* input_gradients,
-                                       WorkerPool* pool) const;
-  RangeGradients DifferentiateRuns(const ScatteredElements& gradients,
-                                   const ScatteredElements& inputs, float* input_gradients,
-                                   WorkerPool* pool) const;
-  RangeGradients DifferentiateColumns(const ScatteredElements& gradients,
-                                      const ScatteredElements& inputs, float* input_gradients,
-                                      WorkerPool* pool) const;
-
-  ChannelLayout layout_;
-  NudgedRange nudged_range_;
-  // What the kernels need to know, laid out for them.
-  std::shared_ptr<const Parameters> parameters_;
+  std::shared_ptr<const QuantizationPlan> plan_;
 };
 
 }  // namespace quantd::core

@@ -7,16 +7,18 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
+#include "core/numerics.h"
 
 namespace quantd::core {
 namespace {
 
 absl::Status InvalidNumBits(std::uint32_t num_bits) {
   return InvalidArgument(
+      ErrorReason::kInvalidNumBits,
       absl::StrCat("num_bits is ", num_bits, "; expected ", kMinNumBits, "..", kMaxNumBits,
                    ": choose a number of bits in this range, or leave it out for 8"),
-      {.reason = std::string(reason::kInvalidNumBits),
-       .field = "spec.num_bits",
+      {.field = "spec.num_bits",
        .metadata = {{"num_bits", absl::StrCat(num_bits)},
                     {"min", absl::StrCat(kMinNumBits)},
                     {"max", absl::StrCat(kMaxNumBits)}}});
@@ -24,23 +26,23 @@ absl::Status InvalidNumBits(std::uint32_t num_bits) {
 
 absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
   return InvalidArgument(
+      ErrorReason::kRangeSizeMismatch,
       absl::StrCat("range.min has ", min_size, " values and range.max has ", max_size,
                    "; expected as many of one as of the other"),
-      {.reason = std::string(reason::kRangeSizeMismatch),
-       .field = "range.max",
+      {.field = "range.max",
        .metadata = {{"min_size", absl::StrCat(min_size)}, {"max_size", absl::StrCat(max_size)}}});
 }
 
-// Enough digits to tell any two float32 values apart.
+// Prints enough digits to distinguish any two float32 values.
 std::string Decimal(float value) { return absl::StrFormat("%.9g", value); }
 
 absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float min, float max,
                           absl::string_view complaint) {
   return InvalidArgument(
+      ErrorReason::kInvalidRange,
       absl::StrCat("the range [", Decimal(min), ", ", Decimal(max), "] of channel ", channel, " ",
                    complaint),
-      {.reason = std::string(reason::kInvalidRange),
-       .field = absl::StrCat("range.", bound, "[", channel, "]"),
+      {.field = absl::StrCat("range.", bound, "[", channel, "]"),
        .metadata = {
            {"channel", absl::StrCat(channel)}, {"min", Decimal(min)}, {"max", Decimal(max)}}});
 }
@@ -75,17 +77,21 @@ struct NudgedChannel {
   std::int32_t zero_point;
 };
 
-float NudgedZeroPoint(float from_min, float quant_min, float quant_max) {
+float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPointRule rule) {
   if (from_min < quant_min) {
     return quant_min;
   }
   if (from_min > quant_max) {
     return quant_max;
   }
-  return std::round(from_min);
+  switch (rule) {
+    case ZeroPointRule::kHalfAwayFromZero:
+      return std::round(from_min);
+  }
+  return from_min;
 }
 
-// Precondition: CheckBounds() is content.
+// The bounds have passed CheckBounds().
 absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t channel,
                                            const QuantizationSpec& spec) {
   if (min == 0 && max == 0) {
@@ -95,7 +101,8 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t cha
   const auto quant_max = static_cast<float>(spec.quant_max());
   const float levels = quant_max - quant_min;
   const float scale = (max - min) / levels;
-  const float zero_point = NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max);
+  const float zero_point = NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max,
+                                           RowOf(spec.numerics).zero_point);
   const float nudged_min = (quant_min - zero_point) * scale;
   const float nudged_max = (quant_max - zero_point) * scale;
   if (!std::isnormal(scale) || !std::isnormal(levels / (max - min)) || !std::isfinite(nudged_min) ||
@@ -107,7 +114,7 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t cha
                      ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
                      "for both ends of a channel of zeros"));
   }
-  // Not before: without a scale the zero point is no number.
+  // Only now: without a normal scale, the zero point may be NaN.
   return NudgedChannel{.min = nudged_min,
                        .max = nudged_max,
                        .scale = scale,
@@ -131,17 +138,12 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& sp
   for (std::size_t channel = 0; channel < range.min.size(); ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
-    if (absl::Status status = CheckBounds(min, max, channel); !status.ok()) {
-      return status;
-    }
-    const absl::StatusOr<NudgedChannel> nudged_channel = NudgeChannel(min, max, channel, spec);
-    if (!nudged_channel.ok()) {
-      return nudged_channel.status();
-    }
-    nudged.min.push_back(nudged_channel->min);
-    nudged.max.push_back(nudged_channel->max);
-    nudged.scale.push_back(nudged_channel->scale);
-    nudged.zero_point.push_back(nudged_channel->zero_point);
+    RETURN_IF_ERROR(CheckBounds(min, max, channel));
+    ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, channel, spec));
+    nudged.min.push_back(nudged_channel.min);
+    nudged.max.push_back(nudged_channel.max);
+    nudged.scale.push_back(nudged_channel.scale);
+    nudged.zero_point.push_back(nudged_channel.zero_point);
   }
   return nudged;
 }

@@ -1,4 +1,4 @@
-// The words of quantization: ranges, specs and what nudging makes of them.
+// The vocabulary of quantization: ranges, specs and nudged ranges.
 
 #ifndef QUANTD_CORE_QUANTIZATION_H_
 #define QUANTD_CORE_QUANTIZATION_H_
@@ -15,7 +15,7 @@ namespace quantd::core {
 inline constexpr std::uint32_t kMinNumBits = 2;
 inline constexpr std::uint32_t kMaxNumBits = 16;
 
-// Whose arithmetic to reproduce, bit for bit.
+// Whose arithmetic to reproduce, bit for bit. core/numerics.h has a row for each.
 enum class Numerics {
   // FakeQuantWithMinMaxVars without an axis: divides by the scale;
   // FakeQuantWithMinMaxVarsPerChannel with one: multiplies by its inverse.
@@ -24,11 +24,11 @@ enum class Numerics {
   kTensorFlowArgs,
 };
 
-// How many codes there are and how values are rounded to them.
+// The codes of a quantization, and how values are rounded to them.
 struct QuantizationSpec {
-  // kMinNumBits..kMaxNumBits.
+  // The width of a code, kMinNumBits..kMaxNumBits.
   std::uint32_t num_bits = 8;
-  // Leave out code 0, so that symmetric ranges have symmetric codes.
+  // Leaves code 0 out, so that symmetric ranges have symmetric codes.
   bool narrow_range = false;
   Numerics numerics = Numerics::kTensorFlow;
 
@@ -39,19 +39,19 @@ struct QuantizationSpec {
   std::int32_t levels() const { return quant_max() - quant_min(); }
 };
 
-// The real interval that the codes stand for: one for the whole tensor
-// (without an axis), or one for each index along the axis. Does not own the
-// values.
+// The real interval that the codes stand for: one for the whole tensor without an
+// axis, and otherwise one for each index along the axis. Does not own the values.
 struct Range {
+  // As many values of one as of the other.
   std::span<const float> min;
   std::span<const float> max;
-  // -rank..rank-1; negative counts from the last dimension.
+  // -rank..rank-1; a negative axis counts from the last dimension.
   std::optional<std::int32_t> axis;
 };
 
-// The ranges after nudging, so that zero is exactly a code; one value a
+// Ranges that were nudged so that a code stands for exactly zero; one value per
 // channel. Code q stands for (q - zero_point) * scale. A channel with
-// min == max == 0 has min, max and scale 0 and the lowest code as zero point.
+// min == max == 0 has 0 as min, max and scale, and the lowest code as zero point.
 struct NudgedRange {
   std::vector<float> min;
   std::vector<float> max;
@@ -60,13 +60,12 @@ struct NudgedRange {
 };
 
 // Nudges `range` as TensorFlow's Nudge() does (fake_quant_ops_functor.h), in
-// float32, each operation rounded once. For values without a tensor: the axis
-// is not looked at, and min and max may have any equal size.
+// float32, with each operation rounded once. Ignores the axis: min and max may
+// have any size.
 //
-// Errors: INVALID_NUM_BITS; RANGE_SIZE_MISMATCH where min and max differ in
-// size; INVALID_RANGE, with the field named, for a bound that is NaN or
-// infinite, min > max, min == max other than 0, or an interval whose scale, or
-// its inverse, is no normal float32.
+// Errors: INVALID_NUM_BITS; RANGE_SIZE_MISMATCH if min and max differ in size;
+// INVALID_RANGE, which names the bound, if it is NaN or infinite, if min > max or
+// min == max other than 0, or if the scale or its inverse is not a normal float32.
 absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec);
 
 }  // namespace quantd::core

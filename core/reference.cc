@@ -3,17 +3,26 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <string>
+#include <string_view>
 
-#include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "core/fake_quantization.h"
+#include "core/numerics.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::core::reference {
 namespace {
 
-// The parameters of one channel, computed as the contract writes them.
+float RoundZeroPoint(float from_min, ZeroPointRule rule) {
+  switch (rule) {
+    case ZeroPointRule::kHalfAwayFromZero:
+      return std::round(from_min);
+  }
+  return from_min;
+}
+
+// The parameters of one channel, computed as docs/numerics.md writes them.
 struct Parameters {
   Parameters(float min, float max, const QuantizationSpec& spec) : all_zero(min == 0 && max == 0) {
     const float quant_min = spec.narrow_range ? 1 : 0;
@@ -22,9 +31,10 @@ struct Parameters {
     scale = (max - min) / levels;
     inv_scale = levels / (max - min);
     const float from_min = quant_min - min / scale;
+    const float nearest = RoundZeroPoint(from_min, RowOf(spec.numerics).zero_point);
     const float zero_point = from_min < quant_min   ? quant_min
                              : from_min > quant_max ? quant_max
-                                                    : std::round(from_min);
+                                                    : nearest;
     nudged_min = (quant_min - zero_point) * scale;
     nudged_max = (quant_max - zero_point) * scale;
     quant_zero = std::floor(-nudged_min * inv_scale + 0.5F);
@@ -38,7 +48,33 @@ struct Parameters {
   float quant_zero;
 };
 
-float FakeQuantizeElement(float x, const Parameters& channel, bool divide) {
+float Divide(float shifted, const Parameters& channel, Quotient quotient) {
+  switch (quotient) {
+    case Quotient::kDivideByScale:
+      return shifted / channel.scale;
+    case Quotient::kMultiplyByInverseScale:
+      return shifted * channel.inv_scale;
+  }
+  return shifted;
+}
+
+float RoundToStep(float steps, TieRule ties) {
+  switch (ties) {
+    case TieRule::kHalfUp:
+      return std::floor(steps + 0.5F);
+  }
+  return steps;
+}
+
+float MaskGradient(float gradient, bool inside, GradientMask mask) {
+  switch (mask) {
+    case GradientMask::kProduct:
+      return gradient * (inside ? 1.0F : 0.0F);
+  }
+  return gradient;
+}
+
+float FakeQuantizeElement(float x, const Parameters& channel, Quotient quotient, TieRule ties) {
   if (channel.all_zero) {
     return 0;
   }
@@ -47,8 +83,8 @@ float FakeQuantizeElement(float x, const Parameters& channel, bool divide) {
   }
   const float shifted =
       std::max(std::min(x, channel.nudged_max), channel.nudged_min) - channel.nudged_min;
-  const float q = divide ? shifted / channel.scale : shifted * channel.inv_scale;
-  return std::floor(q - channel.quant_zero + 0.5F) * channel.scale;
+  const float q = Divide(shifted, channel, quotient);
+  return RoundToStep(q - channel.quant_zero, ties) * channel.scale;
 }
 
 std::vector<Parameters> MakeParameters(const Range& range, const QuantizationSpec& spec) {
@@ -59,20 +95,18 @@ std::vector<Parameters> MakeParameters(const Range& range, const QuantizationSpe
   return parameters;
 }
 
-// Refuses what FakeQuantization refuses, and tells how the channels lie.
-absl::StatusOr<ChannelLayout> Check(std::span<const std::int64_t> shape, std::size_t element_count,
-                                    const Range& range, const QuantizationSpec& spec) {
-  const auto quantization = FakeQuantization::Create(shape, range, spec);
-  if (!quantization.ok()) {
-    return quantization.status();
-  }
-  if (element_count != quantization->element_count()) {
-    return InvalidArgument(
-        absl::StrCat("the tensor has ", element_count, " elements; expected ",
-                     quantization->element_count(), " for its shape"),
-        {.reason = std::string(reason::kTensorSizeMismatch), .field = "input", .metadata = {}});
-  }
+// Refuses what FakeQuantization refuses, and returns how the channels lie.
+absl::StatusOr<ChannelLayout> Check(std::span<const std::int64_t> shape, const Range& range,
+                                    const QuantizationSpec& spec) {
+  ASSIGN_OR_RETURN(const FakeQuantization quantization, FakeQuantization::Create(range, spec));
+  RETURN_IF_ERROR(quantization.CheckShape(shape));
   return MakeChannelLayout(shape, range.axis);
+}
+
+absl::Status CheckSize(std::string_view field, std::size_t size, const ChannelLayout& layout) {
+  return size == layout.element_count()
+             ? absl::OkStatus()
+             : WrongSize({.field = field, .size = size, .expected = layout.element_count()});
 }
 
 std::size_t ChannelOf(std::size_t element, const ChannelLayout& layout) {
@@ -84,15 +118,14 @@ std::size_t ChannelOf(std::size_t element, const ChannelLayout& layout) {
 absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> shape,
                                                 std::span<const float> input, const Range& range,
                                                 const QuantizationSpec& spec) {
-  const absl::StatusOr<ChannelLayout> layout = Check(shape, input.size(), range, spec);
-  if (!layout.ok()) {
-    return layout.status();
-  }
+  ASSIGN_OR_RETURN(const ChannelLayout layout, Check(shape, range, spec));
+  RETURN_IF_ERROR(CheckSize("input", input.size(), layout));
   const std::vector<Parameters> parameters = MakeParameters(range, spec);
-  const bool divide = !range.axis.has_value() && spec.numerics == Numerics::kTensorFlow;
+  const NumericsRow& row = RowOf(spec.numerics);
+  const Quotient quotient = row.quotient(range);
   std::vector<float> output(input.size());
   for (std::size_t i = 0; i < input.size(); ++i) {
-    output[i] = FakeQuantizeElement(input[i], parameters[ChannelOf(i, *layout)], divide);
+    output[i] = FakeQuantizeElement(input[i], parameters[ChannelOf(i, layout)], quotient, row.ties);
   }
   return output;
 }
@@ -101,22 +134,21 @@ absl::StatusOr<Gradients> FakeQuantizeGradient(std::span<const std::int64_t> sha
                                                std::span<const float> gradients,
                                                std::span<const float> inputs, const Range& range,
                                                const QuantizationSpec& spec) {
-  const absl::StatusOr<ChannelLayout> layout =
-      Check(shape, std::min(gradients.size(), inputs.size()), range, spec);
-  if (!layout.ok()) {
-    return layout.status();
-  }
+  ASSIGN_OR_RETURN(const ChannelLayout layout, Check(shape, range, spec));
+  RETURN_IF_ERROR(CheckSize("gradients", gradients.size(), layout));
+  RETURN_IF_ERROR(CheckSize("inputs", inputs.size(), layout));
   const std::vector<Parameters> parameters = MakeParameters(range, spec);
+  const GradientMask mask = RowOf(spec.numerics).mask;
   Gradients result{.input = std::vector<float>(inputs.size()),
-                   .min = std::vector<double>(layout->channels),
-                   .max = std::vector<double>(layout->channels)};
+                   .min = std::vector<double>(layout.channels),
+                   .max = std::vector<double>(layout.channels)};
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const std::size_t channel = ChannelOf(i, *layout);
+    const std::size_t channel = ChannelOf(i, layout);
     const auto& [all_zero, scale, inv_scale, nudged_min, nudged_max, quant_zero] =
         parameters[channel];
     const float x = inputs[i];
     const bool inside = all_zero || (nudged_min <= x && x <= nudged_max);
-    result.input[i] = gradients[i] * (inside ? 1.0F : 0.0F);
+    result.input[i] = MaskGradient(gradients[i], inside, mask);
     if (!all_zero && x < nudged_min) {
       result.min[channel] += gradients[i];
     }

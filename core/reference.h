@@ -1,6 +1,6 @@
-// The numerics contract in plain C++, one element after another: slow, obvious,
-// and what the kernels are held to, bit for bit. Also lets a client check a
-// server's answers.
+// The formulas of docs/numerics.md in plain C++, one element after another: slow,
+// obvious, and what the kernels must equal, bit for bit. Clients check the answers
+// of servers with it.
 
 #ifndef QUANTD_CORE_REFERENCE_H_
 #define QUANTD_CORE_REFERENCE_H_
@@ -14,22 +14,22 @@
 
 namespace quantd::core::reference {
 
-// The same as FakeQuantization::Apply(). `input` has as many elements as
-// `shape`. Errors: those of FakeQuantization.
+// Returns the output of FakeQuantization::Apply() for an input of this shape.
+// Errors: those of FakeQuantization::Create() and Apply().
 absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> shape,
                                                 std::span<const float> input, const Range& range,
                                                 const QuantizationSpec& spec);
 
 struct Gradients {
+  // With respect to the inputs; as many elements as these.
   std::vector<float> input;
-  // Exact sums to double precision, in index order, one a channel: the kernels
-  // lie within one float32 ulp of them.
+  // One value per channel: sums in double, taken in the order of the elements.
   std::vector<double> min;
   std::vector<double> max;
 };
 
-// The same as FakeQuantization::ApplyGradient(). Errors: those of
-// FakeQuantization.
+// Returns the gradients of FakeQuantization::ApplyGradient() for tensors of this
+// shape. Errors: those of FakeQuantization::Create() and ApplyGradient().
 absl::StatusOr<Gradients> FakeQuantizeGradient(std::span<const std::int64_t> shape,
                                                std::span<const float> gradients,
                                                std::span<const float> inputs, const Range& range,

@@ -5,14 +5,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
-#include "core/kernels/fake_quantize_kernels.h"
+#include "core/kernels/dispatched_target.h"
 #include "hwy/targets.h"
 
 namespace quantd::core {
 namespace {
 
-// The targets that were compiled and this machine can run, one bit each; the
-// lowest is the best. Asked once, because a forced target hides the others.
+// Returns the targets that were compiled and that this machine can run, one bit
+// each; the lowest is the best. Asks Highway once, because a forced target hides
+// the others.
 std::int64_t RunnableTargets() {
   static const std::int64_t targets = hwy::SupportedTargets() & HWY_TARGETS;
   return targets;

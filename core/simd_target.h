@@ -1,5 +1,5 @@
-// Which SIMD instruction set the kernels use. It changes their speed, never
-// their results.
+// The SIMD instruction set of the kernels. It changes their speed, never their
+// results.
 
 #ifndef QUANTD_CORE_SIMD_TARGET_H_
 #define QUANTD_CORE_SIMD_TARGET_H_
@@ -12,18 +12,18 @@
 
 namespace quantd::core {
 
-// The targets that the kernels were compiled for and this machine can run, best
-// first, as Highway names them: "AVX3", "AVX2", "SSE4", "NEON", "SCALAR", …
+// Returns the targets that the kernels were compiled for and that this machine can
+// run, best first, by Highway's names: "AVX3", "AVX2", "SSE4", "NEON", "SCALAR", …
 std::vector<std::string> SupportedSimdTargets();
 
-// The target in use; the best one unless ForceSimdTarget() chose another.
+// Returns the target in use: the best one unless ForceSimdTarget() chose another.
 std::string ActiveSimdTarget();
 
-// Makes the kernels use `name`, one of SupportedSimdTargets(); for tests and
-// support. An empty name returns to the best one. For the whole process: not to
-// be called while another thread computes.
+// Makes the kernels of the whole process use `name`, one of SupportedSimdTargets(),
+// or the best target if it is empty. For tests and support. Must not be called
+// while another thread computes.
 //
-// Errors: kInvalidArgument, with the names that would do.
+// Errors: kInvalidArgument for any other name; the message lists the valid ones.
 absl::Status ForceSimdTarget(std::string_view name);
 
 }  // namespace quantd::core

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::core {
 namespace {
@@ -13,20 +14,19 @@ constexpr std::size_t kMaxElementCount = std::numeric_limits<std::ptrdiff_t>::ma
 
 absl::Status NegativeDimension(std::size_t index, std::int64_t size) {
   return InvalidArgument(
+      ErrorReason::kTensorSizeMismatch,
       absl::StrCat("dimension ", index, " of the shape is ", size,
                    "; expected 0 or more: send the real size of the dimension"),
-      {.reason = std::string(reason::kTensorSizeMismatch),
-       .field = absl::StrCat("shape[", index, "]"),
+      {.field = absl::StrCat("shape[", index, "]"),
        .metadata = {{"dimension", absl::StrCat(index)}, {"size", absl::StrCat(size)}}});
 }
 
 absl::Status TooManyElements() {
   return InvalidArgument(
+      ErrorReason::kTensorSizeMismatch,
       absl::StrCat("the shape has more elements than fit into memory; expected at most ",
                    kMaxElementCount, ": check the sizes of the dimensions"),
-      {.reason = std::string(reason::kTensorSizeMismatch),
-       .field = "shape",
-       .metadata = {{"max_elements", absl::StrCat(kMaxElementCount)}}});
+      {.field = "shape", .metadata = {{"max_elements", absl::StrCat(kMaxElementCount)}}});
 }
 
 absl::Status AxisOutOfRange(std::int32_t axis, std::size_t rank) {
@@ -34,13 +34,13 @@ absl::Status AxisOutOfRange(std::int32_t axis, std::size_t rank) {
       rank == 0 ? "a scalar has no axis: leave out the axis to use one range for the whole tensor"
                 : absl::StrCat("expected -", rank, "..", rank - 1, " for a tensor of rank ", rank);
   return InvalidArgument(
+      ErrorReason::kAxisOutOfRange,
       absl::StrCat("axis ", axis, " is outside the tensor's dimensions; ", expected),
-      {.reason = std::string(reason::kAxisOutOfRange),
-       .field = "range.axis",
+      {.field = "range.axis",
        .metadata = {{"axis", absl::StrCat(axis)}, {"rank", absl::StrCat(rank)}}});
 }
 
-// The product of sizes that are already known not to overflow.
+// Returns the product of sizes that is known not to overflow.
 std::size_t Product(std::span<const std::int64_t> sizes) {
   std::size_t product = 1;
   for (const std::int64_t size : sizes) {
@@ -64,8 +64,8 @@ absl::StatusOr<std::size_t> ElementCount(std::span<const std::int64_t> shape) {
     overflow = overflow || (size != 0 && count > kMaxElementCount / size);
     count *= size == 0 ? 1 : size;
   }
-  // A product that overflows is refused even beside a zero: its strides would
-  // overflow too.
+  // A product that overflows is refused even if another dimension is 0, because the
+  // strides would overflow too.
   if (overflow) {
     return TooManyElements();
   }
@@ -74,12 +74,9 @@ absl::StatusOr<std::size_t> ElementCount(std::span<const std::int64_t> shape) {
 
 absl::StatusOr<ChannelLayout> MakeChannelLayout(std::span<const std::int64_t> shape,
                                                 std::optional<std::int32_t> axis) {
-  const absl::StatusOr<std::size_t> count = ElementCount(shape);
-  if (!count.ok()) {
-    return count.status();
-  }
+  ASSIGN_OR_RETURN(const std::size_t count, ElementCount(shape));
   if (!axis.has_value()) {
-    return ChannelLayout{.outer = 1, .channels = 1, .inner = *count};
+    return ChannelLayout{.outer = 1, .channels = 1, .inner = count};
   }
   const auto rank = static_cast<std::int64_t>(shape.size());
   const std::int64_t index = *axis < 0 ? *axis + rank : *axis;

@@ -1,4 +1,4 @@
-// Shapes of tensors in C order, and how channels lie in them.
+// Shapes of tensors in C order, and the layout of channels in them.
 
 #ifndef QUANTD_CORE_TENSOR_SHAPE_H_
 #define QUANTD_CORE_TENSOR_SHAPE_H_
@@ -12,15 +12,16 @@
 
 namespace quantd::core {
 
-// The product of the dimensions: 1 for a scalar, 0 where a dimension is 0.
+// Returns the product of the dimensions: 1 for a scalar, and 0 if a dimension is 0.
 //
-// Errors: TENSOR_SIZE_MISMATCH, naming "shape[2]", for a negative dimension, or
-// "shape" where the elements would not fit into the address space at 8 bytes
-// each.
+// Errors: TENSOR_SIZE_MISMATCH at a field such as "shape[2]" for a negative
+// dimension, and at "shape" if the elements would not fit into the address space
+// at 8 bytes each.
 absl::StatusOr<std::size_t> ElementCount(std::span<const std::int64_t> shape);
 
-// How the channels of an axis lie in memory: `outer` times one after another
-// `channels` runs of `inner` elements. A whole tensor is 1 x 1 x n.
+// How the channels along an axis lie in memory: a run of `inner` elements of each
+// of the `channels`, one channel after another, and that `outer` times. A tensor
+// without an axis is one run: 1 x 1 x n.
 struct ChannelLayout {
   std::size_t outer = 1;
   std::size_t channels = 1;
@@ -29,10 +30,10 @@ struct ChannelLayout {
   std::size_t element_count() const { return outer * channels * inner; }
 };
 
-// The layout of `shape` along `axis` (-rank..rank-1; negative counts from the
-// last dimension), or of the whole tensor without one.
+// Returns the layout of `shape` along `axis`, which is -rank..rank-1 and counts
+// from the last dimension if it is negative; without an axis, that of one channel.
 //
-// Errors: those of ElementCount(); AXIS_OUT_OF_RANGE, naming "range.axis".
+// Errors: those of ElementCount(); AXIS_OUT_OF_RANGE at "range.axis".
 absl::StatusOr<ChannelLayout> MakeChannelLayout(std::span<const std::int64_t> shape,
                                                 std::optional<std::int32_t> axis);
 

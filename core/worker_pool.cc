@@ -5,9 +5,11 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/task_arena.h>
 
-#include <condition_variable>
-#include <mutex>
+#include <cassert>
 #include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
 
 namespace quantd::core {
 
@@ -17,14 +19,18 @@ class WorkerPool::Arena {
  public:
   explicit Arena(std::size_t threads)
       : threads_(threads),
-        // One more than the workers, for a caller that takes part; oneTBB would
-        // else stop at the number of processors less one.
+        // One more than the workers, for a caller that takes part. By default, oneTBB
+        // has one worker less than there are processors.
         parallelism_(tbb::global_control::max_allowed_parallelism, threads + 1),
-        arena_(static_cast<int>(threads), /*reserved_for_masters=*/0) {}
+        arena_(static_cast<int>(threads), /*reserved_for_masters=*/0) {
+    assert(threads > 0);
+  }
 
   ~Arena() {
-    std::unique_lock lock(mutex_);
-    idle_.wait(lock, [this] { return pending_ == 0; });
+    const MutexLock lock(&mutex_);
+    while (pending_ > 0) {
+      idle_.Wait(&mutex_);
+    }
   }
 
   Arena(const Arena&) = delete;
@@ -34,22 +40,22 @@ class WorkerPool::Arena {
 
   void Submit(std::function<void()> task) {
     {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       ++pending_;
     }
     arena_.enqueue([this, task = std::move(task)] {
       task();
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(&mutex_);
       if (--pending_ == 0) {
-        idle_.notify_all();
+        idle_.NotifyAll();
       }
     });
   }
 
   void ForEachBlock(std::size_t count, const std::function<void(std::size_t)>& block) {
     arena_.execute([&] {
-      // Isolated: while this thread waits for blocks that others work on, it
-      // must not begin another task, or this call would wait for that one too.
+      // Isolated, so that this thread does not begin another task while it waits
+      // for blocks of others: this call would have to wait for that task too.
       tbb::this_task_arena::isolate([&] { tbb::parallel_for(std::size_t{0}, count, block); });
     });
   }
@@ -58,9 +64,9 @@ class WorkerPool::Arena {
   const std::size_t threads_;
   tbb::global_control parallelism_;
   tbb::task_arena arena_;
-  std::mutex mutex_;
-  std::condition_variable idle_;
-  std::size_t pending_ = 0;
+  Mutex mutex_;
+  ConditionVariable idle_;
+  std::size_t pending_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 WorkerPool::WorkerPool(std::size_t threads) : arena_(std::make_unique<Arena>(threads)) {}

@@ -9,14 +9,14 @@
 
 namespace quantd::core {
 
-// A fixed number of threads (a oneTBB arena) that run tasks and share out the
-// blocks of large tensors. All methods may be called from any thread.
+// A fixed number of threads (a oneTBB arena) that run tasks and divide the blocks of
+// large tensors among themselves. Safe for use by several threads at once.
 class WorkerPool {
  public:
-  // `threads` at least 1. The threads start with the first task.
+  // `threads` is at least 1. The threads start with the first task.
   explicit WorkerPool(std::size_t threads);
 
-  // Waits until every task has run.
+  // Waits until all tasks have run.
   ~WorkerPool();
 
   WorkerPool(const WorkerPool&) = delete;
@@ -24,13 +24,13 @@ class WorkerPool {
 
   std::size_t threads() const;
 
-  // Runs `task` on one of the threads, some time. Never waits. `task` must not
-  // throw.
+  // Schedules `task` on one of the pool's threads and returns at once. `task` must
+  // not throw.
   void Submit(std::function<void()> task);
 
-  // Runs block(0) … block(count - 1), each once, in any order and at the same
-  // time on several of the threads, and returns when all have run. May be
-  // called from within a task. `block` must not throw.
+  // Calls block(0) to block(count - 1), each once, in any order and on several of
+  // the threads at the same time. Returns when all calls have. May be called by a
+  // task. `block` must not throw.
   void ForEachBlock(std::size_t count, const std::function<void(std::size_t)>& block);
 
  private:

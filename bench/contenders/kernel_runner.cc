@@ -1,26 +1,28 @@
-// Runs the contenders that are C++ when it is told to: bench/contest.py talks to
-// it through its standard input and output, and to the runners of other peers in
-// the same way, so that all of them take turns.
+// Runs the contenders that are C++, one call after another, on request.
+// bench/contest.py sends requests through the standard input, and sends others to
+// the runners of the other peers, so that all of them take turns.
 //
 //   kernel_runner FOLDER
 //
 // FOLDER holds the tensors and ranges that all runners work on, as plain float32:
-// inputs.f32 and gradients.f32 (of one size), min.f32 and max.f32 (one value for
-// each of the most channels). Smaller tensors, and fewer channels, are the
-// beginnings of these.
+// inputs.f32 and gradients.f32 (of one size), min.f32 and max.f32 (one value per
+// channel of the widest problem). Smaller tensors, and fewer channels, are the first
+// elements of these.
 //
-// Says one line of JSON first: who can do what, and versions. Then each line
+// The first line of output is JSON that lists the contenders, their operations and
+// their versions. Each line
 //
 //   time CONTENDER OPERATION CHANNELS BYTES MILLISECONDS
 //
-// is answered by `ok SECONDS` for a call, the median of at least MILLISECONDS (a
-// single call if that takes as long), and each line
+// is answered by `ok SECONDS`, the median duration of the calls within at least
+// MILLISECONDS, or that of a single call if it takes as long. Each line
 //
 //   write CONTENDER OPERATION CHANNELS BYTES PATH
 //
-// by `ok` when the results of a call lie in PATH, as plain float32: outputs,
-// then, of a gradient, those with respect to min and max. 0 channels are one
-// range for the whole tensor. What cannot be done is answered by `error MESSAGE`.
+// writes the results of a call to PATH, as plain float32, and is answered by `ok`:
+// the outputs and, of a gradient, those with respect to min and max. 0 channels stand
+// for one range for the whole tensor. A request that fails is answered by
+// `error MESSAGE`.
 
 #include <algorithm>
 #include <chrono>
@@ -49,6 +51,7 @@
 #include "bench/aligned_floats.h"
 #include "bench/contenders/contender.h"
 #include "bench/contenders/limits.h"
+#include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
 #include "core/quantization.h"
 #include "core/simd_target.h"
@@ -87,33 +90,46 @@ void Check(const absl::Status& status) {
   }
 }
 
-core::FakeQuantization MakeQuantization(const Problem& problem) {
-  const auto count = static_cast<std::int64_t>(problem.inputs.size());
-  const auto channels = static_cast<std::int64_t>(problem.min.size());
-  const std::vector<std::int64_t> shape = {count / channels, channels};
-  const auto axis = problem.per_channel ? std::optional<std::int32_t>(1) : std::nullopt;
-  absl::StatusOr<core::FakeQuantization> quantization = core::FakeQuantization::Create(
-      shape, {.min = problem.min, .max = problem.max, .axis = axis}, {.num_bits = kNumBits});
-  Check(quantization.status());
-  return *std::move(quantization);
-}
+// A quantization, and the shape of the tensors of a problem.
+struct Quantization {
+  explicit Quantization(const Problem& problem)
+      : shape{static_cast<std::int64_t>(problem.inputs.size() / problem.min.size()),
+              static_cast<std::int64_t>(problem.min.size())},
+        plan(MakePlan(problem)) {}
 
-// The library under test; on one thread if `pool` is null.
+  core::TensorView View(std::span<const float> elements) const { return {shape, elements}; }
+
+  std::vector<std::int64_t> shape;
+  core::FakeQuantization plan;
+
+ private:
+  static core::FakeQuantization MakePlan(const Problem& problem) {
+    const auto axis = problem.per_channel ? std::optional<std::int32_t>(1) : std::nullopt;
+    absl::StatusOr<core::FakeQuantization> plan = core::FakeQuantization::Create(
+        {.min = problem.min, .max = problem.max, .axis = axis}, {.num_bits = kNumBits});
+    Check(plan.status());
+    return *std::move(plan);
+  }
+};
+
+// Adds the library under test, on one thread if `pool` is null.
 void AddQuantd(const std::string& name, const std::shared_ptr<core::WorkerPool>& pool,
                std::vector<Contender>& contenders) {
-  contenders.push_back({.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
-                          return [=, quantization = MakeQuantization(p)] {
-                            Check(quantization.Apply(p.inputs, p.outputs, pool.get()));
-                          };
-                        }});
   contenders.push_back(
-      {.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
-         const core::FakeQuantization::Gradients result{
-             .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
-         return [=, quantization = MakeQuantization(p)] {
-           Check(quantization.ApplyGradient(p.gradients, p.inputs, result, pool.get()));
+      {.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
+         return [=, quantization = Quantization(p)] {
+           Check(quantization.plan.Apply(quantization.View(p.inputs), p.outputs, pool.get()));
          };
        }});
+  contenders.push_back({.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
+                          const core::FakeQuantization::Gradients result{
+                              .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
+                          return [=, quantization = Quantization(p)] {
+                            Check(quantization.plan.ApplyGradient(quantization.View(p.gradients),
+                                                                  quantization.View(p.inputs),
+                                                                  result, pool.get()));
+                          };
+                        }});
 }
 
 std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const float> max) {
@@ -167,7 +183,7 @@ double Median(std::vector<double> values) {
   return *middle;
 }
 
-// The median duration of a call, so that one that was interrupted counts for
+// Returns the median duration of a call, in which calls that were interrupted weigh
 // little.
 double SecondsPerCall(const Call& call, double least_seconds) {
   using Clock = std::chrono::steady_clock;
@@ -182,7 +198,7 @@ double SecondsPerCall(const Call& call, double least_seconds) {
   if (warm_up >= least_seconds) {
     return warm_up;
   }
-  // Looking at the clock after every short call would be measured, too.
+  // Several short calls for each look at the clock, which takes time itself.
   const auto calls_per_look = static_cast<std::int64_t>(std::max(1.0, 1e-4 / warm_up));
   std::vector<double> durations;
   for (double seconds = 0; seconds < least_seconds;) {
@@ -291,7 +307,7 @@ class Runner {
     return *found;
   }
 
-  // So that nobody is credited with what another one left behind.
+  // Overwrites the results, so that no contender is credited with those of another.
   void ForgetResults() const {
     for (const AlignedFloats* floats : {&outputs_, &min_gradients_, &max_gradients_}) {
       std::ranges::fill(floats->get(), std::numeric_limits<float>::quiet_NaN());

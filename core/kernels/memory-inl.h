@@ -1,5 +1,5 @@
-// Loading a vector from any address, and storing it in the way that a kernel was
-// asked to. Included once for each SIMD target.
+// Loads vectors from any address, and stores them through the cache or past it.
+// Included once for each SIMD target.
 
 #if defined(QUANTD_CORE_KERNELS_MEMORY_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUANTD_CORE_KERNELS_MEMORY_INL_H_
@@ -21,36 +21,40 @@ namespace quantd::core::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// How many elements lie between `pointer` and the next address that is a
-// multiple of a vector of `lanes` elements.
-HWY_INLINE std::size_t ElementsToAlignment(const float* pointer, std::size_t lanes) {
-  const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(pointer) / sizeof(float) % lanes;
+// Returns the number of elements between `pointer` and the next address that is
+// a multiple of a vector of `lanes` elements.
+template <typename T>
+HWY_INLINE std::size_t ElementsToAlignment(const T* pointer, std::size_t lanes) {
+  const std::size_t misaligned = reinterpret_cast<std::uintptr_t>(pointer) / sizeof(T) % lanes;
   return misaligned == 0 ? 0 : lanes - misaligned;
 }
 
-// Rows of columns that lie this close together are worked on several at a time,
-// so that parameters are loaded once for all of them. Wider rows are not: memory
-// is fastest in order, and rows that are a page apart compete for the same lines
-// of the cache.
+// Rows that begin this close together are worked on several at a time, so that
+// their parameters are loaded once for all of them. Wider rows are taken one by
+// one: memory is fastest in order, and rows that are a page apart compete for the
+// same lines of the cache.
 constexpr std::size_t kNarrowStride = 256;
 constexpr std::size_t kNarrowRows = 4;
 
-// Highway's instructions for whole vectors load from any address, but a single
-// lane is a plain float to it.
+// Loads a vector of elements at any address. Highway's instructions for whole
+// vectors do so already, but it loads a single lane as a plain T, which would
+// have to be aligned.
 template <class D>
-HWY_INLINE hn::Vec<D> LoadElements(D d, ElementPointer from) {
+HWY_INLINE hn::Vec<D> LoadElements(D d, ElementPointer<hn::TFromD<D>> from) {
+  using T = hn::TFromD<D>;
   if constexpr (hn::MaxLanes(D()) == 1) {
-    float element;
+    T element;
     std::memcpy(&element, from.bytes(), sizeof(element));
     return hn::Set(d, element);
   } else {
-    return hn::LoadU(d, reinterpret_cast<const float*>(from.bytes()));
+    return hn::LoadU(d, reinterpret_cast<const T*>(from.bytes()));
   }
 }
 
-// Precondition: `to` is aligned if `store` is kStreaming.
+// Stores a vector at `to`, which is aligned for the vector if `store` is
+// kStreaming.
 template <Store store, class D>
-HWY_INLINE void StoreVector(D d, hn::Vec<D> v, float* to) {
+HWY_INLINE void StoreVector(D d, hn::Vec<D> v, hn::TFromD<D>* to) {
   if constexpr (store == Store::kStreaming) {
     hn::Stream(v, d, to);
   } else {

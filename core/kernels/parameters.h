@@ -1,4 +1,4 @@
-// What the kernels are told beside the elements.
+// The parameters of kernels, beside the elements.
 
 #ifndef QUANTD_CORE_KERNELS_PARAMETERS_H_
 #define QUANTD_CORE_KERNELS_PARAMETERS_H_
@@ -7,34 +7,30 @@
 
 namespace quantd::core::kernels {
 
-// How shifted values become codes: TensorFlow divides in one op and multiplies
-// in the others, and the last bits differ.
-enum class Rounding { kDivideByScale, kMultiplyByInverseScale };
-
-// How results reach memory. Streaming stores bypass the cache: faster for
-// outputs much larger than it, slower for smaller ones.
+// How results reach memory. Streaming stores bypass the cache: they are faster
+// for outputs that are much larger than it, and slower for all others.
 enum class Store { kCached, kStreaming };
 
-// What stands for one channel, as the numerics contract names it.
+// The parameters of one channel, named as in docs/numerics.md.
 struct ChannelParameters {
   float nudged_min = 0;
   float nudged_max = 0;
   float scale = 0;
   float inverse_scale = 0;
-  // -quant_zero.
+  // quant_min - zero_point, which is -quant_zero.
   float lowest_step = 0;
 };
 
-// The most lanes of float32 that a kernel uses at once.
+// The largest number of lanes of float32 that a kernel uses at once, where the
+// width of a vector matters to what it computes or how its parameters lie.
 inline constexpr std::size_t kMaxLanes = 16;
 
 // The parameters of kMaxLanes neighbouring columns, side by side and aligned.
 //
-// As few as possible must be loaded for each vector of elements, so the rest is
-// computed from the lowest step, quant_min - zero_point: nudged_min is
-// lowest_step * scale, nudged_max is (lowest_step + levels) * scale, and
-// quant_zero is exactly -lowest_step (the contract's floor() recovers that
-// integer).
+// A kernel loads these for each vector of elements, so they are as few as
+// possible. It computes the others: nudged_min is lowest_step * scale,
+// nudged_max is (lowest_step + levels) * scale, and quant_zero is exactly
+// -lowest_step, because the floor() of its formula recovers that integer.
 struct alignas(kMaxLanes * sizeof(float)) ColumnParameters {
   float scale[kMaxLanes] = {};
   float inverse_scale[kMaxLanes] = {};

@@ -1,6 +1,5 @@
-// TensorFlow's bits, through core's public interface, on every SIMD target.
+// Holds core's public interface and its reference to TensorFlow's bits.
 
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <vector>
@@ -9,6 +8,7 @@
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
+#include "tests/core/tensors.h"
 #include "tests/golden/golden_cases.h"
 
 namespace quantd::core {
@@ -39,7 +39,7 @@ void ExpectSums(const golden::Case& expected, const auto& min, const auto& max) 
   }
 }
 
-TEST(GoldenCases, AreAllHere) { EXPECT_EQ(Cases().size(), 118); }
+TEST(GoldenCases, NumberAsManyAsExpected) { EXPECT_EQ(Cases().size(), 118); }
 
 class GoldenOnTarget : public EverySimdTarget {};
 
@@ -49,12 +49,10 @@ TEST_P(GoldenOnTarget, ForwardCasesGiveTensorFlowsBits) {
       continue;
     }
     SCOPED_TRACE(golden.name);
-    const auto quantization = FakeQuantization::Create(golden.shape, golden.range(), golden.spec);
+    const auto quantization = FakeQuantization::Create(golden.range(), golden.spec);
     ASSERT_TRUE(quantization.ok()) << quantization.status();
     ExpectNudgedRange(golden, quantization->nudged_range());
-    std::vector<float> output(golden.inputs.size());
-    ASSERT_TRUE(quantization->Apply(golden.inputs, output, nullptr).ok());
-    EXPECT_TRUE(SameBits(output, golden.outputs));
+    EXPECT_TRUE(SameBits(Apply(*quantization, View(golden.shape, golden.inputs)), golden.outputs));
   }
 }
 
@@ -64,18 +62,13 @@ TEST_P(GoldenOnTarget, GradientCasesGiveTensorFlowsBitsAndExactSums) {
       continue;
     }
     SCOPED_TRACE(golden.name);
-    const auto quantization = FakeQuantization::Create(golden.shape, golden.range(), golden.spec);
+    const auto quantization = FakeQuantization::Create(golden.range(), golden.spec);
     ASSERT_TRUE(quantization.ok()) << quantization.status();
     ExpectNudgedRange(golden, quantization->nudged_range());
-    std::vector<float> input_gradients(golden.inputs.size());
-    std::vector<float> min(quantization->channel_count());
-    std::vector<float> max(quantization->channel_count());
-    ASSERT_TRUE(quantization
-                    ->ApplyGradient(golden.gradients, golden.inputs,
-                                    {.input = input_gradients, .min = min, .max = max}, nullptr)
-                    .ok());
-    EXPECT_TRUE(SameBits(input_gradients, golden.input_gradients));
-    ExpectSums(golden, min, max);
+    const AllGradients all = ApplyGradient(*quantization, View(golden.shape, golden.gradients),
+                                           View(golden.shape, golden.inputs));
+    EXPECT_TRUE(SameBits(all.input, golden.input_gradients));
+    ExpectSums(golden, all.min, all.max);
   }
 }
 

@@ -15,12 +15,13 @@
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
+#include "tests/core/tensors.h"
 
 namespace quantd::core {
 namespace {
 
 struct Example {
-  std::vector<std::int64_t> shape;
+  Shape shape;
   std::optional<std::int32_t> axis;
   QuantizationSpec spec;
   std::vector<float> min;
@@ -29,12 +30,11 @@ struct Example {
   std::vector<float> gradients;
 
   Range range() const { return {.min = min, .max = max, .axis = axis}; }
-  FakeQuantization quantization() const {
-    return FakeQuantization::Create(shape, range(), spec).value();
-  }
+  FakeQuantization quantization() const { return FakeQuantization::Create(range(), spec).value(); }
 };
 
-// Random shapes from a few elements to some blocks, every axis, every spec.
+// Makes an example of a random shape, of one element to several blocks, with a
+// random axis and spec.
 Example MakeExample(unsigned seed) {
   std::mt19937 random(seed);
   const auto up_to = [&](std::size_t limit) { return random() % limit; };
@@ -72,32 +72,22 @@ constexpr unsigned kExamples = 60;
 
 struct Results {
   std::vector<float> output;
-  std::vector<float> input_gradients;
-  std::vector<float> min;
-  std::vector<float> max;
+  AllGradients gradients;
 };
 
-Results Compute(const Example& example, WorkerPool* pool) {
+Results Compute(const Example& example, WorkerPool* pool = nullptr) {
   const FakeQuantization quantization = example.quantization();
-  Results results{.output = std::vector<float>(example.inputs.size()),
-                  .input_gradients = std::vector<float>(example.inputs.size()),
-                  .min = std::vector<float>(quantization.channel_count()),
-                  .max = std::vector<float>(quantization.channel_count())};
-  EXPECT_TRUE(quantization.Apply(example.inputs, results.output, pool).ok());
-  EXPECT_TRUE(
-      quantization
-          .ApplyGradient(example.gradients, example.inputs,
-                         {.input = results.input_gradients, .min = results.min, .max = results.max},
-                         pool)
-          .ok());
-  return results;
+  const TensorView inputs = View(example.shape, example.inputs);
+  return {.output = Apply(quantization, inputs, pool),
+          .gradients =
+              ApplyGradient(quantization, View(example.shape, example.gradients), inputs, pool)};
 }
 
 void ExpectSame(const Results& actual, const Results& expected) {
   EXPECT_TRUE(SameBits(actual.output, expected.output));
-  EXPECT_TRUE(SameBits(actual.input_gradients, expected.input_gradients));
-  EXPECT_TRUE(SameBits(actual.min, expected.min));
-  EXPECT_TRUE(SameBits(actual.max, expected.max));
+  EXPECT_TRUE(SameBits(actual.gradients.input, expected.gradients.input));
+  EXPECT_TRUE(SameBits(actual.gradients.min, expected.gradients.min));
+  EXPECT_TRUE(SameBits(actual.gradients.max, expected.gradients.max));
 }
 
 TEST(FakeQuantizationProperties, ThreadsAndSimdTargetsDoNotChangeABit) {
@@ -105,11 +95,11 @@ TEST(FakeQuantizationProperties, ThreadsAndSimdTargetsDoNotChangeABit) {
   for (unsigned seed = 0; seed < kExamples; ++seed) {
     SCOPED_TRACE(seed);
     const Example example = MakeExample(seed);
-    const Results expected = Compute(example, nullptr);
+    const Results expected = Compute(example);
     for (const std::string& target : SupportedSimdTargets()) {
       SCOPED_TRACE(target);
       ASSERT_TRUE(ForceSimdTarget(target).ok());
-      ExpectSame(Compute(example, nullptr), expected);
+      ExpectSame(Compute(example), expected);
       ExpectSame(Compute(example, &pool), expected);
     }
     ASSERT_TRUE(ForceSimdTarget("").ok());
@@ -120,20 +110,20 @@ TEST(FakeQuantizationProperties, AgreesWithTheReference) {
   for (unsigned seed = 0; seed < kExamples; ++seed) {
     SCOPED_TRACE(seed);
     const Example example = MakeExample(seed);
-    const Results results = Compute(example, nullptr);
+    const Results results = Compute(example);
     const auto output =
         reference::FakeQuantize(example.shape, example.inputs, example.range(), example.spec);
     EXPECT_TRUE(SameBits(results.output, *output));
     const auto gradients = reference::FakeQuantizeGradient(
         example.shape, example.gradients, example.inputs, example.range(), example.spec);
-    EXPECT_TRUE(SameBits(results.input_gradients, gradients->input));
-    for (std::size_t i = 0; i < results.min.size(); ++i) {
+    EXPECT_TRUE(SameBits(results.gradients.input, gradients->input));
+    for (std::size_t i = 0; i < results.gradients.min.size(); ++i) {
       const auto ulp = [](double sum) {
         const float rounded = std::abs(static_cast<float>(sum));
         return std::nextafter(rounded, std::numeric_limits<float>::infinity()) - rounded;
       };
-      EXPECT_NEAR(results.min[i], gradients->min[i], ulp(gradients->min[i]) + 1e-9);
-      EXPECT_NEAR(results.max[i], gradients->max[i], ulp(gradients->max[i]) + 1e-9);
+      EXPECT_NEAR(results.gradients.min[i], gradients->min[i], ulp(gradients->min[i]) + 1e-9);
+      EXPECT_NEAR(results.gradients.max[i], gradients->max[i], ulp(gradients->max[i]) + 1e-9);
     }
   }
 }
@@ -142,9 +132,9 @@ TEST(FakeQuantizationProperties, QuantizingTwiceChangesNothing) {
   for (unsigned seed = 0; seed < kExamples; ++seed) {
     SCOPED_TRACE(seed);
     Example example = MakeExample(seed);
-    const std::vector<float> once = Compute(example, nullptr).output;
+    const std::vector<float> once = Compute(example).output;
     example.inputs = once;
-    EXPECT_TRUE(SameBits(Compute(example, nullptr).output, once));
+    EXPECT_TRUE(SameBits(Compute(example).output, once));
   }
 }
 
@@ -155,7 +145,7 @@ TEST(FakeQuantizationProperties, EveryOutputIsOneOfTheLevels) {
     example.axis.reset();
     example.min.resize(1);
     example.max.resize(1);
-    const std::vector<float> output = Compute(example, nullptr).output;
+    const std::vector<float> output = Compute(example).output;
     const std::set<float> values(output.begin(), output.end());
     const std::int32_t levels = example.spec.levels();
     EXPECT_LE(values.size(), static_cast<std::size_t>(levels) + 1);
@@ -170,7 +160,7 @@ TEST(FakeQuantizationProperties, LargerInputsGiveNoSmallerOutputs) {
     example.min.resize(1);
     example.max.resize(1);
     std::ranges::sort(example.inputs);
-    const std::vector<float> output = Compute(example, nullptr).output;
+    const std::vector<float> output = Compute(example).output;
     EXPECT_TRUE(std::ranges::is_sorted(output));
   }
 }
@@ -180,7 +170,7 @@ TEST(FakeQuantizationProperties, ZeroGivesZero) {
     SCOPED_TRACE(seed);
     Example example = MakeExample(seed);
     std::ranges::fill(example.inputs, 0.0F);
-    const std::vector<float> output = Compute(example, nullptr).output;
+    const std::vector<float> output = Compute(example).output;
     EXPECT_TRUE(std::ranges::all_of(output, [](float y) { return y == 0; }));
   }
 }

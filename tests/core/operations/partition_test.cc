@@ -1,4 +1,4 @@
-#include "core/partition.h"
+#include "core/operations/partition.h"
 
 #include <gtest/gtest.h>
 
@@ -8,8 +8,8 @@
 namespace quantd::core {
 namespace {
 
-// Layouts with short and long runs, few and many channels, one and many rows,
-// sizes that blocks divide and that they do not.
+// Returns layouts with short or long runs, few or many channels, and one or many
+// rows, in sizes that blocks divide and in others.
 std::vector<ChannelLayout> Layouts(bool long_runs) {
   std::vector<ChannelLayout> layouts;
   for (const std::size_t outer : {1U, 2U, 3U, 65U, 1000U}) {
@@ -34,7 +34,7 @@ std::size_t ChannelOf(const ChannelLayout& layout, std::size_t element) {
   return element / layout.inner % layout.channels;
 }
 
-TEST(RunPartition, CoversEveryElementOnceWithItsOwnChannel) {
+TEST(RunPartition, CoversEachElementOnceWithItsChannel) {
   for (const ChannelLayout& layout : Layouts(/*long_runs=*/true)) {
     SCOPED_TRACE(Describe(layout));
     const RunPartition partition(layout);
@@ -56,7 +56,7 @@ TEST(RunPartition, CoversEveryElementOnceWithItsOwnChannel) {
   }
 }
 
-TEST(ColumnPartition, CoversEveryElementOnceWithItsOwnChannel) {
+TEST(ColumnPartition, CoversEachElementOnceWithItsChannel) {
   for (const ChannelLayout& layout : Layouts(/*long_runs=*/false)) {
     SCOPED_TRACE(Describe(layout));
     const ColumnPartition partition(layout);
@@ -85,13 +85,13 @@ TEST(ColumnPartition, CoversEveryElementOnceWithItsOwnChannel) {
   }
 }
 
-TEST(ColumnPartition, HasRowsWithoutTailsWherePeriodsAllow) {
+TEST(ColumnPartition, HasRowsWithoutTailsIfPeriodsAllow) {
   EXPECT_EQ(ColumnPartition({.outer = 1000, .channels = 3, .inner = 1}).columns() % 16, 0U);
   EXPECT_EQ(ColumnPartition({.outer = 1000, .channels = 33, .inner = 1}).columns() % 16, 0U);
 }
 
 TEST(ColumnPartition, HasRowsNoLongerThanTheTensor) {
-  // One short row: the tensor itself.
+  // The tensor is one short row.
   const ColumnPartition partition({.outer = 1, .channels = 3, .inner = 1});
   EXPECT_EQ(partition.block_count(), 1U);
   EXPECT_EQ(partition.block(0).rows, 0U);

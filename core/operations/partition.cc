@@ -1,4 +1,4 @@
-#include "core/partition.h"
+#include "core/operations/partition.h"
 
 #include <algorithm>
 #include <numeric>
@@ -6,10 +6,10 @@
 namespace quantd::core {
 namespace {
 
-// Runs shorter than this cost more to start than to work on.
+// Runs that are shorter cost more to start than to work on.
 constexpr std::size_t kLongRun = 64;
 
-// The most lanes of float32 that a vector has on common machines. Rows of a
+// The largest number of float32 lanes of a vector on common machines. Rows of a
 // multiple of it have no tails.
 constexpr std::size_t kLanes = 16;
 
@@ -17,11 +17,11 @@ std::size_t CeilDivide(std::size_t dividend, std::size_t divisor) {
   return (dividend + divisor - 1) / divisor;
 }
 
-// Rows of at least this many elements keep the kernels' loops busy.
+// Rows of fewer elements do not keep the loops of the kernels busy.
 constexpr std::size_t kRowElements = 64;
 
-// How many periods a row has: enough to make it long, in a number that makes it
-// a multiple of kLanes, where that stays within a block's width.
+// Returns the number of periods in a row: enough for kRowElements, and such that
+// the row is a multiple of kLanes, if a block is wide enough for that.
 std::size_t PeriodsPerRow(std::size_t period) {
   const std::size_t aligning = kLanes / std::gcd(period, kLanes);
   const std::size_t periods = CeilDivide(kRowElements, period * aligning) * aligning;

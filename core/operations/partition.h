@@ -1,11 +1,11 @@
 // How tensors are cut into blocks for the kernels and the worker threads.
 //
 // The cuts follow from the shape alone, never from the number of threads or the
-// width of a vector: sums that are taken block by block, and then in the order
-// of the blocks, are therefore the same bits everywhere.
+// width of a vector. Sums that are taken block by block, and then added in the
+// order of the blocks, are therefore the same bits everywhere.
 
-#ifndef QUANTD_CORE_PARTITION_H_
-#define QUANTD_CORE_PARTITION_H_
+#ifndef QUANTD_CORE_OPERATIONS_PARTITION_H_
+#define QUANTD_CORE_OPERATIONS_PARTITION_H_
 
 #include <cstddef>
 
@@ -13,22 +13,22 @@
 
 namespace quantd::core {
 
-// Blocks have about this many elements: small enough for the second-level
-// cache with input and output, large enough to be worth handing to a thread.
+// The approximate number of elements of a block: few enough for the second-level
+// cache to hold input and output, and enough to be worth handing to a thread.
 inline constexpr std::size_t kBlockElements = std::size_t{64} * 1024;
 
-// Whether the channels of `layout` are laid out as runs long enough to be
-// worked on one by one, with constant parameters (RunPartition); else their
-// parameters vary along the vector (ColumnPartition).
+// Returns whether the channels of `layout` are runs that are long enough to be
+// worked on one by one, with constant parameters (RunPartition). Otherwise the
+// parameters vary along a vector (ColumnPartition).
 bool HasLongRuns(const ChannelLayout& layout);
 
-// A tensor as `run_count` runs of `run_length` elements; run r belongs to
-// channel r % channels. Long runs are cut into segments of kBlockElements; a
-// block is one segment, or several short runs.
-//
-// The layout must have elements.
+// A tensor as a sequence of runs. Each run is the elements of one channel that lie
+// together; run r belongs to channel r modulo the number of channels. Long runs
+// are cut into segments of kBlockElements. A block is one such segment, or
+// several short runs.
 class RunPartition {
  public:
+  // `layout` has at least one element.
   explicit RunPartition(const ChannelLayout& layout);
 
   struct Segment {
@@ -37,12 +37,11 @@ class RunPartition {
     std::size_t element_count;
   };
 
-  std::size_t segments_per_run() const { return segments_per_run_; }
   std::size_t segment_count() const { return run_count_ * segments_per_run_; }
   Segment segment(std::size_t index) const;
 
   std::size_t block_count() const;
-  // The segments of a block: first to first + count - 1.
+  // The segments first_segment to first_segment + segment_count - 1.
   struct Block {
     std::size_t first_segment;
     std::size_t segment_count;
@@ -57,18 +56,21 @@ class RunPartition {
   std::size_t segments_per_block_;
 };
 
-// A tensor as rows of `columns()` elements: one or several whole periods of
-// channels x inner, so that a column always belongs to the same channel. The
-// last row may be shorter, by whole periods. The layout must have elements. Blocks are at most
-// kBlockColumns wide.
+// A tensor as rows of columns() elements. A row is one or more whole periods of
+// channels x inner elements, so that each column belongs to one channel. The last
+// row may be shorter, by whole periods. Blocks are rectangles of it.
 class ColumnPartition {
  public:
+  // `layout` has at least one element.
   explicit ColumnPartition(const ChannelLayout& layout);
 
-  // Blocks are at most this wide, so that the parameters of their columns stay
-  // in the first-level cache.
+  // The largest width of a block: the parameters of as many columns fit into the
+  // first-level cache.
   static constexpr std::size_t kBlockColumns = 1024;
 
+  std::size_t channels() const { return channels_; }
+  std::size_t inner() const { return inner_; }
+  // The number of columns. Follows from the layout's channels and inner alone.
   std::size_t columns() const { return columns_; }
 
   // Calls function(column, channel) for every column from left to right.
@@ -87,21 +89,20 @@ class ColumnPartition {
     std::size_t first_column;
     std::size_t columns;
     std::size_t first_row;
-    // Rows with all of the columns.
+    // The number of rows that have all of the columns.
     std::size_t rows;
-    // How many of the columns the row after these has; 0 if there is none.
+    // The number of columns of the row after these; 0 if there is none.
     std::size_t last_row_columns;
   };
 
-  // Blocks that lie one above the other are `row_blocks()` apart: block b has
-  // the columns of column block b / row_blocks() and the rows of row block
-  // b % row_blocks().
+  // Blocks are numbered from top to bottom, then from left to right: block b is
+  // the one in column b / row_blocks() and row b % row_blocks() of blocks.
   std::size_t block_count() const { return column_blocks_ * row_blocks_; }
   std::size_t row_blocks() const { return row_blocks_; }
   Block block(std::size_t index) const;
 
-  // The index of the block's first element, and of the first in its last,
-  // shorter row.
+  // The index of the first element of the block, and of that of its last, shorter
+  // row.
   std::size_t FirstElement(const Block& block) const {
     return block.first_row * columns_ + block.first_column;
   }
@@ -122,4 +123,4 @@ class ColumnPartition {
 
 }  // namespace quantd::core
 
-#endif  // QUANTD_CORE_PARTITION_H_
+#endif  // QUANTD_CORE_OPERATIONS_PARTITION_H_

@@ -1,0 +1,329 @@
+// The backward kernels as templates over the types of input and output, the mask
+// and the kind of store. Included once for each SIMD target, by the translation
+// unit of each pair of types.
+
+#if defined(QUANTD_CORE_KERNELS_GRADIENT_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef QUANTD_CORE_KERNELS_GRADIENT_INL_H_
+#undef QUANTD_CORE_KERNELS_GRADIENT_INL_H_
+#else
+#define QUANTD_CORE_KERNELS_GRADIENT_INL_H_
+#endif
+
+#include <bit>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+#include "core/base/element_pointer.h"
+#include "core/kernels/gradient.h"
+#include "core/kernels/memory-inl.h"
+#include "core/kernels/parameters.h"
+#include "core/kernels/partial_sums.h"
+#include "core/numerics.h"
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+namespace hn = hwy::HWY_NAMESPACE;
+
+// A run is taken in groups of rows of kPartialSums elements. If all inputs of a
+// group lie inside the range, as most do, the sums are left alone: they start at
+// +0, so adding the zeros of inside elements would not change a bit of them.
+constexpr std::size_t kGroupRows = 4;
+constexpr std::size_t kGroupElements = kGroupRows * kPartialSums;
+static_assert(kGroupElements == 64, "each element of a group has a bit of a uint64_t");
+
+// Up to this many elements of a group that lie outside the range are added one by
+// one, which is faster than adding whole vectors.
+constexpr int kFewOutside = 4;
+
+// No vector is wider than the partial sums.
+using FloatTag = hn::CappedTag<float, kPartialSums>;
+using DoubleTag = hn::CappedTag<double, kPartialSums / 2>;
+using SingleFloatTag = hn::CappedTag<float, 1>;
+using SingleDoubleTag = hn::CappedTag<double, 1>;
+
+// Elements at the same place in each of the tensors.
+template <typename In, typename Out>
+struct GradientElements {
+  GradientElements operator+(std::size_t elements) const {
+    return {gradients + elements, inputs + elements, input_gradients + elements};
+  }
+
+  ElementPointer<In> gradients;
+  ElementPointer<In> inputs;
+  Out* input_gradients;
+};
+
+// Sums side by side: of the gradients below the range, and of those above it.
+struct GradientSums {
+  GradientSums operator+(std::size_t sums) const { return {below + sums, above + sums}; }
+
+  double* below;
+  double* above;
+};
+
+// Returns the gradients with those outside suppressed.
+template <GradientMask mask, class D, class V = hn::Vec<D>>
+HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> inside) {
+  static_assert(mask == GradientMask::kProduct);
+  return hn::Mul(gradient, hn::IfThenElseZero(inside, hn::Set(d, 1.0F)));
+}
+
+// Writes a vector of input gradients, and returns which inputs lie inside.
+template <GradientMask mask, Store store, class D, typename In, typename Out, class V = hn::Vec<D>>
+HWY_INLINE hn::Mask<D> StoreInputGradients(D d, const GradientElements<In, Out>& elements,
+                                           V nudged_min, V nudged_max) {
+  const V x = LoadElements(d, elements.inputs);
+  // Not Le(), for which gcc would load x a second time. NaN fails the other test.
+  const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, nudged_max), hn::Ge(x, nudged_min));
+  const V gradient = LoadElements(d, elements.gradients);
+  StoreVector<store>(d, Masked<mask>(d, gradient, inside), elements.input_gradients);
+  return inside;
+}
+
+// Adds the gradients outside of `rows` vectors, which lie `stride` elements
+// apart, to one sum for each lane of `d`.
+template <class D, typename In, typename Out, class V = hn::Vec<hn::Rebind<float, D>>>
+HWY_INLINE void AddOutside(D d, const GradientElements<In, Out>& elements, std::size_t rows,
+                           std::size_t stride, V nudged_min, V nudged_max,
+                           const GradientSums& sums) {
+  const hn::Rebind<float, D> df;
+  auto below = hn::LoadU(d, sums.below);
+  auto above = hn::LoadU(d, sums.above);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const V x = LoadElements(df, elements.inputs + row * stride);
+    const V gradient = LoadElements(df, elements.gradients + row * stride);
+    below = hn::Add(below, hn::PromoteTo(d, hn::IfThenElseZero(hn::Lt(x, nudged_min), gradient)));
+    above = hn::Add(above, hn::PromoteTo(d, hn::IfThenElseZero(hn::Gt(x, nudged_max), gradient)));
+  }
+  hn::StoreU(below, d, sums.below);
+  hn::StoreU(above, d, sums.above);
+}
+
+// Returns which inputs of a group lie outside: bit i stands for element i.
+template <typename In>
+HWY_INLINE std::uint64_t OutsideOfGroup(ElementPointer<In> inputs, float nudged_min,
+                                        float nudged_max) {
+  const FloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  std::uint64_t outside = 0;
+  for (std::size_t i = 0; i < kGroupElements; i += hn::Lanes(d)) {
+    const auto x = LoadElements(d, inputs + i);
+    // Highway may write eight bytes.
+    std::uint8_t bytes[8] = {};
+    hn::StoreMaskBits(d, hn::Or(hn::Lt(x, lower), hn::Gt(x, upper)), bytes);
+    std::uint16_t bits;
+    std::memcpy(&bits, bytes, sizeof(bits));
+    outside |= std::uint64_t{bits} << i;
+  }
+  return outside;
+}
+
+// Adds the gradients of the elements of a group that have their bit in `outside`.
+template <typename In, typename Out>
+HWY_INLINE void AddEach(const GradientElements<In, Out>& elements, std::uint64_t outside,
+                        float nudged_min, const GradientSums& sums) {
+  for (; outside != 0; outside &= outside - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(outside));
+    const SingleFloatTag d;
+    const float gradient = hn::GetLane(LoadElements(d, elements.gradients + i));
+    const bool below = hn::GetLane(LoadElements(d, elements.inputs + i)) < nudged_min;
+    // Without a branch, because which side it is cannot be predicted.
+    sums.below[i % kPartialSums] += below ? gradient : 0.0F;
+    sums.above[i % kPartialSums] += below ? 0.0F : gradient;
+  }
+}
+
+// Differentiates `rows` rows of kPartialSums elements, one behind another.
+template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
+HWY_INLINE void GroupRows(const GradientElements<In, Out>& elements, float nudged_min,
+                          float nudged_max, const GradientSums& sums) {
+  const FloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  auto inside = hn::FirstN(d, hn::Lanes(d));
+  for (std::size_t i = 0; i < rows * kPartialSums; i += hn::Lanes(d)) {
+    inside = hn::And(inside, StoreInputGradients<mask, store>(d, elements + i, lower, upper));
+  }
+  if (hn::AllTrue(d, inside)) {
+    return;
+  }
+  if constexpr (rows == kGroupRows) {
+    const std::uint64_t outside = OutsideOfGroup(elements.inputs, nudged_min, nudged_max);
+    if (std::popcount(outside) <= kFewOutside) {
+      AddEach(elements, outside, nudged_min, sums);
+      return;
+    }
+  }
+  const DoubleTag dd;
+  const hn::Rebind<float, DoubleTag> df;
+  for (std::size_t i = 0; i < kPartialSums; i += hn::Lanes(dd)) {
+    AddOutside(dd, elements + i, rows, kPartialSums, hn::Set(df, nudged_min),
+               hn::Set(df, nudged_max), sums + i);
+  }
+}
+
+template <GradientMask mask, Store store, typename In, typename Out>
+void DifferentiateRun(const GradientRunArguments<In, Out>& arguments) {
+  const GradientElements<In, Out> elements = {arguments.gradients, arguments.inputs,
+                                              arguments.input_gradients};
+  const GradientSums sums = {arguments.sums->below, arguments.sums->above};
+  const std::size_t count = arguments.count;
+  const float nudged_min = arguments.channel->nudged_min;
+  const float nudged_max = arguments.channel->nudged_max;
+  std::size_t i = 0;
+  for (; count - i >= kGroupElements; i += kGroupElements) {
+    GroupRows<kGroupRows, mask, store>(elements + i, nudged_min, nudged_max, sums);
+  }
+  for (; count - i >= kPartialSums; i += kPartialSums) {
+    GroupRows<1, mask, store>(elements + i, nudged_min, nudged_max, sums);
+  }
+  const SingleFloatTag d;
+  const auto lower = hn::Set(d, nudged_min);
+  const auto upper = hn::Set(d, nudged_max);
+  for (std::size_t sum = 0; i < count; ++i, ++sum) {
+    StoreInputGradients<mask, Store::kCached>(d, elements + i, lower, upper);
+    AddOutside(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + sum);
+  }
+}
+
+// Returns the ends of the nudged ranges of a vector of columns whose parameters
+// begin at `lane`.
+template <class D>
+HWY_INLINE hn::Vec<D> NudgedMin(D d, const ColumnParameters& parameters, std::size_t lane) {
+  return hn::Mul(hn::Load(d, parameters.lowest_step + lane), hn::Load(d, parameters.scale + lane));
+}
+template <class D>
+HWY_INLINE hn::Vec<D> NudgedMax(D d, const ColumnParameters& parameters, std::size_t lane,
+                                float levels) {
+  const auto highest_step = hn::Add(hn::Load(d, parameters.lowest_step + lane), hn::Set(d, levels));
+  return hn::Mul(highest_step, hn::Load(d, parameters.scale + lane));
+}
+
+// Parameters of neighbouring columns, from `lane` of a block on.
+struct ColumnLanes {
+  const ColumnParameters& block;
+  std::size_t lane;
+  float levels;
+};
+
+// Differentiates one vector of columns in `rows` rows. D and DD are tags of floats
+// and of doubles; a vector of floats is a whole number of those of doubles.
+template <std::size_t rows, GradientMask mask, Store store, class D, class DD, typename In,
+          typename Out>
+HWY_INLINE void ColumnStrip(D d, DD dd, const GradientElements<In, Out>& elements,
+                            std::size_t stride, const ColumnLanes& lanes,
+                            const GradientSums& sums) {
+  const auto& [block, lane, levels] = lanes;
+  const auto nudged_min = NudgedMin(d, block, lane);
+  const auto nudged_max = NudgedMax(d, block, lane, levels);
+  auto inside = hn::FirstN(d, hn::Lanes(d));
+  for (std::size_t at = 0; at < rows * stride; at += stride) {
+    inside =
+        hn::And(inside, StoreInputGradients<mask, store>(d, elements + at, nudged_min, nudged_max));
+  }
+  if (hn::AllTrue(d, inside)) {
+    return;
+  }
+  const hn::Rebind<float, DD> df;
+  for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
+    AddOutside(dd, elements + i, rows, stride, NudgedMin(df, block, lane + i),
+               NudgedMax(df, block, lane + i, levels), sums + i);
+  }
+}
+
+// Differentiates `rows` rows, from row `first_row` on.
+template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
+HWY_INLINE void DifferentiateRows(const GradientColumnsArguments<In, Out>& arguments,
+                                  std::size_t first_row) {
+  const FloatTag d;
+  const std::size_t stride = arguments.stride;
+  const std::size_t columns = arguments.columns;
+  const float levels = arguments.levels;
+  const GradientElements<In, Out> elements =
+      GradientElements<In, Out>{arguments.gradients, arguments.inputs, arguments.input_gradients} +
+      first_row * stride;
+  const GradientSums sums = {arguments.sums_below, arguments.sums_above};
+  const ColumnParameters* block = arguments.parameters;
+  std::size_t column = 0;
+  for (; column + kMaxLanes <= columns; column += kMaxLanes, ++block) {
+    for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
+      ColumnStrip<rows, mask, store>(d, DoubleTag(), elements + column + lane, stride,
+                                     {*block, lane, levels}, sums + column + lane);
+    }
+  }
+  for (std::size_t lane = 0; column < columns; ++column, ++lane) {
+    ColumnStrip<rows, mask, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), elements + column,
+                                            stride, {*block, lane, levels}, sums + column);
+  }
+}
+
+template <GradientMask mask, Store store, typename In, typename Out>
+void DifferentiateColumns(const GradientColumnsArguments<In, Out>& arguments) {
+  std::size_t row = 0;
+  if (arguments.stride <= kNarrowStride) {
+    for (; row + kNarrowRows <= arguments.rows; row += kNarrowRows) {
+      DifferentiateRows<kNarrowRows, mask, store>(arguments, row);
+    }
+  }
+  for (; row < arguments.rows; ++row) {
+    DifferentiateRows<1, mask, store>(arguments, row);
+  }
+}
+
+// From here on, what was decided at run time becomes a template argument.
+
+template <typename T>
+bool IsAligned(const T* pointer) {
+  return ElementsToAlignment(pointer, hn::Lanes(FloatTag())) == 0;
+}
+
+template <GradientMask mask, typename In, typename Out>
+void GradientRunWithStore(const GradientRunArguments<In, Out>& arguments) {
+  if (arguments.store == Store::kStreaming && IsAligned(arguments.input_gradients)) {
+    DifferentiateRun<mask, Store::kStreaming>(arguments);
+    hwy::FlushStream();
+    return;
+  }
+  DifferentiateRun<mask, Store::kCached>(arguments);
+}
+
+template <GradientMask mask, typename In, typename Out>
+void GradientColumnsWithStore(const GradientColumnsArguments<In, Out>& arguments) {
+  const bool rows_aligned =
+      IsAligned(arguments.input_gradients) && arguments.stride % hn::Lanes(FloatTag()) == 0;
+  if (arguments.store == Store::kStreaming && rows_aligned) {
+    DifferentiateColumns<mask, Store::kStreaming>(arguments);
+    hwy::FlushStream();
+    return;
+  }
+  DifferentiateColumns<mask, Store::kCached>(arguments);
+}
+
+template <typename In, typename Out>
+void GradientRunWithMask(const GradientRunArguments<In, Out>& arguments) {
+  assert(arguments.sums != nullptr);
+  switch (arguments.mask) {
+    case GradientMask::kProduct:
+      return GradientRunWithStore<GradientMask::kProduct>(arguments);
+  }
+}
+
+template <typename In, typename Out>
+void GradientColumnsWithMask(const GradientColumnsArguments<In, Out>& arguments) {
+  assert(arguments.rows <= 1 || arguments.columns <= arguments.stride);
+  switch (arguments.mask) {
+    case GradientMask::kProduct:
+      return GradientColumnsWithStore<GradientMask::kProduct>(arguments);
+  }
+}
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // QUANTD_CORE_KERNELS_GRADIENT_INL_H_

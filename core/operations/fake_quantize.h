@@ -1,0 +1,20 @@
+// Fake quantization as an operation on whole tensors.
+
+#ifndef QUANTD_CORE_OPERATIONS_FAKE_QUANTIZE_H_
+#define QUANTD_CORE_OPERATIONS_FAKE_QUANTIZE_H_
+
+#include "core/base/tensor_view.h"
+#include "core/operations/quantization_plan.h"
+#include "core/tensor_shape.h"
+#include "core/worker_pool.h"
+
+namespace quantd::core {
+
+// See FakeQuantization::Apply(). The arguments have been checked: `layout` is that
+// of `input` along the axis of the plan, and `output` has as many elements.
+void FakeQuantize(const QuantizationPlan& plan, const ChannelLayout& layout,
+                  const TensorView& input, const OutputView& output, WorkerPool* pool);
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_CORE_OPERATIONS_FAKE_QUANTIZE_H_

@@ -1,0 +1,73 @@
+#include "core/operations/quantization_plan.h"
+
+#include <cassert>
+#include <utility>
+
+namespace quantd::core {
+namespace {
+
+kernels::ChannelParameters MakeChannelParameters(const Range& range, const QuantizationSpec& spec,
+                                                 const NudgedRange& nudged_range,
+                                                 std::size_t channel) {
+  if (nudged_range.scale[channel] == 0) {
+    return {};
+  }
+  const auto levels = static_cast<float>(spec.levels());
+  return {.nudged_min = nudged_range.min[channel],
+          .nudged_max = nudged_range.max[channel],
+          .scale = nudged_range.scale[channel],
+          .inverse_scale = levels / (range.max[channel] - range.min[channel]),
+          .lowest_step = static_cast<float>(spec.quant_min() - nudged_range.zero_point[channel])};
+}
+
+}  // namespace
+
+QuantizationPlan::QuantizationPlan(const Range& range, const QuantizationSpec& spec,
+                                   NudgedRange nudged_range)
+    : axis_(range.axis),
+      nudged_range_(std::move(nudged_range)),
+      levels_(static_cast<float>(spec.levels())),
+      quotient_(RowOf(spec.numerics).quotient(range)),
+      ties_(RowOf(spec.numerics).ties),
+      mask_(RowOf(spec.numerics).mask) {
+  assert(range.min.size() == nudged_range_.min.size());
+  channels_.reserve(range.min.size());
+  for (std::size_t channel = 0; channel < range.min.size(); ++channel) {
+    channels_.push_back(MakeChannelParameters(range, spec, nudged_range_, channel));
+  }
+}
+
+std::shared_ptr<const QuantizationPlan::Columns> QuantizationPlan::ColumnsFor(
+    const ColumnPartition& partition) const {
+  assert(partition.channels() == channel_count());
+  {
+    const MutexLock lock(&mutex_);
+    if (columns_ != nullptr && columns_inner_ == partition.inner()) {
+      return columns_;
+    }
+  }
+  // Without the mutex: threads that need them at the same time make the same ones.
+  auto columns = std::make_shared<const Columns>(ExpandTo(partition));
+  const MutexLock lock(&mutex_);
+  columns_ = columns;
+  columns_inner_ = partition.inner();
+  return columns;
+}
+
+QuantizationPlan::Columns QuantizationPlan::ExpandTo(const ColumnPartition& partition) const {
+  Columns columns;
+  columns.blocks.resize((partition.columns() + kernels::kMaxLanes - 1) / kernels::kMaxLanes);
+  partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
+    kernels::ColumnParameters& block = columns.blocks[column / kernels::kMaxLanes];
+    const std::size_t lane = column % kernels::kMaxLanes;
+    block.scale[lane] = channels_[channel].scale;
+    block.inverse_scale[lane] = channels_[channel].inverse_scale;
+    block.lowest_step[lane] = channels_[channel].lowest_step;
+    if (IsZero(channel)) {
+      columns.zero_columns.push_back(column);
+    }
+  });
+  return columns;
+}
+
+}  // namespace quantd::core

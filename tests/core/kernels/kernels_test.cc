@@ -1,0 +1,331 @@
+// Calls every kernel directly and compares it with the reference: for all sizes
+// around the width of a vector, all alignments and special values, on every SIMD
+// target.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <span>
+#include <vector>
+
+#include "core/kernels/fake_quantize.h"
+#include "core/kernels/gradient.h"
+#include "core/kernels/partial_sums.h"
+#include "core/numerics.h"
+#include "core/quantization.h"
+#include "core/reference.h"
+#include "tests/core/every_simd_target.h"
+#include "tests/core/same_bits.h"
+
+namespace quantd::core::kernels {
+namespace {
+
+constexpr float kMin = -1.3F;
+constexpr float kMax = 2.1F;
+constexpr float kCanary = 12345.0F;
+constexpr GradientMask kMask = GradientMask::kProduct;
+
+std::vector<float> Values(std::size_t count, unsigned seed) {
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> special = {0.0F,
+                                      -0.0F,
+                                      kInfinity,
+                                      -kInfinity,
+                                      std::numeric_limits<float>::quiet_NaN(),
+                                      std::numeric_limits<float>::denorm_min(),
+                                      -std::numeric_limits<float>::max(),
+                                      std::numeric_limits<float>::max(),
+                                      kMin,
+                                      kMax};
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal(0, 1.5);
+  std::vector<float> values(count);
+  for (float& value : values) {
+    const std::size_t pick = random() % 60;
+    value = pick < special.size() ? special[pick] : normal(random);
+  }
+  return values;
+}
+
+// Returns finite gradients, whose sums can be compared.
+std::vector<float> FiniteValues(std::size_t count, unsigned seed) {
+  std::mt19937 random(seed);
+  std::normal_distribution<float> normal;
+  std::vector<float> values(count);
+  for (float& value : values) {
+    value = random() % 20 == 0 ? -0.0F : normal(random);
+  }
+  return values;
+}
+
+std::vector<std::size_t> Sizes() {
+  std::vector<std::size_t> sizes;
+  for (std::size_t size = 0; size <= 140; ++size) {
+    sizes.push_back(size);
+  }
+  sizes.insert(sizes.end(), {1023, 1024, 4097});
+  return sizes;
+}
+
+ChannelParameters Parameters(float min, float max, const QuantizationSpec& spec) {
+  const NudgedRange nudged = *Nudge({.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, spec);
+  return {.nudged_min = nudged.min[0],
+          .nudged_max = nudged.max[0],
+          .scale = nudged.scale[0],
+          .inverse_scale = static_cast<float>(spec.levels()) / (max - min),
+          .lowest_step = static_cast<float>(spec.quant_min() - nudged.zero_point[0])};
+}
+
+// Quantizes a whole vector as one run.
+void Quantize(const std::vector<float>& input, const ChannelParameters& channel,
+              const NumericsRow& row, Store store, float* output) {
+  FakeQuantizeRun({.input = input.data(),
+                   .count = input.size(),
+                   .channel = &channel,
+                   .quotient = row.per_tensor,
+                   .ties = row.ties,
+                   .store = store,
+                   .output = output});
+}
+
+class Kernels : public EverySimdTarget {};
+
+TEST_P(Kernels, QuantizeRunsOfAnySizeAtAnyAlignment) {
+  const QuantizationSpec specs[] = {
+      {.num_bits = 8, .narrow_range = false, .numerics = Numerics::kTensorFlow},
+      {.num_bits = 5, .narrow_range = true, .numerics = Numerics::kTensorFlowArgs}};
+  for (const QuantizationSpec& spec : specs) {
+    const ChannelParameters channel = Parameters(kMin, kMax, spec);
+    for (const std::size_t count : Sizes()) {
+      const std::vector<float> input = Values(count, static_cast<unsigned>(count));
+      const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count)};
+      const auto expected = reference::FakeQuantize(
+          shape, input, {.min = {&kMin, 1}, .max = {&kMax, 1}, .axis = {}}, spec);
+      for (const Store store : {Store::kCached, Store::kStreaming}) {
+        const std::size_t offset = count % 17;
+        std::vector<float> output(offset + count + 1, kCanary);
+        Quantize(input, channel, RowOf(spec.numerics), store, output.data() + offset);
+        EXPECT_TRUE(SameBits({output.data() + offset, count}, *expected)) << count;
+        EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, QuantizeRunsInPlace) {
+  const QuantizationSpec spec;
+  const ChannelParameters channel = Parameters(kMin, kMax, spec);
+  for (const std::size_t count : Sizes()) {
+    std::vector<float> in_place = Values(count, 7);
+    std::vector<float> separate(count);
+    Quantize(in_place, channel, RowOf(spec.numerics), Store::kCached, separate.data());
+    Quantize(in_place, channel, RowOf(spec.numerics), Store::kStreaming, in_place.data());
+    EXPECT_TRUE(SameBits(in_place, separate)) << count;
+  }
+}
+
+// Differentiates a part of a run, which goes on in the same `sums`.
+void Differentiate(std::span<const float> gradients, std::span<const float> inputs,
+                   const ChannelParameters& channel, Store store, float* output,
+                   PartialSums* sums) {
+  GradientRun({.gradients = gradients.data(),
+               .inputs = inputs.data(),
+               .count = inputs.size(),
+               .channel = &channel,
+               .mask = kMask,
+               .store = store,
+               .input_gradients = output,
+               .sums = sums});
+}
+
+void ExpectSumsInTheirFixedOrder(float min, float max) {
+  const ChannelParameters channel = {.nudged_min = min, .nudged_max = max};
+  for (const std::size_t count : Sizes()) {
+    const std::vector<float> gradients = FiniteValues(count, 1);
+    const std::vector<float> inputs = Values(count, 2);
+    // The order that partial_sums.h promises, in plain code.
+    double below[16] = {};
+    double above[16] = {};
+    std::vector<float> expected(count);
+    for (std::size_t i = 0; i < count; ++i) {
+      expected[i] = gradients[i] * (min <= inputs[i] && inputs[i] <= max ? 1.0F : 0.0F);
+      below[i % 16] += inputs[i] < min ? gradients[i] : 0.0F;
+      above[i % 16] += inputs[i] > max ? gradients[i] : 0.0F;
+    }
+    for (std::size_t distance = 8; distance > 0; distance /= 2) {
+      for (std::size_t i = 0; i < distance; ++i) {
+        below[i] += below[i + distance];
+        above[i] += above[i + distance];
+      }
+    }
+    std::vector<float> output(count + 1, kCanary);
+    PartialSums partial_sums;
+    const std::size_t part = count / 3 / kPartialSums * kPartialSums;
+    const std::span<const float> all_gradients(gradients);
+    const std::span<const float> all_inputs(inputs);
+    Differentiate(all_gradients.first(part), all_inputs.first(part), channel, Store::kCached,
+                  output.data(), &partial_sums);
+    Differentiate(all_gradients.subspan(part), all_inputs.subspan(part), channel, Store::kStreaming,
+                  output.data() + part, &partial_sums);
+    const OutsideSums sums = AddPartialSums(partial_sums);
+    EXPECT_TRUE(SameBits({output.data(), count}, expected)) << count;
+    EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
+    EXPECT_EQ(sums.below, below[0]) << count;
+    EXPECT_EQ(sums.above, above[0]) << count;
+  }
+}
+
+TEST_P(Kernels, SumRunsInTheirFixedOrder) { ExpectSumsInTheirFixedOrder(kMin, kMax); }
+
+TEST_P(Kernels, KeepTheOrderOfSumsIfFewInputsLieOutside) { ExpectSumsInTheirFixedOrder(-10, 10); }
+
+// Columns with different ranges, and their parameters.
+struct Columns {
+  Columns(std::size_t count, const QuantizationSpec& spec)
+      : parameters((count + kMaxLanes - 1) / kMaxLanes), levels(static_cast<float>(spec.levels())) {
+    std::mt19937 random(3);
+    std::uniform_real_distribution<float> bound(0.5, 2);
+    for (std::size_t column = 0; column < count; ++column) {
+      min.push_back(-bound(random));
+      max.push_back(bound(random));
+      channels.push_back(Parameters(min.back(), max.back(), spec));
+      ColumnParameters& block = parameters[column / kMaxLanes];
+      block.scale[column % kMaxLanes] = channels.back().scale;
+      block.inverse_scale[column % kMaxLanes] = channels.back().inverse_scale;
+      block.lowest_step[column % kMaxLanes] = channels.back().lowest_step;
+    }
+  }
+
+  std::size_t count() const { return channels.size(); }
+
+  std::vector<ColumnParameters> parameters;
+  float levels;
+  std::vector<float> min;
+  std::vector<float> max;
+  std::vector<ChannelParameters> channels;
+};
+
+// Quantizes whole rows.
+void Quantize(const std::vector<float>& input, const Columns& columns, Quotient quotient,
+              Store store, float* output) {
+  FakeQuantizeColumns({.input = input.data(),
+                       .rows = input.size() / columns.count(),
+                       .columns = columns.count(),
+                       .stride = columns.count(),
+                       .parameters = columns.parameters.data(),
+                       .levels = columns.levels,
+                       .quotient = quotient,
+                       .ties = TieRule::kHalfUp,
+                       .store = store,
+                       .output = output});
+}
+
+TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
+  const QuantizationSpec spec{.num_bits = 6, .narrow_range = true, .numerics = {}};
+  for (const std::size_t count : {1U, 3U, 15U, 16U, 17U, 48U, 64U, 143U, 300U, 1024U}) {
+    const Columns columns(count, spec);
+    for (const std::size_t rows : {0U, 1U, 3U, 4U, 5U, 9U}) {
+      const std::vector<float> input = Values(rows * count, 5);
+      const auto expected =
+          reference::FakeQuantize(std::vector<std::int64_t>{static_cast<std::int64_t>(rows),
+                                                            static_cast<std::int64_t>(count)},
+                                  input, {.min = columns.min, .max = columns.max, .axis = 1}, spec);
+      for (const Store store : {Store::kCached, Store::kStreaming}) {
+        std::vector<float> output(rows * count + 1, kCanary);
+        Quantize(input, columns, Quotient::kMultiplyByInverseScale, store, output.data());
+        EXPECT_TRUE(SameBits({output.data(), rows * count}, *expected)) << rows << " x " << count;
+        EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
+      }
+    }
+  }
+}
+
+TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElement) {
+  const QuantizationSpec spec;
+  constexpr std::size_t kRows = 5;
+  const Columns columns(143, spec);
+  const std::vector<float> input = Values(kRows * columns.count(), 9);
+  for (const Quotient quotient : {Quotient::kDivideByScale, Quotient::kMultiplyByInverseScale}) {
+    std::vector<float> output(input.size());
+    std::vector<float> expected(input.size());
+    Quantize(input, columns, quotient, Store::kCached, output.data());
+    for (std::size_t i = 0; i < input.size(); ++i) {
+      FakeQuantizeRun({.input = &input[i],
+                       .count = 1,
+                       .channel = &columns.channels[i % columns.count()],
+                       .quotient = quotient,
+                       .ties = TieRule::kHalfUp,
+                       .store = Store::kCached,
+                       .output = &expected[i]});
+    }
+    EXPECT_TRUE(SameBits(output, expected));
+  }
+}
+
+TEST_P(Kernels, QuantizeColumnsInPlace) {
+  const QuantizationSpec spec;
+  constexpr std::size_t kRows = 9;
+  constexpr Quotient kQuotient = Quotient::kMultiplyByInverseScale;
+  for (const std::size_t count : {3U, 48U, 64U, 143U, 300U}) {
+    const Columns columns(count, spec);
+    std::vector<float> in_place = Values(kRows * count, 7);
+    std::vector<float> separate(in_place.size());
+    Quantize(in_place, columns, kQuotient, Store::kCached, separate.data());
+    Quantize(in_place, columns, kQuotient, Store::kStreaming, in_place.data());
+    EXPECT_TRUE(SameBits(in_place, separate)) << count;
+  }
+}
+
+void ExpectSumsRowByRow(const Columns& columns, std::size_t rows) {
+  const std::size_t count = columns.count();
+  const std::vector<float> gradients = FiniteValues(rows * count, 1);
+  const std::vector<float> inputs = Values(rows * count, 2);
+  std::vector<double> sums_below(count, 0.25);
+  std::vector<double> sums_above(count, -0.25);
+  std::vector<double> expected_below = sums_below;
+  std::vector<double> expected_above = sums_above;
+  std::vector<float> expected(rows * count);
+  for (std::size_t i = 0; i < rows * count; ++i) {
+    const std::size_t column = i % count;
+    const bool below = inputs[i] < columns.channels[column].nudged_min;
+    const bool above = inputs[i] > columns.channels[column].nudged_max;
+    expected[i] = gradients[i] * (below || above || std::isnan(inputs[i]) ? 0.0F : 1.0F);
+    expected_below[column] += below ? gradients[i] : 0.0F;
+    expected_above[column] += above ? gradients[i] : 0.0F;
+  }
+  std::vector<float> output(rows * count + 1, kCanary);
+  GradientColumns({.gradients = gradients.data(),
+                   .inputs = inputs.data(),
+                   .rows = rows,
+                   .columns = count,
+                   .stride = count,
+                   .parameters = columns.parameters.data(),
+                   .levels = columns.levels,
+                   .mask = kMask,
+                   .store = Store::kStreaming,
+                   .input_gradients = output.data(),
+                   .sums_below = sums_below.data(),
+                   .sums_above = sums_above.data()});
+  EXPECT_TRUE(SameBits({output.data(), rows * count}, expected)) << rows << " x " << count;
+  EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
+  EXPECT_EQ(sums_below, expected_below);
+  EXPECT_EQ(sums_above, expected_above);
+}
+
+TEST_P(Kernels, SumColumnsRowByRow) {
+  for (const std::size_t count : {1U, 3U, 16U, 17U, 64U, 143U, 300U}) {
+    const Columns columns(count, {});
+    for (const std::size_t rows : {0U, 1U, 4U, 9U, 50U}) {
+      ExpectSumsRowByRow(columns, rows);
+    }
+  }
+}
+
+INSTANTIATE_ON_EVERY_SIMD_TARGET(Kernels);
+
+}  // namespace
+}  // namespace quantd::core::kernels
