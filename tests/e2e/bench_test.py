@@ -17,9 +17,9 @@ from quantctl_test import CONVOLUTION_KERNEL, QuantctlTestCase
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 METHODS = {
     "fake-quantize": ("FakeQuantize", "unary"),
-    "fake-quantize-gradient": ("FakeQuantizeGradient", "unary"),
+    "gradient": ("FakeQuantizeGradient", "unary"),
     "stream-fake-quantize": ("StreamFakeQuantize", "bidi_stream"),
-    "stream-fake-quantize-gradient": ("StreamFakeQuantizeGradient", "bidi_stream"),
+    "stream-gradient": ("StreamFakeQuantizeGradient", "bidi_stream"),
 }
 
 
