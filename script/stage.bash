@@ -1,9 +1,9 @@
-# For script/lint and script/test, which run in stages.
+# The stages of script/lint and script/test, which source this file.
 #
 #   stage NAME COMMAND [ARGUMENT ...]
 #
-# Runs the command, and prints what it took: of the clock, and of the processors, which does not
-# depend on what else the machine does.
+# Runs the command, then prints its duration and its CPU time, which depends less on the other load
+# of the machine.
 # shellcheck shell=bash
 stage() {
   local TIMEFORMAT="== $1: %1R s, %1U + %1S s of CPU"

@@ -1,8 +1,9 @@
-// Lets clang-tidy match in our own declarations alone.
+// Restricts clang-tidy's checks to our own declarations.
 //
-// clang-tidy 14 matches its checks in all that a source includes, and then drops what it found in
-// the headers of others. That was 17 of the 21 seconds for a source of the server. With this plugin
-// it matches in what is ours; it still parses the headers, and it finds the same.
+// clang-tidy 14 runs its checks on everything that a source includes, then drops the findings in
+// system headers. This took 17 of the 21 seconds of CPU time for a source of the server. With this
+// plugin it still parses all headers, but checks only our own declarations, and reports the same
+// findings.
 #include <memory>
 #include <string>
 #include <vector>
