@@ -22,10 +22,7 @@ class ScatteredBytes {
   using Piece = std::span<const std::byte>;
 
   ScatteredBytes() = default;
-  explicit ScatteredBytes(Piece piece)
-      : pieces_(piece.empty() ? 0 : 1, piece),
-        starts_(pieces_.size(), std::size_t{0}),
-        size_(piece.size()) {}
+  explicit ScatteredBytes(Piece piece) { Add(piece); }
 
   // Appends a piece; ignores an empty one.
   void Add(Piece piece);
