@@ -209,12 +209,12 @@ void Columns(const ColumnsArguments<In, Out>& arguments) {
     // A tile has whole rows, which lie in the order of memory.
     rows_together = arguments.rows;
   }
-  for (std::size_t row = 0; row < arguments.rows; row += rows_together) {
-    ColumnsArguments<In, Out> part = arguments;
-    part.input = arguments.input + row * arguments.stride;
-    part.output = arguments.output + row * arguments.stride;
-    part.rows = std::min(rows_together, arguments.rows - row);
+  ColumnsArguments<In, Out> part = arguments;
+  for (std::size_t left = arguments.rows; left > 0; left -= part.rows) {
+    part.rows = std::min(rows_together, left);
     ColumnRows<quotient, ties, store>(part);
+    part.input = part.input + part.rows * part.stride;
+    part.output += part.rows * part.stride;
   }
 }
 
