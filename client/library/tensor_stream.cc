@@ -36,9 +36,10 @@ TensorView ViewOf(const TensorPart& part, const TensorView& tensor) {
                                              part.element_count * element_bytes))};
 }
 
-// Adds `values`, those of a part, to those of all channels from `first_channel` on.
+// Adds the values of a part to those of all channels, from `first_channel` on. There
+// are none if the operation does not differentiate the range.
 void Add(std::span<const double> values, std::size_t first_channel, std::vector<double>* sums) {
-  assert(first_channel + values.size() <= sums->size());
+  assert(values.empty() || first_channel + values.size() <= sums->size());
   for (std::size_t i = 0; i < values.size(); ++i) {
     (*sums)[first_channel + i] += values[i];
   }

@@ -226,7 +226,7 @@ TEST(Client, RejectsAnswersThatDoNotMatchTheRequest) {
   }
 }
 
-TEST(Client, RefusesGradientsThatDoNotFitTheRequest) {
+TEST(Client, RejectsGradientsThatDoNotFitTheRequest) {
   struct Edit {
     std::string message;
     std::function<void(v1::FakeQuantizeGradientResponse*)> apply;

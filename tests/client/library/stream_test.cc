@@ -368,7 +368,7 @@ TEST_F(BadServerTest, ReportsAnErrorInTheMiddleAsOneOfTheWholeTensor) {
   EXPECT_EQ(Call(), error);
 }
 
-TEST_F(BadServerTest, ARangeOfAnotherSizeThatTheServerTakesIsAnError) {
+TEST_F(BadServerTest, RejectsARangeOfTheWrongSizeThatTheServerAccepts) {
   service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 1);
     return grpc::Status::OK;
@@ -398,6 +398,38 @@ TEST_F(BadServerTest, RejectsMoreAnswersThanRequests) {
     return grpc::Status::OK;
   };
   const absl::Status status = Call();
+  EXPECT_TRUE(absl::IsInternal(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("more answers"));
+}
+
+TEST_F(BadServerTest, RejectsAnswersToRequestsThatWereNotSent) {
+  // The server reads nothing, so that flow control stops the client early.
+  constexpr std::size_t kPartElements = 16384;
+  constexpr std::size_t kParts = 64;
+  service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
+    v1::FakeQuantizeResponse response;
+    response.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
+    v1::NudgedRange& range = *response.mutable_nudged_range();
+    range.add_min(-1);
+    range.add_max(1);
+    range.add_scale(1);
+    range.add_zero_point(0);
+    response.mutable_output()->set_data("");
+    stream->Write(response);
+    response.mutable_output()->set_data(std::string(kPartElements * sizeof(float), '\0'));
+    for (std::size_t part = 0; part < kParts; ++part) {
+      stream->Write(response);
+    }
+    return grpc::Status::OK;
+  };
+  const TestServer server(&service_);
+  const std::vector<std::int64_t> shape = {kParts * kPartElements};
+  const std::vector<float> values(kParts * kPartElements);
+  const RandomTensor one({1});
+  const absl::Status status =
+      ConnectInParts(server.address(), std::chrono::minutes(1), kPartElements * sizeof(float))
+          ->FakeQuantize({shape, values}, one.range(), {})
+          .status();
   EXPECT_TRUE(absl::IsInternal(status)) << status;
   EXPECT_THAT(std::string(status.message()), HasSubstr("more answers"));
 }
