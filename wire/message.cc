@@ -29,7 +29,7 @@ absl::Status MalformedMessage(const grpc::ByteBuffer& buffer,
                    ".proto files"),
       {.reason = std::string(core::reason::kMalformedMessage),
        .field = {},
-       .metadata = {{"message_type", message.GetTypeName()},
+       .metadata = {{"message_type", std::string(message.GetTypeName())},
                     {"message_bytes", absl::StrCat(buffer.Length())}}});
 }
 
