@@ -3,6 +3,7 @@
 #include <chrono>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "core/fake_quantization.h"
 #include "core/simd_target.h"
@@ -14,7 +15,8 @@ namespace {
 // Resizes `field` to `size` zeros, and returns them.
 template <typename T>
 std::span<T> Resize(std::size_t size, google::protobuf::RepeatedField<T>& field) {
-  field.Resize(static_cast<int>(size), T{});
+  const std::vector<T> zeros(size);
+  field.Assign(zeros.begin(), zeros.end());
   return {field.mutable_data(), size};
 }
 
