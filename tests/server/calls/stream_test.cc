@@ -283,8 +283,10 @@ TEST_F(Streams, CountAReusedRangeLikeTheRequestThatHadIt) {
   first.mutable_input()->add_shape(0);
   first.mutable_input()->add_shape(kChannels);
   first.mutable_input()->set_data("");
-  first.mutable_range()->mutable_min()->Resize(kChannels, -1);
-  first.mutable_range()->mutable_max()->Resize(kChannels, 1);
+  const std::vector<float> min(kChannels, -1);
+  const std::vector<float> max(kChannels, 1);
+  first.mutable_range()->mutable_min()->Assign(min.begin(), min.end());
+  first.mutable_range()->mutable_max()->Assign(max.begin(), max.end());
   first.mutable_range()->set_axis(1);
   v1::FakeQuantizeRequest second = first;
   second.clear_range();
