@@ -4,6 +4,13 @@
 
 namespace quantd::core {
 
+ScatteredBytes::ScatteredBytes(Piece piece) : pieces_{piece}, starts_{0}, size_(piece.size()) {
+  if (piece.empty()) {
+    pieces_.clear();
+    starts_.clear();
+  }
+}
+
 void ScatteredBytes::Add(Piece piece) {
   if (piece.empty()) {
     return;

@@ -22,7 +22,7 @@ class ScatteredBytes {
   using Piece = std::span<const std::byte>;
 
   ScatteredBytes() = default;
-  explicit ScatteredBytes(Piece piece) { Add(piece); }
+  explicit ScatteredBytes(Piece piece);
 
   // Appends a piece; ignores an empty one.
   void Add(Piece piece);

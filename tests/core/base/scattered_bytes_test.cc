@@ -42,6 +42,7 @@ TEST(ScatteredBytes, AddUpTheSizesOfTheirPieces) {
 
 TEST(ScatteredBytes, IgnoreEmptyPieces) {
   const std::vector<float> elements = Counting(2);
+  EXPECT_EQ(ScatteredBytes(ScatteredBytes::Piece()).pieces().size(), 0U);
   ScatteredBytes scattered;
   scattered.Add({});
   EXPECT_EQ(scattered.size(), 0U);
