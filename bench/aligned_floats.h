@@ -1,4 +1,4 @@
-// Memory for tensors whose speed is measured.
+// Aligned memory for the tensors of benchmarks.
 
 #ifndef QUANTD_BENCH_ALIGNED_FLOATS_H_
 #define QUANTD_BENCH_ALIGNED_FLOATS_H_
@@ -10,8 +10,8 @@
 
 namespace quantd::bench {
 
-// Floats at an address that suits every vector and every cache line. They are
-// not touched: the first write to each page costs a page fault.
+// Owns floats at an address that is aligned for every vector and cache line. The memory
+// is not initialized, so the first write to each page causes a page fault.
 class AlignedFloats {
  public:
   explicit AlignedFloats(std::size_t count)

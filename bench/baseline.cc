@@ -26,7 +26,7 @@ constexpr int kExitSuccess = 0;
 constexpr int kExitFailure = 1;
 constexpr int kExitUsage = 2;
 
-// How long calls may still run after a signal.
+// How long calls may continue after a signal.
 constexpr std::chrono::seconds kShutdownTimeout{1};
 
 struct Flags {
@@ -34,8 +34,8 @@ struct Flags {
   std::vector<std::string> channel_arguments;
 };
 
-// Blocks the signals that stop the server in this thread and those it starts:
-// they are for sigwait() alone.
+// Blocks the signals that stop the server in this thread and in the threads that it
+// starts, so that only sigwait() receives them.
 sigset_t BlockStopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -45,8 +45,8 @@ sigset_t BlockStopSignals() {
   return signals;
 }
 
-// Parses the flags into `flags`; returns the exit code where that is all there
-// is to do.
+// Parses the flags into `flags`. Returns the exit code if the program should end, for
+// example after printing the help.
 std::optional<int> ParseFlags(const std::string& name, int argc, char** argv, Flags& flags) {
   CLI::App app("A server that quantd is compared with.", name);
   app.add_option("--listen", flags.listen, "HOST:PORT or unix:PATH; may be repeated")
@@ -76,7 +76,7 @@ absl::Status AddChannelArguments(const std::vector<std::string>& texts,
   return absl::OkStatus();
 }
 
-// `address` with the port that it was bound to.
+// Returns `address` with the port that it was bound to.
 std::string BoundAddress(const std::string& address, int port) {
   return absl::StartsWith(address, "unix:")
              ? address
@@ -109,7 +109,7 @@ int ServeBaseline(const std::string& name, grpc::Service& service, int argc, cha
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
     std::cerr << name << ": cannot listen on all of " << absl::StrJoin(flags.listen, ", ")
-              << "; expected addresses of this machine that are free\n";
+              << "; expected free addresses of this machine\n";
     return kExitFailure;
   }
   std::vector<std::string> addresses;

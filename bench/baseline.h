@@ -1,4 +1,4 @@
-// What the two servers that quantd is compared with have in common.
+// The common parts of the servers that quantd is compared with.
 
 #ifndef QUANTD_BENCH_BASELINE_H_
 #define QUANTD_BENCH_BASELINE_H_
@@ -11,15 +11,15 @@
 
 namespace quantd::bench {
 
-// The whole main() of a server `name` that offers `service` and takes the flags
+// Implements main() for a server `name` that offers `service` and takes the flags
 //
-//   --listen HOST:PORT|unix:PATH     may be repeated; port 0 takes a free one
+//   --listen HOST:PORT|unix:PATH     may be repeated; port 0 picks a free port
 //   --channel_argument NAME=VALUE    may be repeated
 //
-// It prints one line, "NAME serving on ADDRESS, ADDRESS", and serves until
-// SIGTERM or SIGINT. gRPC's settings are its defaults, but that messages may be
-// of any size, and for what `configure` changes. Returns the exit code: 0, 1
-// where it cannot serve, 2 for bad flags.
+// Prints one line, "NAME serving on ADDRESS, ADDRESS", and serves until SIGTERM or
+// SIGINT. Uses gRPC's default settings, except that messages may have any size, and
+// except for what `configure` changes. Returns the exit code: 0 for success, 1 if the
+// server cannot start, 2 for invalid flags.
 int ServeBaseline(
     const std::string& name, grpc::Service& service, int argc, char** argv,
     const std::function<void(grpc::ServerBuilder&)>& configure = [](grpc::ServerBuilder&) {});

@@ -8,9 +8,9 @@ namespace quantd::bench {
 absl::StatusOr<ChannelArgument> ParseChannelArgument(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == 0 || equals == std::string_view::npos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the channel argument \"", std::string(text),
-                     "\" is none; expected NAME=VALUE, such as grpc.http2.max_frame_size=1048576"));
+    return absl::InvalidArgumentError(absl::StrCat("the channel argument \"", std::string(text),
+                                                   "\" is not valid; expected NAME=VALUE, such as "
+                                                   "grpc.http2.max_frame_size=1048576"));
   }
   ChannelArgument argument{.name = std::string(text.substr(0, equals)),
                            .value = std::string(text.substr(equals + 1))};

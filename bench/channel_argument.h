@@ -1,4 +1,4 @@
-// gRPC's channel arguments as flags: how transport settings are tried out.
+// Sets gRPC's channel arguments with flags, to experiment with transport settings.
 
 #ifndef QUANTD_BENCH_CHANNEL_ARGUMENT_H_
 #define QUANTD_BENCH_CHANNEL_ARGUMENT_H_
@@ -16,7 +16,8 @@ struct ChannelArgument {
   std::variant<int, std::string> value;
 };
 
-// Reads "grpc.http2.max_frame_size=1048576"; a value that is no int is a string.
+// Parses an argument such as "grpc.http2.max_frame_size=1048576". A value that is not
+// an int is a string.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<ChannelArgument> ParseChannelArgument(std::string_view text);

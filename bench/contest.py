@@ -1,8 +1,8 @@
-"""Contenders that do the same work by turns: each measured in every round, right or left out.
+"""Measures contenders that do the same work, taking turns in rounds.
 
-In each round every contender runs once for each size, one after another and in another order each
-time; they are compared within the round. Before that, each contender's results are compared with
-quantd's: one that computes something else is left out, and the notes tell.
+In each round, every contender runs once per size, one after another and in a different order each
+time. Contenders are only compared within a round. Before that, the results of each contender are
+compared with quantd's. A contender that computes something else is left out, and a note says so.
 """
 
 import collections
@@ -27,20 +27,20 @@ import runner  # noqa: E402
 
 KIB = 1024
 MIB = 1024 * KIB
-# Of a tensor's last axis; 0 is one range for the whole tensor.
+# The numbers of channels along the last axis; 0 means one range for the whole tensor.
 CHANNELS = (0, 64, 1024)
 
-# Larger results are not compared: the kernels do nothing new from here on.
+# Larger results are not compared, because the kernels do nothing different above this size.
 _LARGEST_COMPARED = 16 * MIB
 
-# Who allocates memory in calls, and keeps it.
+# The contenders that allocate memory during calls, and keep it.
 _ALLOCATING = ("pytorch", "onnxruntime")
 
-# A case that takes so long is run in the first rounds only: it would take most of the time.
+# A case that takes this long only runs in the first rounds; it would take most of the time otherwise.
 SLOW_SECONDS = 1.0
 ROUNDS_OF_SLOW = 2
 
-# What one is called in tables, in the order of their rows.
+# The names of contenders in tables, in the order of the rows.
 TITLES = {
     "memcpy": "memcpy",
     "streaming_copy": "streaming copy",
@@ -57,17 +57,17 @@ TITLES = {
     "eigen_avx2_threads": "Eigen, for AVX2, all cores",
 }
 
-# Tensors read and written by an operation.
+# The number of tensors that an operation reads and writes.
 _TENSORS_MOVED = {"forward": 2, "gradient": 3, "copy": 2, "add": 3}
-# The limit that an operation is shown next to: it moves the same bytes.
+# The limit of an operation, which moves the same bytes.
 LIMIT_OF = {"forward": "copy", "gradient": "add"}
-# Who shows it, each with stores of one kind.
+# The contenders that measure the limit, each with one kind of stores.
 _LIMITERS = {"forward": ("memcpy", "streaming_copy"), "gradient": ("cached_add", "streaming_add")}
 
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One contender at one piece of work."""
+    """One contender with one task."""
 
     contender: str
     operation: str
@@ -75,16 +75,16 @@ class Case:
     size: int
 
     def bytes_moved(self) -> int:
-        """Each tensor once, whatever the contender really moves."""
+        """Returns the size of all tensors, each counted once, regardless of what the contender moves."""
         return self.size * _TENSORS_MOVED[self.operation]
 
 
 class RunnerError(Exception):
-    """A runner does not start, ended, or reports an error."""
+    """A runner did not start, ended early, or reported an error."""
 
 
 class Runner:
-    """A process that runs contenders when told to; see contenders/kernel_runner.cc."""
+    """A process that runs contenders on request; see contenders/kernel_runner.cc."""
 
     def __init__(self, command: list[str], environment: dict[str, str]) -> None:
         # pylint: disable=consider-using-with
@@ -100,16 +100,16 @@ class Runner:
             greeting = json.loads(self._read())
         except (RunnerError, json.JSONDecodeError) as error:
             self.close()
-            raise RunnerError(f"{command[0]} did not begin as a runner does: {error}") from error
+            raise RunnerError(f"{command[0]} did not send a runner's greeting: {error}") from error
         self.contenders = [(name, operation) for name, operation in greeting["contenders"]]
         self.versions: dict[str, str] = greeting["versions"]
 
     def time(self, case: Case, milliseconds: float) -> float:
-        """Seconds for a call."""
+        """Returns the duration of a call in seconds."""
         return float(self._ask("time", case, str(milliseconds)))
 
     def write(self, case: Case, path: pathlib.Path) -> np.ndarray:
-        """The results of a call, which are left in `path`."""
+        """Returns the results of a call, which are also written to `path`."""
         self._ask("write", case, str(path))
         return np.fromfile(path, np.float32)
 
@@ -150,8 +150,8 @@ def write_problem(folder: pathlib.Path, size: int) -> None:
     generator = np.random.default_rng(1)
     for name in ("inputs", "gradients"):
         generator.standard_normal(size // 4, dtype=np.float32).tofile(folder / f"{name}.f32")
-    # About [-3, 3], which clips 0.27 % of the inputs as a trained range would; channels differ, so
-    # that none can be taken for another.
+    # The ranges are about [-3, 3], which clips 0.27 % of the inputs, as a trained range would. Channels
+    # have different ranges, so that mixing them up is detected.
     shift = ((np.arange(max(CHANNELS)) + 8) % 16 - 8) / 32
     (-3 - shift).astype(np.float32).tofile(folder / "min.f32")
     (3 - shift).astype(np.float32).tofile(folder / "max.f32")
@@ -164,11 +164,11 @@ def write_problem(folder: pathlib.Path, size: int) -> None:
 
 
 class Contest:
-    """Runners, what they can do, and what became of it."""
+    """Runs the cases of all runners and collects the results."""
 
     def __init__(self, runners: dict[str, Runner], peers: Iterable[str], sizes: Iterable[int]):
         self.notes: list[str] = []
-        # Of each case, by the number of the round.
+        # The durations of each case, by the number of the round.
         self.seconds: dict[Case, dict[int, float]] = collections.defaultdict(dict)
         self._runner_of: dict[tuple[str, str], Runner] = {
             contender: process for process in runners.values() for contender in process.contenders
@@ -176,12 +176,12 @@ class Contest:
         self.sizes = tuple(sizes)
 
     def cases(self, size: int) -> list[Case]:
-        """All cases of that size."""
+        """Returns all cases of that size."""
         return [Case(name, operation, channels, size) for name, operation in self._runner_of
                 for channels in (CHANNELS if operation in LIMIT_OF else (0,))]
 
     def takes_part(self, contender: str, operation: str) -> bool:
-        """Whether it is there and was not dropped."""
+        """Returns whether the contender exists and was not dropped."""
         return (contender, operation) in self._runner_of
 
     def verify(self, folder: pathlib.Path) -> None:
@@ -194,7 +194,7 @@ class Contest:
                     self._drop(case, problem)
 
     def warm_up(self) -> None:
-        """Lets those that allocate results get their memory, so that it is not measured."""
+        """Makes contenders that allocate their results get memory, so that this is not measured."""
         for case in self.cases(max(self.sizes)):
             if case.contender in _ALLOCATING:
                 self._time(case, 0)
@@ -210,12 +210,12 @@ class Contest:
         return expected.difference(case, results)
 
     def run_round(self, number: int, milliseconds: float) -> None:
-        """Runs every case once; the round's number decides the order."""
+        """Runs every case once, in an order that depends on the round's number."""
         shuffle = random.Random(number).shuffle
         for size in self.sizes:
             cases = self.cases(size)
             shuffle(cases)
-            # Those that are compared run soon after one another.
+            # Cases that are compared with each other run in close succession.
             for case in sorted(cases, key=_work):
                 if number < ROUNDS_OF_SLOW or not self._is_slow(case):
                     seconds = self._time(case, milliseconds)
@@ -226,7 +226,7 @@ class Contest:
         return max(self.seconds.get(case, {}).values(), default=0) > SLOW_SECONDS
 
     def _time(self, case: Case, milliseconds: float) -> float | None:
-        """Seconds for a call; nothing for a contender that was dropped, or has to be."""
+        """Returns the duration of a call; None for a contender that was dropped, now or before."""
         process = self._runner_of.get((case.contender, case.operation))
         if process is None:
             return None
@@ -247,13 +247,13 @@ class Contest:
             del self.seconds[other]
 
     def ratio(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
-        """In each round how many times faster quantd is than the best of the others."""
+        """Returns how many times faster quantd is than the best of the others, by round."""
         ours = Case(comparison.contender, comparison.operation, channels, size)
         others = [comparison.other_case(name, channels, size) for name in comparison.others]
         return self._speed_over([ours], others)
 
     def limit(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
-        """The same for what only moves the bytes; nothing where that is not known."""
+        """Returns the same ratio for the limit, which only moves the bytes; None if it is unknown."""
         if comparison.of_limit or comparison.contender != "quantd":
             return None
         limiters = [Case(name, LIMIT_OF[comparison.operation], 0, size)
@@ -262,7 +262,7 @@ class Contest:
         return self._speed_over(limiters, others)
 
     def _speed_over(self, cases: list[Case], others: list[Case]) -> list[float] | None:
-        """How many times faster the best of `cases` is than the best of the others, by round."""
+        """Returns how many times faster the best of `cases` is than the best of the others, by round."""
         best, best_of_others = self._best_of(cases), self._best_of(others)
         if not best or not best_of_others:
             return None
@@ -270,7 +270,7 @@ class Contest:
                 if number in best_of_others]
 
     def _best_of(self, cases: list[Case]) -> dict[int, float]:
-        """The least seconds of those cases that were measured, by round."""
+        """Returns the shortest duration of the cases that were measured, by round."""
         measured = [seconds for case in cases if (seconds := self.seconds.get(case))]
         return {number: min(seconds[number] for seconds in measured)
                 for number in (measured[0] if measured else ())
@@ -278,7 +278,7 @@ class Contest:
 
 
 class Expectations:
-    """What the results of a size have to be: quantd's own, but for copies and sums."""
+    """The expected results for a size: quantd's own, except for copies and sums."""
 
     def __init__(self, quantd: Runner, folder: pathlib.Path, size: int) -> None:
         tensors = runner.Tensors(str(folder))
@@ -292,15 +292,15 @@ class Expectations:
         self._results |= {("copy", 0): inputs, ("add", 0): inputs + gradients}
 
     def difference(self, case: Case, results: np.ndarray) -> str | None:
-        """What is wrong with the results, if anything is."""
+        """Returns what is wrong with the results, if anything is."""
         expected = self._results[case.operation, case.channels]
         if results.shape != expected.shape:
-            return f"it has {results.size} results, expected {expected.size}"
+            return f"it has {results.size} results; expected {expected.size}"
         if not np.isfinite(results).all():
             return "some results are missing or not finite"
         if case.operation == "forward":
             return self._difference_in_steps(case, results, expected)
-        # Sums of clipped gradients depend on their order.
+        # The sums of clipped gradients depend on the order of addition.
         if not np.allclose(results, expected, rtol=1e-3, atol=1e-2):
             return f"results differ by up to {np.abs(results - expected).max():.3g}"
         return None
@@ -309,7 +309,7 @@ class Expectations:
                              expected: np.ndarray) -> str | None:
         width = max(1, case.channels)
         steps = np.abs((results - expected).reshape(-1, width)) / self._steps[case.channels]
-        # Ties, and quotients next to them, may be rounded the other way; but they are rare.
+        # Ties, and quotients close to them, may be rounded differently, but they are rare.
         if steps.max() > 1.01:
             return f"results differ by up to {steps.max():.3g} steps of the quantization"
         if (share := (steps > 0.01).mean()) > 1e-3:
@@ -324,22 +324,22 @@ class Comparison:
     operation: str
     others: tuple[str, ...]
     title: str
-    # The channels that it is reported for, and the least value that is aimed at for a size.
+    # The channels for which it is reported, and the least value to reach for a size.
     channels: tuple[int, ...] = CHANNELS
     target: Callable[[int, int], float | None] = lambda size, channels: None
     contender: str = "quantd"
-    # Whether the others do the operation's limit instead.
+    # Whether the others measure the operation's limit instead.
     of_limit: bool = False
 
     def other_case(self, name: str, channels: int, size: int) -> Case:
-        """What the other one called `name` does."""
+        """Returns the case of the other contender `name`."""
         if self.of_limit:
             return Case(name, LIMIT_OF[self.operation], 0, size)
         return Case(name, self.operation, channels, size)
 
 
 def binary_size(size: int) -> str:
-    """A size as people write it: 64 KiB."""
+    """Formats a size for people, such as 64 KiB."""
     return f"{size // MIB} MiB" if size % MIB == 0 else f"{size // KIB} KiB"
 
 
@@ -348,7 +348,7 @@ def kind_name(channels: int) -> str:
 
 
 def _work(case: Case) -> tuple[str, int]:
-    """What the case is about: a limit belongs to the operation it is the limit of."""
+    """Returns the operation and channels of a case; a limit belongs to the operation it limits."""
     of_limit = {limit: operation for operation, limit in LIMIT_OF.items()}
     return of_limit.get(case.operation, case.operation), case.channels
 

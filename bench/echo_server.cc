@@ -1,5 +1,5 @@
-// gRPC's own limit on a machine: a server of QuantizationService that sends
-// every request's bytes back as they came, without a look at them.
+// A server of QuantizationService that sends the bytes of every request back without
+// parsing them. It shows the limit of gRPC itself on a machine.
 //
 //   echo_server --listen localhost:50052 --channel_argument grpc.http2.max_frame_size=1048576
 
@@ -23,16 +23,16 @@
 namespace quantd::bench {
 namespace {
 
-// As many messages of a stream as are held while their answers wait to be sent.
+// The most messages of a stream that are held while their answers wait to be sent.
 constexpr std::size_t kMaxQueuedMessages = 64;
 
-// Owns itself until gRPC is done with it.
+// Deletes itself when gRPC is done with it.
 class UnaryEcho final : public grpc::ServerUnaryReactor {
  public:
   static grpc::ServerUnaryReactor* Start(const grpc::ByteBuffer& request,
                                          grpc::ByteBuffer& response) {
     auto echo = std::make_unique<UnaryEcho>();
-    // Shares the bytes.
+    // This shares the bytes instead of copying them.
     response = request;
     echo->Finish(request.Valid() ? grpc::Status::OK : grpc::Status::CANCELLED);
     return echo.release();
@@ -41,7 +41,7 @@ class UnaryEcho final : public grpc::ServerUnaryReactor {
   void OnDone() override { const std::unique_ptr<UnaryEcho> ends_here(this); }
 };
 
-// Reads on while it writes. Owns itself until gRPC is done with it.
+// Reads and writes at the same time. Deletes itself when gRPC is done with it.
 class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
   static grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>* Start() {
@@ -67,7 +67,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
       writing_ = false;
       queue_.pop_front();
       if (!ok) {
-        // Nobody listens any more.
+        // The client no longer reads answers.
         queue_.clear();
       }
     });
@@ -82,7 +82,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
     bool finish = false;
   };
 
-  // Notes an event, and starts what can be started now.
+  // Handles an event, and starts what can be started next.
   template <typename Event>
   void Take(const Event& event) {
     Step step;
@@ -116,7 +116,7 @@ class StreamEcho final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
     return step;
   }
 
-  // Belongs to the read that is under way.
+  // Used by the read that is in progress.
   grpc::ByteBuffer incoming_;
   core::Mutex mutex_;
   // The first one is being written.

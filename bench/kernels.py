@@ -3,8 +3,8 @@
     kernels.py --binaries FOLDER --output FILE [--quick] [--rounds N] [--peers LIST]
                [--node-modules FOLDER]
 
-contest.py tells how they are measured; of the ratios of the rounds the median counts. A peer that
-is not installed is left out, and the notes tell. bench/README.md tells more.
+contest.py describes how they are measured. The value of a ratio is the median over the rounds. A peer
+that is not installed is left out, and a note says so. See also bench/README.md.
 """
 
 import argparse
@@ -27,7 +27,7 @@ PEERS = ("eigen", "numpy", "pytorch", "onnxruntime")
 
 def runner_commands(binaries: pathlib.Path, folder: pathlib.Path,
                     peers: Iterable[str]) -> dict[str, list[str]]:
-    """How to start our own runner, and each of the peers that has one."""
+    """Returns the commands that start quantd's runner and those of the peers."""
     def python(name: str) -> list[str]:
         return [sys.executable, str(CONTENDERS / name), str(folder)]
 
@@ -53,7 +53,7 @@ def _from_4_mib(size: int, channels: int) -> float | None:
 
 
 def _of_eigen_expressions(size: int, _: int) -> float | None:
-    # Streaming stores pay where nothing stays in the cache.
+    # Streaming stores pay off if nothing stays in the cache.
     return 1.2 if size >= 64 * MIB else 0.95
 
 
@@ -98,7 +98,7 @@ def _ratios(contest: Contest) -> Iterator[dict[str, Any]]:
 
 def _speeds(contest: Contest, operation: str, channels: int,
             threads: bool) -> dict[str, list[float | None]]:
-    """GB/s of every contender for every size."""
+    """Returns the GB/s of every contender for every size."""
     speeds = {}
     for name, title in TITLES.items():
         if name.endswith("_threads") != threads:
@@ -141,41 +141,43 @@ def _tables_and_plots(contest: Contest) -> tuple[list[dict[str, Any]], list[dict
 
 
 def _binding_note(contest: Contest, onnxruntime: Runner, milliseconds: float) -> str:
-    """What a call of onnxruntime-node costs without any work."""
+    """Measures what a call of onnxruntime-node costs without any work."""
     call = onnxruntime.time(Case("onnxruntime", "identity", 0, 4), milliseconds)
-    note = (f"ONNX Runtime is called through onnxruntime-node: a call of that takes "
+    note = (f"ONNX Runtime is called through onnxruntime-node. Such a call takes "
             f"{call * 1e6:.0f} µs without any work (Identity of one element)")
     size = contest.sizes[0]
     work = contest.seconds.get(Case("onnxruntime", "forward", 0, size))
     if work:
         note += (f", {call / statistics.median(work.values()):.0%} of its time for "
-                 f"{binary_size(size)} per tensor. The figures contain it")
+                 f"{binary_size(size)} per tensor. The figures include this")
     return note + "."
 
 
 _NOTES = (
-    "A GB is 10⁹ bytes that are read or written, each tensor counted once: twice the tensor "
-    "forward, three times for a gradient, whatever a contender really moves. Ratios are of speed.",
-    "8 bits, channels along the last axis, normally distributed inputs of which the ranges clip "
-    "about 0.27 %. Before they are timed, all results are compared with quantd's (up to 16 MiB).",
-    "One thread each, unless the title says all cores. The C++ contenders share one process and "
-    "its buffers; numpy and ONNX Runtime write into buffers that are there, too.",
-    "PyTorch allocates its result, and a mask for its gradient, with every call: its functions "
-    "take no buffers. ONNX Runtime allocates the codes between its two operators. Both processes "
-    "keep freed memory, so that no page faults are counted.",
+    "A GB is 10⁹ bytes that are read or written, with each tensor counted once: two tensors for "
+    "forward and three for a gradient, regardless of what a contender actually moves. Ratios are "
+    "ratios of speed.",
+    "Codes have 8 bits, channels are along the last axis, and the ranges clip about 0.27 % of the "
+    "normally distributed inputs. Before contenders are timed, their results are compared with "
+    "quantd's (up to 16 MiB).",
+    "Contenders use one thread unless the title says all cores. The C++ contenders share one "
+    "process and its buffers; numpy and ONNX Runtime also write into preallocated buffers.",
+    "PyTorch allocates its result, and a mask for its gradient, in every call, because its "
+    "functions accept no buffers. ONNX Runtime allocates the codes between its two operators. Both "
+    "processes keep freed memory, so that no page faults are counted.",
 )
 
 
 def _environment(node_modules: pathlib.Path) -> dict[str, str]:
-    # Memory that was freed stays with the process: no page faults are counted against a peer that
-    # allocates in every call.
+    # Processes keep freed memory, so that no page faults are counted against a peer that allocates
+    # memory in every call.
     return {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(2**40),
             "NODE_PATH": str(node_modules), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _start(commands: dict[str, list[str]], environment: dict[str, str], notes: list[str],
            stack: contextlib.ExitStack) -> dict[str, Runner]:
-    """Starts the runners; notes those of peers that are missing."""
+    """Starts the runners, and adds a note for each peer that is missing."""
     runners = {}
     for name, command in commands.items():
         try:
@@ -206,7 +208,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="tiny tensors, one short round")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peers", default=",".join(PEERS),
-                        help="which to run, of %(default)s; empty for none")
+                        help="the peers to run, some of %(default)s; empty for none")
     parser.add_argument("--node-modules", type=pathlib.Path,
                         default=CONTENDERS.parents[1] / "build/bench/node_modules",
                         help="where onnxruntime-node is installed")
@@ -214,7 +216,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     arguments.peers = [peer for peer in arguments.peers.split(",") if peer]
     unknown = set(arguments.peers) - set(PEERS)
     if unknown:
-        parser.error(f"no peer is called {', '.join(sorted(unknown))}; expected some of "
+        parser.error(f"there is no peer called {', '.join(sorted(unknown))}; expected some of "
                      f"{', '.join(PEERS)}")
     if arguments.rounds < 1:
         parser.error(f"--rounds is {arguments.rounds}; expected at least 1")
@@ -226,7 +228,7 @@ def _say(text: str) -> None:
 
 
 def main(argv: list[str]) -> None:
-    """Measures, and writes the section of the report as JSON."""
+    """Measures the kernels, and writes the section of the report as JSON."""
     arguments = _arguments(argv)
     try:
         section = measure(arguments)
@@ -237,7 +239,7 @@ def main(argv: list[str]) -> None:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The section of the report."""
+    """Measures the kernels, and returns the section of the report."""
     sizes = (64 * KIB, 256 * KIB) if arguments.quick else SIZES
     rounds, milliseconds = (1, 1.0) if arguments.quick else (arguments.rounds, 50.0)
     notes = list(_NOTES)
@@ -260,8 +262,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "section": "Kernels",
         "notes": notes + contest.notes + [
-            f"Medians; rounds: {rounds}, but {min(rounds, ROUNDS_OF_SLOW)} of what takes over "
-            f"{SLOW_SECONDS:g} s a call."],
+            f"Figures are medians over {rounds} rounds, or over {min(rounds, ROUNDS_OF_SLOW)} for what "
+            f"takes over {SLOW_SECONDS:g} s per call."],
         "tables": tables,
         "ratios": list(_ratios(contest)),
         "plots": plots,

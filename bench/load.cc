@@ -46,11 +46,11 @@ std::string PathOf(wire::Transfer transfer) {
 }
 
 std::shared_ptr<grpc::Channel> Connect(const RpcCase& rpc_case) {
-  // By name, since gRPC keeps the first of two values.
+  // A map by name, because gRPC would use the first of two values for the same name.
   std::map<std::string, std::variant<int, std::string>> settings = {
       {GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, -1},
       {GRPC_ARG_MAX_SEND_MESSAGE_LENGTH, -1},
-      // A connection of the case's own, straight to the server.
+      // Each case has a separate connection, without a proxy.
       {GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1},
       {GRPC_ARG_ENABLE_HTTP_PROXY, 0},
   };
@@ -122,7 +122,7 @@ class UnaryLoad {
   }
 
  private:
-  // A place for one call after another.
+  // Holds one call after another.
   struct Slot {
     std::optional<grpc::ClientContext> context;
     Clock::time_point start;
@@ -138,8 +138,8 @@ class UnaryLoad {
   }
 
   void Ended(Slot& slot, const grpc::Status& status) {
-    // The check comes first: it takes long once, for the first answer, which
-    // still belongs to the warm-up.
+    // The check comes first, because it takes long only for the first answer, which is
+    // part of the warm-up.
     if (first_error_.Note(ToAbslStatus(status)) && first_error_.Note(check_.Check(slot.response)) &&
         measurement_.CallEnded(slot.start)) {
       Start(slot);
@@ -154,13 +154,13 @@ class UnaryLoad {
   grpc::TemplatedGenericStub<Request, Response> stub_;
   Measurement measurement_;
   FirstError first_error_;
-  // Never grows: calls refer to their slots.
+  // Never resized, because calls refer to their slots.
   std::vector<Slot> slots_;
   std::atomic<std::size_t> open_slots_;
   absl::Notification all_ended_;
 };
 
-// One stream with as many unanswered requests as may be in flight.
+// Keeps the maximum number of unanswered requests in flight on one stream.
 template <typename Request, typename Response>
 class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
  public:
@@ -254,7 +254,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
   grpc::TemplatedGenericStub<Request, Response> stub_;
   Measurement measurement_;
   grpc::ClientContext context_;
-  // Belongs to the read that is under way.
+  // Used by the read that is in progress.
   Response response_;
   FirstError first_error_;
   core::Mutex mutex_;
@@ -267,7 +267,7 @@ class StreamLoad final : private grpc::ClientBidiReactor<Request, Response> {
   absl::Notification ended_;
 };
 
-// Blocking calls of quantd's client library, one after another.
+// Makes blocking calls with quantd's client library, one after another.
 absl::StatusOr<MeasurementResult> RunClientLibrary(const RpcCase& rpc_case,
                                                    const Workload& workload) {
   ASSIGN_OR_RETURN(

@@ -9,12 +9,11 @@
 
 namespace quantd::bench {
 
-// Measures a case over a connection of its own. All calls have been answered
-// when it returns. The first answer is compared with what is expected, all
-// others in size.
+// Measures a case over a separate connection. When this returns, all calls have ended.
+// The contents of the first answer and the sizes of all others are checked.
 //
-// Errors: that of the first call that failed, with the server's message;
-// kDataLoss for a wrong answer.
+// Errors: the error of the first call that failed, with the server's message; kDataLoss
+// for a wrong answer.
 absl::StatusOr<MeasurementResult> Measure(const RpcCase& rpc_case);
 
 }  // namespace quantd::bench

@@ -1,4 +1,4 @@
-"""Describes the machine that figures were measured on, and what was measured."""
+"""Describes the machine on which figures were measured, and the software that was measured."""
 
 import datetime
 import os
@@ -13,7 +13,7 @@ _PACKAGES = {"gRPC": "libgrpc++-dev", "Protocol Buffers": "libprotobuf-dev",
 
 
 def describe(binaries: pathlib.Path, command: str) -> dict[str, Any]:
-    """What a reader needs to judge the figures or to measure them again."""
+    """Returns what a reader needs to judge the figures or to repeat the measurement."""
     return {
         "command": command,
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -31,7 +31,7 @@ def describe(binaries: pathlib.Path, command: str) -> dict[str, Any]:
 
 
 def _output_of(*command: str) -> str:
-    """The first line that a command prints; nothing if there is none, or no command."""
+    """Returns the first line that a command prints; empty if there is none, or no such command."""
     try:
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     except (OSError, subprocess.CalledProcessError):
@@ -64,7 +64,7 @@ def _memory() -> str:
 
 
 def _compiler(binaries: pathlib.Path) -> str:
-    """What the binaries were built with, as their build folder remembers."""
+    """Returns the compiler and flags of the binaries, as recorded in their build folder."""
     cache = binaries.parent / "CMakeCache.txt"
     if not cache.exists():
         return "unknown"

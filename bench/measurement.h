@@ -1,4 +1,4 @@
-// What is measured of calls that are made again and again.
+// Measures repeated calls.
 
 #ifndef QUANTD_BENCH_MEASUREMENT_H_
 #define QUANTD_BENCH_MEASUREMENT_H_
@@ -18,21 +18,22 @@ namespace quantd::bench {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-// How long to measure.
+// Determines how long to measure.
 struct MeasurementLimits {
-  // Both last until their time has passed and they have had their calls.
+  // The warm-up and the measurement last at least this long, and have at least the
+  // number of calls below.
   std::chrono::milliseconds warmup{100};
   std::chrono::milliseconds duration{1000};
   std::size_t calls = 1;
-  // Calls that are always outstanding. If all of them end at about the same time,
-  // a part of them would count too much or too little: the warm-up has at least as
-  // many calls, and the measurement has a multiple of them.
+  // The number of calls that are always outstanding. They may all end at about the same
+  // time, and counting only a part of such a group would distort the result. So the
+  // warm-up has at least this many calls, and the measurement a multiple of them.
   std::size_t in_flight = 1;
 };
 
 struct MeasurementResult {
   Seconds time{};
-  // Of every call, from its start to its end; sorted.
+  // The time from start to end of every call, sorted.
   std::vector<Seconds> latencies;
   Seconds client_cpu_time{};
   // Nothing if the server's process is not known.
@@ -43,13 +44,13 @@ struct MeasurementResult {
   Seconds Latency(double quantile) const;
 };
 
-// Records calls as they end. The clock runs from the end of the warm-up's
-// last call to the end of the last call that counts, so that with any number of
-// calls outstanding whole calls are counted, of this process' CPU time and the
-// server's as well. Safe for several threads.
+// Records calls as they end. Time is measured from the end of the warm-up's last call
+// to the end of the last call that counts. So it covers whole calls for any number of
+// outstanding calls. The same applies to the CPU time of this process and of the server.
+// Thread-safe.
 class Measurement {
  public:
-  // `server` is the process whose CPU time is the server's, if it is known.
+  // `server` is the process of the server, if it is known; its CPU time is measured.
   Measurement(const MeasurementLimits& limits, std::optional<pid_t> server)
       : limits_(limits), server_(server) {}
 
@@ -64,7 +65,7 @@ class Measurement {
   MeasurementResult Result() const ABSL_LOCKS_EXCLUDED(mutex_);
 
  private:
-  // The clocks, all at one time.
+  // The values of all clocks at one time.
   struct Moment {
     Clock::time_point time;
     Seconds client_cpu_time{};

@@ -1,6 +1,6 @@
-"""Small ONNX models, written as the protobuf messages that they are (onnx.proto3).
+"""Builds small ONNX models by encoding their protobuf messages (onnx.proto3).
 
-Debian's python3-onnx would bring the same in a large package.
+Debian's python3-onnx could do the same, but it is a large package.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ _OPSET_VERSION = 13
 
 
 def quantize_dequantize(scale: np.ndarray, zero_point: np.ndarray, per_channel: bool) -> bytes:
-    """y = DequantizeLinear(QuantizeLinear(x)) with uint8 codes, per channel along axis 1."""
+    """Returns y = DequantizeLinear(QuantizeLinear(x)) with uint8 codes, per channel along axis 1."""
     dimensions = [len(scale)] if per_channel else []
     initializers = [
         _tensor("scale", FLOAT, dimensions, scale.astype("<f4").tobytes()),
@@ -29,7 +29,7 @@ def quantize_dequantize(scale: np.ndarray, zero_point: np.ndarray, per_channel: 
 
 
 def identity() -> bytes:
-    """y = x: what a call costs without any work."""
+    """Returns y = x, to measure what a call costs without any work."""
     return _model([_node("Identity", ["x"], "y", [])], [], rank=1)
 
 

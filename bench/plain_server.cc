@@ -1,6 +1,6 @@
-// QuantizationService as one would write it in an afternoon: generated messages,
-// `bytes` copied into and out of them, gRPC's settings as they come. The kernel
-// is quantd's own, so that only what is around it differs.
+// QuantizationService as one would write it in an afternoon: with generated messages,
+// `bytes` that are copied into and out of them, and gRPC's default settings. The kernel
+// is quantd's own, so that only the code around it differs.
 //
 //   plain_server --listen localhost:50053
 
@@ -15,7 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "bench/baseline.h"
+#include "core/base/status_macros.h"
+#include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
+#include "core/tensor_shape.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
 
 namespace quantd::bench {
@@ -59,12 +62,11 @@ void SetNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message) {
 
 absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResponse& response) {
   const v1::Tensor& input = request.input();
-  const auto quantization = core::FakeQuantization::Create(
-      SpanOf(input.shape()), RangeOf(request.range()), SpecOf(request.spec()));
-  if (!quantization.ok()) {
-    return quantization.status();
-  }
-  const std::size_t count = quantization->element_count();
+  ASSIGN_OR_RETURN(
+      const core::FakeQuantization quantization,
+      core::FakeQuantization::Create(RangeOf(request.range()), SpecOf(request.spec())));
+  const std::span<const std::int64_t> shape = SpanOf(input.shape());
+  ASSIGN_OR_RETURN(const std::size_t count, core::ElementCount(shape));
   if (input.data_type() != v1::DATA_TYPE_FLOAT32 || input.data().size() != count * sizeof(float)) {
     return absl::InvalidArgumentError(absl::StrCat(
         "input.data has ", input.data().size(), " bytes; expected ", count, " float32 elements"));
@@ -73,13 +75,14 @@ absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResp
   output.set_data_type(v1::DATA_TYPE_FLOAT32);
   *output.mutable_shape() = input.shape();
   output.mutable_data()->resize(input.data().size());
-  SetNudgedRange(quantization->nudged_range(), *response.mutable_nudged_range());
-  return quantization->Apply({reinterpret_cast<const float*>(input.data().data()), count},
-                             {reinterpret_cast<float*>(output.mutable_data()->data()), count},
-                             /*pool=*/nullptr);
+  SetNudgedRange(quantization.nudged_range(), *response.mutable_nudged_range());
+  return quantization.Apply({core::ElementType::kFloat32, shape,
+                             core::ScatteredBytes(std::as_bytes(std::span(input.data())))},
+                            {core::ElementType::kFloat32, output.mutable_data()->data(), count},
+                            /*pool=*/nullptr);
 }
 
-// Reads a request, answers it, reads the next. Owns itself until gRPC is done
+// Reads a request, answers it, and reads the next one. Deletes itself when gRPC is done
 // with it.
 class Stream final
     : public grpc::ServerBidiReactor<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse> {

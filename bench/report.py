@@ -9,8 +9,8 @@ Results are {"machine": …, "sections": […]}; a section is
      "plots": [{"title": str, "file": "NAME.svg", "x_label": str, "y_label": str, "x": […],
                 "x_scale": "log2", "series": {"NAME": [numbers or null]}}]}
 
-A plot may have a y_scale ("log10"), too. A ratio's limit is its value for what does the same
-without any work of its own, such as a copy: but for noise, nobody is faster.
+A plot may also have a y_scale ("log10"). The limit of a ratio is its value for something that moves the
+same data without any work, such as a copy. Apart from noise, nothing is faster than that.
 """
 
 import pathlib
@@ -20,7 +20,7 @@ Section = dict[str, Any]
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """The report; it refers to the plots by their file names."""
+    """Returns the report, which refers to the plots by their file names."""
     machine = results["machine"]
     parts = ["# Benchmark results", f"`{machine['command']}`", _machine_table(machine)]
     for section in results["sections"]:
@@ -30,10 +30,10 @@ def markdown(results: dict[str, Any]) -> str:
 
 def write_plots(sections: list[Section], folder: pathlib.Path) -> None:
     """Writes the plots of all sections into `folder`."""
-    import matplotlib  # pylint: disable=import-outside-toplevel  # slow, and needed just here
+    import matplotlib  # pylint: disable=import-outside-toplevel  # Slow, and only needed here.
 
     matplotlib.use("svg")
-    # The same results make the same files.
+    # Makes the files depend only on the results.
     matplotlib.rcParams["svg.hashsalt"] = "quantd"
     for section in sections:
         for plot in section["plots"]:
@@ -41,7 +41,7 @@ def write_plots(sections: list[Section], folder: pathlib.Path) -> None:
 
 
 def is_met(ratio: dict[str, Any]) -> bool | None:
-    """Whether a ratio reaches its target; None if it has none."""
+    """Returns whether a ratio reaches its target; None if it has no target."""
     if ratio["target"] is None:
         return None
     if ratio["target_kind"] == "at most":
@@ -59,7 +59,7 @@ def _machine_table(machine: dict[str, Any]) -> str:
 def _section(section: Section) -> list[str]:
     parts = [f"## {section['section']}", "\n".join(f"- {note}" for note in section["notes"])]
     if section["ratios"]:
-        parts += ["### Ratios", "Medians over the rounds, with the least and the greatest.",
+        parts += ["### Ratios", "Medians over the rounds, with the minimum and the maximum.",
                   table(["", "ratio", "rounds", "limit", "target", ""],
                         map(_ratio_row, section["ratios"]))]
     for plot in section["plots"]:
@@ -85,7 +85,7 @@ def _ratio_row(ratio: dict[str, Any]) -> list[Any]:
 
 
 def table(columns: list[str], rows: Any) -> str:
-    """A Markdown table that is legible as text, too."""
+    """Returns a Markdown table that is also readable as plain text."""
     cells = [[_cell(value) for value in row] for row in [columns, *rows]]
     widths = [max(map(len, column)) for column in zip(*cells)]
     lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
@@ -95,7 +95,7 @@ def table(columns: list[str], rows: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    """Three digits of a number are all that a noisy machine lets one know."""
+    """Formats a value. Numbers get three digits; on a noisy machine, more would be meaningless."""
     if value is None:
         return "–"
     if not isinstance(value, float):
@@ -135,7 +135,7 @@ def _scale_x(axes: Any, plot: dict[str, Any]) -> None:
 
 
 def _tick(value: Any) -> str:
-    """Numbers from 1024 on are bytes."""
+    """Formats a value on the x axis. Numbers from 1024 on are bytes."""
     if not isinstance(value, int) or value < 1024:
         return str(value)
     mebibytes = value / 2**20

@@ -1,8 +1,8 @@
-"""Measures quantd over gRPC next to gRPC's own limit and to the ordinary way, as JSON.
+"""Measures quantd over gRPC, and compares it with gRPC's own limit and with an ordinary server.
 
   /usr/bin/python3 bench/rpc.py --binaries build/release/bin --output rpc.json
 
-Four servers run at once, idle but for the one that is measured:
+Four servers run at once, and all but the one that is being measured are idle:
 
   quantd        the server
   echo_server   sends every request's bytes back unread: gRPC's own limit on this machine
@@ -12,8 +12,8 @@ Four servers run at once, idle but for the one that is measured:
 
 quantd's small calls are also made by quantctl bench, whose own work must not slow them down.
 
-In each round they are measured back to back, in an order that rotates from round to round, and
-figures are compared only within a round, since machines are noisy and change with time.
+In each round, the servers are measured back to back, in an order that rotates from round to round.
+Figures are only compared within a round, because machines are noisy and change over time.
 """
 
 import argparse
@@ -43,7 +43,7 @@ _SERVING_LINE = re.compile(r"\w.* serving on (?P<addresses>.+?)(?: \(.*\))?\n")
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """What is measured: a server, and how it is called."""
+    """The subject of a measurement: a server, and how it is called."""
 
     name: str
     server: str
@@ -69,13 +69,13 @@ PLAIN_STREAM = Subject("plain stream", "plain_server", "stream", client="message
 STREAM = (QUANTD_STREAM, ECHO_STREAM, TUNED_ECHO_STREAM, PLAIN_STREAM)
 
 QUANTD_CLIENT = Subject("quantd, client library", "quantd", "client")
-# The load tester, held to the bare loop of rpc_benchmark.
+# The load tester, which is compared with the bare loop of rpc_benchmark.
 QUANTD_BENCH = Subject("quantd, quantctl bench", "quantd", client="quantctl")
 
 
 @dataclasses.dataclass(frozen=True)
 class Load:
-    """What a subject is measured with."""
+    """The load with which a subject is measured."""
 
     transport: str
     tensor_bytes: int
@@ -92,7 +92,7 @@ Round = dict[tuple[Subject, Load], dict[str, float]]
 
 @dataclasses.dataclass(frozen=True)
 class Ratio:
-    """A figure of one measurement over that of another, of the same round."""
+    """The ratio of a figure of one measurement to that of another in the same round."""
 
     title: str
     figure: str
@@ -100,14 +100,14 @@ class Ratio:
     to: tuple[Subject, Load]
     target: float | None = None
     target_kind: str = "at least"
-    # Those that do the same without any work of their own.
+    # Subjects that transfer the same data without any work.
     limiters: tuple[Subject, ...] = ()
 
     def value(self, measured: Round) -> float:
         return measured[self.of][self.figure] / measured[self.to][self.figure]
 
     def limit(self, measured: Round) -> float | None:
-        """What the best of the limiters reaches, of figures that are better when larger."""
+        """Returns the ratio that the best limiter reaches. Only for figures where larger is better."""
         if not self.limiters:
             return None
         load = self.of[1]
@@ -117,13 +117,13 @@ class Ratio:
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """All that is measured in a round, and what is made of it."""
+    """Everything that is measured in a round, and how it is reported."""
 
     loads: dict[Load, tuple[Subject, ...]]
     ratios: list[Ratio]
-    # Of the plots over the tensor's size.
+    # The number in flight for plots over the tensor's size.
     plotted_in_flight: int
-    # Of the plots over the number in flight.
+    # The size of the tensor for plots over the number in flight.
     plotted_bytes: int
     warmup_ms: int
     duration_ms: int
@@ -134,11 +134,8 @@ def size_name(size: int) -> str:
     return f"{size // MIB} MiB" if size >= MIB else f"{size // KIB} KiB"
 
 
-# What is measured.
-
-
 def full_plan() -> Plan:
-    """The plan that the project's targets are about."""
+    """Returns the plan to which the project's targets apply."""
     loads = {}
     for transport, size, in_flight in itertools.product(
             TRANSPORTS, (4 * KIB, 64 * KIB, MIB, 16 * MIB, 64 * MIB), (1, 4, 16)):
@@ -159,7 +156,8 @@ def full_plan() -> Plan:
           for transport in TRANSPORTS for in_flight in (1, 4, 16)),
         *(ratio for transport in TRANSPORTS for in_flight in (1, 4, 16) for ratio in stream_ratios(
             Load(transport, 4 * KIB, 64), Load(transport, 4 * KIB, in_flight),
-            # Where an echo's stream comes to the 7 times that the target was set by.
+            # The target applies to the number in flight at which a stream of echo_server reaches 7 times
+            # the rate of unary calls, because it was set for that.
             target=4 if in_flight == 4 else None)),
     ]
     return Plan(loads, ratios, plotted_in_flight=4, plotted_bytes=4 * KIB,
@@ -167,7 +165,7 @@ def full_plan() -> Plan:
 
 
 def quick_plan() -> Plan:
-    """A little of everything, to see that it works; its figures mean nothing."""
+    """Returns a plan with a little of everything, for testing; its figures are meaningless."""
     small, large, stream = Load("unix", 4 * KIB, 1), Load("tcp", 64 * KIB, 1), \
         Load("unix", 4 * KIB, 16)
     loads = {small: UNARY + (QUANTD_CLIENT, QUANTD_BENCH), large: UNARY, stream: STREAM}
@@ -213,9 +211,6 @@ def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> lis
     ]
 
 
-# Measuring.
-
-
 class Server:
     """A running server on a free TCP port and a unix socket. Use it as a context manager."""
 
@@ -227,7 +222,7 @@ class Server:
         try:
             serving = _SERVING_LINE.fullmatch(self._process.stdout.readline())
             if serving is None:
-                raise RuntimeError(f"{binary} did not say that it serves; see its message above")
+                raise RuntimeError(f"{binary} did not start serving; see its message above")
         except BaseException:
             self._process.kill()
             raise
@@ -256,7 +251,7 @@ class Driver:
             raise RuntimeError(f"rpc_benchmark ended with code {self._process.wait()} at {case}")
         result = json.loads(line)
         if "error" in result:
-            raise RuntimeError(f"{result['error']}, says rpc_benchmark of {case}")
+            raise RuntimeError(f"rpc_benchmark failed at {case}: {result['error']}")
         return result
 
     def __enter__(self) -> "Driver":
@@ -268,7 +263,7 @@ class Driver:
 
 
 class LoadTester:
-    """quantctl bench, which is run anew for each case."""
+    """quantctl bench, which is started for each case."""
 
     def __init__(self, binary: pathlib.Path) -> None:
         self._binary = binary
@@ -302,7 +297,7 @@ def stop(process: subprocess.Popen) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """This process's environment without what would change quantd's or gRPC's behaviour."""
+    """Returns the environment without variables that would change quantd's or gRPC's behavior."""
     return {key: value for key, value in os.environ.items()
             if not key.startswith(("QUANTD_", "GRPC_")) and not key.lower().endswith("_proxy")}
 
@@ -329,7 +324,8 @@ def measure(plan: Plan, binaries: pathlib.Path, rounds: int) -> Iterator[Round]:
         directory = pathlib.Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="quantd-bench-")))
         servers = {name: stack.enter_context(Server(binaries / name, directory)) for name in names}
-        # A driver for each, so that none inherits the heap that another one's messages left.
+        # Each server has a separate driver, because messages to one server would affect the heap, and so
+        # the speed, of measurements of another.
         drivers = {name: stack.enter_context(Driver(binaries / "rpc_benchmark")) for name in names}
         load_tester = LoadTester(binaries / "quantctl")
         for number in range(rounds):
@@ -351,11 +347,8 @@ def rotated(subjects: tuple[Subject, ...], by: int) -> tuple[Subject, ...]:
     return subjects[start:] + subjects[:start]
 
 
-# Reporting.
-
-
 class Report:
-    """The measured rounds of a plan as the JSON that bench's reports are made of."""
+    """Converts the measured rounds of a plan to a section of the benchmark's report."""
 
     def __init__(self, plan: Plan, rounds: Sequence[Round]) -> None:
         self._plan = plan
@@ -372,20 +365,20 @@ class Report:
 
     def _notes(self) -> list[str]:
         return [
-            "echo sends the request's bytes back unread: gRPC's own limit on this machine, as gRPC "
-            "comes; tuned echo does so with quantd's allocator and settings. plain is "
-            "the same service and kernel with generated messages and gRPC's default settings.",
-            "quantd and echo are called with bytes made beforehand, whose answers are not parsed; "
-            "plain as an ordinary client does, with generated messages (its request is made "
-            "beforehand, too), and for comparison with the raw client.",
-            "GB/s counts the tensor's bytes there and back. CPU seconds are those of the "
-            "processes, per GB of these bytes, over the counted calls alone.",
-            f"Tables show medians over {len(self._rounds)} rounds. Ratios are taken within a round; "
+            "echo sends the request's bytes back unread, with gRPC's default settings: it shows gRPC's "
+            "own limit on this machine. tuned echo does the same with quantd's allocator and settings. "
+            "plain is the same service and kernel with generated messages and gRPC's default settings.",
+            "quantd and echo are called with bytes that were made in advance, and their answers are not "
+            "parsed. plain is called with generated messages, as by an ordinary client (its request is "
+            "made in advance, too), and for comparison with the raw client.",
+            "GB/s counts the tensor's bytes sent and received. CPU seconds are those of the processes, "
+            "per GB of these bytes, over the counted calls only.",
+            f"Tables show medians over {len(self._rounds)} rounds. Ratios are computed within a round; "
             "their value is the median over the rounds.",
-            "quantctl bench measures from outside: its server's CPU time is not known here, and its "
+            "quantctl bench measures from outside: the CPU time of its server is unknown here, and its "
             "answers are not compared.",
-            "The first answer of every measurement was compared with what core computes, or with "
-            "the bytes sent, and all others in size.",
+            "The first answer of every measurement was compared with core's result, or with the bytes "
+            "sent; all other answers were only compared in size.",
         ]
 
     def _median(self, subject: Subject, load: Load, figure: str) -> float | None:
@@ -459,7 +452,7 @@ class Report:
 
 
 def rounded(value: float | None, scale: float = 1) -> float | None:
-    """To four digits: more are noise."""
+    """Rounds to four digits, because more would be noise."""
     return None if value is None else float(f"{value * scale:.4g}")
 
 
@@ -471,7 +464,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", type=pathlib.Path, required=True, help="the JSON file to write")
     parser.add_argument("--rounds", type=int, help="default: 3, with --quick 1")
     parser.add_argument("--quick", action="store_true",
-                        help="tiny sizes, a few seconds: to see that it works")
+                        help="use tiny sizes for a few seconds, to check that everything works")
     parsed = parser.parse_args(arguments)
     if parsed.rounds is None:
         parsed.rounds = 1 if parsed.quick else 3
@@ -481,7 +474,7 @@ def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Measures, and writes the JSON; returns the exit code."""
+    """Runs the measurements and writes the JSON. Returns the exit code."""
     parsed = parse_arguments(arguments)
     plan = quick_plan() if parsed.quick else full_plan()
     rounds = []

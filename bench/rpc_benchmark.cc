@@ -1,13 +1,13 @@
-// How fast a server of QuantizationService answers: quantd, or one of the two
-// that it is compared with. bench/rpc.py collects the figures.
+// Measures how fast a server of QuantizationService answers: quantd, or one of the servers
+// that it is compared with. bench/rpc.py combines the figures.
 //
 //   rpc_benchmark --server_address localhost:50051 --tensor_bytes 1048576 --in_flight 4
-//   rpc_benchmark --cases      (a case a line on stdin, as JSON; as many answers)
+//   rpc_benchmark --cases      (reads cases from stdin, one JSON object per line)
 //
-// A case is measured over a connection of its own. Requests are built once, in
-// advance: a call costs gRPC's work and, with --client message, that of serializing
-// the request and parsing the answer. An answer is JSON, too: {"error": …} for a
-// case that failed.
+// Each case is measured over a separate connection. Requests are made once, in advance, so
+// that a call only costs gRPC's work and, with --client message, serializing the request and
+// parsing the answer. For each case, one line of JSON is printed; it is {"error": …} if the
+// case failed.
 
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -34,7 +34,7 @@ absl::StatusOr<std::string> MeasureAsJson(const RpcCase& rpc_case) {
   return FormatJson(rpc_case, result);
 }
 
-// The answer to the case on `line`.
+// Measures the case on `line` and returns the line to print.
 std::string Answer(const std::string& line) {
   const absl::StatusOr<RpcCase> rpc_case = quantd::bench::ParseJson(line);
   const auto json =

@@ -25,7 +25,7 @@ const std::map<std::string, Transfer> kTransfers = {{"unary", Transfer::kUnary},
 const std::map<std::string, MessageKind> kMessageKinds = {{"raw", MessageKind::kRaw},
                                                           {"message", MessageKind::kGenerated}};
 
-// The flags' values before they are checked and put together.
+// The values of the flags before they are checked and combined.
 struct FlagValues {
   RpcCase rpc_case;
   std::int64_t warmup_milliseconds = 100;
@@ -34,7 +34,7 @@ struct FlagValues {
   std::vector<std::string> channel_arguments;
 };
 
-// Accepts a name in `names`, which CLI11 turns into its value.
+// Makes CLI11 accept one of `names` and convert it to its value.
 template <typename Value>
 CLI::CheckedTransformer OneOf(const std::map<std::string, Value>& names) {
   return CLI::CheckedTransformer(names);
@@ -54,14 +54,15 @@ void AddFlags(CLI::App& app, FlagValues* values) {
                  "raw bytes, or message for generated classes; not with --method client")
       ->transform(OneOf(kMessageKinds));
   app.add_option("--tensor_bytes", rpc_case.tensor_bytes, "size of the tensor: a multiple of 4");
-  app.add_option("--in_flight", rpc_case.limits.in_flight, "tensors that are always on their way")
+  app.add_option("--in_flight", rpc_case.limits.in_flight,
+                 "number of tensors that are always in flight")
       ->check(CLI::Range(1, 1 << 20));
   app.add_option("--warmup_ms", values->warmup_milliseconds, "milliseconds before measuring")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--duration_ms", values->duration_milliseconds, "milliseconds to measure")
       ->check(CLI::NonNegativeNumber);
   app.add_option("--minimum_calls", rpc_case.limits.calls,
-                 "calls to measure, at least; always a multiple of those in flight")
+                 "least number of calls to measure; rounded up to a multiple of --in_flight")
       ->check(CLI::PositiveNumber);
   app.add_option("--channel_argument", values->channel_arguments,
                  "NAME=VALUE, a setting of gRPC; may be repeated; not with --method client")
@@ -73,11 +74,11 @@ absl::StatusOr<RpcCase> PutTogether(FlagValues values) {
   if (rpc_case.tensor_bytes == 0 || rpc_case.tensor_bytes % sizeof(float) != 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("--tensor_bytes is ", rpc_case.tensor_bytes,
-                     "; expected a multiple of 4 above 0: elements are float32"));
+                     "; expected a multiple of 4 above 0, because elements are float32"));
   }
   if (rpc_case.transfer == Transfer::kClientLibrary && rpc_case.limits.in_flight != 1) {
     return absl::InvalidArgumentError(
-        "--in_flight is above 1 with --method client; expected 1: its calls block");
+        "--in_flight is above 1 with --method client; expected 1, because its calls block");
   }
   for (const std::string& text : values.channel_arguments) {
     ASSIGN_OR_RETURN(ChannelArgument argument, ParseChannelArgument(text));
@@ -101,18 +102,18 @@ double PerGigabyte(Seconds time, double gigabytes) { return time.count() / gigab
 
 absl::StatusOr<RpcCase> ParseFlags(const std::vector<std::string>& flags) {
   FlagValues values;
-  CLI::App app("Measures a server of quantd.v1.QuantizationService: prints one JSON object.",
+  CLI::App app("Measures a server of quantd.v1.QuantizationService and prints a JSON object.",
                "rpc_benchmark");
   AddFlags(app, &values);
-  // CLI11 takes the last one first.
+  // CLI11 expects the last flag first.
   std::vector<std::string> reversed(flags.rbegin(), flags.rend());
   try {
     app.parse(std::move(reversed));
   } catch (const CLI::CallForHelp&) {
     return absl::OutOfRangeError(
         app.help() +
-        "\nWith --cases alone: reads a case a line from stdin, as a JSON object with "
-        "these names as keys.\n");
+        "\nWith only --cases: reads one case per line from stdin, as a JSON object with these "
+        "names as keys.\n");
   } catch (const CLI::ParseError& error) {
     return absl::InvalidArgumentError(error.what());
   }
@@ -123,7 +124,7 @@ absl::StatusOr<RpcCase> ParseJson(const std::string& text) {
   const Json object = Json::parse(text, /*cb=*/nullptr, /*allow_exceptions=*/false);
   if (!object.is_object()) {
     return absl::InvalidArgumentError(
-        absl::StrCat("\"", text, "\" is not a case; expected a JSON object on one line"));
+        absl::StrCat("\"", text, "\" is not a valid case; expected a JSON object on one line"));
   }
   std::vector<std::string> flags;
   for (const auto& [name, value] : object.items()) {
@@ -136,7 +137,7 @@ absl::StatusOr<RpcCase> ParseJson(const std::string& text) {
 
 std::string FormatJson(const RpcCase& rpc_case, const MeasurementResult& result) {
   const std::size_t calls = result.latencies.size();
-  // A tensor goes there, and another one comes back.
+  // Each call sends one tensor and receives another.
   const double gigabytes = static_cast<double>(2 * rpc_case.tensor_bytes * calls) / 1e9;
   Json object = {
       {"calls", calls},

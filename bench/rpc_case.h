@@ -1,4 +1,4 @@
-// One thing that the RPC benchmark measures.
+// A case of the RPC benchmark.
 
 #ifndef QUANTD_BENCH_RPC_CASE_H_
 #define QUANTD_BENCH_RPC_CASE_H_
@@ -18,53 +18,53 @@
 
 namespace quantd::bench {
 
-// How tensors travel.
+// How tensors are sent.
 enum class Transfer {
-  // By FakeQuantize, one per call.
+  // With FakeQuantize, one call per tensor.
   kUnary,
-  // By StreamFakeQuantize, all in one call.
+  // With StreamFakeQuantize, all tensors in one call.
   kStream,
-  // As quantd's client library chooses.
+  // As quantd's client library decides.
   kClientLibrary,
 };
 
-// What gRPC is given and gives back.
+// The type of the messages that are passed to and from gRPC.
 enum class MessageKind {
-  // Bytes that were built once and are not parsed.
+  // Bytes that are made once and not parsed.
   kRaw,
-  // Generated classes, serialized and parsed for every call.
+  // Generated classes, which are serialized and parsed for every call.
   kGenerated,
 };
 
 struct RpcCase {
   // HOST:PORT or unix:PATH.
   std::string server_address;
-  // The process whose CPU time is the server's.
+  // The server's process, to measure its CPU time.
   std::optional<pid_t> server_process;
   Answer answer = Answer::kFakeQuantized;
   Transfer transfer = Transfer::kUnary;
   MessageKind message_kind = MessageKind::kRaw;
   std::size_t tensor_bytes = 4096;
-  // With in_flight, how many tensors are always on their way: 1 with the client
-  // library.
+  // limits.in_flight is the number of tensors that are always in flight; it is 1 with
+  // the client library.
   MeasurementLimits limits;
-  // Settings of the channel; the client library has its own.
+  // Settings of the channel. The client library has its own settings.
   std::vector<ChannelArgument> channel_arguments;
 };
 
-// Reads a case, written as the flags that `rpc_benchmark --help` lists.
+// Parses a case from the flags that `rpc_benchmark --help` lists.
 //
-// Errors: kInvalidArgument, with what was wrong; kOutOfRange for a request for
-// help, with the help.
+// Errors: kInvalidArgument, with what was wrong; kOutOfRange, with the help text, if the
+// flags ask for help.
 absl::StatusOr<RpcCase> ParseFlags(const std::vector<std::string>& flags);
 
-// Reads a case, written as one JSON object with the flags' names as keys and
-// numbers, strings or lists of them as values.
+// Parses a case from a JSON object with the flags' names as keys and numbers, strings
+// or lists of them as values.
 //
 // Errors: kInvalidArgument, with what was wrong.
 absl::StatusOr<RpcCase> ParseJson(const std::string& text);
 
-// The result as one JSON object on one line.
+// Formats the result as a JSON object on one line.
 std::string FormatJson(const RpcCase& rpc_case, const MeasurementResult& result);
 
 }  // namespace quantd::bench

@@ -1,9 +1,9 @@
-"""Runs the benchmarks and writes their report; script/bench calls it.
+"""Runs the benchmarks and writes their report; called by script/bench.
 
     run.py --binaries FOLDER [--output FOLDER] [--quick] [--rounds N] [--peers LIST]
            [--command TEXT] [PART ...]
 
-The parts are kernels and rpc; both if none is named.
+The parts are kernels and rpc; both run if none is named.
 """
 
 import argparse
@@ -23,7 +23,7 @@ PARTS = ("kernels", "rpc")
 
 
 def measure(part: str, options: list[str]) -> dict[str, Any]:
-    """Runs one part, a module of its own, and returns its section of the report."""
+    """Runs one part, which is a separate module, and returns its section of the report."""
     with tempfile.TemporaryDirectory() as folder:
         output = pathlib.Path(folder, f"{part}.json")
         failed = importlib.import_module(part).main([*options, "--output", str(output)])
@@ -56,7 +56,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--binaries", type=pathlib.Path, required=True)
     parser.add_argument("--output", type=pathlib.Path, default=_FOLDER / "results")
-    parser.add_argument("--command", help="how the reader of the report can call this again")
+    parser.add_argument("--command", help="the command to show in the report, for repeating the run")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--peers")
@@ -64,13 +64,13 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     arguments = parser.parse_args(argv)
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
-        parser.error(f"no part is called {', '.join(sorted(unknown))}; expected "
+        parser.error(f"there is no part called {', '.join(sorted(unknown))}; expected "
                      f"{' or '.join(PARTS)}")
     return arguments
 
 
 def main(argv: list[str]) -> None:
-    """Measures, prints and writes the report."""
+    """Runs the benchmarks, and prints and writes the report."""
     arguments = _arguments(argv)
     parts = [part for part in PARTS if part in (arguments.parts or PARTS)]
     sections = [measure(part, _options_of(part, arguments)) for part in parts]

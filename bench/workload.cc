@@ -16,7 +16,7 @@ namespace quantd::bench {
 namespace {
 
 constexpr float kRangeEnd = 3.0F;
-// Beyond the range, so that some values are clipped.
+// Outside of the range, so that some values are clipped.
 constexpr float kLargestValue = 3.5F;
 
 std::vector<float> RandomValues(std::size_t count) {
@@ -50,9 +50,9 @@ absl::Status CheckBytes(std::string_view bytes, std::string_view expected) {
     return absl::OkStatus();
   }
   return absl::DataLossError(
-      absl::StrCat("the answer is wrong: it has ", bytes.size(), " bytes, expected ",
+      absl::StrCat("the answer is wrong: it has ", bytes.size(), " bytes; expected ",
                    expected.size(), bytes.size() == expected.size() ? " with other values" : "",
-                   "; check that the server is of the kind that the case names"));
+                   ": check that the server is of the kind that the case names"));
 }
 
 }  // namespace
@@ -90,7 +90,7 @@ absl::Status Workload::Check(const grpc::ByteBuffer& response, Answer answer) co
   if (answer == Answer::kEcho) {
     return CheckBytes(BytesOf(response), BytesOf(raw_request_));
   }
-  // The parser takes the buffer's bytes away.
+  // Parsing empties the buffer, so this parses a copy, which shares the bytes.
   grpc::ByteBuffer bytes(response);
   v1::FakeQuantizeResponse message;
   const grpc::Status parsed =
@@ -106,7 +106,7 @@ absl::Status Workload::Check(const v1::FakeQuantizeResponse& response, Answer an
   if (response.output().shape_size() != 1 || response.output().shape(0) != shape_.front() ||
       response.nudged_range().min_size() != 1) {
     return absl::DataLossError(
-        absl::StrCat("the answer is not one of shape [", shape_.front(), "] with one range"));
+        absl::StrCat("the answer does not have the shape [", shape_.front(), "] and one range"));
   }
   return CheckBytes(response.output().data(),
                     BytesOf(answer == Answer::kEcho ? values_ : expected_));
@@ -121,7 +121,7 @@ absl::Status AnswerCheck::CheckSize(std::size_t size) const {
     return absl::OkStatus();
   }
   return absl::DataLossError(
-      absl::StrCat("an answer has ", size, " bytes; expected ", *size_, " as the first one had"));
+      absl::StrCat("an answer has ", size, " bytes; expected ", *size_, ", like the first one"));
 }
 
 }  // namespace quantd::bench

@@ -21,11 +21,11 @@
 
 namespace quantd::bench {
 
-// What a server does with a request.
+// How a server answers a request.
 enum class Answer {
-  // Sends its bytes back.
+  // It sends the request's bytes back.
   kEcho,
-  // Fake-quantizes it.
+  // It fake-quantizes the tensor.
   kFakeQuantized,
 };
 
@@ -46,7 +46,7 @@ class Workload {
   core::Range range() const { return {.min = min_, .max = max_, .axis = {}}; }
   const core::QuantizationSpec& spec() const { return spec_; }
 
-  // The request, as a grpc::ByteBuffer or as a v1::FakeQuantizeRequest.
+  // Returns the request as a grpc::ByteBuffer or a v1::FakeQuantizeRequest.
   template <typename Request>
   const Request& request() const {
     if constexpr (std::is_same_v<Request, grpc::ByteBuffer>) {
@@ -81,7 +81,7 @@ class Workload {
 // which costs next to nothing. Safe for several threads.
 class AnswerCheck {
  public:
-  // `workload` outlives the check.
+  // `workload` must outlive the check.
   AnswerCheck(const Workload& workload, Answer answer) : workload_(workload), answer_(answer) {}
 
   AnswerCheck(const AnswerCheck&) = delete;
@@ -110,7 +110,7 @@ class AnswerCheck {
   const Workload& workload_;
   const Answer answer_;
   core::Mutex mutex_;
-  // Of the first answer.
+  // The size of the first answer.
   std::optional<std::size_t> size_ ABSL_GUARDED_BY(mutex_);
 };
 

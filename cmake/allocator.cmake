@@ -1,6 +1,6 @@
 # The allocator of the programs that move large messages: tcmalloc keeps freed
 # memory for the next message, where glibc's hands it back and pays for the page
-# faults (docs/design.md has the figures). Sanitizers bring their own.
+# faults (docs/experiments.md has the figures). Sanitizers bring their own.
 add_library(quantd_allocator INTERFACE)
 if(NOT QUANTD_SANITIZERS AND NOT QUANTD_CORE_ONLY)
   find_library(QUANTD_TCMALLOC_LIBRARY tcmalloc_minimal REQUIRED)

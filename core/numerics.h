@@ -1,6 +1,6 @@
 // Whose arithmetic, as a table: one row of decisions for each Numerics. The
 // kernels, the nudging and the reference all read it, so that a decision is made
-// here and nowhere else. The formulas themselves are in docs/numerics.md.
+// here and nowhere else. The formulas themselves are in docs/design.md.
 
 #ifndef QUANTD_CORE_NUMERICS_H_
 #define QUANTD_CORE_NUMERICS_H_

@@ -70,13 +70,6 @@ absl::Status CheckBounds(float min, float max, std::size_t channel) {
   return absl::OkStatus();
 }
 
-struct NudgedChannel {
-  float min;
-  float max;
-  float scale;
-  std::int32_t zero_point;
-};
-
 float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPointRule rule) {
   if (from_min < quant_min) {
     return quant_min;
@@ -91,11 +84,13 @@ float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPoin
   return from_min;
 }
 
-// The bounds have passed CheckBounds().
-absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t channel,
-                                           const QuantizationSpec& spec) {
+// Nudges one channel, whose bounds have passed CheckBounds(). Its values in `nudged`
+// are zeros before.
+absl::Status NudgeChannel(float min, float max, const QuantizationSpec& spec, std::size_t channel,
+                          NudgedRange& nudged) {
   if (min == 0 && max == 0) {
-    return NudgedChannel{.min = 0, .max = 0, .scale = 0, .zero_point = spec.quant_min()};
+    nudged.zero_point[channel] = spec.quant_min();
+    return absl::OkStatus();
   }
   const auto quant_min = static_cast<float>(spec.quant_min());
   const auto quant_max = static_cast<float>(spec.quant_max());
@@ -114,11 +109,11 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, std::size_t cha
                      ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
                      "for both ends of a channel of zeros"));
   }
-  // Only now: without a normal scale, the zero point may be NaN.
-  return NudgedChannel{.min = nudged_min,
-                       .max = nudged_max,
-                       .scale = scale,
-                       .zero_point = static_cast<std::int32_t>(zero_point)};
+  nudged.min[channel] = nudged_min;
+  nudged.max[channel] = nudged_max;
+  nudged.scale[channel] = scale;
+  nudged.zero_point[channel] = static_cast<std::int32_t>(zero_point);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -130,20 +125,16 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& sp
   if (range.min.size() != range.max.size()) {
     return SizesDiffer(range.min.size(), range.max.size());
   }
-  NudgedRange nudged;
-  nudged.min.reserve(range.min.size());
-  nudged.max.reserve(range.min.size());
-  nudged.scale.reserve(range.min.size());
-  nudged.zero_point.reserve(range.min.size());
-  for (std::size_t channel = 0; channel < range.min.size(); ++channel) {
+  const std::size_t channel_count = range.min.size();
+  NudgedRange nudged{.min = std::vector<float>(channel_count),
+                     .max = std::vector<float>(channel_count),
+                     .scale = std::vector<float>(channel_count),
+                     .zero_point = std::vector<std::int32_t>(channel_count)};
+  for (std::size_t channel = 0; channel < channel_count; ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
     RETURN_IF_ERROR(CheckBounds(min, max, channel));
-    ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, channel, spec));
-    nudged.min.push_back(nudged_channel.min);
-    nudged.max.push_back(nudged_channel.max);
-    nudged.scale.push_back(nudged_channel.scale);
-    nudged.zero_point.push_back(nudged_channel.zero_point);
+    RETURN_IF_ERROR(NudgeChannel(min, max, spec, channel, nudged));
   }
   return nudged;
 }

@@ -22,7 +22,7 @@ float RoundZeroPoint(float from_min, ZeroPointRule rule) {
   return from_min;
 }
 
-// The parameters of one channel, computed as docs/numerics.md writes them.
+// The parameters of one channel, computed as docs/design.md writes them.
 struct Parameters {
   Parameters(float min, float max, const QuantizationSpec& spec) : all_zero(min == 0 && max == 0) {
     const float quant_min = spec.narrow_range ? 1 : 0;

@@ -1,4 +1,4 @@
-// The formulas of docs/numerics.md in plain C++, one element after another: slow,
+// The formulas of docs/design.md in plain C++, one element after another: slow,
 // obvious, and what the kernels must equal, bit for bit. Clients check the answers
 // of servers with it.
 

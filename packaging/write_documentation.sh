@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Writes what the programs tell about themselves, in the form in which it is installed.
+# Generates the documentation of the programs in the format in which it is installed.
 #
 #   write_documentation.sh BINARY_FOLDER OUTPUT_FOLDER
 #
-# Makes NAME.1.gz, completion/{bash,zsh,fish}/… and quantd.toml, a configuration file that has all
-# settings as comments.
+# Writes NAME.1.gz, completion/{bash,zsh,fish}/… and quantd.toml, a configuration file that contains
+# all settings as comments.
 set -euo pipefail
 
 readonly binaries=$1 output=$2
@@ -19,13 +19,13 @@ done
 
 {
   cat <<'HEADER'
-# The settings of quantd.service: take away the # before a key to change it, then
+# The settings of quantd.service. To change one, remove the # in front of its key, then run
 #
 #   systemctl restart quantd
 #
-# QUANTD_… variables in /etc/default/quantd win over this file. quantd(1) tells more.
+# QUANTD_… variables in /etc/default/quantd override this file. See quantd(1) for details.
 
 HEADER
-  # Neither the settings of who builds it, nor the number of its processors.
+  # Excludes the settings of the build's environment and the build machine's number of processors.
   env -i "$binaries/quantd" --check-config --worker-threads=1 | sed 's/^[^#]/#&/'
 } >"$output/quantd.toml"

@@ -1,4 +1,4 @@
-// Waiting for what another thread or process brings about.
+// Waits for the effects of another thread or process.
 
 #ifndef QUANTD_TESTS_WAIT_UNTIL_H_
 #define QUANTD_TESTS_WAIT_UNTIL_H_
@@ -8,7 +8,7 @@
 
 namespace quantd {
 
-// Asks `condition` again and again until it holds; false after a minute.
+// Evaluates `condition` repeatedly until it holds. Returns false after a minute.
 template <typename Condition>
 bool WaitUntil(Condition condition, std::chrono::seconds timeout = std::chrono::minutes(1)) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;

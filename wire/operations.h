@@ -39,6 +39,8 @@ struct FakeQuantize {
   static constexpr std::string_view kName = "FakeQuantize";
   // The label of its metrics.
   static constexpr std::string_view kLabel = "fake_quantize";
+  // Its name on command lines, such as `quantctl bench --method`.
+  static constexpr std::string_view kCommand = "fake-quantize";
 
   // The tensors of a request, which are all of one shape and type.
   static constexpr std::array<TensorField<Request>, 1> kInputs = {
@@ -54,6 +56,7 @@ struct FakeQuantizeGradient {
 
   static constexpr std::string_view kName = "FakeQuantizeGradient";
   static constexpr std::string_view kLabel = "fake_quantize_gradient";
+  static constexpr std::string_view kCommand = "gradient";
 
   static constexpr std::array<TensorField<Request>, 2> kInputs = {
       {{Request::kGradientsFieldNumber, "gradients", &Request::has_gradients, &Request::gradients},

@@ -1,6 +1,10 @@
 #include "wire/raw_service.h"
 
+#if __has_include(<grpcpp/impl/server_callback_handlers.h>)
+#include <grpcpp/impl/server_callback_handlers.h>
+#else
 #include <grpcpp/impl/codegen/server_callback_handlers.h>
+#endif
 
 #include <cassert>
 #include <memory>

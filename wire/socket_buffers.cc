@@ -8,10 +8,10 @@
 #include <memory>
 #include <vector>
 
-// gRPC has ChannelArguments::SetSocketMutator(), and exports what makes a
-// mutator, but installs no header with it. So these declarations are those of its
-// src/core/lib/iomgr/socket_mutator.h, of the one version that they are known to
-// fit.
+// gRPC has ChannelArguments::SetSocketMutator() and exports the functions that make a
+// mutator, but installs no header that declares them. These declarations are from its
+// src/core/lib/iomgr/socket_mutator.h, and are used only with the version that they
+// are known to fit.
 #if GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR == 51
 
 // NOLINTBEGIN(readability-identifier-naming): gRPC's names.

@@ -6,10 +6,10 @@
 
 namespace quantd::wire {
 
-// Has unix sockets take up to 2 MiB before the other side reads: the default of
-// Linux, 208 KiB, has both sides wake each other about ten times for each MiB
-// (docs/design.md has the figures). Linux caps it by net.core.wmem_max. TCP
-// sizes its buffers by itself, and is left alone.
+// Lets unix sockets accept up to 2 MiB before the other side reads. With Linux's
+// default of 208 KiB, both sides wake each other about ten times per MiB
+// (docs/experiments.md has the figures). Linux limits the size to
+// net.core.wmem_max. TCP sizes its own buffers and is left alone.
 void EnlargeSocketBuffers(grpc::ChannelArguments& arguments);
 void EnlargeSocketBuffers(grpc::ServerBuilder& builder);
 

@@ -1,5 +1,6 @@
 #include "wire/status.h"
 
+#include <cassert>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -43,12 +44,17 @@ std::string Bounded(absl::string_view text) {
   return std::string(text.substr(0, size));
 }
 
+void AddDetail(const google::protobuf::Message& detail, google::rpc::Status& details) {
+  [[maybe_unused]] const bool packed = details.add_details()->PackFrom(detail);
+  assert(packed);
+}
+
 void AddErrorInfo(const core::ErrorDetail& detail, google::rpc::Status& details) {
   google::rpc::ErrorInfo info;
   info.set_reason(detail.reason);
   info.set_domain(std::string(kDomain));
   info.mutable_metadata()->insert(detail.metadata.begin(), detail.metadata.end());
-  details.add_details()->PackFrom(info);
+  AddDetail(info, details);
 }
 
 void AddBadRequest(const core::ErrorDetail& detail, google::rpc::Status& details) {
@@ -56,14 +62,14 @@ void AddBadRequest(const core::ErrorDetail& detail, google::rpc::Status& details
   google::rpc::BadRequest::FieldViolation& violation = *bad_request.add_field_violations();
   violation.set_field(detail.field);
   violation.set_description(details.message());
-  details.add_details()->PackFrom(bad_request);
+  AddDetail(bad_request, details);
 }
 
 void AddRetryInfo(google::rpc::Status& details) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_nanos(
       static_cast<std::int32_t>(std::chrono::nanoseconds(kRetryDelay).count()));
-  details.add_details()->PackFrom(retry);
+  AddDetail(retry, details);
 }
 
 // gRPC's codes and Abseil's have the same numbers; a server may send others.

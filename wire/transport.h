@@ -1,14 +1,13 @@
-// How both sides have gRPC carry messages.
+// Settings of gRPC for the whole process, for both sides.
 
 #ifndef QUANTD_WIRE_TRANSPORT_H_
 #define QUANTD_WIRE_TRANSPORT_H_
 
 namespace quantd::wire {
 
-// Makes gRPC's locks cheap: Debian's Abseil looks for deadlocks with every lock
-// that is taken, which costs small calls a part of their time (docs/design.md
-// has the figures). For the whole process; programs call it before their first
-// channel or server.
+// Makes gRPC's locks cheap. By default, Debian's Abseil looks for deadlocks whenever
+// a lock is taken, which slows down small calls. Programs call this before they
+// create their first channel or server.
 void DisableLockChecks();
 
 }  // namespace quantd::wire

@@ -1,4 +1,4 @@
-// Who takes part in the kernel benchmark, and what they are asked to do.
+// The contenders of the kernel benchmark, and the problems that they solve.
 
 #ifndef QUANTD_BENCH_CONTENDERS_CONTENDER_H_
 #define QUANTD_BENCH_CONTENDERS_CONTENDER_H_
@@ -10,7 +10,7 @@
 
 namespace quantd::bench {
 
-// A range as the formulas need it, after nudging.
+// The parameters of a nudged range that the formulas need.
 struct NudgedChannel {
   float nudged_min;
   float nudged_max;
@@ -19,17 +19,18 @@ struct NudgedChannel {
   float quant_zero;
 };
 
-// Tensors and ranges, the same for every contender. Does not own them. All
-// tensors have one size and start at a multiple of a page.
+// The tensors and ranges, which are the same for every contender. Does not own them. All
+// tensors have the same size and start at the beginning of a page.
 struct Problem {
-  // Channels lie along the last axis; without any, one range holds for all.
+  // Whether there is one range per channel, along the last axis, or one range for the whole
+  // tensor.
   bool per_channel;
   std::span<const float> inputs;
   std::span<const float> gradients;
-  // Results of every operation; of a gradient those with respect to inputs.
+  // The results of every operation; for a gradient, those with respect to the inputs.
   std::span<float> outputs;
 
-  // One value for each channel, or one at all.
+  // One value per channel, or a single one.
   std::span<const float> min;
   std::span<const float> max;
   std::span<const NudgedChannel> nudged;
@@ -37,10 +38,10 @@ struct Problem {
   std::span<float> max_gradients;
 };
 
-// Does the work once. Throws std::runtime_error where it cannot.
+// Does the work once. Throws std::runtime_error if it cannot.
 using Call = std::function<void()>;
 
-// One that offers an operation:
+// A contender that offers an operation:
 //   forward    outputs = fake-quantized inputs
 //   gradient   outputs, min_gradients and max_gradients from gradients and inputs
 //   copy       outputs = inputs
@@ -48,7 +49,7 @@ using Call = std::function<void()>;
 struct Contender {
   std::string name;
   std::string operation;
-  // Makes ready all that does not depend on the elements; is not timed.
+  // Prepares everything that does not depend on the elements. This is not timed.
   std::function<Call(const Problem&)> prepare;
 };
 

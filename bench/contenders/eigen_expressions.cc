@@ -1,5 +1,5 @@
-// Compiled with QUANTD_EIGEN_FACTORY as the name of the function to define and
-// QUANTD_EIGEN_NAME as the name of its contenders.
+// This file is compiled with QUANTD_EIGEN_FACTORY, the name of the function to define, and
+// QUANTD_EIGEN_NAME, the name of its contenders.
 
 #define EIGEN_USE_THREADS
 #include "bench/contenders/eigen_expressions.h"
@@ -51,8 +51,7 @@ void ForwardChannels(const Device& device, const Problem& problem) {
   }
 }
 
-// The three expressions of a gradient. An output is handed over as the
-// expression to assign to.
+// Evaluates the three expressions of a gradient. `outputs` is the expression to assign to.
 template <typename Device, typename Gradients, typename Inputs, typename Outputs>
 void Differentiate(const Device& device, const Gradients& gradients, const Inputs& inputs,
                    const NudgedChannel& range, Outputs outputs, float& min_gradient,
@@ -89,7 +88,7 @@ void GradientChannels(const Device& device, const Problem& problem) {
   }
 }
 
-// `device` points to an Eigen device and keeps alive what that needs.
+// `device` points to an Eigen device and keeps everything alive that it needs.
 template <typename Device>
 void AddContenders(const std::string& name, std::shared_ptr<const Device> device,
                    std::vector<Contender>& contenders) {
@@ -104,7 +103,7 @@ void AddContenders(const std::string& name, std::shared_ptr<const Device> device
        }});
 }
 
-// Eigen's device does not own its pool.
+// Owns both a pool and its device, because Eigen's device does not own its pool.
 struct PoolWithDevice {
   explicit PoolWithDevice(int threads) : pool(threads), device(&pool, threads) {}
   Eigen::ThreadPool pool;

@@ -74,7 +74,7 @@ AlignedFloats ReadFloats(const std::string& path) {
   AlignedFloats floats(static_cast<std::size_t>(bytes) / sizeof(float));
   file.seekg(0);
   if (!file.read(reinterpret_cast<char*>(floats.get().data()), bytes)) {
-    throw std::runtime_error("cannot read " + path + " to its end");
+    throw std::runtime_error("cannot read all of " + path);
   }
   return floats;
 }
@@ -239,7 +239,7 @@ class Runner {
     return nlohmann::json{{"contenders", contenders}, {"versions", versions}}.dump();
   }
 
-  // The answer to a line of input.
+  // Returns the answer to a line of input.
   std::string Answer(const std::string& line) {
     try {
       return Execute(line);
@@ -260,8 +260,8 @@ class Runner {
     if (!(words >> command >> name >> operation >> channels >> bytes >> std::ws) ||
         !std::getline(words, argument)) {
       throw std::runtime_error("\"" + line +
-                               "\" is no command; expected COMMAND CONTENDER OPERATION CHANNELS "
-                               "BYTES and MILLISECONDS or PATH");
+                               "\" is not a valid command; expected COMMAND CONTENDER OPERATION "
+                               "CHANNELS BYTES and MILLISECONDS or PATH");
     }
     const Problem problem = MakeProblem(channels, bytes);
     const Call call = Find(name, operation).prepare(problem);
@@ -283,7 +283,7 @@ class Runner {
     if (count == 0 || count > inputs_.get().size() || count % ranges != 0 ||
         ranges > min_.get().size()) {
       throw std::runtime_error(std::to_string(bytes) + " bytes in " + std::to_string(channels) +
-                               " channels are not whole rows that the tensors hold");
+                               " channels are not whole rows within the tensors");
     }
     return {.per_channel = channels > 0,
             .inputs = inputs_.get().first(count),
@@ -301,8 +301,8 @@ class Runner {
       return contender.name == name && contender.operation == operation;
     });
     if (found == contenders_.end()) {
-      throw std::runtime_error("no contender " + std::string(name) + " does " +
-                               std::string(operation));
+      throw std::runtime_error("there is no contender " + std::string(name) +
+                               " with the operation " + std::string(operation));
     }
     return *found;
   }

@@ -14,11 +14,11 @@ namespace quantd::bench::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Vectors a turn of a loop, so that counting costs nothing.
+// The number of vectors per iteration, so that the loop itself costs nothing.
 constexpr std::size_t kUnroll = 4;
 
-// Calls function(first element) for every vector of `count` elements, which is
-// a multiple of kUnroll vectors: tensors here are powers of two.
+// Calls function(index of the first element) for every vector of `count` elements. `count`
+// must be a multiple of kUnroll vectors, which holds because sizes here are powers of two.
 template <class D, class Function>
 HWY_INLINE void ForEachVector(D d, std::size_t count, Function function) {
   const std::size_t lanes = hn::Lanes(d);

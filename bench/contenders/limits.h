@@ -1,4 +1,4 @@
-// What no kernel that moves the same bytes can be expected to beat by much.
+// Contenders that only move bytes. No kernel that moves the same bytes can be much faster.
 
 #ifndef QUANTD_BENCH_CONTENDERS_LIMITS_H_
 #define QUANTD_BENCH_CONTENDERS_LIMITS_H_
@@ -9,9 +9,9 @@
 
 namespace quantd::bench {
 
-// "memcpy" and "streaming_copy" copy; "cached_add" and "streaming_add" read two
-// arrays and write one, as a gradient does. The streaming ones write past the
-// cache.
+// Returns "memcpy" and "streaming_copy", which copy, and "cached_add" and "streaming_add",
+// which read two arrays and write one, like a gradient. The streaming ones bypass the cache
+// when they write.
 std::vector<Contender> Limits();
 
 }  // namespace quantd::bench

@@ -1,8 +1,8 @@
-"""Runs numpy when it is told to: the formula, pass by pass, into a buffer that is there.
+"""Runs numpy on request: evaluates the formula pass by pass, in a preallocated buffer.
 
     numpy_runner.py FOLDER
 
-Talks as kernel_runner.cc does.
+Uses the protocol of kernel_runner.cc.
 """
 
 import sys
@@ -13,14 +13,14 @@ import runner
 
 
 class Numpy:
-    """Holds the tensors."""
+    """Owns the tensors."""
 
     def __init__(self, folder: str) -> None:
         self._tensors = runner.Tensors(folder)
         self._outputs = np.zeros_like(self._tensors.inputs(sys.maxsize, 0))
 
     def prepare(self, channels: int, size: int) -> runner.Call:
-        """A call for a tensor of `size` bytes."""
+        """Returns a call for a tensor of `size` bytes."""
         x = self._tensors.inputs(size, channels)
         y = self._outputs[:x.size].reshape(x.shape)
         ranges = self._tensors.range(channels)

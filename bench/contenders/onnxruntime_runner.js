@@ -1,11 +1,11 @@
-// Runs ONNX Runtime when it is told to, on one thread.
+// Runs ONNX Runtime on request, on one thread.
 //
 //   node onnxruntime_runner.js FOLDER
 //
-// Talks as kernel_runner.cc does, and takes besides those files from FOLDER the
-// models that bench/contest.py writes there. Inputs and outputs are buffers that
-// are there. `time onnxruntime identity 0 4 MILLISECONDS` measures a call without
-// work: what the binding to Node costs.
+// Uses the protocol of kernel_runner.cc, and also the models that bench/contest.py
+// writes to FOLDER. Inputs and outputs are preallocated buffers. `time onnxruntime
+// identity 0 4 MILLISECONDS` measures a call without work, that is, the cost of the
+// binding to Node.
 
 'use strict';
 
@@ -39,7 +39,7 @@ async function sessionOf(model) {
   return sessions.get(model);
 }
 
-// A function that does the work once, and where it leaves the result.
+// Returns a function that does the work once, and the array that receives the result.
 async function prepare(operation, channels, bytes) {
   const session = await sessionOf(operation === 'identity' ? 'identity' : `forward_${channels}`);
   const count = bytes / 4;
@@ -50,8 +50,8 @@ async function prepare(operation, channels, bytes) {
   return {call: () => session.run(feeds, fetches), result};
 }
 
-// The median duration of a call, after one to warm up; of that one if it takes
-// so long.
+// Returns the median duration of a call after a warm-up call, or the duration of the
+// warm-up call if that takes long enough.
 async function secondsPerCall(call, leastSeconds) {
   const now = () => Number(process.hrtime.bigint()) / 1e9;
   let start = now();

@@ -1,8 +1,8 @@
-"""Runs PyTorch's own fake quantization when it is told to, on one thread.
+"""Runs PyTorch's own fake quantization on request, on one thread.
 
     pytorch_runner.py FOLDER
 
-Talks as kernel_runner.cc does. These functions take no buffer for their result.
+Uses the protocol of kernel_runner.cc. PyTorch's functions accept no buffer for their result.
 """
 
 import sys
@@ -17,13 +17,13 @@ QUANT_MAX = 255
 
 
 class PyTorch:
-    """Holds the tensors."""
+    """Owns the tensors."""
 
     def __init__(self, folder: str) -> None:
         self._tensors = runner.Tensors(folder)
 
     def prepare(self, channels: int, size: int) -> runner.Call:
-        """A call for a tensor of `size` bytes."""
+        """Returns a call for a tensor of `size` bytes."""
         x = torch.from_numpy(self._tensors.inputs(size, channels))
         ranges = self._tensors.range(channels)
         if not channels:

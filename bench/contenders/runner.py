@@ -1,4 +1,4 @@
-"""What the runners of Python peers share: the line protocol of kernel_runner.cc."""
+"""The common parts of the runners of Python peers: the line protocol of kernel_runner.cc."""
 
 import json
 import pathlib
@@ -25,18 +25,18 @@ class Tensors:
         self._max = read("max")
 
     def inputs(self, size: int, channels: int) -> np.ndarray:
-        """The first `size` bytes; in rows of `channels`, or of the whole tensor with 0."""
+        """Returns the first `size` bytes, in rows of `channels`, or in one dimension if it is 0."""
         values = self._inputs[:size // 4]
         return values.reshape(-1, channels) if channels else values
 
     def range(self, channels: int) -> "NudgedRange":
-        """The range of each channel, or the one of the whole tensor with 0."""
+        """Returns one range per channel, or a single range for the whole tensor if it is 0."""
         count = max(1, channels)
         return NudgedRange(self._min[:count], self._max[:count])
 
 
 class NudgedRange:
-    """8-bit ranges in float32, nudged as docs/design.md says; of one value a channel."""
+    """8-bit ranges in float32, one value per channel, nudged as described in docs/design.md."""
 
     levels = np.float32(255)
 
@@ -50,7 +50,10 @@ class NudgedRange:
 
 
 def seconds_per_call(call: Call, least_seconds: float) -> float:
-    """The median duration of a call, after one to warm up; of that one if it takes so long."""
+    """Returns the median duration of a call after a warm-up call.
+
+    Returns the duration of the warm-up call if that takes long enough.
+    """
     start = time.perf_counter()
     call()
     end = time.perf_counter()
@@ -67,13 +70,13 @@ def seconds_per_call(call: Call, least_seconds: float) -> float:
 
 
 def serve(contender: str, versions: dict[str, str], prepare: Callable[[int, int], Call]) -> None:
-    """Answers commands until the input ends. prepare(channels, bytes) makes a forward call."""
+    """Answers commands until the input ends. prepare(channels, bytes) returns a forward call."""
     greeting = {"contenders": [[contender, "forward"]], "versions": versions}
     print(json.dumps(greeting), flush=True)
     for line in sys.stdin:
         try:
             answer = _answer(line, prepare)
-        except Exception as error:  # whatever it is, the one who asked is told
+        except Exception as error:  # Every error is reported to the caller.
             answer = f"error {type(error).__name__}: {error}".replace("\n", " ")
         print(answer, flush=True)
 

@@ -35,8 +35,8 @@ struct NpyHeader {
 // least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
 // than its size.
 //
-// Accepts Fortran order if it is C order as well: with at most one dimension
-// other than 1, and for empty arrays.
+// Fortran order is accepted if it equals C order, that is, for arrays with at most one
+// dimension other than 1, and for empty arrays.
 //
 // Errors: kInvalidArgument; the message says what was found, what was expected
 // and how to fix it.

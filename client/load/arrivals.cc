@@ -6,8 +6,8 @@
 namespace quantd::client {
 namespace {
 
-// At very low rates, due times exceed the range of the clock. This stands for such a
-// time, which never comes.
+// At very low rates, due times can exceed the range of the clock. Such a time is replaced
+// by this one, which never comes.
 constexpr std::chrono::nanoseconds kNever = std::chrono::hours(24) * 36500;
 
 }  // namespace

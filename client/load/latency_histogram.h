@@ -50,7 +50,7 @@ class LatencyHistogram {
   std::vector<std::uint64_t> CountBetween(std::span<const std::chrono::nanoseconds> edges) const;
 
  private:
-  // Has as many elements as the longest time needs.
+  // The counts per bin, up to the bin of the longest time.
   std::vector<std::uint64_t> counts_;
   std::uint64_t count_ = 0;
   std::chrono::nanoseconds min_{0};

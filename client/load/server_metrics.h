@@ -40,7 +40,7 @@ class MetricsPage {
     double value = 0;
   };
 
-  // By name.
+  // The samples by name.
   std::map<std::string, std::vector<Sample>, std::less<>> samples_;
 };
 
@@ -51,7 +51,7 @@ class MetricsPage {
 absl::StatusOr<MetricsPage> ScrapeMetrics(const std::string& url,
                                           std::chrono::milliseconds timeout);
 
-// What a server did between two scrapes of its metrics. Times are in seconds.
+// A server's work between two scrapes of its metrics. Times are in seconds.
 struct ServerView {
   struct Times {
     double mean = 0;

@@ -1,4 +1,4 @@
-"""Adds the schema to the package: protoc compiles proto/, pyproject.toml says all the rest."""
+"""Compiles proto/ with protoc and adds the schema to the package; pyproject.toml defines the rest."""
 
 import pathlib
 import shutil
@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 from setuptools.errors import PlatformError
 
 HERE = pathlib.Path(__file__).parent
-# In the repository a symbolic link, in a source distribution a copy.
+# A symbolic link in the repository, and a copy in a source distribution.
 PROTO = HERE / "proto"
 
 
@@ -39,8 +39,9 @@ def compile_schema(target: pathlib.Path) -> None:
                             "(Debian: apt-get install protobuf-compiler)")
     files = sorted(str(file.relative_to(PROTO)) for file in PROTO.rglob("*.proto"))
     if not files:
-        raise PlatformError(f"no .proto files in {PROTO}: build from a whole checkout of quantd, whose "
-                            "client/python/proto links to its schema, or from a source distribution")
+        raise PlatformError(f"there are no .proto files in {PROTO}: build from a complete checkout of "
+                            "quantd, where client/python/proto links to the schema, or from a source "
+                            "distribution")
     subprocess.run([protoc, "-I", PROTO, "--include_imports", f"--descriptor_set_out={target}", *files],
                    check=True)
 

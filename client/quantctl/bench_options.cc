@@ -30,9 +30,8 @@ constexpr std::uint64_t kTensorSeed = 1;
 
 // Returns the name by which --method chooses a method of an operation.
 std::string ChoiceOf(const wire::Method& method) {
-  std::string name = wire::VisitOperation(
-      method.operation, []<typename Operation>() { return std::string(Operation::kLabel); });
-  std::ranges::replace(name, '_', '-');
+  const std::string name = wire::VisitOperation(
+      method.operation, []<typename Operation>() { return std::string(Operation::kCommand); });
   return method.transfer == wire::Transfer::kStream ? absl::StrCat("stream-", name) : name;
 }
 

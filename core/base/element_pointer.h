@@ -1,4 +1,4 @@
-// Where elements lie that came over a transport: at any address.
+// A pointer to elements at any address, such as those of a received message.
 
 #ifndef QUANTD_CORE_BASE_ELEMENT_POINTER_H_
 #define QUANTD_CORE_BASE_ELEMENT_POINTER_H_

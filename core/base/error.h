@@ -61,7 +61,7 @@ struct SizeMismatch {
   std::string_view advice = "send all elements, or correct the shape";
 };
 
-// kInvalidArgument, TENSOR_SIZE_MISMATCH.
+// Returns kInvalidArgument with the reason TENSOR_SIZE_MISMATCH.
 absl::Status WrongSize(const SizeMismatch& mismatch);
 
 // Returns the detail of `status`, or nothing if it carries none.

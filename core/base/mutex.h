@@ -24,8 +24,8 @@ class ABSL_LOCKABLE Mutex {
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
   void Unlock() ABSL_UNLOCK_FUNCTION() { mutex_.unlock(); }
 
-  // Tells the analysis that the caller holds the mutex, where it cannot see that:
-  // in a lambda.
+  // Declares that the caller holds the mutex, for code in which the analysis cannot
+  // find that out, such as a lambda.
   void AssertHeld() const ABSL_ASSERT_EXCLUSIVE_LOCK() {}
 
  private:
@@ -48,9 +48,9 @@ class ABSL_SCOPED_LOCKABLE MutexLock {
   Mutex* const mutex_;
 };
 
-// Waits for a change of what a mutex guards. The caller of a Wait function holds
-// the mutex, which is released while it waits; wake-ups without a reason occur,
-// so that callers wait in a loop over their condition.
+// Waits for a change of what a mutex guards. The caller of a Wait function holds the
+// mutex, which is released while it waits. Callers wait in a loop over their
+// condition, because wake-ups without a reason occur.
 class ConditionVariable {
  public:
   void Wait(Mutex* mutex) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {

@@ -1,4 +1,4 @@
-// What a function does first with a status that is not its own: passes it on.
+// Macros that return the error of another function to the caller.
 
 #ifndef QUANTD_CORE_BASE_STATUS_MACROS_H_
 #define QUANTD_CORE_BASE_STATUS_MACROS_H_

@@ -1,4 +1,4 @@
-// Tensors that somebody else owns: one view to read from, one to write to.
+// Views of tensors that belong to the caller: one to read from, one to write to.
 
 #ifndef QUANTD_CORE_BASE_TENSOR_VIEW_H_
 #define QUANTD_CORE_BASE_TENSOR_VIEW_H_

@@ -59,7 +59,7 @@ HWY_INLINE V RoundToStep(D d, V steps) {
   return hn::Floor(hn::Add(steps, hn::Set(d, 0.5F)));
 }
 
-// The formula of docs/numerics.md, in which q - quant_zero is q + lowest_step.
+// The formula of docs/design.md, in which q - quant_zero is q + lowest_step.
 template <Quotient quotient, TieRule ties, class D, class V = hn::Vec<D>>
 HWY_INLINE V FakeQuantizeVector(D d, V x, V nudged_min, V nudged_max, V scale, V factor,
                                 V lowest_step) {
@@ -209,12 +209,12 @@ void Columns(const ColumnsArguments<In, Out>& arguments) {
     // A tile has whole rows, which lie in the order of memory.
     rows_together = arguments.rows;
   }
-  for (std::size_t row = 0; row < arguments.rows; row += rows_together) {
-    ColumnsArguments<In, Out> part = arguments;
-    part.input = arguments.input + row * arguments.stride;
-    part.output = arguments.output + row * arguments.stride;
-    part.rows = std::min(rows_together, arguments.rows - row);
+  ColumnsArguments<In, Out> part = arguments;
+  for (std::size_t left = arguments.rows; left > 0; left -= part.rows) {
+    part.rows = std::min(rows_together, left);
     ColumnRows<quotient, ties, store>(part);
+    part.input = part.input + part.rows * part.stride;
+    part.output += part.rows * part.stride;
   }
 }
 

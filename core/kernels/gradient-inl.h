@@ -55,15 +55,15 @@ struct GradientElements {
 
   ElementPointer<In> gradients;
   ElementPointer<In> inputs;
-  Out* input_gradients;
+  Out* HWY_RESTRICT input_gradients;
 };
 
 // Sums side by side: of the gradients below the range, and of those above it.
 struct GradientSums {
   GradientSums operator+(std::size_t sums) const { return {below + sums, above + sums}; }
 
-  double* below;
-  double* above;
+  double* HWY_RESTRICT below;
+  double* HWY_RESTRICT above;
 };
 
 // Returns the gradients with those outside suppressed.
@@ -75,8 +75,8 @@ HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> inside) {
 
 // Writes a vector of input gradients, and returns which inputs lie inside.
 template <GradientMask mask, Store store, class D, typename In, typename Out, class V = hn::Vec<D>>
-HWY_INLINE hn::Mask<D> StoreInputGradients(D d, const GradientElements<In, Out>& elements,
-                                           V nudged_min, V nudged_max) {
+HWY_INLINE hn::Mask<D> StoreInputGradients(D d, GradientElements<In, Out> elements, V nudged_min,
+                                           V nudged_max) {
   const V x = LoadElements(d, elements.inputs);
   // Not Le(), for which gcc would load x a second time. NaN fails the other test.
   const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, nudged_max), hn::Ge(x, nudged_min));
@@ -88,9 +88,8 @@ HWY_INLINE hn::Mask<D> StoreInputGradients(D d, const GradientElements<In, Out>&
 // Adds the gradients outside of `rows` vectors, which lie `stride` elements
 // apart, to one sum for each lane of `d`.
 template <class D, typename In, typename Out, class V = hn::Vec<hn::Rebind<float, D>>>
-HWY_INLINE void AddOutside(D d, const GradientElements<In, Out>& elements, std::size_t rows,
-                           std::size_t stride, V nudged_min, V nudged_max,
-                           const GradientSums& sums) {
+HWY_INLINE void AddOutside(D d, GradientElements<In, Out> elements, std::size_t rows,
+                           std::size_t stride, V nudged_min, V nudged_max, GradientSums sums) {
   const hn::Rebind<float, D> df;
   auto below = hn::LoadU(d, sums.below);
   auto above = hn::LoadU(d, sums.above);
@@ -126,8 +125,8 @@ HWY_INLINE std::uint64_t OutsideOfGroup(ElementPointer<In> inputs, float nudged_
 
 // Adds the gradients of the elements of a group that have their bit in `outside`.
 template <typename In, typename Out>
-HWY_INLINE void AddEach(const GradientElements<In, Out>& elements, std::uint64_t outside,
-                        float nudged_min, const GradientSums& sums) {
+HWY_INLINE void AddEach(GradientElements<In, Out> elements, std::uint64_t outside, float nudged_min,
+                        GradientSums sums) {
   for (; outside != 0; outside &= outside - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(outside));
     const SingleFloatTag d;
@@ -141,8 +140,8 @@ HWY_INLINE void AddEach(const GradientElements<In, Out>& elements, std::uint64_t
 
 // Differentiates `rows` rows of kPartialSums elements, one behind another.
 template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
-HWY_INLINE void GroupRows(const GradientElements<In, Out>& elements, float nudged_min,
-                          float nudged_max, const GradientSums& sums) {
+HWY_INLINE void GroupRows(GradientElements<In, Out> elements, float nudged_min, float nudged_max,
+                          GradientSums sums) {
   const FloatTag d;
   const auto lower = hn::Set(d, nudged_min);
   const auto upper = hn::Set(d, nudged_max);
@@ -207,7 +206,7 @@ HWY_INLINE hn::Vec<D> NudgedMax(D d, const ColumnParameters& parameters, std::si
 
 // Parameters of neighbouring columns, from `lane` of a block on.
 struct ColumnLanes {
-  const ColumnParameters& block;
+  const ColumnParameters* block;
   std::size_t lane;
   float levels;
 };
@@ -216,12 +215,11 @@ struct ColumnLanes {
 // and of doubles; a vector of floats is a whole number of those of doubles.
 template <std::size_t rows, GradientMask mask, Store store, class D, class DD, typename In,
           typename Out>
-HWY_INLINE void ColumnStrip(D d, DD dd, const GradientElements<In, Out>& elements,
-                            std::size_t stride, const ColumnLanes& lanes,
-                            const GradientSums& sums) {
-  const auto& [block, lane, levels] = lanes;
-  const auto nudged_min = NudgedMin(d, block, lane);
-  const auto nudged_max = NudgedMax(d, block, lane, levels);
+HWY_INLINE void ColumnStrip(D d, DD dd, GradientElements<In, Out> elements, std::size_t stride,
+                            ColumnLanes lanes, GradientSums sums) {
+  const auto [block, lane, levels] = lanes;
+  const auto nudged_min = NudgedMin(d, *block, lane);
+  const auto nudged_max = NudgedMax(d, *block, lane, levels);
   auto inside = hn::FirstN(d, hn::Lanes(d));
   for (std::size_t at = 0; at < rows * stride; at += stride) {
     inside =
@@ -232,47 +230,50 @@ HWY_INLINE void ColumnStrip(D d, DD dd, const GradientElements<In, Out>& element
   }
   const hn::Rebind<float, DD> df;
   for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
-    AddOutside(dd, elements + i, rows, stride, NudgedMin(df, block, lane + i),
-               NudgedMax(df, block, lane + i, levels), sums + i);
+    AddOutside(dd, elements + i, rows, stride, NudgedMin(df, *block, lane + i),
+               NudgedMax(df, *block, lane + i, levels), sums + i);
   }
 }
 
-// Differentiates `rows` rows, from row `first_row` on.
+// Differentiates `rows` rows, which begin at `elements`.
 template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
 HWY_INLINE void DifferentiateRows(const GradientColumnsArguments<In, Out>& arguments,
-                                  std::size_t first_row) {
+                                  GradientElements<In, Out> elements) {
   const FloatTag d;
   const std::size_t stride = arguments.stride;
-  const std::size_t columns = arguments.columns;
   const float levels = arguments.levels;
-  const GradientElements<In, Out> elements =
-      GradientElements<In, Out>{arguments.gradients, arguments.inputs, arguments.input_gradients} +
-      first_row * stride;
-  const GradientSums sums = {arguments.sums_below, arguments.sums_above};
+  GradientSums sums = {arguments.sums_below, arguments.sums_above};
   const ColumnParameters* block = arguments.parameters;
-  std::size_t column = 0;
-  for (; column + kMaxLanes <= columns; column += kMaxLanes, ++block) {
+  std::size_t left = arguments.columns;
+  for (; left >= kMaxLanes; left -= kMaxLanes, ++block) {
     for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
-      ColumnStrip<rows, mask, store>(d, DoubleTag(), elements + column + lane, stride,
-                                     {*block, lane, levels}, sums + column + lane);
+      ColumnStrip<rows, mask, store>(d, DoubleTag(), elements, stride, {block, lane, levels}, sums);
+      elements = elements + hn::Lanes(d);
+      sums = sums + hn::Lanes(d);
     }
   }
-  for (std::size_t lane = 0; column < columns; ++column, ++lane) {
-    ColumnStrip<rows, mask, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), elements + column,
-                                            stride, {*block, lane, levels}, sums + column);
+  for (std::size_t lane = 0; lane < left; ++lane) {
+    ColumnStrip<rows, mask, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), elements + lane,
+                                            stride, {block, lane, levels}, sums + lane);
   }
 }
 
+// Takes a copy of the arguments, which no store to memory can change.
 template <GradientMask mask, Store store, typename In, typename Out>
-void DifferentiateColumns(const GradientColumnsArguments<In, Out>& arguments) {
+void DifferentiateColumns(const GradientColumnsArguments<In, Out>& all_arguments) {
+  const GradientColumnsArguments<In, Out> arguments = all_arguments;
+  const std::size_t stride = arguments.stride;
+  const std::size_t rows = arguments.rows;
+  const GradientElements<In, Out> elements = {arguments.gradients, arguments.inputs,
+                                              arguments.input_gradients};
   std::size_t row = 0;
-  if (arguments.stride <= kNarrowStride) {
-    for (; row + kNarrowRows <= arguments.rows; row += kNarrowRows) {
-      DifferentiateRows<kNarrowRows, mask, store>(arguments, row);
+  if (stride <= kNarrowStride) {
+    for (; row + kNarrowRows <= rows; row += kNarrowRows) {
+      DifferentiateRows<kNarrowRows, mask, store>(arguments, elements + row * stride);
     }
   }
-  for (; row < arguments.rows; ++row) {
-    DifferentiateRows<1, mask, store>(arguments, row);
+  for (; row < rows; ++row) {
+    DifferentiateRows<1, mask, store>(arguments, elements + row * stride);
   }
 }
 

@@ -11,7 +11,7 @@ namespace quantd::core::kernels {
 // for outputs that are much larger than it, and slower for all others.
 enum class Store { kCached, kStreaming };
 
-// The parameters of one channel, named as in docs/numerics.md.
+// The parameters of one channel, named as in docs/design.md.
 struct ChannelParameters {
   float nudged_min = 0;
   float nudged_max = 0;

@@ -74,32 +74,30 @@ ChannelSums DifferentiateRuns(const QuantizationPlan& plan, const ChannelLayout&
   const auto segment_sums = DifferentiateSegments(plan, partition, store, tensors);
   // Whichever threads took the sums, they are added in the order of the segments.
   ChannelSums sums = NoSums(plan.channel_count());
-  for (std::size_t i = 0; i < segment_sums.size(); ++i) {
-    const std::size_t channel = partition.segment(i).channel;
-    sums.below[channel] += segment_sums[i].below;
-    sums.above[channel] += segment_sums[i].above;
-  }
+  partition.ForEachSegment([&](std::size_t segment, std::size_t channel) {
+    sums.below[channel] += segment_sums[segment].below;
+    sums.above[channel] += segment_sums[segment].above;
+  });
   return sums;
 }
 
 // Adds rows of sums from top to bottom, then the columns of each channel from left
-// to right. Overwrites `sums`. Channels of zeros have sums of 0.
-std::vector<double> AddRowsAndColumns(const QuantizationPlan& plan,
-                                      const ColumnPartition& partition, std::span<double> sums) {
+// to right. Overwrites `sums`. The columns of channels of zeros count as 0.
+std::vector<double> AddRowsAndColumns(const ColumnPartition& partition,
+                                      std::span<const std::size_t> zero_columns,
+                                      std::span<double> sums) {
   const std::size_t columns = partition.columns();
   for (std::size_t row = columns; row < sums.size(); row += columns) {
     for (std::size_t column = 0; column < columns; ++column) {
       sums[column] += sums[row + column];
     }
   }
-  std::vector<double> channels(plan.channel_count());
+  for (const std::size_t column : zero_columns) {
+    sums[column] = 0;
+  }
+  std::vector<double> channels(partition.channels());
   partition.ForEachColumn(
       [&](std::size_t column, std::size_t channel) { channels[channel] += sums[column]; });
-  for (std::size_t channel = 0; channel < channels.size(); ++channel) {
-    if (plan.IsZero(channel)) {
-      channels[channel] = 0;
-    }
-  }
   return channels;
 }
 
@@ -137,8 +135,8 @@ ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayo
           tensors.gradients.CopyTo(element, std::span(output + element, 1));
         });
       });
-  return {.below = AddRowsAndColumns(plan, partition, below),
-          .above = AddRowsAndColumns(plan, partition, above)};
+  return {.below = AddRowsAndColumns(partition, columns->zero_columns, below),
+          .above = AddRowsAndColumns(partition, columns->zero_columns, above)};
 }
 
 template <typename In, typename Out>

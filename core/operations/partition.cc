@@ -44,9 +44,10 @@ RunPartition::RunPartition(const ChannelLayout& layout)
           std::max<std::size_t>(1, kBlockElements / std::max<std::size_t>(1, run_length_))) {}
 
 RunPartition::Segment RunPartition::segment(std::size_t index) const {
-  const std::size_t run = index / segments_per_run_;
-  const std::size_t begin = index % segments_per_run_ * kBlockElements;
-  return {.channel = run % channels_,
+  // Most runs are one segment, which needs no division.
+  const std::size_t run = segments_per_run_ == 1 ? index : index / segments_per_run_;
+  const std::size_t begin = (index - run * segments_per_run_) * kBlockElements;
+  return {.channel = channels_ == 1 ? 0 : run % channels_,
           .first_element = run * run_length_ + begin,
           .element_count = std::min(kBlockElements, run_length_ - begin)};
 }

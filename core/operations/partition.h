@@ -40,6 +40,18 @@ class RunPartition {
   std::size_t segment_count() const { return run_count_ * segments_per_run_; }
   Segment segment(std::size_t index) const;
 
+  // Calls function(index of the segment, channel) for each segment in order.
+  template <typename Function>
+  void ForEachSegment(Function function) const {
+    for (std::size_t index = 0; index < segment_count();) {
+      for (std::size_t channel = 0; channel < channels_; ++channel) {
+        for (std::size_t i = 0; i < segments_per_run_; ++i) {
+          function(index++, channel);
+        }
+      }
+    }
+  }
+
   std::size_t block_count() const;
   // The segments first_segment to first_segment + segment_count - 1.
   struct Block {

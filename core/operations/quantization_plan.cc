@@ -57,13 +57,15 @@ std::shared_ptr<const QuantizationPlan::Columns> QuantizationPlan::ColumnsFor(
 QuantizationPlan::Columns QuantizationPlan::ExpandTo(const ColumnPartition& partition) const {
   Columns columns;
   columns.blocks.resize((partition.columns() + kernels::kMaxLanes - 1) / kernels::kMaxLanes);
+  kernels::ColumnParameters* const blocks = columns.blocks.data();
+  const kernels::ChannelParameters* const channels = channels_.data();
   partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
-    kernels::ColumnParameters& block = columns.blocks[column / kernels::kMaxLanes];
+    kernels::ColumnParameters& block = blocks[column / kernels::kMaxLanes];
     const std::size_t lane = column % kernels::kMaxLanes;
-    block.scale[lane] = channels_[channel].scale;
-    block.inverse_scale[lane] = channels_[channel].inverse_scale;
-    block.lowest_step[lane] = channels_[channel].lowest_step;
-    if (IsZero(channel)) {
+    block.scale[lane] = channels[channel].scale;
+    block.inverse_scale[lane] = channels[channel].inverse_scale;
+    block.lowest_step[lane] = channels[channel].lowest_step;
+    if (channels[channel].scale == 0) {
       columns.zero_columns.push_back(column);
     }
   });

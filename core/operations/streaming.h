@@ -12,7 +12,7 @@ namespace quantd::core {
 inline constexpr std::size_t kBytesPerMib = std::size_t{1} << 20;
 
 // Returns the store for an output of `bytes`. Outputs from `streaming_bytes` on do
-// not stay in the cache (docs/design.md has the figures).
+// not stay in the cache (docs/experiments.md has the figures).
 inline kernels::Store StoreFor(std::size_t bytes, std::size_t streaming_bytes) {
   return bytes >= streaming_bytes ? kernels::Store::kStreaming : kernels::Store::kCached;
 }

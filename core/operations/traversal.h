@@ -31,8 +31,8 @@ class PieceReader {
   // Where the elements of a run begin in each input.
   using Pointers = std::array<ElementPointer<T>, input_count>;
 
-  // If no run of this many elements lies together, they are copied to where they
-  // do. It is enough for the widest vectors.
+  // Runs are at least this long, which is enough for the widest vectors. Elements
+  // about the cut between two pieces are copied to form such a run.
   static constexpr std::size_t kRunUnit = 64;
 
   explicit PieceReader(const Inputs& inputs) : inputs_(inputs) {}

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Writes the dashboard, quantd.json: its panels and queries stand here, Grafana's form of them there.
+"""Generates Grafana's dashboard, quantd.json, from the panels and queries in this file.
 
     docker/grafana/make_dashboard.py > docker/grafana/quantd.json
 
-tests/docker holds quantd.json to this, and asks a real Prometheus every query in it.
+tests/docker checks that quantd.json is up to date, and runs every query against a real Prometheus.
 """
 
 import dataclasses
 import json
 import sys
 
-# The servers that the dashboard's variables choose.
+# Selects the servers that are chosen by the dashboard's variables.
 _CHOSEN = 'job=~"$job", instance=~"$instance"'
 _UNARY = f'{_CHOSEN}, grpc_type="unary"'
 _WINDOW = "[$__rate_interval]"
@@ -19,11 +19,11 @@ _GRID_COLUMNS = 24
 
 @dataclasses.dataclass(frozen=True)
 class Query:
-    """A PromQL expression, and what its series are called."""
+    """A PromQL expression, and the legend of its series."""
 
     expression: str
     legend: str = ""
-    # "time_series", "heatmap" (buckets) or "table" (one row a series, now).
+    # "time_series", "heatmap" (buckets) or "table" (one row per series, latest value).
     form: str = "time_series"
 
 
@@ -34,12 +34,12 @@ class Panel:
     title: str
     description: str
     queries: tuple
-    # Grafana's name of the values' unit.
+    # The unit of the values, as Grafana names it.
     unit: str = "short"
     kind: str = "timeseries"
     width: int = 8
     height: int = 8
-    # Stacked, for parts of a whole.
+    # Stacks the series, for parts of a whole.
     stacked: bool = False
 
 
@@ -55,36 +55,36 @@ _PERCENTILES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999))
 
 ROWS = (
     ("Now", (
-        Panel("Servers", "Servers that Prometheus reaches, of those it knows.", (
+        Panel("Servers", "Servers that Prometheus can scrape, and all of its targets.", (
             Query(f"sum(up{{{_CHOSEN}}})", "up"),
-            Query(f"count(up{{{_CHOSEN}}})", "known"),
+            Query(f"count(up{{{_CHOSEN}}})", "targets"),
         ), kind="stat", width=4, height=5),
-        Panel("Calls a second", "Calls that were answered, whatever the code.", (
+        Panel("Calls per second", "Calls completed, with any code.", (
             Query(f"sum(rate(grpc_server_handled_total{{{_CHOSEN}}}{_WINDOW}))", "calls"),
         ), unit="reqps", kind="stat", width=4, height=5),
-        Panel("Failed calls", "Share of calls that ended with another code than OK.", (
+        Panel("Failed calls", "Share of calls that ended with a code other than OK.", (
             Query(f'sum(rate(grpc_server_handled_total{{{_CHOSEN}, grpc_code!="OK"}}{_WINDOW})) / '
                   f"sum(rate(grpc_server_handled_total{{{_CHOSEN}}}{_WINDOW}))", "failed"),
         ), unit="percentunit", kind="stat", width=4, height=5),
         Panel("Build", "Version, revision and SIMD target of each server.", (
             Query(f"quantd_build_info{{{_CHOSEN}}}", form="table"),
         ), kind="table", width=8, height=5),
-        Panel("Up since", "When each server started.", (
+        Panel("Up since", "Start time of each server.", (
             Query(f"process_start_time_seconds{{{_CHOSEN}}} * 1000", "{{instance}}"),
         ), unit="dateTimeFromNow", kind="stat", width=4, height=5),
     )),
     ("Calls", (
-        Panel("Calls by method", "Calls that were answered, a second.", (
+        Panel("Calls by method", "Calls completed per second.", (
             Query(_rate("grpc_server_handled_total", "grpc_method"), "{{grpc_method}}"),
         ), unit="reqps", stacked=True),
-        Panel("Errors by method and code", "Calls that ended with another code than OK, a second.", (
+        Panel("Errors by method and code", "Calls per second that ended with a code other than OK.", (
             Query(_rate("grpc_server_handled_total", "grpc_method, grpc_code",
                         _CHOSEN + ', grpc_code!="OK"') + " > 0", "{{grpc_method}} {{grpc_code}}"),
         ), unit="reqps", stacked=True),
-        Panel("Refused requests by reason", "Requests refused, a second, by the reason in their ErrorInfo.", (
+        Panel("Refused requests by reason", "Requests refused per second, by the reason in their ErrorInfo.", (
             Query(_rate("quantd_rejected_requests_total", "reason") + " > 0", "{{reason}}"),
         ), unit="reqps", stacked=True),
-        Panel("Time of unary calls", "How many calls took how long, from their arrival to their answer.", (
+        Panel("Duration of unary calls", "Number of calls by the time from their arrival to their answer.", (
             Query(f"sum by (le) (increase(grpc_server_handling_seconds_bucket{{{_UNARY}}}{_WINDOW}))",
                   "{{le}}", form="heatmap"),
         ), unit="s", kind="heatmap"),
@@ -92,53 +92,53 @@ ROWS = (
             Query(_quantile(share, "grpc_server_handling_seconds", _UNARY), name)
             for name, share in _PERCENTILES
         ), unit="s"),
-        # Without a call it is NaN, which is not >= 0.
-        Panel("p99 by method", "Of methods that are called. A stream lasts as long as its client wants.", (
+        # Without calls the quantile is NaN, which ">= 0" filters out.
+        Panel("p99 by method", "Only methods with calls. A stream lasts as long as its client wants.", (
             Query(_quantile(0.99, "grpc_server_handling_seconds", _CHOSEN, ", grpc_method") + " >= 0",
                   "{{grpc_method}}"),
         ), unit="s"),
-        Panel("Messages", "Requests read and answers sent, a second: a stream is one call of many.", (
+        Panel("Messages", "Requests read and answers sent per second. A stream is one call with many.", (
             Query(_rate("grpc_server_msg_received_total", "grpc_type"), "received, {{grpc_type}}"),
             Query(_rate("grpc_server_msg_sent_total", "grpc_type"), "sent, {{grpc_type}}"),
         ), unit="reqps", width=12),
-        Panel("Calls that began", "Calls that have arrived, a second, by method.", (
+        Panel("Calls started", "Calls received per second, by method.", (
             Query(_rate("grpc_server_started_total", "grpc_method"), "{{grpc_method}}"),
         ), unit="reqps", width=12),
     )),
     ("Tensors", (
-        Panel("Elements", "Elements computed, a second.", (
+        Panel("Elements", "Elements computed per second.", (
             Query(_rate("quantd_elements_total", "operation"), "{{operation}}"),
         ), unit="short", stacked=True, width=6),
-        Panel("Bytes", "Bytes of tensors that came in and went out, a second.", (
+        Panel("Bytes", "Bytes of tensors received and returned per second.", (
             Query(_rate("quantd_tensor_bytes_total", "direction, transport"),
                   "{{direction}}, {{transport}}"),
         ), unit="Bps", width=6),
-        Panel("Kernel time", "Seconds in kernels, a second: how many processors compute.", (
+        Panel("Kernel time", "Seconds spent in kernels per second: the number of processors that compute.", (
             Query(_rate("quantd_kernel_seconds_sum", "operation"), "{{operation}}"),
             Query(f"sum(quantd_worker_threads{{{_CHOSEN}}})", "worker threads"),
         ), unit="short", width=6),
-        Panel("Percentiles of a kernel run", "Time that computing took, without parsing and sending.", tuple(
+        Panel("Percentiles of a kernel run", "Time spent computing, without parsing and sending.", tuple(
             Query(_quantile(share, "quantd_kernel_seconds", _CHOSEN), name)
             for name, share in _PERCENTILES
         ), unit="s", width=6),
     )),
     ("Load and limits", (
-        Panel("Requests in flight", "Requests that are being worked on; open streams among them.", (
+        Panel("Requests in flight", "Calls in progress, including open streams.", (
             Query(f"quantd_in_flight_requests{{{_CHOSEN}}}", "{{instance}}"),
         )),
-        Panel("Bytes in flight", "Bytes of the requests that are being worked on. Those that would exceed the "
-              "limit, --max-in-flight-bytes, are refused with IN_FLIGHT_LIMIT.", (
+        Panel("Bytes in flight", "Bytes of the requests in progress. Requests that would exceed the limit, "
+              "--max-in-flight-bytes, are refused with IN_FLIGHT_LIMIT.", (
             Query(f"quantd_in_flight_bytes{{{_CHOSEN}}}", "{{instance}}"),
             Query(f"quantd_max_in_flight_bytes{{{_CHOSEN}}}", "limit of {{instance}}"),
             Query(f"quantd_max_message_bytes{{{_CHOSEN}}}", "largest request of {{instance}}"),
         ), unit="bytes"),
-        Panel("CPU", "Processors that each server keeps busy.", (
+        Panel("CPU", "Number of processors that each server uses.", (
             Query(f"rate(process_cpu_seconds_total{{{_CHOSEN}}}{_WINDOW})", "{{instance}}"),
         )),
         Panel("Memory", "Resident memory.", (
             Query(f"process_resident_memory_bytes{{{_CHOSEN}}}", "{{instance}}"),
         ), unit="bytes", width=12),
-        Panel("File descriptors", "Open ones: each connection takes one.", (
+        Panel("File descriptors", "Open file descriptors. Each connection uses one.", (
             Query(f"process_open_fds{{{_CHOSEN}}}", "{{instance}}"),
             Query(f"process_max_fds{{{_CHOSEN}}}", "limit of {{instance}}"),
         ), width=12),
@@ -213,7 +213,7 @@ def _panels():
 
 
 def _variable(name, label, definition, all_value):
-    """A choice among the values that `definition` finds; All is `all_value`, also where it finds none."""
+    """A choice among the values that `definition` finds. All means `all_value`, even if it finds none."""
     return {"name": name, "label": label, "type": "query", "datasource": _DATASOURCE,
             "definition": definition, "query": {"query": definition, "refId": name},
             "multi": True, "includeAll": True, "allValue": all_value,
@@ -221,7 +221,7 @@ def _variable(name, label, definition, all_value):
 
 
 def make_dashboard():
-    """The dashboard as Grafana reads it."""
+    """Returns the dashboard in Grafana's format."""
     return {
         "uid": "quantd",
         "title": "quantd",
@@ -236,7 +236,7 @@ def make_dashboard():
         "templating": {"list": [
             {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus",
              "current": {}},
-            # A server that is down has no series but `up`, and is still to be seen.
+            # A server that is down has no series except `up`, and must still be selectable.
             _variable("job", "Job", "label_values(quantd_build_info, job)", "quantd"),
             _variable("instance", "Instance", 'label_values(up{job=~"$job"}, instance)', ".+"),
         ]},

@@ -3,8 +3,11 @@
 #ifndef QUANTD_SERVER_OPERATIONS_FAKE_QUANTIZE_GRADIENT_H_
 #define QUANTD_SERVER_OPERATIONS_FAKE_QUANTIZE_GRADIENT_H_
 
+#include <google/protobuf/repeated_field.h>
+
 #include <cstddef>
 #include <span>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "core/fake_quantization.h"
@@ -20,16 +23,29 @@ struct Implementation<wire::FakeQuantizeGradient> {
   using Plan = core::FakeQuantization;
   using Response = wire::FakeQuantizeGradient::Response;
 
+  // Sets `field` to `count` zeros. (Not Resize(), which current releases of protobuf
+  // deprecate.)
+  template <typename T>
+  static void Fill(std::size_t count, google::protobuf::RepeatedField<T>& field) {
+    const std::vector<T> zeros(count);
+    field.Assign(zeros.begin(), zeros.end());
+  }
+
+  template <typename T>
+  static std::span<T> AsSpan(google::protobuf::RepeatedField<T>& field) {
+    return {field.mutable_data(), static_cast<std::size_t>(field.size())};
+  }
+
   // The sums before rounding are for the parts of a tensor, which are put together
   // from the answers of a stream.
   static void Prepare(const Plan& plan, wire::Transfer transfer, Response& rest) {
     EncodeNudgedRange(plan.nudged_range(), *rest.mutable_nudged_range());
-    const int channels = static_cast<int>(plan.channel_count());
-    rest.mutable_min_gradient()->Resize(channels, 0);
-    rest.mutable_max_gradient()->Resize(channels, 0);
-    const int sums = transfer == wire::Transfer::kStream ? channels : 0;
-    rest.mutable_min_gradient_sum()->Resize(sums, 0);
-    rest.mutable_max_gradient_sum()->Resize(sums, 0);
+    const std::size_t channels = plan.channel_count();
+    Fill(channels, *rest.mutable_min_gradient());
+    Fill(channels, *rest.mutable_max_gradient());
+    const std::size_t sums = transfer == wire::Transfer::kStream ? channels : 0;
+    Fill(sums, *rest.mutable_min_gradient_sum());
+    Fill(sums, *rest.mutable_max_gradient_sum());
   }
 
   static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments, Response& rest) {
@@ -40,12 +56,6 @@ struct Implementation<wire::FakeQuantizeGradient> {
                                .min_sum = AsSpan(*rest.mutable_min_gradient_sum()),
                                .max_sum = AsSpan(*rest.mutable_max_gradient_sum())},
                               arguments.pool);
-  }
-
- private:
-  template <typename Field>
-  static auto AsSpan(Field& field) {
-    return std::span(field.mutable_data(), static_cast<std::size_t>(field.size()));
   }
 };
 

@@ -57,7 +57,7 @@ struct MethodSeries {
   Histogram& seconds;
   Counter& received;
   Counter& sent;
-  // By CodeIndex().
+  // Indexed by CodeIndex().
   std::vector<std::reference_wrapper<Counter>> handled;
 };
 

@@ -1,4 +1,4 @@
-"""The source tree keeps the rules of rules.py, and those catch what they are for."""
+"""Tests that the source tree follows the rules of rules.py, and that the rules detect violations."""
 
 import os
 import pathlib
@@ -13,11 +13,11 @@ SOURCE_DIRECTORY = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"])
 
 class SourceTreeTest(unittest.TestCase):
 
-    def test_the_source_tree_keeps_the_rules(self):
+    def test_the_source_tree_follows_the_rules(self):
         violations = rules.check(SOURCE_DIRECTORY)
         self.assertEqual(violations, [], "\n" + "\n".join(map(str, violations)))
 
-    def test_there_is_something_to_check_in_every_room(self):
+    def test_every_room_contains_files_to_check(self):
         for room in rules.ROOMS:
             with self.subTest(room):
                 self.assertTrue(any((SOURCE_DIRECTORY / room).rglob("*.[chp]*")))
@@ -43,7 +43,7 @@ class RulesTest(unittest.TestCase):
             file.write_text(text, encoding="utf-8")
             return rules.check(root)
 
-    def test_every_rule_catches_what_it_is_for(self):
+    def test_every_rule_detects_its_violations(self):
         caught = set()
         for path, text in (
             ("proto/a.proto", 'import "core/a.proto";'),
@@ -106,7 +106,7 @@ class RulesTest(unittest.TestCase):
         (violation,) = self.violations_of("core/a.cc", "/* one\n   two */\nint* a = new int;\n")
         self.assertEqual(str(violation), "core/a.cc:3: ownership is in types: int* a = new int;")
 
-    def test_what_is_allowed_is_left_alone(self):
+    def test_permitted_code_is_accepted(self):
         for path, text in (
             ("core/a.cc", '#include "core/quantization.h"\n#include <tbb/tbb.h>'),
             ("core/a.cc", "#include <new>"),

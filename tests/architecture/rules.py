@@ -1,7 +1,7 @@
-"""The rules of the house that a program can check: who may include whom, and who may do what.
+"""Architecture rules that a program can check: which files may include what, and may do what.
 
-docs/design.md gives the reasons. A rule says where it holds (path patterns) and what must not
-stand there (a pattern of lines).
+docs/design.md gives the reasons. A rule defines the files to which it applies (path patterns) and the
+lines that it forbids (a pattern).
 """
 
 import dataclasses
@@ -14,13 +14,13 @@ ROOMS = ("bench", "client", "command_line", "core", "proto", "server", "tests", 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """What must not stand in the files that match `where` and none of `except_in`."""
+    """Forbids lines in files that match `where` and do not match `except_in`."""
 
     name: str
     where: tuple
     forbidden: re.Pattern
-    # What the pattern looks at: "code" without comments and literals, "literals" alone, or the
-    # "includes" (the path between the quotes or angle brackets; imports in .proto files).
+    # The text to which the pattern applies: "code" without comments and literals, only "literals", or
+    # "includes" (the path between the quotes or angle brackets, and imports in .proto files).
     looks_at: str
     except_in: tuple = ()
 
@@ -55,11 +55,11 @@ def _code_rule(name, where, forbidden, except_in=()):
 
 _ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*", "command_line/*")
 _MAIN = ("server/main.cc", "client/quantctl/main.cc")
-# The wire, metrics, flags and logs.
+# Libraries for transport, metrics, flags and logs.
 _WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann)/"
 
 RULES = (
-    # Which way the rooms look.
+    # Dependencies between folders.
     _include_rule("proto includes nothing of the other rooms", ("proto/*",),
                   r"(core|server|client|wire|command_line|tests|bench)/"),
     _include_rule("command_line includes no other room", ("command_line/*",),
@@ -81,12 +81,12 @@ RULES = (
     _include_rule("client includes only core, proto, wire and command_line", ("client/*",),
                   r"(server|tests|bench)/"),
     _include_rule("no room includes tests or benchmarks", _ROOMS_OF_CODE, r"(tests|bench)/"),
-    _include_rule("kernels are core's own", ("server/*", "client/*", "wire/*", "core/*.h"), r"core/kernels/",
-                  except_in=("core/kernels/*",)),
+    _include_rule("kernels and operations are core's own", ("server/*", "client/*", "wire/*", "core/*.h"),
+                  r"core/(kernels|operations)/", except_in=("core/kernels/*", "core/operations/*")),
     _include_rule("the client is tested without the server", ("tests/client/*",), r"(tests/)?server/"),
     _include_rule("the server is tested without the client", ("tests/server/*",), r"(tests/)?client/"),
 
-    # One job, one place.
+    # Each responsibility has one place.
     _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
                   except_in=("server/telemetry/metrics*", "server/telemetry/process_metrics*")),
     _include_rule("only options, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
@@ -121,7 +121,7 @@ RULES = (
 
 
 def check(root):
-    """All violations in the source tree at `root`."""
+    """Returns all violations in the source tree at `root`."""
     root = pathlib.Path(root)
     violations = []
     for room in ROOMS:
@@ -151,7 +151,7 @@ def _search(rule, line):
 
 
 def _includes(text):
-    """For every line the path it includes, or nothing."""
+    """Returns the path that each line includes; empty for lines that include nothing."""
     pattern = re.compile(r'\s*(?:#\s*include|import(?: public)?)\s*["<]([^">]+)[">]')
     return [match[1] if (match := pattern.match(line)) else "" for line in text.splitlines()]
 
@@ -164,9 +164,9 @@ _TOKEN = re.compile(
 
 
 def _split(text):
-    """Two lists of the text's lines: with code alone, and with string literals alone.
+    """Returns the text's lines twice: with only code, and with only string literals.
 
-    Marks of unfinished work count as code wherever they stand.
+    Marks of unfinished work count as code, even in comments.
     """
     def keep_lines(match):
         return "".join(c for c in match[0] if c == "\n")
@@ -193,6 +193,6 @@ def _guard(path):
 def _has_guard(path, text):
     guard = _guard(path)
     if path.endswith("-inl.h"):
-        # Included once for every SIMD target: Highway's own kind of guard.
+        # These files are included once per SIMD target, with Highway's kind of guard.
         return "HWY_TARGET_TOGGLE" in text
     return f"#ifndef {guard}\n#define {guard}\n" in text

@@ -1,4 +1,4 @@
-"""The contest of the kernels drops who computes something else, and compares within rounds."""
+"""Tests that the contest of the kernels drops incorrect contenders, and compares within rounds."""
 
 import pathlib
 import tempfile
@@ -12,7 +12,7 @@ SIZE = 64 * contest.KIB
 
 
 class FakeRunner:
-    """Runs contenders whose results are made up; quantd copies."""
+    """Runs contenders with made-up results; quantd copies its inputs."""
 
     def __init__(self, folder, distort=lambda results: results):
         self.contenders = [("quantd", "forward"), ("quantd", "gradient"), ("numpy", "forward")]
@@ -50,19 +50,19 @@ class ContestTest(unittest.TestCase):
         measured.verify(self.folder)
         return measured.notes, measured.cases(SIZE)
 
-    def test_the_same_results_take_part(self):
+    def test_contenders_with_the_same_results_take_part(self):
         notes, cases = self.notes_on(lambda results: results)
         self.assertEqual(notes, [])
         self.assertIn(Case("numpy", "forward", 64, SIZE), cases)
 
-    def test_a_rare_step_of_difference_is_rounding(self):
+    def test_rare_differences_of_one_step_are_tolerated(self):
         def one_tie(results):
             results[5] += np.float32(6 / 255)
             return results
 
         self.assertEqual(self.notes_on(one_tie)[0], [])
 
-    def test_who_computes_something_else_is_left_out_and_named(self):
+    def test_contenders_with_different_results_are_left_out_and_named(self):
         def missing(results):
             results[3] = np.nan
             return results
@@ -70,7 +70,7 @@ class ContestTest(unittest.TestCase):
         for distort, expected in (
             (lambda results: results + np.float32(6 / 255), "a step away"),
             (lambda results: results * 2, "steps of the quantization"),
-            (lambda results: results[:-1], "has 16383 results, expected 16384"),
+            (lambda results: results[:-1], "has 16383 results; expected 16384"),
             (missing, "missing or not finite"),
         ):
             with self.subTest(expected):
@@ -87,7 +87,7 @@ class ContestTest(unittest.TestCase):
         comparison = contest.Comparison("forward", ("numpy",), "numpy")
         self.assertEqual(measured.ratio(SIZE, 0, comparison), [10.0, 5.0, 2.5])
 
-    def test_what_takes_seconds_is_run_in_the_first_rounds_only(self):
+    def test_slow_cases_only_run_in_the_first_rounds(self):
         fake = FakeRunner(self.folder)
         measured = contest.Contest({"fake": fake}, ["numpy"], [SIZE])
         fake.seconds["numpy"] = [3.0, 3.0]
@@ -97,7 +97,7 @@ class ContestTest(unittest.TestCase):
         comparison = contest.Comparison("forward", ("numpy",), "numpy")
         self.assertEqual(measured.ratio(SIZE, 0, comparison), [30.0, 15.0])
 
-    def test_who_fails_on_the_way_is_left_out_and_the_others_go_on(self):
+    def test_contenders_that_fail_later_are_left_out_and_the_others_continue(self):
         fake = FakeRunner(self.folder)
         fake.seconds["numpy"] = [1.0, contest.RunnerError("it ended: out of memory")]
         measured = contest.Contest({"fake": fake}, ["numpy"], [SIZE])
@@ -114,7 +114,7 @@ class ContestTest(unittest.TestCase):
         with self.assertRaisesRegex(contest.RunnerError, "quantd failed at forward"):
             contest.Contest({"fake": fake}, ["numpy"], [SIZE]).run_round(0, 1)
 
-    def test_the_best_of_several_is_compared_with(self):
+    def test_quantd_is_compared_with_the_best_of_several(self):
         measured = self.contest()
         for name, seconds in (("quantd", {0: 1.0, 1: 1.0}),
                               ("eigen_native", {0: 3.0, 1: 9.0}),
@@ -123,7 +123,7 @@ class ContestTest(unittest.TestCase):
         comparison = contest.Comparison("gradient", ("eigen_native", "eigen_avx2"), "Eigen")
         self.assertEqual(measured.ratio(SIZE, 0, comparison), [3.0, 5.0])
 
-    def test_a_limit_moves_the_bytes_of_its_operation(self):
+    def test_a_limit_moves_as_many_bytes_as_its_operation(self):
         measured = self.contest()
         measured.seconds[Case("quantd", "gradient", 64, SIZE)] = {0: 2.0}
         measured.seconds[Case("cached_add", "add", 0, SIZE)] = {0: 1.0}
@@ -144,18 +144,18 @@ class ContestTest(unittest.TestCase):
         copy = contest.Comparison("forward", ("memcpy",), "memcpy", of_limit=True)
         self.assertIsNone(measured.limit(SIZE, 64, copy))
 
-    def test_without_the_other_there_is_no_ratio(self):
+    def test_without_the_other_contender_there_is_no_ratio(self):
         comparison = contest.Comparison("forward", ("pytorch",), "PyTorch")
         self.assertIsNone(self.contest().ratio(SIZE, 0, comparison))
 
 
 class RunnerTest(unittest.TestCase):
 
-    def test_a_runner_that_is_not_there_is_an_error(self):
+    def test_a_missing_runner_is_an_error(self):
         with self.assertRaisesRegex(contest.RunnerError, "No such file"):
             contest.Runner(["/nowhere/runner"], {})
 
-    def test_a_runner_that_ends_tells_why(self):
+    def test_a_runner_that_ends_early_is_reported_with_its_error(self):
         with self.assertRaisesRegex(contest.RunnerError, "No module named 'nothing'"):
             contest.Runner(["/usr/bin/python3", "-c", "import nothing"], {})
 

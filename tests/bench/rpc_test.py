@@ -1,4 +1,4 @@
-"""bench/rpc.py and the programs it runs: do they work, and do they notice what is wrong?"""
+"""Tests that bench/rpc.py and the programs it runs work, and detect errors."""
 
 import contextlib
 import io
@@ -18,7 +18,7 @@ DEADLINE_SECONDS = 60
 
 
 class ServerTestCase(unittest.TestCase):
-    """Tests that share one server, `self.server`, of the program `binary`."""
+    """Base of tests that share one server, `self.server`, of the program `binary`."""
 
     binary = ""
 
@@ -32,7 +32,7 @@ class ServerTestCase(unittest.TestCase):
 class EchoServerTest(ServerTestCase):
 
     binary = "echo_server"
-    # No protobuf messages: none of it is looked at.
+    # These are not valid protobuf messages, because the server does not parse them.
     MESSAGES = (b"x", b"\xff" * 1000, os.urandom(5 * rpc.MIB), b"")
 
     def channel(self, transport):
@@ -47,8 +47,8 @@ class EchoServerTest(ServerTestCase):
                     with self.subTest(transport=transport, size=len(message)):
                         self.assertEqual(call(message, timeout=DEADLINE_SECONDS), message)
 
-    def test_a_stream_is_answered_with_the_bytes_sent_in_their_order(self):
-        # More than the server holds at once.
+    def test_a_stream_is_answered_with_the_bytes_sent_in_order(self):
+        # There are more messages than the server holds at once.
         messages = [*self.MESSAGES, *(str(i).encode() for i in range(1000))]
         for transport in rpc.TRANSPORTS:
             with self.subTest(transport=transport), self.channel(transport) as channel:
@@ -68,7 +68,7 @@ class DriverTest(ServerTestCase):
         return {"server_address": self.server.addresses["unix"], "tensor_bytes": 4096,
                 "warmup_ms": 0, "duration_ms": 0} | changes
 
-    def test_as_many_calls_are_counted_as_asked_for_in_whole_windows(self):
+    def test_the_requested_calls_are_counted_in_whole_windows(self):
         for method in ("unary", "stream"):
             for client in ("raw", "message"):
                 with self.subTest(method=method, client=client):
@@ -77,12 +77,12 @@ class DriverTest(ServerTestCase):
                     self.assertEqual(result["calls"], 12)
                     self.assertLessEqual(result["p50_seconds"], result["p99_seconds"])
 
-    def test_cpu_time_is_measured_of_both_processes(self):
+    def test_the_cpu_time_of_both_processes_is_measured(self):
         result = self.driver.measure(self.case(server_process=self.server.process_id))
         self.assertGreater(result["client_cpu_seconds"], 0)
         self.assertGreater(result["server_cpu_seconds"], 0)
 
-    def test_a_wrong_answer_is_noticed(self):
+    def test_a_wrong_answer_is_detected(self):
         # This server does not echo.
         for method in ("unary", "stream", "client"):
             for client in ("raw", "message"):
@@ -90,7 +90,7 @@ class DriverTest(ServerTestCase):
                     with self.assertRaisesRegex(RuntimeError, "the answer is wrong"):
                         self.driver.measure(self.case(method=method, client=client, answer="echo"))
 
-    def test_a_failed_case_tells_why_and_the_next_one_is_measured(self):
+    def test_a_failed_case_is_reported_and_the_next_one_is_measured(self):
         for changes, reason in (({"tensor_bytes": 5}, "multiple of 4"),
                                 ({"method": "client", "in_flight": 2}, "its calls block"),
                                 ({"channel_argument": ["=3"]}, "expected NAME=VALUE"),
@@ -109,7 +109,7 @@ class DriverTest(ServerTestCase):
 
 class ReportTest(unittest.TestCase):
 
-    def test_ratios_are_taken_within_a_round_before_their_median(self):
+    def test_ratios_are_computed_within_rounds_before_their_median(self):
         load = rpc.Load("unix", 4 * rpc.KIB, 1)
         ratio = rpc.Ratio("", "calls_per_second", (rpc.QUANTD, load), (rpc.ECHO, load), 0.95)
         plan = rpc.Plan({load: (rpc.QUANTD, rpc.ECHO)}, [ratio], 1, load.tensor_bytes, 0, 0, 1)
@@ -120,11 +120,11 @@ class ReportTest(unittest.TestCase):
                   for quantd, echo in ((1, 2), (30, 10), (4, 20))]
         section = rpc.Report(plan, rounds).section()
         self.assertEqual(section["ratios"][0]["rounds"], [0.5, 3, 0.2])
-        # That of the medians would be 4 / 10.
+        # The ratio of the medians would be 4 / 10.
         self.assertEqual(section["ratios"][0]["value"], 0.5)
         self.assertEqual(section["tables"][0]["rows"][0][:3], ["4 KiB", "quantd", 4])
 
-    def test_the_limit_of_a_ratio_is_what_the_faster_echo_reaches(self):
+    def test_the_limit_of_a_ratio_is_that_of_the_faster_echo(self):
         load = rpc.Load("unix", 4 * rpc.KIB, 1)
         measured = {(subject, load): {"calls_per_second": figure} for subject, figure in
                     ((rpc.QUANTD, 4), (rpc.ECHO, 5), (rpc.TUNED_ECHO, 6), (rpc.PLAIN, 2))}
@@ -132,11 +132,11 @@ class ReportTest(unittest.TestCase):
                           limiters=(rpc.ECHO, rpc.TUNED_ECHO))
         self.assertEqual((ratio.value(measured), ratio.limit(measured)), (2, 3))
 
-    def test_the_full_plan_has_every_ratio_that_has_a_target(self):
+    def test_the_full_plan_contains_every_ratio_with_a_target(self):
         plan = rpc.full_plan()
         targets = [ratio.target for ratio in plan.ratios if ratio.target is not None]
-        # 2 transports; 2 sizes of 3 numbers in flight for each of the throughputs, and these numbers
-        # for the load tester.
+        # There are 2 transports. The throughput ratios have 2 sizes and 3 numbers in flight each, and the
+        # load tester's ratios have these 3 numbers.
         self.assertEqual(sorted(targets), [0.95] * 18 + [1.1] * 2 + [1.6] * 12 + [2.5, 3.5] + [4] * 2)
         for ratio in plan.ratios:
             for subject, load in (ratio.of, ratio.to):
@@ -150,7 +150,7 @@ class QuickRunTest(unittest.TestCase):
         output = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory())) / "rpc.json"
         code = rpc.main(["--quick", "--rounds=2", f"--binaries={BINARIES}", f"--output={output}"])
         if code != 0:
-            raise RuntimeError(f"rpc.py ended with code {code}; its message stands above")
+            raise RuntimeError(f"rpc.py ended with code {code}; see its message above")
         cls.section = json.loads(output.read_text(encoding="utf-8"))
 
     def assert_positive(self, values):
@@ -170,7 +170,7 @@ class QuickRunTest(unittest.TestCase):
         subjects = (*rpc.UNARY, *rpc.STREAM, rpc.QUANTD_CLIENT, rpc.QUANTD_BENCH)
         self.assertEqual(servers, {subject.name for subject in subjects})
 
-    def test_every_ratio_has_a_positive_value_a_round(self):
+    def test_every_ratio_has_one_positive_value_per_round(self):
         self.assertEqual(len(self.section["ratios"]), 9)
         for ratio in self.section["ratios"]:
             self.assert_positive([ratio["value"], *ratio["rounds"]])
@@ -184,14 +184,14 @@ class QuickRunTest(unittest.TestCase):
                 self.assertEqual(len(series), len(plot["x"]))
                 self.assert_positive([value for value in series if value is not None])
 
-    def test_the_section_is_named_and_tells_what_was_measured(self):
+    def test_the_section_has_a_name_and_notes(self):
         self.assertEqual(self.section["section"], "RPC")
         self.assertTrue(all(self.section["notes"]))
 
 
 class MissingProgramsTest(unittest.TestCase):
 
-    def test_a_program_that_is_missing_is_named(self):
+    def test_the_error_names_a_missing_program(self):
         with tempfile.TemporaryDirectory() as empty:
             with contextlib.redirect_stderr(io.StringIO()) as message:
                 code = rpc.main(["--quick", f"--binaries={empty}", f"--output={empty}/rpc.json"])

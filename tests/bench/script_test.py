@@ -1,4 +1,4 @@
-"""script/bench runs, and its report holds every section."""
+"""Tests that script/bench runs, and that its report contains every section."""
 
 import json
 import os
@@ -23,7 +23,7 @@ class QuickRunTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as folder:
-            # Peers that not every machine has are left out, or are reported as missing.
+            # Only uses peers that every machine has; the others are left out.
             cls.process = bench("--quick", "--binaries", BINARIES, "--output", folder, "--peers",
                             "eigen,numpy", *PARTS)
             if cls.process.returncode != 0:
@@ -32,7 +32,7 @@ class QuickRunTest(unittest.TestCase):
                          for file in pathlib.Path(folder).iterdir()}
         cls.results = json.loads(cls.files["results.json"])
 
-    def test_json_and_markdown_hold_every_section(self):
+    def test_json_and_markdown_contain_every_section(self):
         self.assertEqual([s["section"] for s in self.results["sections"]], list(PARTS.values()))
         for section in self.results["sections"]:
             self.assertIn(f"## {section['section']}\n", self.files["report.md"])
@@ -49,7 +49,7 @@ class QuickRunTest(unittest.TestCase):
                 self.assertTrue(figures, table["title"])
                 self.assertGreater(min(figures), 0, table["title"])
 
-    def test_every_plot_is_there_and_in_the_report(self):
+    def test_every_plot_exists_and_is_in_the_report(self):
         for section in self.results["sections"]:
             for plot in section["plots"]:
                 self.assertIn("<svg", self.files[plot["file"]])
@@ -66,18 +66,18 @@ class QuickRunTest(unittest.TestCase):
     def test_the_report_is_printed(self):
         self.assertIn(self.files["report.md"], self.process.stdout)
 
-    def test_peers_that_were_left_out_are_named(self):
+    def test_the_notes_name_peers_that_were_left_out(self):
         kernels = next(s for s in self.results["sections"] if s["section"] == "Kernels")
         self.assertTrue(any("pytorch was left out" in note for note in kernels["notes"]))
 
 
 class UsageTest(unittest.TestCase):
 
-    def test_bad_usage_is_told(self):
+    def test_bad_usage_is_reported(self):
         for arguments, expected in ((("speed",), "'speed' is neither an option nor kernels nor rpc"),
                                     (("--rounds",), "--rounds needs a value"),
                                     (("--binaries", BINARIES, "--peers", "jax", "kernels"),
-                                     "no peer is called jax")):
+                                     "there is no peer called jax")):
             with self.subTest(arguments):
                 run = bench(*arguments)
                 self.assertEqual(run.returncode, 2)

@@ -27,7 +27,7 @@ TEST(MeasureError, ComparesSignalAndNoise) {
   EXPECT_DOUBLE_EQ(error->clipped_share, 0);
 }
 
-TEST(MeasureError, CountsWhatLiesOutsideTheRangeOfItsChannel) {
+TEST(MeasureError, CountsElementsOutsideTheRangeOfTheirChannel) {
   const std::vector<float> original = {1, 1, -1, 3};
   const auto error =
       MeasureError(std::vector<std::int64_t>{2, 2}, original, original, RangeOf({0, 0}, {2, 2}), 1);
@@ -35,7 +35,7 @@ TEST(MeasureError, CountsWhatLiesOutsideTheRangeOfItsChannel) {
   EXPECT_DOUBLE_EQ(error->clipped_share, 0.5);
 }
 
-TEST(MeasureError, IsInfinitelyGoodWithoutAnError) {
+TEST(MeasureError, ReportsAnInfiniteRatioWithoutAnError) {
   const std::vector<float> original = {1, 2};
   const auto error =
       MeasureError(std::vector<std::int64_t>{2}, original, original, RangeOf({0}, {2}), {});
@@ -43,7 +43,7 @@ TEST(MeasureError, IsInfinitelyGoodWithoutAnError) {
   EXPECT_TRUE(std::isinf(error->sqnr_db));
 }
 
-TEST(MeasureError, LeavesOutWhatIsNotFinite) {
+TEST(MeasureError, IgnoresElementsThatAreNotFinite) {
   const std::vector<float> original = {kNaN, kInfinity, 2};
   const std::vector<float> quantized = {kNaN, 2, 1};
   const auto error =

@@ -1,4 +1,4 @@
-// Tests that run once on every SIMD target of the machine.
+// Runs tests once on each SIMD target of the machine.
 
 #ifndef QUANTD_TESTS_CORE_EVERY_SIMD_TARGET_H_
 #define QUANTD_TESTS_CORE_EVERY_SIMD_TARGET_H_
@@ -11,9 +11,9 @@
 
 namespace quantd::core {
 
-// Derive a fixture, write TEST_P, and instantiate it with
-// INSTANTIATE_ON_EVERY_SIMD_TARGET. The target is forced, and proved to be the
-// one that the kernels run on.
+// The base of a fixture whose tests are written with TEST_P and instantiated with
+// INSTANTIATE_ON_EVERY_SIMD_TARGET. Forces the target, and asserts that the kernels
+// run on it.
 class EverySimdTarget : public testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {

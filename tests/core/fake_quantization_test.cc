@@ -62,6 +62,7 @@ TEST(FakeQuantization, RefusesShapesWithAnotherNumberOfChannels) {
   EXPECT_EQ(ReasonOf(status), "RANGE_SIZE_MISMATCH");
   EXPECT_EQ(GetErrorDetail(status)->metadata.at("size"), "2");
   EXPECT_EQ(GetErrorDetail(status)->metadata.at("expected"), "3");
+  EXPECT_EQ(ReasonOf(quantization->CheckShape(Shape{2, 1})), "RANGE_SIZE_MISMATCH");
   EXPECT_TRUE(quantization->CheckShape(Shape{3, 2}).ok());
 }
 
@@ -71,7 +72,7 @@ TEST(FakeQuantization, RefusesShapesWithoutTheAxis) {
   EXPECT_EQ(ReasonOf(quantization->CheckShape(Shape{})), "AXIS_OUT_OF_RANGE");
 }
 
-TEST(FakeQuantization, RefusesShapesThatAreNone) {
+TEST(FakeQuantization, RefusesANegativeDimension) {
   const auto quantization = Create({-1}, {1});
   const absl::Status status = quantization->CheckShape(Shape{2, -3});
   EXPECT_EQ(ReasonOf(status), "TENSOR_SIZE_MISMATCH");

@@ -39,7 +39,7 @@ void ExpectSums(const golden::Case& expected, const auto& min, const auto& max) 
   }
 }
 
-TEST(GoldenCases, NumberAsManyAsExpected) { EXPECT_EQ(Cases().size(), 118); }
+TEST(GoldenCases, AreComplete) { EXPECT_EQ(Cases().size(), 118); }
 
 class GoldenOnTarget : public EverySimdTarget {};
 

@@ -1,4 +1,4 @@
-// Properties that hold for every tensor, range and spec.
+// Properties that hold for all tensors, ranges and specs.
 
 #include <gtest/gtest.h>
 

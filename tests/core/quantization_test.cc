@@ -71,7 +71,7 @@ TEST(Nudge, RefusesBitsOutsideTwoToSixteen) {
   }
 }
 
-TEST(Nudge, TakesEveryNumberOfBitsFromTwoToSixteen) {
+TEST(Nudge, TakesAllNumbersOfBitsFromTwoToSixteen) {
   for (std::uint32_t num_bits = 2; num_bits <= 16; ++num_bits) {
     EXPECT_TRUE(NudgeOne(-1, 1, {.num_bits = num_bits, .narrow_range = true, .numerics = {}}).ok());
   }
@@ -93,8 +93,8 @@ struct BadRange {
 
 class NudgeRefuses : public testing::TestWithParam<BadRange> {};
 
-TEST_P(NudgeRefuses, RangesThatNoScaleFits) {
-  // The bad one is the third channel, and is named so.
+TEST_P(NudgeRefuses, RangesWithoutAValidScale) {
+  // The error names the third channel, which is the bad one.
   const std::vector<float> min = {-1, 0, GetParam().min};
   const std::vector<float> max = {1, 0, GetParam().max};
   const auto nudged = Nudge({.min = min, .max = max, .axis = 0}, {});

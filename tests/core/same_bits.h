@@ -1,4 +1,4 @@
-// Comparing floats by their bits.
+// Compares floats by their bits.
 
 #ifndef QUANTD_TESTS_CORE_SAME_BITS_H_
 #define QUANTD_TESTS_CORE_SAME_BITS_H_
@@ -12,7 +12,7 @@
 
 namespace quantd::core {
 
-// Whether all elements have the same bits; any NaN equals any NaN. A zero
+// Returns whether all elements have the same bits. Any NaN equals any other; a zero
 // differs from its negative.
 inline testing::AssertionResult SameBits(std::span<const float> actual,
                                          std::span<const float> expected) {

@@ -26,7 +26,7 @@ TEST(SimdTarget, CanBeForcedToEachSupportedOne) {
   EXPECT_EQ(ActiveSimdTarget(), targets.front());
 }
 
-TEST(SimdTarget, RefusesAnUnknownNameAndListsTheKnown) {
+TEST(SimdTarget, RefusesAnUnknownNameAndListsTheValidOnes) {
   const absl::Status status = ForceSimdTarget("MMX");
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_THAT(std::string(status.message()), HasSubstr(SupportedSimdTargets().front()));

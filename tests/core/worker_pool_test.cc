@@ -21,16 +21,16 @@ TEST(WorkerPool, RunsEveryBlockOnce) {
   }
 }
 
-TEST(WorkerPool, RunsNothingForNoBlocks) {
+TEST(WorkerPool, CallsNothingForZeroBlocks) {
   WorkerPool pool(2);
   pool.ForEachBlock(0, [](std::size_t) { FAIL(); });
 }
 
-TEST(WorkerPool, RunsTasksAtTheSameTimeOnAllItsThreads) {
+TEST(WorkerPool, RunsTasksOnAllThreadsAtTheSameTime) {
   constexpr std::size_t kThreads = 4;
   WorkerPool pool(kThreads);
   EXPECT_EQ(pool.threads(), kThreads);
-  // Would never be passed by fewer threads.
+  // Fewer threads would never pass this.
   std::barrier all_here(static_cast<std::ptrdiff_t>(kThreads));
   std::latch done(static_cast<std::ptrdiff_t>(kThreads));
   for (std::size_t i = 0; i < kThreads; ++i) {
@@ -54,7 +54,7 @@ TEST(WorkerPool, NeverRunsTasksOnTheCallersThread) {
   EXPECT_FALSE(on_caller);
 }
 
-TEST(WorkerPool, FinishesSubmittedTasksBeforeItGoes) {
+TEST(WorkerPool, FinishesAllTasksBeforeItIsDestroyed) {
   std::atomic<int> finished = 0;
   {
     WorkerPool pool(2);
@@ -65,7 +65,7 @@ TEST(WorkerPool, FinishesSubmittedTasksBeforeItGoes) {
   EXPECT_EQ(finished, 1000);
 }
 
-TEST(WorkerPool, SharesOutBlocksFromWithinTasks) {
+TEST(WorkerPool, RunsTheBlocksOfTasks) {
   std::atomic<std::size_t> blocks = 0;
   {
     WorkerPool pool(2);

@@ -1,4 +1,4 @@
-"""compose.yaml: accepted by docker-compose, pinned, and its parts know each other by the right names."""
+"""Tests that compose.yaml is valid and pinned, and that its parts use the right names for each other."""
 
 import os
 import pathlib
@@ -26,7 +26,7 @@ class ComposeTest(unittest.TestCase):
         self.services = read(COMPOSE)["services"]
 
     def test_docker_compose_accepts_it(self):
-        # All but the project's name, which Debian's docker-compose is too old for.
+        # Leaves out the project's name, because Debian's docker-compose is too old for it.
         text = re.sub(r"^name:.*\n", "", COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
         done = subprocess.run(
             ["docker-compose", "--file", "-", "--project-directory", DOCKER, "config", "--quiet"],
@@ -34,14 +34,14 @@ class ComposeTest(unittest.TestCase):
             timeout=quantd_process.DEADLINE_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 
-    def test_images_are_pinned_and_ours_has_the_project_s_version(self):
+    def test_images_are_pinned_and_quantd_s_has_the_project_s_version(self):
         for name, service in self.services.items():
             with self.subTest(name):
                 self.assertRegex(service["image"], r"^[\w./-]+:v?\d+\.\d+\.\d+$")
         self.assertEqual(self.services["quantd"]["image"], f"quantd:{VERSION}")
         self.assertEqual(self.services["load"]["image"], f"quantd:{VERSION}")
 
-    def test_prometheus_scrapes_the_server_and_grafana_asks_prometheus(self):
+    def test_prometheus_scrapes_the_server_and_grafana_queries_prometheus(self):
         (job,) = read(DOCKER / "prometheus" / "prometheus.yaml")["scrape_configs"]
         (target,) = job["static_configs"][0]["targets"]
         (source,) = read(DOCKER / "grafana/provisioning/datasources/prometheus.yaml")["datasources"]
@@ -57,7 +57,7 @@ class ComposeTest(unittest.TestCase):
         mounts = dict(volume.split(":")[:2] for volume in self.services["grafana"]["volumes"])
         self.assertEqual(mounts["./grafana/quantd.json"], f"{provider['options']['path']}/quantd.json")
 
-    def test_files_that_are_mounted_exist(self):
+    def test_mounted_files_exist(self):
         for name, service in self.services.items():
             for volume in service.get("volumes", ()):
                 source = volume.split(":")[0]
@@ -65,13 +65,13 @@ class ComposeTest(unittest.TestCase):
                     with self.subTest(f"{name}: {source}"):
                         self.assertTrue((DOCKER / source).exists())
 
-    def test_only_this_machine_reaches_the_ports(self):
+    def test_ports_are_only_reachable_from_this_machine(self):
         for name, service in self.services.items():
             for port in service.get("ports", ()):
                 with self.subTest(f"{name}: {port}"):
                     self.assertTrue(port.startswith("127.0.0.1:"))
 
-    def test_the_load_is_one_that_quantctl_makes(self):
+    def test_quantctl_accepts_the_command_of_the_load(self):
         load = self.services["load"]
         self.assertEqual(load["profiles"], ["load"])
         with quantd_process.Quantd() as quantd:
@@ -80,7 +80,7 @@ class ComposeTest(unittest.TestCase):
                                       "--fail-if=errors>0", environment={"QUANTCTL_SERVER": quantd.address})
             self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
 
-    def test_a_stop_waits_longer_than_the_drain(self):
+    def test_the_grace_period_is_longer_than_the_drain(self):
         done = quantd_process.run(quantd_process.QUANTD, "--check-config")
         drain = int(re.search(r'^drain-timeout ?= ?"?(\d+)s', done.stdout, re.MULTILINE)[1])
         stop = int(self.services["quantd"]["stop_grace_period"].removesuffix("s"))

@@ -1,4 +1,4 @@
-"""The queries of Grafana's dashboard, as Grafana would ask them."""
+"""Prepares the queries of Grafana's dashboard in the same way as Grafana."""
 
 import json
 import os
@@ -9,10 +9,10 @@ FILE = GRAFANA / "quantd.json"
 
 
 class Dashboard:
-    """docker/grafana/quantd.json, when nobody has chosen a server: with all of them."""
+    """The dashboard in docker/grafana/quantd.json, with all servers selected."""
 
     def __init__(self, rate_interval):
-        """`rate_interval` stands for Grafana's $__rate_interval, such as "10s"."""
+        """`rate_interval` replaces Grafana's $__rate_interval, such as "10s"."""
         dashboard = json.loads(FILE.read_text(encoding="utf-8"))
         self.variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]
                           if variable["type"] == "query"}
@@ -22,11 +22,11 @@ class Dashboard:
 
     @property
     def titles(self):
-        """Of all panels that show something."""
+        """The titles of all panels that show something."""
         return list(self._panels)
 
     def queries_of(self, title):
-        """The expressions of a panel, ready for Prometheus."""
+        """Yields the expressions of a panel, ready for Prometheus."""
         for target in self._panels[title]["targets"]:
             expression = target["expr"]
             for variable, value in self._values.items():

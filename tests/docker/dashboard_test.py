@@ -20,13 +20,13 @@ import dashboard
 import prometheus_process
 import quantd_process
 
-# What stands for Grafana's $__rate_interval. The window reaches back to before the load.
+# Replaces Grafana's $__rate_interval. The window starts before the load.
 WINDOW_SECONDS = 600
 
-# What is lost where numbers are divided and multiplied again, as a share.
+# The relative error of dividing numbers and multiplying them again.
 ROUNDING = 1e-9
 
-# The calls that are made: OK ones by method, of tensors of so many elements, and bad ones.
+# The calls that the test makes: successful calls by method, with tensors of so many elements, and bad calls.
 ELEMENTS = 3000
 CALLS = {"fake-quantize": 300, "gradient": 200, "stream-fake-quantize": 100}
 METHODS = {"fake-quantize": "FakeQuantize", "gradient": "FakeQuantizeGradient"}
@@ -52,12 +52,12 @@ class DashboardTest(unittest.TestCase):
 
     @classmethod
     def wait_for_scrape(cls, series, total):
-        """Waits until Prometheus knows this sum of `series`; returns the moment of that scrape."""
+        """Waits until a scrape has this sum of `series`, and returns the time of that scrape."""
         def scraped():
             at = cls.prometheus.query("timestamp(quantd_build_info)")
             found = at and cls.prometheus.query(f"sum({series})", time=at[0][1])
             return at[0][1] if found and found[0][1] == total else None
-        return quantd_process.wait_until(scraped, f"a scrape in which {series} comes to {total}")
+        return quantd_process.wait_until(scraped, f"a scrape in which the sum of {series} is {total}")
 
     @classmethod
     def make_calls(cls):
@@ -82,7 +82,7 @@ class DashboardTest(unittest.TestCase):
     @classmethod
     @contextlib.contextmanager
     def open_stream(cls):
-        """A stream that has had its first answer, and ends when left."""
+        """Opens a stream, waits for its first answer, and ends the stream on exit."""
         over = threading.Event()
 
         def requests():
@@ -106,10 +106,10 @@ class DashboardTest(unittest.TestCase):
         return page if idle and (page.total("grpc_server_started_total")
                                  == page.total("grpc_server_handled_total")) else None
 
-    # What the page says, in the form of a query's result.
+    # Values from the metrics page in the form of a query's result.
 
     def totals(self, series, by, **labels):
-        """The sums of `series` by the labels `by`, where they are not 0."""
+        """Returns the sums of `series` by the labels `by`, without those that are 0."""
         found = {}
         for sample in self.page.labels(series):
             if labels.items() <= sample.items():
@@ -120,10 +120,10 @@ class DashboardTest(unittest.TestCase):
     def rates(self, series, by, **labels):
         return {key: total / WINDOW_SECONDS for key, total in self.totals(series, by, **labels).items()}
 
-    # Checks of one query's result.
+    # Checks for the result of one query.
 
     def assert_values(self, expected, result, by=()):
-        """Series by the labels `by`; those that are 0 may be there or not."""
+        """Compares series by the labels `by`. Series with the value 0 are optional."""
         found = {tuple(labels[name] for name in by): value for labels, value in result}
         self.assertEqual(len(found), len(result), "two series have the same labels")
         for key in expected.keys() | found.keys():
@@ -135,7 +135,7 @@ class DashboardTest(unittest.TestCase):
         self.assert_values({(): expected}, result)
 
     def assert_quantile(self, share, histogram, result, **labels):
-        """It lies within the bucket into which the call of that rank fell."""
+        """Checks that the value lies within the bucket of the call with that rank."""
         ((_, value),) = result
         self.assertTrue(self.bucket_of(share, histogram, **labels)(value), value)
 
@@ -146,13 +146,13 @@ class DashboardTest(unittest.TestCase):
         bounds = {float(sample["le"]) for sample in self.page.labels(histogram + "_bucket")}
         upper = next(bound for bound, total in buckets if total >= rank)
         lower = max((bound for bound in bounds if bound < upper), default=0)
-        # Above the last finite bound nothing is known.
+        # Values above the last finite bound are unknown; Prometheus returns that bound.
         if upper == math.inf:
             return lambda value: value == lower
         return lambda value: lower * (1 - ROUNDING) <= value <= upper * (1 + ROUNDING)
 
     def results_of(self, title, time=None):
-        """The results of a panel's queries; each has at least one series, and only numbers."""
+        """Yields the results of a panel's queries. Each must have at least one series, and only numbers."""
         for expression in self.dashboard.queries_of(title):
             result = self.prometheus.query(expression, time=time or self.time)
             self.assertNotEqual(result, [], f"no data for {expression}")
@@ -161,7 +161,7 @@ class DashboardTest(unittest.TestCase):
             yield result
 
     def check_panel(self, title):
-        # One entry for each panel of docker/grafana/make_dashboard.py.
+        # There is one case per panel of docker/grafana/make_dashboard.py.
         methods = ("grpc_method",)
         unary = {"grpc_type": "unary"}
         calls = self.page.total("grpc_server_handled_total")
@@ -171,7 +171,7 @@ class DashboardTest(unittest.TestCase):
             case "Servers":
                 for result in results:
                     self.assert_value(1, result)
-            case "Calls a second":
+            case "Calls per second":
                 self.assert_value(calls / WINDOW_SECONDS, next(results))
             case "Failed calls":
                 self.assert_value(failed / calls, next(results))
@@ -186,7 +186,7 @@ class DashboardTest(unittest.TestCase):
                     next(results), ("instance",))
             case "Calls by method":
                 self.assert_values(self.rates("grpc_server_handled_total", methods), next(results), methods)
-            case "Calls that began":
+            case "Calls started":
                 self.assert_values(self.rates("grpc_server_started_total", methods), next(results), methods)
             case "Errors by method and code":
                 by = ("grpc_method", "grpc_code")
@@ -196,7 +196,7 @@ class DashboardTest(unittest.TestCase):
             case "Refused requests by reason":
                 self.assert_values({(reason,): bad / WINDOW_SECONDS for reason, bad in BAD_CALLS.items()},
                                    next(results), ("reason",))
-            case "Time of unary calls":
+            case "Duration of unary calls":
                 self.assert_values(
                     self.totals("grpc_server_handling_seconds_bucket", ("le",), **unary),
                     next(results), ("le",))
@@ -236,8 +236,8 @@ class DashboardTest(unittest.TestCase):
             case "CPU":
                 ((_, rate),) = next(results)
                 self.assertGreater(rate, 0)
-                # Prometheus extrapolates to before the first scrape, at most to 0: that is all of it, but for
-                # what it rounds.
+                # Prometheus extrapolates to the time before the first scrape, but not below 0. So the result
+                # is at most the total, apart from rounding.
                 used = self.quantd.metrics().value("process_cpu_seconds_total")
                 self.assertTrue(rate * WINDOW_SECONDS < used or
                                 math.isclose(rate * WINDOW_SECONDS, used, rel_tol=ROUNDING))
@@ -251,32 +251,30 @@ class DashboardTest(unittest.TestCase):
                 self.assertTrue(3 < files < limit, files)
                 self.assert_value(limit, next(results))
             case _:
-                self.fail("a panel that no check knows: add what it has to show")
-        self.assertEqual(list(results), [], "a query that no check looks at")
+                self.fail("no check knows this panel: add what it has to show")
+        self.assertEqual(list(results), [], "no check uses this query")
 
-    # The tests.
-
-    def test_every_query_returns_data_that_agrees_with_the_calls(self):
+    def test_every_query_returns_data_that_matches_the_calls(self):
         for title in self.dashboard.titles:
             with self.subTest(panel=title):
                 self.check_panel(title)
 
-    def test_the_page_itself_agrees_with_the_calls(self):
+    def test_the_metrics_page_matches_the_calls(self):
         for method, name in METHODS.items():
             self.assertEqual(self.page.total("grpc_server_handled_total", grpc_method=name, grpc_code="OK"),
                              CALLS[method])
         self.assertEqual(self.page.total("grpc_server_handled_total", grpc_code="InvalidArgument"),
                          sum(BAD_CALLS.values()))
-        # And the one element of the open stream.
+        # The open stream adds one element.
         self.assertEqual(self.page.total("quantd_elements_total"), ELEMENTS * sum(CALLS.values()) + 1)
 
-    def test_grafana_s_file_is_what_its_maker_writes(self):
+    def test_grafana_s_file_is_up_to_date(self):
         made = subprocess.run([sys.executable, dashboard.GRAFANA / "make_dashboard.py"], capture_output=True,
                               text=True, check=True)
         self.assertEqual(dashboard.FILE.read_text(encoding="utf-8"), made.stdout,
                          "run docker/grafana/make_dashboard.py > docker/grafana/quantd.json")
 
-    def test_a_server_that_is_down_can_still_be_chosen(self):
+    def test_a_server_that_is_down_can_still_be_selected(self):
         self.assertRegex(self.dashboard.variables["instance"]["definition"], r"^label_values\(up\{")
 
     def test_every_rule_is_evaluated_and_no_alert_fires(self):

@@ -1,4 +1,4 @@
-"""What goes into the container image: checked without a container engine. script/test-image has one."""
+"""Tests the contents of the container image without a container engine; script/test-image uses one."""
 
 import json
 import os
@@ -35,14 +35,14 @@ class CollectRootTest(unittest.TestCase):
             raise RuntimeError(done.stdout + done.stderr)
 
     def load(self, *arguments):
-        """Runs the root's own loader, which then finds nothing but the root's libraries."""
+        """Runs the root's own loader, which only finds the root's libraries."""
         (loader,) = [path for path in self.root.glob("usr/lib*/**/ld-linux*")]
         libraries = {str(path.parent) for path in (self.root / "usr").rglob("*.so*")}
         return subprocess.run(
             [loader, "--inhibit-cache", "--library-path", ":".join(libraries), *arguments],
             env=quantd_process.clean_environment(), capture_output=True, text=True, check=False)
 
-    def test_the_programs_load_from_nothing_but_the_root(self):
+    def test_the_programs_load_only_from_the_root(self):
         for name in PROGRAMS:
             with self.subTest(name):
                 program = self.root / "usr" / "bin" / name
@@ -50,14 +50,14 @@ class CollectRootTest(unittest.TestCase):
                 found = re.findall(r"=> (/\S+) \(", listed)
                 self.assertNotEqual(found, [])
                 outside = [path for path in found if not path.startswith(str(self.root))]
-                # The loader names itself as the program asked for it.
+                # The loader appears under the name that the program uses for it.
                 self.assertEqual([path for path in outside if "ld-linux" not in path], [])
                 self.assertNotIn("not found", listed)
                 done = self.load(program, "--version")
                 self.assertEqual((done.returncode, done.stderr), (0, ""))
                 self.assertRegex(done.stdout, rf"^{name} \d")
 
-    def test_there_is_no_other_program(self):
+    def test_there_are_no_other_programs(self):
         found = {path.name for path in (self.root / "usr" / "bin").iterdir()}
         self.assertEqual(found, PROGRAMS.keys())
         self.assertFalse((self.root / "bin").exists())
@@ -66,7 +66,7 @@ class CollectRootTest(unittest.TestCase):
         files = [path for path in self.root.rglob("*") if path.is_file() and not path.is_symlink()]
         self.assertLess(sum(file.stat().st_size for file in files), 90_000_000)
 
-    def test_only_tmp_can_be_written_to(self):
+    def test_only_tmp_is_writable(self):
         writable = [path.relative_to(self.root) for path in self.root.rglob("*")
                     if not path.is_symlink() and path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)]
         self.assertEqual(writable, [pathlib.Path("tmp")])
@@ -78,15 +78,15 @@ class CollectRootTest(unittest.TestCase):
         certificates = (self.root / "etc/ssl/certs/ca-certificates.crt").read_text(encoding="utf-8")
         self.assertIn("BEGIN CERTIFICATE", certificates)
 
-    def test_every_library_s_terms_go_along(self):
+    def test_every_library_s_license_is_included(self):
         packages = {path.parent.name for path in (self.root / "usr/share/doc").rglob("copyright")}
         self.assertLessEqual({"libc6", "libgrpc29", "libprotobuf32", "libtbb12"}, packages)
 
-    def test_what_cannot_be_collected_is_named(self):
+    def test_errors_name_what_cannot_be_collected(self):
         text = self.directory / "text"
         text.write_text("no program\n", encoding="utf-8")
         for root, program, message in (
-            (self.directory / "other", text, f"'{text}' is no program"),
+            (self.directory / "other", text, f"'{text}' is not a program"),
             (self.root, PROGRAMS["quantd"], f"'{self.root}' exists"),
         ):
             with self.subTest(message):
@@ -110,7 +110,7 @@ class ImageConfigurationTest(unittest.TestCase):
         self.assertEqual(environment["QUANTD_METRICS_LISTEN"], f"0.0.0.0:{ports[2]}")
         self.assertEqual(environment["QUANTCTL_SERVER"], f"127.0.0.1:{ports[1]}")
 
-    def test_the_health_check_passes_while_the_server_serves_and_fails_after(self):
+    def test_the_health_check_passes_only_while_the_server_serves(self):
         command = json.loads(re.search(r"^HEALTHCHECK .*\\\n *CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[1])
         program = PROGRAMS[pathlib.Path(command[0]).name]
         with quantd_process.Quantd(listen=["0.0.0.0:0"]) as quantd:
@@ -120,7 +120,7 @@ class ImageConfigurationTest(unittest.TestCase):
         done = quantd_process.run(program, *command[1:], environment=environment)
         self.assertEqual(done.returncode, 1)
 
-    def test_the_image_is_of_the_project_s_version(self):
+    def test_the_image_has_the_project_s_version(self):
         self.assertEqual(re.search(r"^ARG VERSION=(.*)$", DOCKERFILE, re.MULTILINE)[1], VERSION)
 
 

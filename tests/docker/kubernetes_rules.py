@@ -1,7 +1,7 @@
-"""What has to hold between the manifests for Kubernetes, once rendered, and the real quantd.
+"""Rules for the rendered manifests for Kubernetes, and for how they fit the real quantd.
 
-A rule is a function that takes the manifests and the program, and yields a sentence for each thing
-that is wrong. docker/kubernetes/README.md gives the reasons.
+A rule is a function that takes the manifests and the program, and yields one sentence per problem.
+docker/kubernetes/README.md gives the reasons.
 """
 
 import dataclasses
@@ -12,19 +12,19 @@ import tomllib
 import kubernetes_schema
 import quantd_process
 
-# What a drain needs beyond --drain-timeout: gRPC's connections are closed, the process ends.
+# The time that a drain needs in addition to --drain-timeout, to close connections and to exit.
 DRAIN_MARGIN_SECONDS = 5
 
-# How much of the container's memory --max-in-flight-bytes may be.
+# The largest share of the container's memory for --max-in-flight-bytes.
 IN_FLIGHT_SHARE_OF_MEMORY = 1 / 8
 
-# How long clients may not know of a new pod: the cluster's DNS caches, and so does gRPC.
+# How long it may take until clients know a new pod, because the cluster's DNS and gRPC cache addresses.
 NAME_LOOKUP_SECONDS = 30
 
 
 @dataclasses.dataclass(frozen=True)
 class Violation:
-    """A sentence about what is wrong, and the rule that says so."""
+    """A sentence that describes a problem, and the rule that found it."""
 
     rule: object
     text: str
@@ -43,14 +43,14 @@ class Manifests:
         return [document for document in self.documents if document["kind"] == kind]
 
     def the(self, kind):
-        """The only resource of this kind."""
+        """Returns the only resource of this kind."""
         found = self.of_kind(kind)
         if len(found) != 1:
             raise LookupError(f"expected one {kind}, found {len(found)}")
         return found[0]
 
     def named(self, kind, name):
-        """Whether there is such a resource."""
+        """Returns whether there is such a resource."""
         return any(name == document["metadata"]["name"] for document in self.of_kind(kind))
 
     @property
@@ -86,7 +86,7 @@ class Manifests:
 
     @property
     def environment(self):
-        """The variables that the kubelet gives the container beside those of its image."""
+        """The variables that the kubelet sets in addition to those of the image."""
         variables = {}
         for source in self.container.get("envFrom", []):
             for config_map in self.of_kind("ConfigMap"):
@@ -100,12 +100,12 @@ class Manifests:
     def _resource_field(self, reference):
         side, resource = reference["resource"].split(".")
         value = quantity(self.container["resources"][side][resource])
-        # As the kubelet rounds.
+        # The kubelet rounds up.
         return str(math.ceil(value / quantity(reference.get("divisor", "1"))))
 
 
 class Program:
-    """The real quantd, asked for its settings."""
+    """The real quantd, to query its settings."""
 
     def __init__(self, version):
         self.version = version
@@ -113,7 +113,7 @@ class Program:
         self._known = {}
 
     def settings(self, environment):
-        """What would be in effect with these variables; a ValueError where quantd refuses them."""
+        """Returns the settings with these variables. Raises ValueError if quantd rejects them."""
         answer = quantd_process.run(quantd_process.QUANTD, "--check-config", environment=environment)
         if answer.returncode != 0:
             raise ValueError(answer.stderr.strip())
@@ -127,27 +127,27 @@ class Program:
 
 
 def quantity(text):
-    """A quantity of Kubernetes, such as 500m or 2Gi, as a number."""
+    """Converts a quantity of Kubernetes, such as 500m or 2Gi, to a number."""
     match = re.fullmatch(r"(\d+(?:\.\d+)?)(m|k|M|G|Ki|Mi|Gi)?", str(text))
     if match is None:
-        raise ValueError(f"{text!r} is no quantity; expected one such as 2, 500m or 2Gi")
+        raise ValueError(f"{text!r} is not a valid quantity; expected one such as 2, 500m or 2Gi")
     units = {None: 1, "m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
     return float(match[1]) * units[match[2]]
 
 
 def size(text):
-    """A size as quantd prints it, such as 64MiB, in bytes."""
+    """Converts a size as printed by quantd, such as 64MiB, to bytes."""
     match = re.fullmatch(r"(\d+)(B|KiB|MiB|GiB)?", text)
     if match is None:
-        raise ValueError(f"{text!r} is no size; expected one such as 64MiB")
+        raise ValueError(f"{text!r} is not a valid size; expected one such as 64MiB")
     return int(match[1]) * {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}[match[2]]
 
 
 def seconds(text):
-    """A duration as quantd prints it, such as 30s, in seconds."""
+    """Converts a duration as printed by quantd, such as 30s, to seconds."""
     match = re.fullmatch(r"(\d+)(ms|s|m|h)", text)
     if match is None:
-        raise ValueError(f"{text!r} is no duration; expected one such as 30s")
+        raise ValueError(f"{text!r} is not a valid duration; expected one such as 30s")
     return int(match[1]) * {"ms": 1e-3, "s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -177,7 +177,7 @@ def names_stand_for_what_is_there(manifests, _program):
     expected = {"apiVersion": deployment["apiVersion"], "kind": "Deployment",
                 "name": deployment["metadata"]["name"]}
     if target != expected:
-        yield f"the autoscaler scales {target}, expected {expected}"
+        yield f"the autoscaler scales {target}; expected {expected}"
 
 
 def selectors_match_the_pods(manifests, _program):
@@ -198,14 +198,14 @@ def selectors_match_the_pods(manifests, _program):
 
 def quantd_understands_its_environment(manifests, program):
     flags = {"QUANTD_" + name.upper().replace("-", "_") for name in program.defaults}
-    # A variable that is no flag would be passed over in silence.
+    # quantd would silently ignore a variable that does not correspond to a flag.
     for name in manifests.environment:
         if name not in flags:
-            yield f"{name} is no flag of quantd"
+            yield f"{name} does not correspond to a flag of quantd"
     try:
         program.settings_in(manifests)
     except ValueError as error:
-        yield f"quantd refuses its environment: {error}"
+        yield f"quantd rejects its environment: {error}"
 
 
 def ports_agree(manifests, program):
@@ -214,7 +214,7 @@ def ports_agree(manifests, program):
     defaults = {"grpc": program.defaults["listen"][0], "metrics": program.defaults["metrics-listen"]}
     for name, address in listening.items():
         if not address.startswith(("0.0.0.0:", "[::]:")):
-            yield f"{name} is served on {address}, where no other pod reaches it"
+            yield f"{name} is served on {address}, which other pods cannot reach"
         if port_of(address) != port_of(defaults[name]):
             yield f"{name} is served on {address}, but its port is {port_of(defaults[name])} everywhere else"
     numbers = {name: port_of(address) for name, address in listening.items()}
@@ -229,15 +229,15 @@ def ports_agree(manifests, program):
                 yield f"{service['metadata']['name']} has {port['name']} on {port['port']}"
     for name, probe in manifests.probes.items():
         if probe["grpc"]["port"] != numbers["grpc"]:
-            yield f"the {name} asks port {probe['grpc']['port']}"
+            yield f"the {name} uses port {probe['grpc']['port']}"
 
 
 def clients_can_balance(manifests, _program):
     services = {service["metadata"]["name"]: service["spec"] for service in manifests.of_kind("Service")}
     if services.get("quantd-headless", {}).get("clusterIP") != "None":
-        yield "quantd-headless has an address of its own, so that clients see one pod only"
+        yield "quantd-headless has its own address, so that clients only see one pod"
     if "clusterIP" in services.get("quantd", {"clusterIP": None}):
-        yield "quantd has no address that the cluster chose"
+        yield "quantd has no address that the cluster assigns"
     for name, service in services.items():
         if service.get("publishNotReadyAddresses"):
             yield f"{name} sends clients to pods that are not ready"
@@ -254,18 +254,18 @@ def prometheus_finds_each_pod_once(manifests, program):
         and endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
     ]
     if len(selected) != 1:
-        yield f"the ServiceMonitor finds the port {endpoint['port']} in {selected}, expected one Service"
+        yield f"the ServiceMonitor finds the port {endpoint['port']} in {selected}; expected one Service"
     target = manifests.container_ports.get(endpoint["port"])
     if target != port_of(program.settings_in(manifests)["metrics-listen"]):
-        yield f"the ServiceMonitor asks {endpoint['port']}, where there are no metrics"
+        yield f"the ServiceMonitor scrapes {endpoint['port']}, which has no metrics"
     if endpoint.get("path") != "/metrics":
-        yield f"the ServiceMonitor asks for {endpoint.get('path')}"
+        yield f"the ServiceMonitor scrapes {endpoint.get('path')}"
 
 
 def only_clients_and_prometheus_are_let_in(manifests, _program):
     policy = manifests.the("NetworkPolicy")["spec"]
     if set(policy.get("policyTypes", [])) != {"Ingress", "Egress"}:
-        yield f"the NetworkPolicy is only for {policy.get('policyTypes')}"
+        yield f"the NetworkPolicy only covers {policy.get('policyTypes')}"
     if policy.get("egress"):
         yield "the pods may open connections, which quantd never does"
     let_in = []
@@ -289,7 +289,7 @@ def quantd_keeps_to_the_limits_of_its_container(manifests, program):
     settings = program.settings_in(manifests)
     resources = manifests.container["resources"]
     if resources["requests"] != resources["limits"]:
-        yield "requests and limits differ: the pod is not of the class Guaranteed"
+        yield "requests and limits differ, so that the pod does not have the class Guaranteed"
     processors = quantity(resources["limits"]["cpu"])
     if settings["worker-threads"] != math.ceil(processors):
         yield f"{settings['worker-threads']} worker threads share {processors} processors"
@@ -308,31 +308,31 @@ def a_drain_has_its_time(manifests, program):
     drain = seconds(program.settings_in(manifests)["drain-timeout"])
     hook = manifests.container.get("lifecycle", {}).get("preStop", {})
     needed = hook.get("sleep", {}).get("seconds", 0) + drain + DRAIN_MARGIN_SECONDS
-    # Kubernetes' default is 30.
+    # The default of Kubernetes is 30.
     grace = manifests.pod.get("terminationGracePeriodSeconds", 30)
     if grace < needed:
         yield f"the pod is killed after {grace} s, but a drain may take {needed:g} s"
     liveness = manifests.probes.get("livenessProbe")
     if liveness is None:
-        yield "there is no livenessProbe: a server that hangs would stay"
+        yield "there is no livenessProbe, so that a server that hangs would not be restarted"
     else:
-        # The first failure may come as soon as the drain begins.
+        # The first failure may occur as soon as the drain starts.
         lasts = (liveness.get("failureThreshold", 3) - 1) * liveness.get("periodSeconds", 10)
         if lasts < drain + DRAIN_MARGIN_SECONDS:
-            yield f"the livenessProbe kills a server that drains after {lasts} s"
+            yield f"the livenessProbe kills a draining server after {lasts} s"
     readiness = manifests.probes.get("readinessProbe")
     if readiness is None:
-        yield "there is no readinessProbe: a server that drains would get calls"
+        yield "there is no readinessProbe, so that a draining server would receive calls"
     else:
         lasts = readiness.get("failureThreshold", 3) * readiness.get("periodSeconds", 10)
         if lasts >= drain:
-            yield f"the readinessProbe takes {lasts} s to notice a drain of {drain:g} s"
+            yield f"the readinessProbe takes {lasts} s to detect a drain of {drain:g} s"
     if "startupProbe" not in manifests.probes:
-        yield "there is no startupProbe: a slow start would count as a failure"
+        yield "there is no startupProbe, so that a slow start would count as a failure"
 
 
 def pods_are_restricted(manifests, _program):
-    """The profile "restricted" of Kubernetes' Pod Security Standards, and a little more."""
+    """Requires the profile "restricted" of Kubernetes' Pod Security Standards, and a little more."""
     pod = manifests.pod.get("securityContext", {})
     container = manifests.container.get("securityContext", {})
     both = pod | container
@@ -356,16 +356,16 @@ def pods_are_restricted(manifests, _program):
     }
     for name, (found, wanted) in expected.items():
         if found != wanted:
-            yield f"{name} is {found}, expected {wanted}"
+            yield f"{name} is {found}; expected {wanted}"
 
 
 def there_are_always_pods(manifests, _program):
     spec = manifests.deployment["spec"]
     if "replicas" in spec:
-        yield "the Deployment has replicas, which undo the autoscaler's with each apply"
+        yield "the Deployment sets replicas, so that each apply overrides the autoscaler"
     update = spec.get("strategy", {}).get("rollingUpdate", {})
     if update != {"maxUnavailable": 0, "maxSurge": 1}:
-        yield f"a rollout is made with {update}"
+        yield f"rollouts use {update}"
     if spec.get("minReadySeconds", 0) < NAME_LOOKUP_SECONDS:
         yield "a rollout stops old pods before clients know the new ones"
     scale = manifests.the("HorizontalPodAutoscaler")["spec"]
@@ -374,13 +374,13 @@ def there_are_always_pods(manifests, _program):
         yield f"the autoscaler keeps {least} to {scale['maxReplicas']} pods"
     down = scale.get("behavior", {}).get("scaleDown", {})
     up = scale.get("behavior", {}).get("scaleUp", {})
-    # Kubernetes' defaults.
+    # These are the defaults of Kubernetes.
     if down.get("stabilizationWindowSeconds", 300) <= up.get("stabilizationWindowSeconds", 0):
-        yield "the autoscaler takes pods away as fast as it adds them"
+        yield "the autoscaler removes pods as fast as it adds them"
     budget = manifests.the("PodDisruptionBudget")["spec"]
     kept = budget.get("minAvailable", least - budget.get("maxUnavailable", 0))
     if not 1 <= kept <= least - 1:
-        yield f"of {least} pods {kept} must be left, so that either no node can be drained or no pod is left"
+        yield f"{kept} of {least} pods must remain, so that either no node can be drained or no pod remains"
     spread = {constraint["topologyKey"] for constraint in manifests.pod.get("topologySpreadConstraints", [])}
     if spread != {"topology.kubernetes.io/zone", "kubernetes.io/hostname"}:
         yield f"pods are spread over {spread}"
@@ -389,7 +389,7 @@ def there_are_always_pods(manifests, _program):
 def the_image_is_of_this_version(manifests, program):
     name, _, tag = manifests.container["image"].rpartition(":")
     if name.rpartition("/")[2] != "quantd" or tag != program.version:
-        yield f"the image is {manifests.container['image']}, expected quantd:{program.version}"
+        yield f"the image is {manifests.container['image']}; expected quantd:{program.version}"
 
 
 RULES = (
@@ -411,7 +411,7 @@ RULES = (
 
 
 def check(manifests, program):
-    """All violations. Fields and environment come first: the other rules read what these let pass."""
+    """Returns all violations. Fields and environment come first, because the other rules rely on them."""
     for rules in (RULES[:1], RULES[1:4], RULES[4:]):
         violations = [Violation(rule, text) for rule in rules for text in rule(manifests, program)]
         if violations:

@@ -1,15 +1,15 @@
-"""The fields of Kubernetes' resources that docker/kubernetes uses, as its API reference has them.
+"""The fields of Kubernetes' resources that docker/kubernetes uses, according to the API reference.
 
-No program on Debian 12 can check manifests without a cluster. A field that is not in here is
-misspelt, stands in the wrong place, or is to be added.
+No program on Debian 12 can check manifests without a cluster. A field that is missing here is either
+misspelled, in the wrong place, or has to be added.
 """
 
-# A schema is a type or a tuple of types; a list of one schema; a MapOf; or a dictionary from the
-# names of fields to their schemas. A name that ends with "!" stands for a required field.
+# A schema is a type or a tuple of types; a list with one schema; a MapOf; or a dictionary from the
+# names of fields to their schemas. A name that ends with "!" denotes a required field.
 
 
 class MapOf:
-    """Any names, with values of one type."""
+    """A map with arbitrary names and values of one type."""
 
     def __init__(self, value):
         self.value = value
@@ -21,7 +21,7 @@ _METADATA = {
     "namespace": str,
     "labels": _LABELS,
     "annotations": MapOf(str),
-    # Some versions of kustomize add it, without a value.
+    # Some versions of kustomize add this field, without a value.
     "creationTimestamp": type(None),
 }
 _SELECTOR = {"matchLabels!": _LABELS}
@@ -137,7 +137,7 @@ SCHEMAS = {
         "egress": [MapOf(list)],
     }},
     ("policy/v1", "PodDisruptionBudget"): {"metadata!": _METADATA, "spec!": {
-        # Not in percent here: of few pods that is hard to foresee.
+        # Percentages are not allowed, because with few pods their effect is hard to predict.
         "maxUnavailable": int,
         "minAvailable": int,
         "selector!": _SELECTOR,
@@ -162,10 +162,10 @@ SCHEMAS = {
 
 
 def problems(document):
-    """What is wrong with the fields of a rendered resource, as a list of sentences."""
+    """Returns what is wrong with the fields of a rendered resource, as a list of sentences."""
     kind = (document.get("apiVersion"), document.get("kind"))
     if kind not in SCHEMAS:
-        return [f"{kind} is no kind of resource that is known here"]
+        return [f"{kind} is not a known kind of resource"]
     schema = SCHEMAS[kind] | {"apiVersion!": str, "kind!": str}
     name = document.get("metadata", {}).get("name")
     return list(_problems(document, schema, f"{document['kind']} {name}"))
@@ -188,7 +188,7 @@ def _problems(value, schema, where):
         yield from _problems_of_object(value, schema, where)
     else:
         types = schema if isinstance(schema, tuple) else (schema,)
-        # Not isinstance(): a bool would be an int.
+        # isinstance() would accept a bool as an int.
         if type(value) not in types:
             yield f"{where}: expected {' or '.join(t.__name__ for t in types)}, got {value!r}"
 

@@ -1,4 +1,4 @@
-"""The manifests for Kubernetes, as kubectl renders them, fit each other and the real quantd."""
+"""Tests that the rendered manifests for Kubernetes are consistent with each other and with quantd."""
 
 import copy
 import json
@@ -22,12 +22,12 @@ PRODUCTION = "overlays/production"
 SERVING = api.health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = api.health_pb2.HealthCheckResponse.NOT_SERVING
 
-# Stands for a field that is taken away.
+# The value of a field that is removed.
 REMOVED = object()
 
 
 def render(kustomization):
-    """What `kubectl apply -k` would apply."""
+    """Returns the manifests that `kubectl apply -k` would apply."""
     answer = quantd_process.run(os.environ["QUANTD_KUBECTL"], "kustomize", DIRECTORY / kustomization)
     if answer.returncode != 0:
         raise RuntimeError(f"kubectl cannot render {kustomization}:\n{answer.stderr}")
@@ -35,7 +35,7 @@ def render(kustomization):
 
 
 def changed(manifests, resource, path, value):
-    """A copy in which one field, given by the resource's kind (and name) and the keys to it, is another."""
+    """Returns a copy in which one field is changed, given by the resource's kind (and name) and the keys."""
     copied = copy.deepcopy(manifests.documents)
     kind, _, name = resource.partition("/")
     (node,) = (document for document in copied
@@ -62,7 +62,7 @@ class KubernetesTest(unittest.TestCase):
 
 class ManifestsTest(KubernetesTest):
 
-    def test_the_manifests_keep_the_rules(self):
+    def test_the_manifests_follow_the_rules(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 violations = rules.check(manifests, self.program)
@@ -79,7 +79,7 @@ class ManifestsTest(KubernetesTest):
             if document["kind"] != "Namespace":
                 self.assertEqual(document["metadata"].get("namespace"), namespace["name"], document["kind"])
 
-    def test_an_overlay_s_namespace_lets_only_restricted_pods_in(self):
+    def test_an_overlay_s_namespace_only_admits_restricted_pods(self):
         namespace = self.kustomizations[PRODUCTION].the("Namespace")["metadata"]
         self.assertEqual(namespace["labels"]["pod-security.kubernetes.io/enforce"], "restricted")
 
@@ -94,7 +94,7 @@ class ManifestsTest(KubernetesTest):
         self.assertEqual({name for name in before if before[name] != after[name]},
                          {"max-in-flight-bytes", "max-message-bytes", "reflection", "worker-threads"})
 
-    def test_every_resource_is_found_by_its_labels(self):
+    def test_every_resource_has_the_common_labels(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 for document in manifests.documents:
@@ -104,7 +104,7 @@ class ManifestsTest(KubernetesTest):
 
 class RunningServerTest(KubernetesTest):
 
-    def test_the_probes_ask_for_what_a_server_with_this_environment_serves(self):
+    def test_the_probes_check_services_of_a_server_with_this_environment(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 with quantd_process.Quantd(environment=manifests.environment) as quantd:
@@ -114,7 +114,7 @@ class RunningServerTest(KubernetesTest):
                         request = api.health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
                         self.assertEqual(health.Check(request).status, SERVING, kind)
 
-    def test_the_readiness_probe_s_service_is_not_serving_once_a_drain_begins(self):
+    def test_the_readiness_probe_fails_once_a_drain_starts(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 with quantd_process.Quantd(environment=manifests.environment) as quantd:
@@ -138,23 +138,23 @@ class RunningServerTest(KubernetesTest):
     def test_a_server_with_this_environment_logs_json(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
-                # A server at work logs calls at this level only.
+                # Successful calls are only logged at this level.
                 with quantd_process.Quantd("--log-level=debug", environment=manifests.environment) as quantd:
                     quantd.stub().GetServerInfo(api.GetServerInfoRequest())
                     quantd_process.wait_until(lambda: "\n" in quantd.log, "a line in the log")
                     self.assertIsInstance(json.loads(quantd.log.splitlines()[0]), dict)
 
-    def test_clients_with_the_service_config_do_not_notice_that_one_of_two_servers_drains(self):
+    def test_clients_with_the_service_config_keep_working_while_one_of_two_servers_drains(self):
         with quantd_process.Quantd() as staying, quantd_process.Quantd() as leaving:
             with _Client([staying.address, leaving.address]) as client:
                 quantd_process.wait_until(
                     lambda: all(_answers(quantd) >= 5 for quantd in (staying, leaving)),
-                    "answers of both servers")
+                    "answers from both servers")
                 leaving.signal(signal.SIGTERM)
                 self.assertEqual(leaving.wait(), 0, leaving.log)
                 before = client.answers
                 quantd_process.wait_until(lambda: client.answers >= before + 5 or client.error,
-                                          "answers of the server that stays")
+                                          "answers from the remaining server")
             self.assertIsNone(client.error)
 
 
@@ -163,7 +163,7 @@ def _answers(quantd):
 
 
 class _Client(threading.Thread):
-    """Sends one call after another, as docker/kubernetes/README.md says, until one fails or it is left."""
+    """Makes calls as docker/kubernetes/README.md recommends, until one fails or the context ends."""
 
     def __init__(self, addresses):
         super().__init__()
@@ -175,7 +175,7 @@ class _Client(threading.Thread):
             ("grpc.enable_http_proxy", 0),
             ("grpc.use_local_subchannel_pool", 1),
         ])
-        # More than gRPC keeps for another attempt by itself.
+        # The request is larger than what gRPC keeps for retries by default.
         self._request = api.FakeQuantizeRequest(
             input=api.tensor_of_bytes(np.ones(1 << 18, np.float32)), range=api.Range(min=[-1], max=[1]))
         self._stopping = threading.Event()
@@ -205,7 +205,7 @@ class _Client(threading.Thread):
 _POD = "spec template spec"
 _CONTAINER = f"{_POD} containers 0"
 
-# What breaks a rule: the rule, the resource, the field, its value.
+# Changes that violate a rule: the rule, the resource, the field, its value.
 BREACHES = (
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment", f"{_POD} terminationGracePeriod", 45),
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment", f"{_CONTAINER} image", REMOVED),
@@ -314,7 +314,7 @@ BREACHES = (
 
 class RulesTest(KubernetesTest):
 
-    def test_every_rule_catches_what_it_is_for(self):
+    def test_every_rule_detects_its_violations(self):
         for rule, resource, path, value in BREACHES:
             for name, manifests in self.kustomizations.items():
                 with self.subTest(rule.__name__, resource=resource, path=path, value=value,
@@ -322,10 +322,10 @@ class RulesTest(KubernetesTest):
                     found = rules.check(changed(manifests, resource, path, value), self.program)
                     self.assertIn(rule, [violation.rule for violation in found])
 
-    def test_every_rule_is_broken_somewhere(self):
+    def test_every_rule_has_a_violation_in_the_tests(self):
         self.assertEqual(set(rules.RULES), {rule for rule, *_ in BREACHES})
 
-    def test_what_is_allowed_is_left_alone(self):
+    def test_permitted_changes_are_accepted(self):
         base = self.kustomizations[BASE]
         for resource, path, value in (
             ("PodDisruptionBudget", "spec",

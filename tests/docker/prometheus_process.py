@@ -1,4 +1,4 @@
-"""Runs a real Prometheus with the project's configuration, against a server of the test's."""
+"""Runs a real Prometheus with the project's configuration, which scrapes a server of the test."""
 
 import json
 import os
@@ -16,14 +16,14 @@ import quantd_process
 
 CONFIGURATION = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "prometheus", "prometheus.yaml")
 
-# Tests wait for scrapes; people need one in 15 seconds.
+# Much shorter than the project's interval, because the tests wait for scrapes.
 SCRAPE_INTERVAL = "1s"
 
 _LISTENING = re.compile(r'msg="Listening on" address=(\S+)')
 
 
 class Prometheus:
-    """A running Prometheus that scrapes `target` (HOST:PORT). A context manager: leaving stops it."""
+    """A running Prometheus that scrapes `target` (HOST:PORT). As a context manager, it stops on exit."""
 
     def __init__(self, target):
         self._directory = tempfile.TemporaryDirectory(prefix="prometheus-")
@@ -45,7 +45,7 @@ class Prometheus:
 
     @staticmethod
     def _configuration(target):
-        """The project's own, with another target, and in a hurry."""
+        """Returns the project's configuration with another target and shorter intervals."""
         configuration = yaml.safe_load(CONFIGURATION.read_text(encoding="utf-8"))
         configuration["global"] = {"scrape_interval": SCRAPE_INTERVAL,
                                    "evaluation_interval": SCRAPE_INTERVAL}
@@ -68,7 +68,7 @@ class Prometheus:
     def _is_ready(self):
         try:
             return self._get("/-/ready")
-        except urllib.error.HTTPError:  # 503, while it starts
+        except urllib.error.HTTPError:  # 503 while Prometheus is starting.
             return None
 
     def _get(self, path, **parameters):
@@ -78,18 +78,18 @@ class Prometheus:
             return answer.read()
 
     def ask(self, path, **parameters):
-        """What Prometheus' HTTP API answers: the "data" of it."""
+        """Returns the "data" in the answer of Prometheus' HTTP API."""
         answer = json.loads(self._get(f"/api/v1/{path}", **parameters))
         if answer["status"] != "success":
-            raise RuntimeError(f"Prometheus answers {answer}")
+            raise RuntimeError(f"Prometheus answered {answer}")
         return answer["data"]
 
     def query(self, expression, time=None):
-        """The instant vector of a PromQL expression: a list of (labels, value)."""
+        """Returns the instant vector of a PromQL expression as a list of (labels, value)."""
         parameters = {"query": expression} | ({} if time is None else {"time": time})
         data = self.ask("query", **parameters)
         if data["resultType"] != "vector":
-            raise ValueError(f"{expression} is a {data['resultType']}, no vector")
+            raise ValueError(f"{expression} is a {data['resultType']}, not a vector")
         return [(sample["metric"], float(sample["value"][1])) for sample in data["result"]]
 
     def stop(self):

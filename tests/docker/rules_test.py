@@ -1,4 +1,4 @@
-"""Prometheus' rules: promtool accepts them, every alert is tested, and every one has a runbook."""
+"""Tests that promtool accepts Prometheus' rules, and that every alert is tested and has a runbook."""
 
 import os
 import pathlib
@@ -35,7 +35,7 @@ class RulesTest(unittest.TestCase):
         code, said = promtool("test", "rules", RULES_TEST)
         self.assertEqual(code, 0, said)
 
-    def test_every_alert_is_tested_both_ways(self):
+    def test_every_alert_is_tested_firing_and_not_firing(self):
         fires, silent = set(), set()
         for case in yaml.safe_load(RULES_TEST.read_text(encoding="utf-8"))["tests"]:
             for expectation in case["alert_rule_test"]:
@@ -44,7 +44,7 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(fires, names)
         self.assertEqual(silent, names)
 
-    def test_every_alert_has_a_runbook_of_its_name(self):
+    def test_every_alert_has_a_runbook_with_its_name(self):
         headings = set(re.findall(r"^#+ (\w+)$", OPERATIONS.read_text(encoding="utf-8"), re.MULTILINE))
         for alert in alerts():
             with self.subTest(alert["alert"]):

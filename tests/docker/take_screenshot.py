@@ -2,7 +2,7 @@
 
     /usr/bin/python3 tests/docker/take_screenshot.py PNG
 
-needs the environment of the tests in this folder (ctest -V -R docker.dashboard shows it).
+This needs the environment of the tests in this folder, which ctest -V -R docker.dashboard shows.
 """
 
 import subprocess
@@ -14,10 +14,10 @@ import dashboard
 import prometheus_process
 import quantd_process
 
-# Which query of which panel.
+# The panels to show, each with the index of one of its queries.
 GRAPHS = (("Calls by method", 0), ("Percentiles of unary calls", 2), ("Bytes", 0), ("Kernel time", 0))
 RATE_INTERVAL = "10s"
-# A load that rises and falls, so that the graphs have something to show.
+# The load rises and falls, so that the graphs have something to show.
 LOADS = (
     ("--rate", "300", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
     ("--rate", "900", "--mix", "90:4KiB,9:1MiB,1:8MiB", "--arrivals", "poisson"),
@@ -29,7 +29,7 @@ SHOWN = f"{LOAD_SECONDS * len(LOADS) + 10}s"
 
 
 def graph_page(address):
-    """The address of the page with a graph of each query."""
+    """Returns the address of the page with one graph per query."""
     shown = dashboard.Dashboard(RATE_INTERVAL)
     parameters = {}
     for number, (title, query) in enumerate(GRAPHS):
@@ -50,7 +50,8 @@ def main(picture):
             page = chromium.open(graph_page(prometheus.address), width=1000)
             drawn = "document.querySelectorAll('.rickshaw_graph svg path').length"
             quantd_process.wait_until(lambda: page.evaluate(drawn) >= len(GRAPHS), "all graphs")
-            # The menu stays at the top of what is seen: of the last graph, which has the cursor.
+            # The page is scrolled to the last graph, which has the cursor, and the menu would cover a part
+            # of it.
             page.evaluate("scrollTo(0, 0)")
             page.screenshot(picture)
 

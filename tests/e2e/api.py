@@ -1,4 +1,4 @@
-"""The generated classes of the public schema, and requests and answers in numpy's terms."""
+"""The generated classes of the public schema, and conversions between tensors and numpy arrays."""
 
 import dataclasses
 import pkgutil
@@ -6,7 +6,7 @@ import pkgutil
 import grpc
 import numpy as np
 
-# The generated grpc.health and grpc.reflection lie in the build tree, beside the installed grpc.
+# The generated grpc.health and grpc.reflection are in the build tree, apart from the installed grpc.
 grpc.__path__ = pkgutil.extend_path(grpc.__path__, grpc.__name__)
 
 # pylint: disable=wrong-import-position
@@ -37,18 +37,18 @@ Tensor = tensor_pb2.Tensor
 
 
 def tensor_of_bytes(array):
-    """`array` (float32) as a Tensor that holds bytes."""
+    """Returns `array` (float32) as a Tensor that contains bytes."""
     return Tensor(data_type=DATA_TYPE_FLOAT32, shape=array.shape, data=array.tobytes())
 
 
 def tensor_of_values(array):
-    """`array` (float32) as a Tensor that holds a list of numbers."""
+    """Returns `array` (float32) as a Tensor that contains a list of numbers."""
     values = tensor_pb2.FloatValues(values=array.ravel())
     return Tensor(data_type=DATA_TYPE_FLOAT32, shape=array.shape, float_values=values)
 
 
 def array_of(tensor):
-    """The elements of an answer's Tensor."""
+    """Returns the elements of an answer's Tensor."""
     if tensor.data_type != DATA_TYPE_FLOAT32:
         raise ValueError(f"expected DATA_TYPE_FLOAT32, got {tensor.data_type}")
     return np.frombuffer(tensor.data, dtype="<f4").reshape(tuple(tensor.shape))
@@ -56,7 +56,7 @@ def array_of(tensor):
 
 @dataclasses.dataclass(frozen=True)
 class CallError:
-    """What a failed call tells its client."""
+    """The error details that a client receives from a failed call."""
 
     code: grpc.StatusCode
     message: str
@@ -68,7 +68,7 @@ class CallError:
 
 
 def call_error(error):
-    """The CallError that a grpc.RpcError carries."""
+    """Returns the CallError of a grpc.RpcError."""
     trailers = dict(error.trailing_metadata() or ())
     result = {"code": error.code(), "message": error.details()}
     status = status_pb2.Status.FromString(trailers.get("grpc-status-details-bin", b""))

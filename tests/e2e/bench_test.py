@@ -1,4 +1,4 @@
-"""quantctl bench against a real server: what it counts, what it shows of a stall, how it ends."""
+"""Tests quantctl bench against a real server: its counts, its view of a stall, and how it ends."""
 
 import csv
 import io
@@ -17,9 +17,9 @@ from quantctl_test import CONVOLUTION_KERNEL, QuantctlTestCase
 PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 METHODS = {
     "fake-quantize": ("FakeQuantize", "unary"),
-    "fake-quantize-gradient": ("FakeQuantizeGradient", "unary"),
+    "gradient": ("FakeQuantizeGradient", "unary"),
     "stream-fake-quantize": ("StreamFakeQuantize", "bidi_stream"),
-    "stream-fake-quantize-gradient": ("StreamFakeQuantizeGradient", "bidi_stream"),
+    "stream-gradient": ("StreamFakeQuantizeGradient", "bidi_stream"),
 }
 
 
@@ -28,13 +28,13 @@ class BenchTestCase(QuantctlTestCase):
     flags = ("--log-level=error",)
 
     def bench(self, *arguments, expect=0, server=None):
-        """The JSON that quantctl bench prints; fails where the exit code is not `expect`."""
+        """Returns the JSON that quantctl bench prints. Fails if the exit code is not `expect`."""
         done = self.quantctl("bench", "--output", "json", *arguments, server=server)
         self.assertEqual(done.returncode, expect, done.stderr + done.stdout)
         return json.loads(done.stdout)
 
     def start_bench(self, quantd, *arguments):
-        """A quantctl bench that runs on its own."""
+        """Starts a quantctl bench that runs in the background."""
         process = subprocess.Popen(
             [quantd_process.QUANTCTL, "--server", quantd.address, "bench", "--output", "json",
              *map(str, arguments)],
@@ -48,7 +48,7 @@ class BenchTestCase(QuantctlTestCase):
 class CountTest(BenchTestCase):
 
     def messages(self, method):
-        """What the server's metrics count: messages received and sent, and calls that ended OK."""
+        """Returns the server's metrics: messages received and sent, and calls that ended with OK."""
         name, kind = METHODS[method]
         metrics = self.quantd.metrics()
         labels = {"grpc_method": name, "grpc_type": kind}
@@ -57,7 +57,7 @@ class CountTest(BenchTestCase):
             metrics.total("grpc_server_msg_sent_total", **labels),
             metrics.total("grpc_server_handled_total", grpc_code="OK", **labels)])
 
-    def test_counts_agree_with_the_server_s_metrics_exactly(self):
+    def test_counts_match_the_server_s_metrics_exactly(self):
         for method in METHODS:
             for load in (("--concurrency=5",), ("--rate=2000", "--arrivals=poisson")):
                 with self.subTest(method=method, load=load):
@@ -77,14 +77,14 @@ class CountTest(BenchTestCase):
                     self.assertEqual(result["server_view"]["messages_received"], received)
                     self.assertEqual(result["server_view"]["calls"], calls)
 
-    def test_the_warm_up_is_counted_apart(self):
+    def test_the_warm_up_is_counted_separately(self):
         before = self.messages("fake-quantize")
         result = self.bench("--duration=200ms", "--warmup=100ms")
         received, _, _ = self.messages("fake-quantize") - before
         self.assertGreater(result["warmup_calls"], 0)
         self.assertEqual(received, result["calls"] + result["warmup_calls"])
 
-    def test_a_number_of_requests_is_kept_exactly(self):
+    def test_the_requested_number_of_calls_is_made_exactly(self):
         self.assertEqual(self.bench("--requests=777", "--warmup=0s")["calls"], 777)
         self.assertEqual(self.bench("--requests=77", "--rate=1000", "--warmup=0s")["calls"], 77)
 
@@ -100,7 +100,7 @@ class CountTest(BenchTestCase):
         self.assertEqual(metrics.total("quantd_rejected_requests_total"), refused)
         self.assertIn("65536", result["error_messages"]["RESOURCE_EXHAUSTED"])
 
-    def test_a_unix_socket_and_a_real_tensor_are_measured_too(self):
+    def test_unix_sockets_and_real_tensors_can_be_measured(self):
         with quantd_process.Quantd(listen=("unix:{directory}/socket",)) as quantd:
             result = self.bench("--input", CONVOLUTION_KERNEL, "--axis=3", "--num-bits=4",
                                 "--requests=50", "--verify", server=quantd.address)
@@ -116,10 +116,10 @@ class StallTest(BenchTestCase):
     STALL_SECONDS = 1
 
     def test_a_stall_shows_in_latencies_from_the_due_time_and_not_in_service_times(self):
-        """The server stops for a second in the middle of an open loop.
+        """Stops the server for a second in the middle of an open loop.
 
-        A fifth of all calls fall due meanwhile, and wait. Only the few that found a place before
-        the others had to wait for one are slow in themselves.
+        A fifth of all calls become due in that time and have to wait. Only the few calls that were
+        already sent have a long service time.
         """
         rate, calls, places = 200, 1000, 1
         with quantd_process.Quantd("--log-level=error") as quantd:
@@ -129,7 +129,7 @@ class StallTest(BenchTestCase):
             quantd_process.wait_until(
                 lambda: quantd.metrics().total("grpc_server_handled_total",
                                                grpc_method="FakeQuantize") > rate,
-                "a second's calls")
+                "the calls of one second")
             quantd.signal(signal.SIGSTOP)
             time.sleep(self.STALL_SECONDS)
             quantd.signal(signal.SIGCONT)
@@ -140,11 +140,11 @@ class StallTest(BenchTestCase):
         latency, service = result["latency_seconds"], result["service_time_seconds"]
         self.assertGreater(latency["p99"], 0.8 * self.STALL_SECONDS)
         self.assertLess(service["p99"], 0.2 * self.STALL_SECONDS)
-        # Both saw the call that the server was stopped in, or else the next one, 5 ms later.
+        # Both include the call during which the server was stopped, or otherwise the next one, 5 ms later.
         self.assertGreater(service["max"], 0.95 * self.STALL_SECONDS)
         self.assertGreaterEqual(result["late_calls"], 0.9 * rate * self.STALL_SECONDS)
 
-    def test_a_rate_that_cannot_be_kept_is_called_so(self):
+    def test_saturation_is_reported(self):
         result = self.bench("--rate=1000000", "--concurrency=1", "--duration=500ms")
         self.assertTrue(result["saturated"])
         self.assertLess(result["sent_rate"], result["offered_rate"])
@@ -174,7 +174,7 @@ class EndTest(BenchTestCase):
                     quantd.metrics().total("grpc_server_handled_total",
                                            grpc_method="FakeQuantize"), result["calls"])
 
-    def test_other_commands_are_ended_by_a_signal_as_if_it_were_not_heeded(self):
+    def test_signals_end_other_commands(self):
         with quantd_process.Quantd() as quantd:
             quantd.signal(signal.SIGSTOP)
             process = subprocess.Popen(
@@ -185,7 +185,7 @@ class EndTest(BenchTestCase):
             self.assertEqual(process.wait(quantd_process.DEADLINE_SECONDS), -signal.SIGINT)
             quantd.signal(signal.SIGCONT)
 
-    def test_a_condition_that_holds_is_exit_code_3(self):
+    def test_a_condition_that_holds_results_in_exit_code_3(self):
         result = self.bench("--requests=100", "--fail-if=p99>0s", "--fail-if", "errors>0",
                             expect=3)
         (failure,) = result["not_good_enough"]
@@ -193,7 +193,7 @@ class EndTest(BenchTestCase):
         self.assertEqual(
             self.bench("--requests=100", "--fail-if=p99>1h")["not_good_enough"], [])
 
-    def test_no_server_is_exit_code_1_and_named(self):
+    def test_a_missing_server_results_in_exit_code_1_and_is_named(self):
         done = self.quantctl("--timeout=1", "bench", server="localhost:1")
         self.assertEqual(done.returncode, 1)
         self.assertIn("localhost:1", done.stderr)
@@ -221,7 +221,7 @@ class SeriesTest(BenchTestCase):
             self.assertGreaterEqual(float(row["latency_seconds_max"]),
                                     float(row["latency_seconds_p50"]))
 
-    def test_the_highest_rate_that_keeps_a_target_is_found(self):
+    def test_the_highest_rate_that_meets_a_target_is_found(self):
         result = self.bench("--find-max-rate", "--latency-target=p50=2s", "--duration=100ms",
                             "--concurrency=2", "--warmup=0s")
         held = [load for load in result["loads"] if load["holds"]]
@@ -229,7 +229,7 @@ class SeriesTest(BenchTestCase):
         self.assertEqual(result["max_rate"], max(load["offered_rate"] for load in held))
         self.assertLess(result["max_rate"], min(load["offered_rate"] for load in missed))
 
-    def test_a_target_that_no_rate_keeps_is_exit_code_3(self):
+    def test_a_target_that_no_rate_meets_results_in_exit_code_3(self):
         result = self.bench("--find-max-rate", "--latency-target=p50=1ns", "--duration=50ms",
                             "--warmup=0s", expect=3)
         self.assertIsNone(result["max_rate"])
@@ -249,7 +249,7 @@ class PageTest(BenchTestCase):
         return page
 
     def check_charts(self, page, expected):
-        """Every chart is there, and visibly draws something within its frame."""
+        """Checks that every chart exists, and visibly draws something within its frame."""
         drawn = page.evaluate("""
             Object.fromEntries([...document.querySelectorAll('figure')].map(figure => {
                 const frame = figure.querySelector('svg').getBoundingClientRect();

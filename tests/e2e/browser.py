@@ -1,8 +1,8 @@
-"""Runs headless Chromium, with a new profile each time, and tells what pages do in it.
+"""Runs headless Chromium with a new profile each time, and records what pages do.
 
     /usr/bin/python3 tests/e2e/browser.py PAGE PNG [--width N]
 
-takes a screenshot of a page. Needs Debian's chromium, and nothing but Python's standard library.
+takes a screenshot of a page. This only needs Debian's chromium and Python's standard library.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 
 CHROMIUM = "/usr/bin/chromium"
 
-# How long anything may take before a test gives up.
+# The time limit for all operations.
 DEADLINE_SECONDS = 60
 
 _FLAGS = (
@@ -31,7 +31,7 @@ _FLAGS = (
 
 
 class Browser:
-    """A running Chromium. Use it as a context manager: leaving ends it and removes its files."""
+    """A running Chromium. As a context manager, it ends and removes its files on exit."""
 
     def __init__(self):
         self._directory = tempfile.TemporaryDirectory(prefix="chromium-",
@@ -47,8 +47,8 @@ class Browser:
             flags.append("--no-sandbox")  # Chromium refuses to run as root with one.
         self._connection, theirs = socket.socketpair()
         with theirs, open(self._log_path, "wb") as log:
-            # It reads commands from descriptor 3 and writes to 4. Nothing else of the
-            # environment, so that pages look the same wherever they are tested.
+            # Chromium reads commands from descriptor 3 and writes to 4. The environment is minimal, so
+            # that pages look the same on all machines.
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", 'exec "$@" 3<&0 4>&0 </dev/null', "sh", CHROMIUM, *flags],
                 env={"PATH": os.defpath, "HOME": directory, "TMPDIR": directory},
@@ -57,13 +57,13 @@ class Browser:
 
     @property
     def log(self):
-        """What it wrote to stderr so far."""
+        """What Chromium has written to stderr so far."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def open(self, page, width=1280, height=900):
-        """Opens a URL or a file; returns the Page when it is loaded and was drawn once."""
+        """Opens a URL or a file, and returns the Page when it is loaded and was drawn once."""
         url = str(page) if "://" in str(page) else pathlib.Path(page).resolve().as_uri()
-        # In a window of its own: tabs behind others are never drawn.
+        # Uses a new window, because tabs in the background are never drawn.
         target = self.call("Target.createTarget", url="about:blank", newWindow=True)["targetId"]
         session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         opened = self._pages[session] = Page(self, session)
@@ -89,7 +89,7 @@ class Browser:
         return answer["result"]
 
     def wait_until(self, condition, what):
-        """Takes in what Chromium says until `condition` holds."""
+        """Processes messages from Chromium until `condition` holds."""
         deadline = time.monotonic() + DEADLINE_SECONDS
         while not condition():
             message = self._read_message(deadline, what)
@@ -118,8 +118,8 @@ class Browser:
         return RuntimeError(f"Chromium {what}; it wrote:\n{self.log}")
 
     def close(self):
-        """Ends it with all of its processes."""
-        self._connection.close()  # It ends by itself where nobody commands it.
+        """Ends Chromium with all of its processes."""
+        self._connection.close()  # Chromium ends when its connection is closed.
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(DEADLINE_SECONDS)
         with contextlib.suppress(ProcessLookupError):
@@ -135,12 +135,12 @@ class Browser:
 
 
 class Page:
-    """A page that is open.
+    """An open page.
 
-    `console` has what was written there, by scripts or by Chromium, each as "LEVEL: TEXT", and
-    exceptions that nobody caught as "exception: TEXT". `requests` has the URLs asked for, the
-    page's own first, that of an icon at any time; what workers and frames from elsewhere ask for
-    is missing. Both lists grow while the page is being opened or asked for something.
+    `console` contains what scripts or Chromium wrote to the console, each as "LEVEL: TEXT", and
+    uncaught exceptions as "exception: TEXT". `requests` contains the requested URLs. The page's own URL
+    comes first; that of an icon may come at any time. Requests from workers and from frames of other
+    sites are missing. Both lists grow while the page is being loaded or evaluates an expression.
     """
 
     def __init__(self, browser, session):
@@ -151,7 +151,7 @@ class Page:
         self.requests = []
 
     def load(self, url, width, height):
-        """Goes to a URL, in a window of this size in CSS pixels."""
+        """Loads a URL in a window of this size, in CSS pixels."""
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
         self._call("Page.setLifecycleEventsEnabled", enabled=True)
@@ -160,14 +160,14 @@ class Page:
         navigation = self._call("Page.navigate", url=url)
         if "errorText" in navigation:
             raise RuntimeError(f"{url} cannot be opened: {navigation['errorText']}")
-        # Not just any Page.loadEventFired: that may be the empty page's that was there before.
+        # Page.loadEventFired is not sufficient, because it may come from the empty page before.
         self._browser.wait_until(lambda: navigation["loaderId"] in self._loaded,
                                  f"{url} to be loaded")
-        # What fails on the way there may be told only afterwards, or happen when charts are drawn.
+        # Errors may be reported only after loading, or may occur when charts are drawn.
         self.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
 
     def take_note(self, event, parameters):
-        """Keeps what an event says of the console, the network and the state of the page."""
+        """Records events about the console, the network and the state of the page."""
         if event == "Runtime.consoleAPICalled":
             texts = [_text(value) for value in parameters["args"]]
             self.console.append(f"{parameters['type']}: {' '.join(texts)}")
@@ -183,9 +183,9 @@ class Page:
             self._loaded.add(parameters["loaderId"])
 
     def evaluate(self, expression):
-        """The value of a JavaScript expression (or of its promise), as JSON has it.
+        """Returns the value of a JavaScript expression (or of its promise), converted from JSON.
 
-        A RuntimeError with the text of the exception where it throws one.
+        Raises a RuntimeError with the text of the exception if the expression throws one.
         """
         result = self._call("Runtime.evaluate", expression=expression, returnByValue=True,
                             awaitPromise=True)
@@ -194,7 +194,7 @@ class Page:
         return result["result"].get("value")
 
     def screenshot(self, path, dark=False):
-        """Writes the whole page to a PNG file, as who prefers light or dark colours sees it."""
+        """Writes the whole page to a PNG file, in light or dark mode."""
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[scheme])
         image = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
@@ -206,7 +206,7 @@ class Page:
 
 
 def _text(value):
-    """A JavaScript value (the protocol's RemoteObject) as a console shows it."""
+    """Formats a JavaScript value (the protocol's RemoteObject) like a console."""
     if value["type"] == "string":
         return value["value"]
     if "value" in value:
@@ -215,7 +215,7 @@ def _text(value):
 
 
 def _thrown(details):
-    """What was thrown; errors tell where, too."""
+    """Formats what was thrown; for errors, this includes the location."""
     if "exception" in details:
         return _text(details["exception"])
     return details["text"]
@@ -225,7 +225,7 @@ def main():
     parser = argparse.ArgumentParser(description="Takes a screenshot of a page.")
     parser.add_argument("page", help="a URL or an HTML file")
     parser.add_argument("png", help="the file to write")
-    parser.add_argument("--width", type=int, default=1280, help="of the window, in CSS pixels")
+    parser.add_argument("--width", type=int, default=1280, help="width of the window, in CSS pixels")
     arguments = parser.parse_args()
     with Browser() as chromium:
         chromium.open(arguments.page, arguments.width).screenshot(arguments.png)

@@ -1,4 +1,4 @@
-"""A gRPC server in Python that knows no messages: for what no real quantd does, and for TLS."""
+"""A gRPC server in Python that works with bytes, to test behavior that a real quantd never shows, and TLS."""
 
 import concurrent.futures
 
@@ -8,9 +8,9 @@ import quantd_process
 
 
 class ByteServer:
-    """Answers every method with what `serve(method, requests, context)` yields: bytes for bytes.
+    """Answers every method with the bytes that `serve(method, requests, context)` yields.
 
-    A unary call is a stream of one message each way. Use it as a context manager.
+    A unary call is a stream with one message in each direction. Use it as a context manager.
     """
 
     def __init__(self, serve, credentials=None):
@@ -32,10 +32,10 @@ class ByteServer:
 
 
 def forward_to(channel):
-    """What serves by asking the server behind `channel`, as a proxy does."""
+    """Returns a function for ByteServer that forwards to the server behind `channel`, like a proxy."""
     def serve(method, requests, context):
         call = channel.stream_stream(method)(requests)
-        # Also at the deadline.
+        # The callback also runs at the deadline.
         context.add_callback(call.cancel)
         try:
             yield from call

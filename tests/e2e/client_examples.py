@@ -1,8 +1,8 @@
-"""What the client examples of every language have to do, against a real server.
+"""Tests that the client examples of every language have to pass, against a real server.
 
 An example's driver makes calls with the example's client: `DRIVER SERVER FOLDER` reads FOLDER/calls.json
-and the tensors beside it, and writes what was answered there, as numbers of 32 bits (little endian), or as
-an error.
+and the tensors in FOLDER, and writes the answers to FOLDER, as 32-bit numbers (little endian), or as an
+error.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ FOUR_MIB = 2**22
 
 
 def _large(case):
-    """The case repeated until a tensor is larger than clients of gRPC receive by default."""
+    """Repeats the case until a tensor is larger than what clients of gRPC receive by default."""
     return case.repeated(FOUR_MIB // case.inputs.nbytes + 1)
 
 
@@ -37,7 +37,7 @@ def _without_elements(op, **expected):
 
 
 def _write_call(folder, case):
-    """Writes the tensors of a case; returns its entry of calls.json."""
+    """Writes the tensors of a case, and returns its entry in calls.json."""
     request = case.request()
     call = {
         "name": case.name,
@@ -80,20 +80,20 @@ def _read_answer(folder, case):
 
 
 class ClientExampleTests:
-    """For a QuantdTestCase that says how to run its driver and its program."""
+    """A mixin for a QuantdTestCase that defines how to run its driver and its program."""
 
     driver = ()
     program = ()
     maxDiff = None
 
     def run_silently(self, *command):
-        """Runs a command that has to succeed without a warning; returns what it printed."""
+        """Runs a command that has to succeed without warnings, and returns what it printed."""
         done = quantd_process.run(*command)
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         return done.stdout
 
     def answers_of(self, cases):
-        """For each case what the driver wrote: an answer's message, or the error as a dictionary."""
+        """Returns the driver's result for each case: the answer, or the error as a dictionary."""
         with tempfile.TemporaryDirectory(prefix="quantd-calls-") as folder:
             folder = pathlib.Path(folder)
             calls = [_write_call(folder, case) for case in cases]
@@ -114,7 +114,7 @@ class ClientExampleTests:
         self.assert_right_bits([_large(case) for case in golden_cases.one_case_of_each_op()
                                 if case.axis is None])
 
-    def test_tensors_without_elements_give_tensors_without_elements(self):
+    def test_empty_tensors_give_empty_tensors(self):
         self.assert_right_bits([
             _without_elements("vars"),
             _without_elements("vars_gradient", min_gradient=[0], max_gradient=[0]),
@@ -126,7 +126,7 @@ class ClientExampleTests:
             name="scalar", op="vars", num_bits=8, narrow_range=False, min=[-1], max=[1], axis=None,
             inputs=one, outputs=quantized)])
 
-    def test_an_error_tells_code_reason_field_and_numbers(self):
+    def test_an_error_has_code_reason_field_and_numbers(self):
         for case in golden_cases.one_case_of_each_op():
             with self.subTest(case.name):
                 case = dataclasses.replace(case, num_bits=17)
@@ -157,7 +157,7 @@ class ClientExampleTests:
         shown = re.search(r"\n```text\n(input .*?\n)```\n", README.read_text(encoding="utf-8"), re.DOTALL)
         self.assertEqual(self.run_silently(*self.program, "--server", self.quantd.address), shown[1])
 
-    def test_the_program_shows_what_is_wrong(self):
+    def test_the_program_shows_errors(self):
         for server, num_bits, expected in (
             (self.quantd.address, 17, r"num_bits is 17; .*\nreason: INVALID_NUM_BITS\nfield: spec\.num_bits\n"),
             (f"unix:{self.quantd.directory}/nobody", 4, r".*nobody.*\nreason: none\nfield: none\n"),

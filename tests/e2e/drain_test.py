@@ -1,4 +1,4 @@
-"""How quantd stops: no accepted call goes without an answer."""
+"""Tests that quantd answers all accepted calls when it stops."""
 
 import signal
 import threading
@@ -42,12 +42,12 @@ class DrainTest(unittest.TestCase):
             self.assertEqual(case.problems(call.result()), [])
             self.assertEqual(quantd.wait(), 0, quantd.log)
 
-    def test_interrupts_stop_it_too(self):
+    def test_interrupts_stop_the_server_as_well(self):
         with quantd_process.Quantd() as quantd:
             quantd.signal(signal.SIGINT)
             self.assertEqual(quantd.wait(), 0, quantd.log)
 
-    def test_those_who_watch_its_health_learn_of_it(self):
+    def test_health_watchers_are_notified(self):
         serving_status = api.health_pb2.HealthCheckResponse
         for service in ("", api.SERVICE):
             with self.subTest(service), quantd_process.Quantd() as quantd:
@@ -56,7 +56,7 @@ class DrainTest(unittest.TestCase):
                 self.assertEqual(next(watch).status, serving_status.SERVING)
                 quantd.signal(signal.SIGTERM)
                 self.assertEqual(next(watch).status, serving_status.NOT_SERVING)
-                # The open stream does not hold the server.
+                # The open stream does not delay the server.
                 self.assertEqual(quantd.wait(), 0, quantd.log)
 
 

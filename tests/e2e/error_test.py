@@ -1,4 +1,4 @@
-"""What a client learns from a call that fails. The server's own tests have every row."""
+"""Tests the error details that clients receive. The server's own tests cover every kind of error."""
 
 import unittest
 
@@ -13,7 +13,7 @@ RESOURCE_EXHAUSTED = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 def valid_request():
-    """A request without a fault, over three channels."""
+    """Returns a valid request, per channel for three channels."""
     return api.FakeQuantizeRequest(
         input=api.tensor_of_bytes(np.ones((2, 3), np.float32)),
         range=api.Range(min=[-1, -2, -3], max=[1, 2, 3], axis=1),
@@ -29,7 +29,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
             call(*arguments, timeout=quantd_process.DEADLINE_SECONDS)
         return api.call_error(raised.exception)
 
-    def test_the_request_that_the_others_spoil_is_valid(self):
+    def test_the_request_that_other_tests_modify_is_valid(self):
         self.assertEqual(api.array_of(self.stub.FakeQuantize(valid_request()).output).shape, (2, 3))
 
     def test_a_bad_request_names_reason_and_field(self):
@@ -91,7 +91,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
         self.assertIn("17", error.metadata.values())
         self.assertIn("17", error.message)
 
-    def test_a_gradient_of_another_shape_is_refused(self):
+    def test_a_gradient_of_another_shape_is_rejected(self):
         request = api.FakeQuantizeGradientRequest(
             gradients=api.tensor_of_bytes(np.ones(3, np.float32)),
             inputs=api.tensor_of_bytes(np.ones(4, np.float32)),
@@ -100,7 +100,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
         error = self.error_of(self.stub.FakeQuantizeGradient, request)
         self.assertEqual((error.code, error.reason), (INVALID_ARGUMENT, "SHAPE_MISMATCH"))
 
-    def test_bytes_that_are_no_message_are_refused(self):
+    def test_invalid_messages_are_rejected(self):
         channel = self.quantd.connect()
         for method in ("FakeQuantize", "FakeQuantizeGradient"):
             for garbage in (b"\xff", b"\x0a\x7f", b"\x0b", b"\x0a\x02\x08"):
@@ -110,13 +110,13 @@ class ErrorTest(quantd_process.QuantdTestCase):
                     self.assertEqual(error.code, INVALID_ARGUMENT)
                     self.assertEqual(error.reason, "MALFORMED_MESSAGE")
 
-    def test_an_empty_message_lacks_a_range_or_a_tensor_but_is_a_message(self):
+    def test_an_empty_message_is_valid_but_lacks_a_range_or_a_tensor(self):
         error = self.error_of(self.stub.FakeQuantize, api.FakeQuantizeRequest())
         self.assertEqual(error.code, INVALID_ARGUMENT)
         self.assertNotEqual(error.reason, "MALFORMED_MESSAGE")
         self.assertEqual(error.domain, "quantd")
 
-    def test_a_message_over_the_limit_is_refused_with_the_limit(self):
+    def test_a_message_over_the_limit_is_rejected_with_the_limit(self):
         request = api.FakeQuantizeRequest(
             input=api.tensor_of_bytes(np.ones(2**18, np.float32)), range=api.Range(min=[-1], max=[1])
         )
@@ -129,7 +129,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
         call = self.quantd.connect().unary_unary(f"/{api.SERVICE}/NoSuchMethod")
         self.assertEqual(self.error_of(call, b"").code, grpc.StatusCode.UNIMPLEMENTED)
 
-    def test_every_failed_call_leaves_a_line_in_the_log(self):
+    def test_every_failed_call_is_logged(self):
         request = valid_request()
         request.spec.num_bits = 1
         self.error_of(self.stub.FakeQuantize, request)

@@ -1,4 +1,4 @@
-"""client/examples/go does what it should."""
+"""Tests client/examples/go."""
 
 import os
 import pathlib

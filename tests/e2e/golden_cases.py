@@ -1,4 +1,4 @@
-"""The golden cases of tests/golden: TensorFlow's bits. Its README.md says how to compare."""
+"""The golden cases of tests/golden, with TensorFlow's bits. README.md there defines how to compare."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ DIRECTORY = pathlib.Path(os.environ["QUANTD_GOLDEN_DIR"])
 
 @dataclasses.dataclass(frozen=True)
 class GoldenCase:
-    """One call and what it has to answer."""
+    """One call and the expected answer."""
 
     name: str
     op: str
@@ -25,14 +25,14 @@ class GoldenCase:
     max: list
     axis: int | None
     inputs: np.ndarray
-    # Of the forward ops.
+    # Only for the forward ops.
     outputs: np.ndarray | None = None
-    # Of the gradients.
+    # Only for the gradients.
     gradients: np.ndarray | None = None
     input_gradients: np.ndarray | None = None
     min_gradient: list | None = None
     max_gradient: list | None = None
-    # Of the ops without an axis.
+    # Only for the ops without an axis.
     nudged_range: dict | None = None
 
     @property
@@ -44,7 +44,7 @@ class GoldenCase:
         return "FakeQuantizeGradient" if self.is_gradient else "FakeQuantize"
 
     def request(self, make_tensor=api.tensor_of_bytes):
-        """The request; `make_tensor` decides how its tensors travel."""
+        """Returns the request; `make_tensor` decides how its tensors are represented."""
         arguments = {
             "range": api.Range(min=self.min, max=self.max, axis=self.axis),
             "spec": api.QuantizationSpec(
@@ -62,11 +62,11 @@ class GoldenCase:
         return api.FakeQuantizeRequest(input=make_tensor(self.inputs), **arguments)
 
     def call(self, stub, make_tensor=api.tensor_of_bytes):
-        """The server's answer; `stub` is a QuantizationServiceStub."""
+        """Returns the server's answer; `stub` is a QuantizationServiceStub."""
         return getattr(stub, self.method)(self.request(make_tensor), timeout=60)
 
     def problems(self, response):
-        """What is wrong about `response`; empty where it is right."""
+        """Returns what is wrong with `response`; empty if it is correct."""
         if self.is_gradient:
             found = _differing_bits("input_gradients", api.array_of(response.input_gradients),
                                     self.input_gradients)
@@ -76,7 +76,7 @@ class GoldenCase:
         return found + self._problems_of_nudged_range(response.nudged_range)
 
     def problems_of_sums(self, min_gradient, max_gradient):
-        """What is wrong about the gradients of min and max."""
+        """Returns what is wrong with the gradients of min and max."""
         magnitude = _sum_per_channel(np.abs(self.gradients.astype(np.float64)), self.axis)
         return _distant_sums("min_gradient", min_gradient, self.min_gradient, magnitude) + \
             _distant_sums("max_gradient", max_gradient, self.max_gradient, magnitude)
@@ -90,7 +90,7 @@ class GoldenCase:
         return found
 
     def repeated(self, times):
-        """This case (without an axis) on a one-dimensional tensor `times` as large."""
+        """Returns this case (without an axis) for a one-dimensional tensor that is `times` as large."""
         if self.axis is not None:
             raise ValueError("a repetition would change the channels")
         tiled = {
@@ -105,7 +105,7 @@ class GoldenCase:
 
 
 def equal_bits(actual, expected):
-    """Element by element: the same 32 bits, or both NaN."""
+    """Returns, by element, whether both have the same 32 bits or are both NaN."""
     actual = np.asarray(actual, dtype=np.float32)
     expected = np.asarray(expected, dtype=np.float32)
     both_nan = np.isnan(actual) & np.isnan(expected)
@@ -161,13 +161,13 @@ def _load(entry):
 
 @functools.cache
 def all_cases():
-    """All golden cases, in the manifest's order."""
+    """Returns all golden cases, in the order of the manifest."""
     entries = json.loads((DIRECTORY / "manifest.json").read_text(encoding="utf-8"))
     return tuple(_load(entry) for entry in entries)
 
 
 def one_case_of_each_op():
-    """A small selection: the first case of every op."""
+    """Returns a small selection: the first case of every op."""
     first = {}
     for case in all_cases():
         first.setdefault(case.op, case)

@@ -1,6 +1,6 @@
-// TensorFlow's bits, from the C++ client through a whole server, as golden_test.py
-// has them from Python: in one message and in parts. And a tensor of 64 MiB with
-// the default settings of both.
+// Tests TensorFlow's bits with the C++ client and a complete server, in one message and in
+// parts, like golden_test.py does from Python. Also tests a tensor of 64 MiB with the default
+// settings of both.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ namespace {
 
 using core::SameBits;
 
-// A server that listens on a port and on a unix socket.
+// Runs a server that listens on a port and on a unix socket.
 class ClientAndServer : public testing::Test {
  protected:
   void SetUp() override {
@@ -78,7 +78,7 @@ void ExpectTheRightBits(client::Client& client, const golden::Case& golden) {
   }
 }
 
-TEST_F(ClientAndServer, GiveTensorFlowsBitsForEveryGoldenCase) {
+TEST_F(ClientAndServer, MatchTensorFlowBitForBitInEveryGoldenCase) {
   const std::vector<golden::Case> cases = golden::LoadCases();
   ASSERT_EQ(cases.size(), 118U);
   for (const std::string& address : {port(), unix_socket()}) {
@@ -106,7 +106,7 @@ TEST_F(ClientAndServer, GiveTheSameBitsForTensorsInParts) {
   }
 }
 
-TEST_F(ClientAndServer, TakeATensorOf64MiB) {
+TEST_F(ClientAndServer, AcceptATensorOf64MiB) {
   const std::vector<float> values(std::size_t{16} << 20, 0.4F);
   const std::vector<std::int64_t> shape = {16, 1 << 20};
   const float min = 0;

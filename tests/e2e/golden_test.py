@@ -1,4 +1,4 @@
-"""TensorFlow's bits, through the real server, asked by a client that shares no code with it."""
+"""Tests TensorFlow's bits through the real server, with a client that shares no code with it."""
 
 import unittest
 
@@ -17,7 +17,7 @@ class GoldenTest(quantd_process.QuantdTestCase):
             with self.subTest(case.name):
                 self.assertEqual(case.problems(case.call(self.stub)), [])
 
-    def test_tensors_may_travel_as_a_list_of_numbers(self):
+    def test_tensors_may_be_sent_as_a_list_of_numbers(self):
         for case in golden_cases.one_case_of_each_op():
             with self.subTest(case.name):
                 response = case.call(self.stub, api.tensor_of_values)

@@ -1,4 +1,4 @@
-"""The standard health service."""
+"""Tests the standard health service."""
 
 import unittest
 
@@ -21,12 +21,12 @@ class HealthTest(quantd_process.QuantdTestCase):
                 request = api.health_pb2.HealthCheckRequest(service=service)
                 self.assertEqual(self.health.Check(request).status, SERVING)
 
-    def test_a_service_that_there_is_not_is_not_found(self):
+    def test_an_unknown_service_is_not_found(self):
         with self.assertRaises(grpc.RpcError) as raised:
             self.health.Check(api.health_pb2.HealthCheckRequest(service="no.such.Service"))
         self.assertEqual(raised.exception.code(), grpc.StatusCode.NOT_FOUND)
 
-    def test_a_watch_begins_with_the_present_state(self):
+    def test_a_watch_starts_with_the_current_state(self):
         request = api.health_pb2.HealthCheckRequest(service=api.SERVICE)
         watch = self.health.Watch(request, timeout=quantd_process.DEADLINE_SECONDS)
         self.assertEqual(next(watch).status, SERVING)

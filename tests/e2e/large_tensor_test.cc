@@ -1,5 +1,5 @@
-// A tensor beyond the size of any message, through the quantd that listens on
-// QUANTD_TEST_ADDRESS, against core. script/test-large runs it.
+// Compares quantd with core for a tensor that is larger than any message can be. quantd has to
+// listen on QUANTD_TEST_ADDRESS. script/test-large runs this test.
 
 #include <gtest/gtest.h>
 
@@ -36,7 +36,7 @@ class LargeTensor : public testing::Test {
       min_.push_back(-0.5F - 0.01F * static_cast<float>(channel));
       max_.push_back(0.75F + 0.02F * static_cast<float>(channel));
     }
-    // From -4 to 4, with a step that no power of two divides.
+    // Values from -4 to 4, with a step that is not a power of two.
     for (std::size_t i = 0; i < values_.size(); ++i) {
       values_[i] = static_cast<float>(i % 1'000'003) / 125'000.0F - 4.0F;
     }
@@ -49,8 +49,8 @@ class LargeTensor : public testing::Test {
     return {.min = {min_.data(), 1}, .max = {max_.data(), 1}, .axis = {}};
   }
 
-  // Quantizes each row by core and compares it with the output. `row_range` is
-  // the range as that of a row.
+  // Quantizes each row with core and compares it with the output. `row_range` is the range
+  // for a single row.
   void ExpectCoresBits(const core::Range& row_range) {
     const auto quantization = core::FakeQuantization::Create(row_range, {});
     ASSERT_TRUE(quantization.ok()) << quantization.status();
@@ -74,7 +74,7 @@ class LargeTensor : public testing::Test {
   std::unique_ptr<client::Client> client_;
 };
 
-TEST_F(LargeTensor, HasTheBitsOfCoreWithOneRange) {
+TEST_F(LargeTensor, MatchesCoreWithOneRange) {
   std::size_t done = 0;
   const auto nudged = client_->FakeQuantizeInto(tensor_, per_tensor(), {}, output_,
                                                 [&](std::size_t now, std::size_t) { done = now; });
@@ -83,15 +83,15 @@ TEST_F(LargeTensor, HasTheBitsOfCoreWithOneRange) {
   ExpectCoresBits(per_tensor());
 }
 
-TEST_F(LargeTensor, HasTheBitsOfCoreWithARangeForEachChannel) {
+TEST_F(LargeTensor, MatchesCoreWithOneRangePerChannel) {
   const auto nudged = client_->FakeQuantizeInto(tensor_, per_channel(1), {}, output_);
   ASSERT_TRUE(nudged.ok()) << nudged.status();
   ExpectCoresBits(per_channel(0));
 }
 
-TEST_F(LargeTensor, HasTheGradientsOfCore) {
-  // Its own gradients: those outside the range on one side have one sign, so
-  // that no sum cancels out.
+TEST_F(LargeTensor, MatchesTheGradientsOfCore) {
+  // The tensor serves as its own gradients. All values on one side of the range have the same
+  // sign, so that no sum cancels out.
   const auto result =
       client_->FakeQuantizeGradientInto(tensor_, tensor_, per_channel(1), {}, output_);
   ASSERT_TRUE(result.ok()) << result.status();

@@ -1,6 +1,6 @@
-"""32 clients at once, with good and bad requests: every answer right, every call counted.
+"""Runs 32 clients at once with good and bad requests, and checks every answer and all counts.
 
-Takes QUANTD_LOAD_SECONDS (3 unless set).
+Takes QUANTD_LOAD_SECONDS (by default 3).
 """
 
 import collections
@@ -19,12 +19,12 @@ import quantd_process
 
 CLIENTS = 32
 SECONDS = float(os.environ.get("QUANTD_LOAD_SECONDS", "3"))
-# As go-grpc-prometheus spells them.
+# The spelling of go-grpc-prometheus.
 CODE_NAMES = {"OK": "OK", "INVALID_ARGUMENT": "InvalidArgument"}
 
 
 class GoodCall:
-    """A golden case."""
+    """A call with a golden case."""
 
     def __init__(self, case):
         self.method = case.method
@@ -43,7 +43,7 @@ class GoodCall:
 
 
 class BadCall:
-    """A request that has to be refused with INVALID_ARGUMENT and a reason."""
+    """A request that has to be rejected with INVALID_ARGUMENT and a reason."""
 
     def __init__(self, method, request, reason):
         self.method = method
@@ -62,7 +62,7 @@ class BadCall:
 
 
 def good_calls():
-    """All golden cases, and one of each op large enough for the worker threads."""
+    """Returns all golden cases, and one case per op that is large enough for the worker threads."""
     large = [case.repeated(100) for case in golden_cases.one_case_of_each_op()
              if case.axis is None]
     return [GoodCall(case) for case in [*golden_cases.all_cases(), *large]]
@@ -92,7 +92,7 @@ def bad_calls():
 
 
 class Client(threading.Thread):
-    """Calls at random until the deadline, and counts what it called."""
+    """Makes random calls until the deadline, and counts them."""
 
     def __init__(self, channel, calls, seed, deadline):
         super().__init__()
@@ -164,7 +164,7 @@ class LoadTest(unittest.TestCase):
 
 
 def _sum_by(made, key):
-    """The calls made, by key(call); those without a key are left out."""
+    """Returns the number of calls by key(call). Calls without a key are left out."""
     result = collections.Counter()
     for call, count in made.items():
         if (value := key(call)) is not None:

@@ -1,4 +1,4 @@
-"""Memory after large calls returns to a bounded level."""
+"""Tests that memory returns to a bounded level after large calls."""
 
 import unittest
 
@@ -8,16 +8,16 @@ import api
 import quantd_process
 
 CALLS = 3
-# Request and answer are there at once: more than the bound.
+# Request and answer exist at the same time, and together they exceed the bound.
 ELEMENTS = 48 * 1024 * 1024
 MIB = 1024 * 1024
-# What a server keeps for its next calls, and what its threads and libraries take.
+# What a server keeps for its next calls, and the memory of its threads and libraries.
 BOUND_MIB = 256
 
 
 class MemoryTest(unittest.TestCase):
 
-    def test_memory_is_given_back_after_large_calls(self):
+    def test_memory_is_released_after_large_calls(self):
         request = api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.ones(ELEMENTS, np.float32)))
         request.range.min.append(-1)
         request.range.max.append(1)

@@ -1,4 +1,4 @@
-"""The metrics page after known traffic."""
+"""Tests the metrics page after known traffic."""
 
 import subprocess
 import unittest
@@ -9,7 +9,7 @@ import numpy as np
 import api
 import quantd_process
 
-# One more than a vector of any width, so that no remainder is forgotten.
+# Not a multiple of any vector's width, so that remainders are counted, too.
 ELEMENTS = 1025
 
 DOCUMENTED_NAMES = {
@@ -43,7 +43,7 @@ class MetricsTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        """3 FakeQuantize, 2 FakeQuantizeGradient and 1 GetServerInfo that succeed; 4 that fail."""
+        """Makes 3 FakeQuantize, 2 FakeQuantizeGradient and 1 GetServerInfo that succeed; 4 calls fail."""
         cls.quantd = quantd_process.Quantd()
         cls.addClassCleanup(cls.quantd.stop)
         tensor = api.tensor_of_bytes(np.linspace(-2, 2, ELEMENTS, dtype=np.float32))
@@ -72,7 +72,7 @@ class MetricsTest(unittest.TestCase):
         with self.subTest(name, **labels):
             self.assertEqual(self.metrics.value(name, **labels), expected)
 
-    def test_every_documented_name_is_there(self):
+    def test_every_documented_name_exists(self):
         self.assertEqual(DOCUMENTED_NAMES - self.metrics.names(), set())
 
     def test_calls_are_counted_as_grpc_dashboards_expect(self):
@@ -91,24 +91,24 @@ class MetricsTest(unittest.TestCase):
             self.assert_value(ok + invalid, "grpc_server_msg_received_total", **labels)
             self.assert_value(ok, "grpc_server_msg_sent_total", **labels)
 
-    def test_elements_and_bytes_are_those_of_the_calls_that_succeeded(self):
+    def test_elements_and_bytes_are_those_of_successful_calls(self):
         self.assert_value(3 * ELEMENTS, "quantd_elements_total", operation="fake_quantize")
         self.assert_value(2 * ELEMENTS, "quantd_elements_total",
                           operation="fake_quantize_gradient")
-        # A gradient takes two tensors and answers with one.
+        # A gradient request has two tensors, and its answer has one.
         self.assert_value((3 + 2 * 2) * 4 * ELEMENTS, "quantd_tensor_bytes_total", direction="in",
                           transport="grpc")
         self.assert_value((3 + 2) * 4 * ELEMENTS, "quantd_tensor_bytes_total", direction="out",
                           transport="grpc")
 
-    def test_kernel_time_is_measured_once_for_each_call_that_computes(self):
+    def test_kernel_time_is_measured_once_per_call_that_computes(self):
         self.assert_value(3, "quantd_kernel_seconds_count", operation="fake_quantize")
         self.assert_value(2, "quantd_kernel_seconds_count", operation="fake_quantize_gradient")
         kernel = self.metrics.total("quantd_kernel_seconds_sum")
         self.assertGreater(kernel, 0)
         self.assertLess(kernel, self.metrics.total("grpc_server_handling_seconds_sum"))
 
-    def test_refusals_are_counted_by_reason(self):
+    def test_rejections_are_counted_by_reason(self):
         self.assert_value(2, "quantd_rejected_requests_total", reason="INVALID_RANGE")
         self.assert_value(2, "quantd_rejected_requests_total", reason="RANGE_SIZE_MISMATCH")
         self.assertEqual(self.metrics.total("quantd_rejected_requests_total"), 4)
@@ -117,12 +117,12 @@ class MetricsTest(unittest.TestCase):
         self.assert_value(0, "quantd_in_flight_requests")
         self.assert_value(0, "quantd_in_flight_bytes")
 
-    def test_the_limits_are_those_that_the_server_tells(self):
+    def test_the_limits_match_those_of_get_server_info(self):
         self.assert_value(self.info.max_in_flight_bytes, "quantd_max_in_flight_bytes")
         self.assert_value(self.info.max_message_bytes, "quantd_max_message_bytes")
         self.assert_value(self.info.worker_threads, "quantd_worker_threads")
 
-    def test_the_build_is_named(self):
+    def test_the_build_is_described(self):
         (labels,) = self.metrics.labels("quantd_build_info")
         self.assertEqual(labels.keys(), {"version", "revision", "simd_target"})
         self.assertEqual(labels["version"], self.info.version)
@@ -135,8 +135,8 @@ class MetricsTest(unittest.TestCase):
         self.assertGreater(self.metrics.value("process_open_fds"), 3)
         self.assertGreater(self.metrics.value("process_start_time_seconds"), 1.6e9)
 
-    def test_series_of_errors_are_there_before_the_first_error(self):
-        # So that a rate() over them sees the first one.
+    def test_series_of_errors_exist_before_the_first_error(self):
+        # Otherwise rate() would miss the first error.
         with quantd_process.Quantd() as quantd:
             metrics = quantd.metrics()
         labels = {"grpc_type": "unary", "grpc_service": api.SERVICE, "grpc_method": "FakeQuantize"}
@@ -145,7 +145,7 @@ class MetricsTest(unittest.TestCase):
                 metrics.value("grpc_server_handled_total", grpc_code=code, **labels), 0)
         self.assertEqual(metrics.value("quantd_rejected_requests_total", reason="INVALID_RANGE"), 0)
 
-    def test_promtool_has_no_complaint(self):
+    def test_promtool_accepts_the_page(self):
         done = subprocess.run(["promtool", "check", "metrics"], input=self.text, text=True,
                               capture_output=True, check=False,
                               timeout=quantd_process.DEADLINE_SECONDS)

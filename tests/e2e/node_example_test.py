@@ -1,4 +1,4 @@
-"""client/examples/node does what it should."""
+"""Tests client/examples/node."""
 
 import os
 import pathlib
@@ -8,7 +8,7 @@ import client_examples
 import quantd_process
 
 NODE = os.environ["QUANTD_NODE"]
-# A copy of the sources, with node_modules.
+# A copy of the sources that has node_modules.
 COPY = pathlib.Path(os.environ["QUANTD_NODE_EXAMPLE_DIR"])
 
 
@@ -17,7 +17,7 @@ class NodeExampleTest(client_examples.ClientExampleTests, quantd_process.QuantdT
     driver = (NODE, COPY / "tests/e2e/node/golden_driver.mjs")
     program = (NODE, COPY / "client/examples/node/example.js")
 
-    def test_the_client_keeps_its_promises_without_a_server(self):
+    def test_the_client_checks_its_arguments_without_a_server(self):
         self.run_silently(NODE, COPY / "tests/e2e/node/client_test.mjs")
 
 

@@ -1,4 +1,4 @@
-"""Flags, environment and configuration file."""
+"""Tests flags, environment variables and the configuration file."""
 
 import pathlib
 import tempfile
@@ -16,14 +16,14 @@ class OptionsTest(unittest.TestCase):
         self.config = pathlib.Path(directory.name) / "quantd.toml"
 
     def check_config(self, *flags, environment=None):
-        """The effective settings, as --check-config prints them."""
+        """Returns the effective settings, as printed by --check-config."""
         done = quantd_process.run(quantd_process.QUANTD, *flags, "--check-config",
                                   environment=environment)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
 
     def worker_threads(self, *flags, environment=None):
-        """How many threads a real server with these settings has."""
+        """Returns the number of threads of a real server with these settings."""
         with quantd_process.Quantd(*flags, environment=environment) as quantd:
             info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
             self.assertEqual(info.worker_threads, quantd.worker_threads)
@@ -38,12 +38,12 @@ class OptionsTest(unittest.TestCase):
         self.config.write_text(printed, encoding="utf-8")
         self.assertEqual(self.check_config(f"--config={self.config}"), printed)
 
-    def test_defaults_are_a_configuration_file_too(self):
+    def test_the_defaults_are_a_valid_configuration_file(self):
         printed = self.check_config()
         self.config.write_text(printed, encoding="utf-8")
         self.assertEqual(self.check_config("--config", self.config), printed)
 
-    def test_a_flag_wins_over_the_environment_and_that_over_the_file(self):
+    def test_flags_override_the_environment_which_overrides_the_file(self):
         self.config.write_text("worker-threads = 3\n", encoding="utf-8")
         file = f"--config={self.config}"
         environment = {"QUANTD_WORKER_THREADS": "4"}
@@ -58,7 +58,7 @@ class OptionsTest(unittest.TestCase):
         self.assertEqual(info.max_message_bytes, 2 * 2**20)
         self.assertEqual(info.max_in_flight_bytes, 8 * 2**20)
 
-    def test_bad_usage_ends_with_2_and_names_the_fault(self):
+    def test_bad_usage_exits_with_2_and_names_the_fault(self):
         self.config.write_text("no-such-setting = 1\n", encoding="utf-8")
         for flags, environment, named in (
             (["--no-such-flag"], {}, "no-such-flag"),
@@ -80,7 +80,7 @@ class OptionsTest(unittest.TestCase):
                 self.assertIn(named, done.stderr)
                 self.assertEqual(done.stdout, "")
 
-    def test_version_and_help_end_with_0(self):
+    def test_version_and_help_exit_with_0(self):
         for program in (quantd_process.QUANTD, quantd_process.QUANTCTL):
             for flag in ("--version", "--help"):
                 with self.subTest(program=program.name, flag=flag):
@@ -105,7 +105,7 @@ class AddressTest(unittest.TestCase):
                 with self.subTest(address):
                     self.assertTrue(self.info(quantd, address).version)
 
-    def test_a_port_that_is_taken_is_refused_by_name(self):
+    def test_a_port_that_is_in_use_is_named(self):
         with quantd_process.Quantd() as quantd:
             for taken, *flags in (
                 (quantd.address, "--listen", quantd.address, "--metrics-listen", ""),
@@ -119,7 +119,7 @@ class AddressTest(unittest.TestCase):
                     self.assertEqual(done.stdout, "")
             self.assertTrue(self.info(quantd, quantd.address).version)
 
-    def test_a_socket_file_that_a_dead_server_left_is_no_hindrance(self):
+    def test_the_socket_file_of_a_dead_server_is_replaced(self):
         with tempfile.TemporaryDirectory(prefix="quantd-") as directory:
             listen = (f"unix:{directory}/quantd.sock",)
             for _ in range(2):
@@ -127,12 +127,12 @@ class AddressTest(unittest.TestCase):
                 self.assertTrue(self.info(quantd, quantd.address).version)
                 quantd.kill()
 
-    def test_metrics_can_be_switched_off(self):
+    def test_metrics_can_be_disabled(self):
         with quantd_process.Quantd(metrics_listen="") as quantd:
             self.assertIsNone(quantd.metrics_address)
             self.assertTrue(self.info(quantd, quantd.address).version)
 
-    def test_an_empty_value_behind_an_equals_sign_does_not_take_the_next_flag(self):
+    def test_an_empty_value_after_an_equals_sign_does_not_consume_the_next_flag(self):
         done = quantd_process.run(quantd_process.QUANTD, "--metrics-listen=",
                                   "--listen=localhost:1234", "--check-config")
         self.assertEqual(done.returncode, 0, done.stderr)

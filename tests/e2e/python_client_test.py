@@ -1,4 +1,4 @@
-"""The Python package against a real server: the right bits, whatever way they travel, and errors."""
+"""Tests the Python package against a real server: the right bits in one message and in parts, and errors."""
 
 import concurrent.futures
 import contextlib
@@ -24,14 +24,14 @@ import quantd_process
 
 MIB = 2**20
 IN_ONE_MESSAGE = {"stream_from_bytes": 2**30}
-# Of so few bytes that every level of cutting is met: rows, channels, and pieces of a channel.
+# Small enough that all kinds of parts occur: whole rows, whole channels, and pieces of a channel.
 IN_PARTS = tuple({"stream_from_bytes": 0, "stream_message_bytes": size} for size in (16, 100, 1000))
-# 3 x 1747 x 2003 elements are 40 MiB, and a prime number of anything fits no part.
+# 3 x 1747 x 2003 elements are 40 MiB. The dimensions are prime, so that parts have different sizes.
 LARGE_SHAPE = (3, 1747, 2003)
 
 
 def arguments_of(case):
-    """A golden case's keyword arguments."""
+    """Returns the keyword arguments for a golden case."""
     numerics = quantd.Numerics.TENSORFLOW_ARGS if case.op == "args" else quantd.Numerics.TENSORFLOW
     arguments = {"num_bits": case.num_bits, "narrow_range": case.narrow_range, "numerics": numerics,
                  "axis": case.axis, "min": case.min, "max": case.max, "inputs": case.inputs}
@@ -39,7 +39,7 @@ def arguments_of(case):
 
 
 def answer_to(client, case):
-    """The package's answer to a golden case as the message that it stands for."""
+    """Returns the package's answer to a golden case, converted to the corresponding message."""
     if case.is_gradient:
         result = client.fake_quantize_gradient(**arguments_of(case))
         answer = api.FakeQuantizeGradientResponse(
@@ -81,7 +81,7 @@ class GoldenTest(PythonClientTestCase):
         for options in IN_PARTS:
             self.check(**options)
 
-    def test_answers_are_read_where_they_lie(self):
+    def test_answers_are_read_without_copying(self):
         split = quantd._messages._split  # pylint: disable=protected-access
         found = []
 
@@ -95,7 +95,7 @@ class GoldenTest(PythonClientTestCase):
         self.assertTrue(found)
         self.assertNotIn(None, found)
 
-    def test_unix_sockets_carry_the_same_bits(self):
+    def test_unix_sockets_give_the_same_bits(self):
         case = golden_cases.one_case_of_each_op()[0]
         with quantd_process.Quantd(listen=("unix:{directory}/quantd.sock",)) as server:
             with python_clients.connected_to(server.address) as client:
@@ -114,12 +114,12 @@ class LargeTensorTest(PythonClientTestCase):
         cls.gradients = generator.normal(size=LARGE_SHAPE).astype(np.float32)
 
     def ranges(self):
-        """Each axis, with bounds along it."""
+        """Yields each axis, with bounds along it."""
         yield {"axis": None, "min": -3.0, "max": 5.0}
         for axis, channels in enumerate(LARGE_SHAPE):
             yield {"axis": axis, "min": np.linspace(-6, -2, channels), "max": np.linspace(1, 7, channels)}
 
-    def test_parts_have_the_bits_of_one_message(self):
+    def test_parts_give_the_same_bits_as_one_message(self):
         with self.connected() as in_parts, self.connected(**IN_ONE_MESSAGE) as whole:
             for arguments in self.ranges():
                 with self.subTest(axis=arguments["axis"]):
@@ -130,7 +130,7 @@ class LargeTensorTest(PythonClientTestCase):
                         np.testing.assert_array_equal(getattr(actual.nudged_range, name),
                                                       getattr(expected.nudged_range, name))
 
-    def test_gradients_in_parts_have_the_bits_of_one_message(self):
+    def test_gradients_in_parts_give_the_same_bits_as_one_message(self):
         with self.connected() as in_parts, self.connected(**IN_ONE_MESSAGE) as whole:
             for arguments in self.ranges():
                 with self.subTest(axis=arguments["axis"]):
@@ -141,7 +141,7 @@ class LargeTensorTest(PythonClientTestCase):
                     for name in ("min_gradient", "max_gradient"):
                         np.testing.assert_array_max_ulp(getattr(actual, name), getattr(expected, name), 2)
 
-    def test_large_tensors_go_in_parts_and_small_ones_in_one_message(self):
+    def test_large_tensors_are_sent_in_parts_and_small_ones_in_one_message(self):
         methods = ("FakeQuantize", "StreamFakeQuantize")
         with self.connected() as client:
             for inputs, expected in ((self.inputs[0, 0], [1, 0]), (self.inputs, [0, 1])):
@@ -206,7 +206,7 @@ class ArgumentsTest(PythonClientTestCase):
                     self.assertEqual(gradient.input_gradients.shape, x.shape)
                 self.assertAlmostEqual(float(client.fake_quantize(np.float32(2), 0, 1).output), 1)
 
-    def test_results_are_the_caller_s_own(self):
+    def test_results_belong_to_the_caller(self):
         x = np.ones(3, np.float32)
         result = self.client.fake_quantize(x, 0, 1)
         result.output[0] = 7
@@ -214,32 +214,32 @@ class ArgumentsTest(PythonClientTestCase):
         with self.assertRaises(AttributeError):
             result.output = x
 
-    def test_what_numpy_casts_without_loss_is_taken(self):
+    def test_dtypes_that_numpy_casts_without_loss_are_accepted(self):
         for dtype in (np.float16, np.int8, np.uint8, np.int16, np.uint16):
             with self.subTest(dtype):
                 x = np.arange(4, dtype=dtype)
                 self.assert_equal_bits(self.client.fake_quantize(x, 0, 2).output,
                                        self.client.fake_quantize(x.astype(np.float32), 0, 2).output)
 
-    def test_python_s_numbers_and_lists_are_taken(self):
+    def test_python_s_numbers_and_lists_are_accepted(self):
         x = [[0, 1], [2, 3]]
         self.assertEqual(self.client.fake_quantize(x, 0, 255).output.tolist(), x)
         self.assertEqual(self.client.fake_quantize(2.0, 0, 255).output, 2)
 
-    def test_what_would_be_rounded_is_a_type_error_that_says_how_to_mend_it(self):
+    def test_inputs_that_would_be_rounded_are_type_errors_that_say_how_to_fix_them(self):
         for x in (np.ones(2), np.float64(1), np.ones(2, np.int32), np.ones(2, np.int64), np.ones(2, complex),
                   np.array(["1"]), ["1"], None, "1", object()):
             with self.subTest(x=x):
                 with self.assertRaisesRegex(TypeError, r"inputs has the dtype .*float32"):
                     self.client.fake_quantize(x, -1, 1)
-        for x, message in (([[1, 2], [3]], "inputs is no array"),
+        for x, message in (([[1, 2], [3]], "inputs is not an array"),
                            (np.ma.masked_equal(np.ones(2, np.float32), 1), r"pass inputs\.filled")):
             with self.subTest(message), self.assertRaisesRegex(TypeError, message):
                 self.client.fake_quantize(x, -1, 1)
         with self.assertRaisesRegex(TypeError, "gradients has the dtype float64"):
             self.client.fake_quantize_gradient(np.ones(1), np.ones(1, np.float32), -1, 1)
 
-    def test_other_arguments_of_a_wrong_type_are_type_errors(self):
+    def test_other_arguments_of_the_wrong_type_are_type_errors(self):
         x = np.ones(2, np.float32)
         for arguments, name in (({"min": "1", "max": 2}, "min"), ({"min": 1, "max": None}, "max"),
                                 ({"min": 0, "max": 1, "num_bits": 4.0}, "num_bits"),
@@ -263,7 +263,7 @@ class ArgumentsTest(PythonClientTestCase):
                 self.assertEqual((values.shape, values.dtype), (shape, dtype))
             self.assertEqual((result.min_gradient.sum(), result.max_gradient.sum()), (-2, 2))
 
-    def test_the_nudged_range_makes_zero_a_code(self):
+    def test_the_nudged_range_contains_exactly_zero(self):
         nudged = self.client.fake_quantize(np.zeros(1, np.float32), 1, 16, num_bits=4).nudged_range
         self.assertEqual((nudged.min, nudged.max, nudged.scale, nudged.zero_point), (0, 15, 1, 0))
 
@@ -275,7 +275,7 @@ class ErrorTest(PythonClientTestCase):
             client.fake_quantize(*arguments, **keywords)
         return raised.exception
 
-    def test_bad_arguments_are_the_same_value_errors_however_they_travel(self):
+    def test_bad_arguments_are_the_same_value_errors_in_one_message_and_in_parts(self):
         x = np.ones((2, 3), np.float32)
         bounds = {"min": [-1, -2, -3], "max": [1, 2, 3], "axis": 1}
         for options in (IN_ONE_MESSAGE, *IN_PARTS):
@@ -306,7 +306,7 @@ class ErrorTest(PythonClientTestCase):
                         self.assertIn("expected", error.message)
                         self.assertEqual(str(error), error.message)
 
-    def test_a_call_in_parts_fails_with_the_words_of_one_message(self):
+    def test_a_call_in_parts_fails_with_the_same_message_as_one_message(self):
         x = np.ones((3, 3), np.float32)
         for axis in (0, 1, -2):
             errors = []
@@ -318,7 +318,7 @@ class ErrorTest(PythonClientTestCase):
                 self.assertEqual(errors[1:], errors[:1] * 3)
                 self.assertEqual(errors[0][1]["channel"], "2")
 
-    def test_gradients_of_another_shape_are_refused(self):
+    def test_gradients_of_another_shape_are_rejected(self):
         with self.connected() as client, self.assertRaises(quantd.InvalidArgumentError) as raised:
             client.fake_quantize_gradient(np.ones(3, np.float32), np.ones((3, 1), np.float32), -1, 1)
         self.assertEqual((raised.exception.reason, raised.exception.field),
@@ -332,7 +332,7 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual((error.reason, error.retry_delay), ("MESSAGE_TOO_LARGE", None))
             self.assertEqual(error.metadata["max_message_bytes"], str(2**16))
 
-    def test_what_goes_wrong_while_a_part_is_made_is_what_the_caller_sees(self):
+    def test_errors_while_making_a_part_reach_the_caller(self):
         for error in (MemoryError, SystemExit):
             with (self.subTest(error), self.connected() as client,
                   unittest.mock.patch("quantd._messages.encode_request", side_effect=error("no part")),
@@ -348,14 +348,14 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual(vars(copy), vars(error))
             self.assertEqual(str(copy), error.message)
 
-    def test_a_server_that_shuts_down_is_unavailable_and_not_healthy(self):
+    def test_a_server_that_is_shutting_down_is_unavailable_and_unhealthy(self):
         with (quantd_process.Quantd("--drain-timeout=60s") as server,
               python_clients.connected_to(server.address) as client):
             requests = queue.SimpleQueue()
             answers = server.stub().StreamFakeQuantize(iter(requests.get, None))
 
             def is_draining():
-                # Holds the server: a stream in use is not ended.
+                # A stream in use is not ended, so this keeps the server running.
                 requests.put(api.FakeQuantizeRequest(
                     input=api.tensor_of_bytes(np.ones(1, np.float32)), range=api.Range(min=[-1], max=[1])))
                 next(answers)
@@ -372,7 +372,7 @@ class ErrorTest(PythonClientTestCase):
             requests.put(None)
             self.assertEqual(server.wait(), 0, server.log)
 
-    def test_a_client_that_is_closed_says_so(self):
+    def test_a_closed_client_raises_an_error(self):
         client = quantd.Client(self.quantd.address)
         client.close()
         client.close()
@@ -385,7 +385,7 @@ class ErrorTest(PythonClientTestCase):
 
 class ServerTest(PythonClientTestCase):
 
-    def test_a_server_tells_what_it_is(self):
+    def test_server_info_describes_the_server(self):
         with self.connected() as client:
             info = client.server_info()
         self.assertEqual(info.simd_target, self.quantd.simd_target)
@@ -396,14 +396,14 @@ class ServerTest(PythonClientTestCase):
         self.assertEqual(info.max_in_flight_bytes, 1024 * MIB)
         self.assertEqual(info.shared_memory_socket, "")
 
-    def test_a_server_tells_whether_it_is_healthy(self):
+    def test_healthy_reports_the_server_s_health(self):
         with self.connected() as client:
             self.assertIs(client.healthy(), True)
             self.assertIs(client.healthy("quantd.v1.QuantizationService"), True)
             with self.assertRaises(quantd.NotFoundError):
                 client.healthy("no.such.Service")
 
-    def test_many_threads_use_one_client(self):
+    def test_many_threads_can_use_one_client(self):
         cases = golden_cases.all_cases()
         with (self.connected(**IN_ONE_MESSAGE) as whole, self.connected(**IN_PARTS[2]) as in_parts,
               concurrent.futures.ThreadPoolExecutor(8) as threads):
@@ -412,7 +412,7 @@ class ServerTest(PythonClientTestCase):
                                        cases * 2)
                 self.assertEqual(list(filter(None, problems)), [])
 
-    def test_a_client_connects_again_to_a_server_that_came_back(self):
+    def test_a_client_reconnects_to_a_restarted_server(self):
         directory = self.enterContext(tempfile.TemporaryDirectory(prefix="quantd-"))
         address = f"unix:{directory}/quantd.sock"
         with contextlib.ExitStack() as client_context:
@@ -428,8 +428,8 @@ class ServerTest(PythonClientTestCase):
 
 class NoServerTest(unittest.TestCase):
 
-    def test_calls_to_nobody_fail_at_once_and_name_the_address(self):
-        # Takes the port, but does not listen.
+    def test_calls_without_a_server_fail_at_once_and_name_the_address(self):
+        # Reserves the port, but does not listen.
         port = self.enterContext(socket.socket())
         port.bind(("localhost", 0))
         address = f"localhost:{port.getsockname()[1]}"
@@ -442,7 +442,7 @@ class NoServerTest(unittest.TestCase):
                 self.assertIn(address, raised.exception.message)
                 self.assertEqual(raised.exception.reason, "")
 
-    def test_a_server_that_never_answers_runs_into_the_timeout(self):
+    def test_a_server_that_never_answers_causes_a_timeout(self):
         with socket.create_server(("localhost", 0)) as silent:
             address = f"localhost:{silent.getsockname()[1]}"
             with quantd.Client(address, timeout=0.2, channel_options=python_clients.WITHOUT_PROXY) as client:
@@ -464,13 +464,14 @@ class NoServerTest(unittest.TestCase):
             client.close()
             self.assertIsInstance(waiting.exception(quantd_process.DEADLINE_SECONDS), ValueError)
 
-    def test_bad_options_are_refused(self):
+    def test_bad_options_are_rejected(self):
         for options, error, message in (
             ({"address": ""}, ValueError, "HOST:PORT"), ({"address": 50051}, TypeError, "localhost:50051"),
-            ({"timeout": 0}, ValueError, "above 0"), ({"timeout": float("nan")}, ValueError, "above 0"),
+            ({"timeout": 0}, ValueError, "more than 0"),
+            ({"timeout": float("nan")}, ValueError, "more than 0"),
             ({"timeout": float("inf")}, ValueError, "at most a year"),
-            ({"stream_message_bytes": 0}, ValueError, "1..1073741824"),
-            ({"stream_from_bytes": -1}, ValueError, "0..1073741824"),
+            ({"stream_message_bytes": 0}, ValueError, "1 to 1073741824"),
+            ({"stream_from_bytes": -1}, ValueError, "0 to 1073741824"),
             ({"root_certificates": "ca.pem"}, TypeError, "read_bytes"),
             ({"private_key": b"key"}, ValueError, "private_key and certificate_chain"),
             ({"server_name_override": "a"}, ValueError, "TLS"),
@@ -481,12 +482,12 @@ class NoServerTest(unittest.TestCase):
 
 
 class StrangeServerTest(PythonClientTestCase):
-    """Servers that a client may meet, but that quantd is not."""
+    """Servers that behave in ways in which quantd never does."""
 
     X = np.ones(40, np.float32)
 
     def calls(self, serve, **options):
-        """Runs `serve` as a server; gives calls in one message and in five parts."""
+        """Runs `serve` as a server, and yields calls in one message and in five parts."""
         stack = self.enterContext(contextlib.ExitStack())
         server = stack.enter_context(byte_server.ByteServer(serve))
         for stream in (IN_ONE_MESSAGE, {"stream_from_bytes": 0, "stream_message_bytes": 32}):
@@ -496,7 +497,7 @@ class StrangeServerTest(PythonClientTestCase):
     def real(self):
         return byte_server.forward_to(self.quantd.connect())
 
-    def test_a_busy_server_says_when_to_call_again(self):
+    def test_a_busy_server_suggests_a_retry_delay(self):
         def refuse(_method, _requests, context):
             status = api.status_pb2.Status(code=8)
             info = api.error_details_pb2.ErrorInfo(reason="IN_FLIGHT_LIMIT", domain="quantd")
@@ -514,7 +515,7 @@ class StrangeServerTest(PythonClientTestCase):
             self.assertEqual((error.reason, error.retry_delay, str(error)),
                              ("IN_FLIGHT_LIMIT", 1.25, "too much work"))
 
-    def test_other_failures_are_quantd_errors_with_their_code_whatever_their_details(self):
+    def test_other_failures_are_quantd_errors_with_their_code_regardless_of_details(self):
         def fail(_method, _requests, context):
             context.set_trailing_metadata((("grpc-status-details-bin", b"no status"),))
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "not you")
@@ -525,7 +526,7 @@ class StrangeServerTest(PythonClientTestCase):
             self.assertIs(type(raised.exception), quantd.QuantdError)
             self.assertIs(raised.exception.code, grpc.StatusCode.PERMISSION_DENIED)
 
-    def test_answers_that_do_not_fit_are_internal_errors(self):
+    def test_answers_that_do_not_match_are_internal_errors(self):
         short = api.FakeQuantizeResponse(output=api.tensor_of_bytes(np.ones(1, np.float32)))
 
         def garbage(_method, requests, _context):
@@ -551,16 +552,16 @@ class StrangeServerTest(PythonClientTestCase):
                 with self.subTest(serve.__name__), self.assertRaises(quantd.QuantdError) as raised:
                     call()
                 self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
-                self.assertIn("matching versions", raised.exception.message)
+                self.assertIn("versions of client and server match", raised.exception.message)
 
-    def test_other_answers_that_are_no_messages_are_internal_errors(self):
+    def test_other_answers_that_are_invalid_messages_are_internal_errors(self):
         def garbage(_method, requests, _context):
             return (b"\xff" for _ in requests)
 
         with (byte_server.ByteServer(garbage) as server,
               python_clients.connected_to(server.address) as client):
             for call in (client.healthy, client.server_info):
-                with self.assertRaisesRegex(quantd.QuantdError, "matching versions") as raised:
+                with self.assertRaisesRegex(quantd.QuantdError, "client and server match") as raised:
                     call()
                 self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
 
@@ -579,7 +580,7 @@ class StrangeServerTest(PythonClientTestCase):
                 in_parts()
             self.assertIs(raised.exception.code, grpc.StatusCode.INTERNAL)
 
-    def test_a_range_that_does_not_fit_gives_no_output_whatever_the_server_says(self):
+    def test_a_range_that_does_not_fit_gives_no_output_even_if_the_server_accepts_it(self):
         def agree(_method, requests, _context):
             for request in requests:
                 bounds = api.FakeQuantizeRequest.FromString(request).range.min
@@ -594,7 +595,7 @@ class StrangeServerTest(PythonClientTestCase):
                 with self.subTest(axis=axis), self.assertRaisesRegex(quantd.QuantdError, "does not fit"):
                     client.fake_quantize(self.X, minimum, maximum, axis=axis)
 
-    def test_answers_in_another_form_are_read_just_as_well(self):
+    def test_answers_in_unusual_forms_are_accepted(self):
         def reordered(method, requests, context):
             for answer in self.real()(method, requests, context):
                 response = api.FakeQuantizeResponse.FromString(answer)
@@ -607,7 +608,7 @@ class StrangeServerTest(PythonClientTestCase):
         for call in self.calls(reordered):
             self.assert_equal_bits(call().output, expected)
 
-    def test_a_stream_that_goes_quiet_runs_into_the_timeout(self):
+    def test_a_silent_stream_times_out(self):
         released = threading.Event()
         self.addCleanup(released.set)
 
@@ -622,7 +623,7 @@ class StrangeServerTest(PythonClientTestCase):
             in_parts()
         released.set()
 
-    def test_a_stream_may_take_longer_than_the_timeout_while_it_answers(self):
+    def test_a_slow_stream_does_not_time_out_while_answers_keep_coming(self):
         never = threading.Event()
 
         def slow(method, requests, context):

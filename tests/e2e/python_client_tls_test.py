@@ -1,4 +1,4 @@
-"""The Python package through a proxy that terminates TLS."""
+"""Tests the Python package through a proxy that terminates TLS."""
 
 import contextlib
 import os
@@ -20,7 +20,7 @@ OPENSSL = os.environ["QUANTD_OPENSSL"]
 
 
 class Certificate:
-    """A key and a certificate for it, as PEM: signed by itself, or by `issuer`."""
+    """Makes a key and a certificate for it, as PEM, which is self-signed or signed by `issuer`."""
 
     def __init__(self, directory, name, issuer=None):
         self._key = directory / f"{name}.key"
@@ -58,7 +58,7 @@ class TlsTest(quantd_process.QuantdTestCase):
 
     @contextlib.contextmanager
     def proxy(self, certificate=None, asks_for_certificates=False):
-        """A proxy before the server; gives its address."""
+        """Runs a proxy in front of the server, and yields its address."""
         certificate = certificate or self.localhost
         credentials = grpc.ssl_server_credentials(
             ((certificate.private_key, certificate.certificate_chain),),
@@ -69,7 +69,7 @@ class TlsTest(quantd_process.QuantdTestCase):
             yield server.address
 
     def check(self, address, **options):
-        """Calls of every kind through `address`."""
+        """Makes calls of every kind through `address`."""
         if "credentials" not in options:
             options["root_certificates"] = self.authority.certificate_chain
         with python_clients.connected_to(address, **options) as client:
@@ -91,28 +91,28 @@ class TlsTest(quantd_process.QuantdTestCase):
             with self.assertRaises(quantd.UnavailableError) as raised:
                 client.healthy()
             self.assertIn(address, raised.exception.message)
-            # Somebody was there.
+            # The proxy did answer.
             self.assertNotIn("refused", raised.exception.message)
 
     def test_a_certificate_of_the_authority_is_trusted(self):
         with self.proxy() as address:
             self.check(address)
 
-    def test_ready_made_credentials_do_the_same(self):
+    def test_credentials_objects_work_as_well(self):
         with self.proxy() as address:
             self.check(address, credentials=grpc.ssl_channel_credentials(self.authority.certificate_chain))
 
-    def test_a_proxy_that_asks_for_it_gets_the_client_s_certificate(self):
+    def test_a_proxy_can_require_the_client_s_certificate(self):
         with self.proxy(asks_for_certificates=True) as address:
             self.check(address, private_key=self.client.private_key,
                        certificate_chain=self.client.certificate_chain)
 
-    def test_a_certificate_for_another_name_needs_that_name(self):
+    def test_a_certificate_for_another_name_requires_an_override(self):
         with self.proxy(self.elsewhere) as address:
             self.assert_no_connection(address, root_certificates=self.authority.certificate_chain)
             self.check(address, server_name_override="elsewhere.example")
 
-    def test_strangers_are_not_trusted(self):
+    def test_unknown_certificates_are_not_trusted(self):
         with self.proxy() as address:
             self.assert_no_connection(address, root_certificates=self.stranger.certificate_chain)
         with self.proxy(asks_for_certificates=True) as address:
@@ -121,7 +121,7 @@ class TlsTest(quantd_process.QuantdTestCase):
                                       private_key=self.stranger.private_key,
                                       certificate_chain=self.stranger.certificate_chain)
 
-    def test_a_connection_without_tls_is_none(self):
+    def test_a_connection_without_tls_fails(self):
         with self.proxy() as address:
             self.assert_no_connection(address)
 

@@ -1,4 +1,4 @@
-"""Clients of the Python package under test, connected to a server."""
+"""Connects clients of the Python package under test to a server."""
 
 import contextlib
 
@@ -6,15 +6,15 @@ import quantd
 
 import quantd_process
 
-# A test's server is on this machine, whatever the environment says of proxies.
+# Servers of tests are on this machine, so proxies in the environment must not be used.
 WITHOUT_PROXY = (("grpc.enable_http_proxy", 0),)
 
 
 @contextlib.contextmanager
 def connected_to(address, **options):
-    """A quantd.Client with a connection of its own that stands.
+    """Yields a quantd.Client that is already connected over a separate connection.
 
-    See quantd_process.Quantd.connect() for why a call does not open it.
+    See quantd_process.Quantd.connect() for why the connection is not opened by the first call.
     """
     options = {"timeout": quantd_process.DEADLINE_SECONDS, "channel_options": WITHOUT_PROXY} | options
     with quantd.Client(address, **options) as client:

@@ -1,4 +1,4 @@
-"""The Python package as it is built: what is inside, and how it gets on with other packages."""
+"""Tests the built Python package: its contents, and its compatibility with other packages."""
 
 import email
 import os
@@ -16,13 +16,13 @@ import python_clients
 import quantd_process
 
 SOURCE = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"])
-# The wheel that the build made, and where it is installed.
+# The wheel that the build made, and the folder where it is installed.
 WHEEL = pathlib.Path(os.environ["QUANTD_PYTHON_WHEEL"])
 SITE = pathlib.Path(os.environ["QUANTD_PYTHON_SITE"])
 
 
 def python(*arguments, directory=None):
-    """Runs this Python; returns its standard output."""
+    """Runs a program with this Python, and returns its standard output."""
     environment = quantd_process.clean_environment({"PYTHONPATH": str(SITE)})
     done = subprocess.run([sys.executable, *map(str, arguments)], cwd=directory, env=environment, check=False,
                           capture_output=True, text=True, timeout=quantd_process.DEADLINE_SECONDS)
@@ -32,14 +32,14 @@ def python(*arguments, directory=None):
 
 
 def contents(wheel):
-    """The wheel's files: name and bytes."""
+    """Returns the files of a wheel by name, as bytes."""
     with zipfile.ZipFile(wheel) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
 class WheelTest(quantd_process.QuantdTestCase):
 
-    def test_the_tests_run_with_the_installed_wheel(self):
+    def test_the_tests_use_the_installed_wheel(self):
         self.assertEqual(pathlib.Path(quantd.__file__).parent, SITE / "quantd")
 
     def test_types_license_and_schema_are_inside(self):
@@ -85,7 +85,7 @@ class WheelTest(quantd_process.QuantdTestCase):
 
 
 class NeighboursTest(unittest.TestCase):
-    """In new processes: what is loaded stays loaded."""
+    """Tests that run in new processes, because modules stay loaded."""
 
     def test_another_version_of_the_shared_messages_may_be_loaded_first(self):
         output = python("-c", """
@@ -102,7 +102,7 @@ print(quantd.Client.__name__)
 """)
         self.assertEqual(output, "Client\n")
 
-    def test_it_leaves_no_messages_behind_that_others_could_clash_with(self):
+    def test_it_registers_no_messages_that_others_could_clash_with(self):
         output = python("-c", """
 import quantd
 from google.protobuf import descriptor_pool

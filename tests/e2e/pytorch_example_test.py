@@ -1,4 +1,4 @@
-"""The PyTorch example: its operations, and the network that it trains."""
+"""Tests the PyTorch example: its operations, and the network that it trains."""
 
 import os
 import pathlib
@@ -14,7 +14,7 @@ import python_clients
 import quantd_process
 
 EXAMPLE = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"]) / "client" / "examples" / "pytorch"
-# Of eight seeds the worst came to 96.0 %.
+# The worst result of eight seeds was 96.0 %.
 LEAST_ACCURACY = 94.0
 
 sys.path.insert(0, str(EXAMPLE))
@@ -25,7 +25,7 @@ import fake_quantization  # noqa: E402
 class OperationsTest(quantd_process.QuantdTestCase):
 
     def differentiate(self, fake_quantize, inputs, bounds, *options):
-        """The output, and the gradients of a loss that weighs each element differently."""
+        """Returns the output, and the gradients of a loss with different weights per element."""
         arguments = [torch.tensor(values, dtype=torch.float32, requires_grad=True)
                      for values in (inputs, *bounds)]
         output = fake_quantize(*arguments, *options)
@@ -33,7 +33,7 @@ class OperationsTest(quantd_process.QuantdTestCase):
         (output * weights).sum().backward()
         return [output.detach(), *(argument.grad for argument in arguments)]
 
-    def test_the_service_and_this_process_have_the_same_bits_and_gradients(self):
+    def test_the_service_and_this_process_give_the_same_bits_and_gradients(self):
         inputs = np.random.default_rng(3).normal(scale=2, size=(40, 6, 5)).astype(np.float32)
         with python_clients.connected_to(self.quantd.address) as client:
             def service(*arguments):
@@ -59,7 +59,7 @@ class OperationsTest(quantd_process.QuantdTestCase):
 class TrainingTest(quantd_process.QuantdTestCase):
 
     def test_a_network_learns_as_well_through_the_service_as_in_this_process(self):
-        # How long this takes is the machine's business, and ctest's timeout's.
+        # There is no other time limit than ctest's, because the time depends on the machine.
         done = subprocess.run(
             [sys.executable, EXAMPLE / "train_digits.py", "--server", self.quantd.address],
             env=quantd_process.clean_environment(), check=False, capture_output=True, text=True)
@@ -67,7 +67,7 @@ class TrainingTest(quantd_process.QuantdTestCase):
         accuracies = dict(re.findall(r"^(quantd|this process): ([\d.]+)%", done.stdout, re.MULTILINE))
         service, process = float(accuracies["quantd"]), float(accuracies["this process"])
         self.assertGreaterEqual(service, LEAST_ACCURACY)
-        # Of eight seeds, a ulp here and there came to 0.89 at most.
+        # With eight seeds, differences of an ulp here and there resulted in at most 0.89.
         self.assertGreaterEqual(service, process - 2)
 
 

@@ -1,4 +1,4 @@
-"""quantctl with real files and a real server."""
+"""Tests quantctl with real files and a real server."""
 
 import json
 import os
@@ -28,7 +28,7 @@ class QuantctlTestCase(quantd_process.QuantdTestCase):
                                   server or self.quantd.address, *arguments)
 
     def succeed(self, *arguments):
-        """Its standard output; fails where quantctl fails."""
+        """Returns the standard output of quantctl. Fails if quantctl fails."""
         done = self.quantctl(*arguments)
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout
@@ -37,13 +37,13 @@ class QuantctlTestCase(quantd_process.QuantdTestCase):
         return json.loads(self.succeed(*arguments, "--json"))
 
     def save(self, name, array):
-        """The path of a new .npy file."""
+        """Returns the path of a new .npy file."""
         path = self.directory / name
         np.save(path, np.asarray(array, dtype=np.float32))
         return path
 
     def range_flags(self, case):
-        """The flags that give quantctl the range and the spec of a golden case."""
+        """Returns the flags for the range and the spec of a golden case."""
         flags = ["--num-bits", case.num_bits]
         if case.narrow_range:
             flags.append("--narrow-range")
@@ -71,7 +71,7 @@ class FakeQuantTest(QuantctlTestCase):
                 with self.subTest(case.name):
                     self.check(case)
 
-    def test_json_tells_the_nudged_range_and_the_error(self):
+    def test_json_contains_the_nudged_range_and_the_error(self):
         result = self.json_of("fake-quant", "--input", self.save("x.npy", [-7, -1, 0, 1, 2.5]),
                               "--min", "-6", "--max", "6", "--output", self.directory / "y.npy")
         self.assertEqual(result.keys(),
@@ -96,7 +96,7 @@ class FakeQuantTest(QuantctlTestCase):
         self.assertEqual(len(per_channel["nudged_range"]["scale"]), kernel.shape[3])
         self.assertGreater(per_channel["sqnr_db"], per_tensor["sqnr_db"])
 
-    def test_the_error_is_that_of_the_file_it_wrote(self):
+    def test_the_error_is_that_of_the_written_file(self):
         output = self.directory / "y.npy"
         result = self.json_of("fake-quant", "--input", CONVOLUTION_KERNEL, "--range-from-data",
                               "--num-bits", "4", "--output", output)
@@ -162,7 +162,7 @@ class TrainRangeTest(QuantctlTestCase):
                                "--output", self.directory / "y.npy")
         self.assertAlmostEqual(applied["sqnr_db"], trained["sqnr_db_after"], places=4)
 
-    def test_channels_are_trained_one_by_one(self):
+    def test_channels_are_trained_independently(self):
         trained = self.train("--num-bits", "4", "--axis", "3", "--steps", "20")
         self.assertEqual((len(trained["min"]), len(trained["max"])), (32, 32))
         self.assertGreater(trained["sqnr_db_after"], trained["sqnr_db_before"])
@@ -174,7 +174,7 @@ class InfoAndHealthTest(QuantctlTestCase):
         for text in (self.succeed("info"), json.dumps(self.json_of("info"))):
             self.assertIn(self.quantd.simd_target, text)
 
-    def test_health_ends_with_0_only_where_the_server_serves(self):
+    def test_health_exits_with_0_only_if_the_server_serves(self):
         self.assertEqual(self.quantctl("health").returncode, 0)
         self.assertEqual(self.quantctl("health", "--service", "no.such.Service").returncode, 1)
         with quantd_process.Quantd() as stopped:
@@ -200,7 +200,7 @@ class FailureTest(QuantctlTestCase):
         self.assertIn("INVALID_RANGE", done.stderr)
         self.assertIn("range.m", done.stderr)
 
-    def test_files_it_cannot_read_end_with_1_and_are_named(self):
+    def test_unreadable_files_result_in_exit_code_1_and_are_named(self):
         good = np.ones((2, 3), np.float32)
         not_an_array = self.directory / "text.npy"
         not_an_array.write_text("no array at all", encoding="utf-8")
@@ -216,7 +216,7 @@ class FailureTest(QuantctlTestCase):
                 self.assertEqual(done.returncode, 1, done)
                 self.assertIn(path.name, done.stderr)
 
-    def test_bad_usage_ends_with_2(self):
+    def test_bad_usage_exits_with_2(self):
         for flags in (["--min", "0"], ["--no-such-flag"], ["--min", "a", "--max", "1"],
                       ["--min", "0", "--max", "1", "--num-bits", "many"],
                       ["--min", "0", "--max", "1", "--numerics", "pytorch"]):

@@ -1,4 +1,4 @@
-"""Runs the real quantd and quantctl, each server on free ports in a directory of its own."""
+"""Runs the real quantd and quantctl, each server on free ports and in a separate directory."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ BINARIES = pathlib.Path(os.environ["QUANTD_BINARY_DIR"])
 QUANTD = BINARIES / "quantd"
 QUANTCTL = BINARIES / "quantctl"
 
-# How long anything may take before a test gives up; sanitizers on a busy machine are slow.
+# The time limit for all operations, which is generous because sanitizers on a busy machine are slow.
 DEADLINE_SECONDS = 60
 
 _SERVING_LINE = re.compile(
@@ -32,7 +32,7 @@ _SERVING_LINE = re.compile(
 
 
 def clean_environment(extra=None):
-    """This process's environment without what would change quantd's or gRPC's behaviour."""
+    """Returns the environment without variables that would change quantd's or gRPC's behavior."""
     kept = {
         key: value for key, value in os.environ.items()
         if not key.startswith(("QUANTD_", "QUANTCTL_", "GRPC_"))
@@ -42,7 +42,7 @@ def clean_environment(extra=None):
 
 
 def run(program, *arguments, environment=None):
-    """Runs a program to its end; returns its subprocess.CompletedProcess, with text."""
+    """Runs a program to completion, and returns its subprocess.CompletedProcess, with text."""
     return subprocess.run(
         [program, *map(str, arguments)], env=clean_environment(environment), check=False,
         capture_output=True, text=True, timeout=DEADLINE_SECONDS,
@@ -50,7 +50,7 @@ def run(program, *arguments, environment=None):
 
 
 def wait_until(condition, what):
-    """Asks `condition` again and again until it holds, and returns what it said."""
+    """Evaluates `condition` repeatedly until it is true, and returns its value."""
     deadline = time.monotonic() + DEADLINE_SECONDS
     while True:
         if result := condition():
@@ -61,7 +61,7 @@ def wait_until(condition, what):
 
 
 class Quantd:
-    """A running quantd. Use it as a context manager: leaving stops it and checks its exit code."""
+    """A running quantd. As a context manager, it is stopped on exit, and its exit code is checked."""
 
     def __init__(self, *flags, listen=("localhost:0",), metrics_listen="localhost:0",
                  environment=None):
@@ -89,19 +89,19 @@ class Quantd:
 
     @property
     def address(self):
-        """The first address it listens on."""
+        """The first address on which the server listens."""
         return self.addresses[0]
 
     @property
     def log(self):
-        """What it wrote to stderr so far."""
+        """What the server has written to stderr so far."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
 
     def connect(self, address=None):
-        """A channel with a connection of its own that stands, closed when the server stops.
+        """Returns a connected channel with a separate connection, which is closed when the server stops.
 
-        gRPC 1.51 sometimes takes a connection in progress for one that failed, and tries again
-        (its pull request 35064); a call that does not wait for that fails.
+        gRPC 1.51 sometimes treats a connection in progress as failed and retries it (see its pull request
+        35064). A call that does not wait for the connection fails in that case.
         """
         options = (
             ("grpc.max_receive_message_length", -1),
@@ -115,18 +115,18 @@ class Quantd:
         return channel
 
     def stub(self):
-        """A QuantizationServiceStub with a connection of its own."""
+        """Returns a QuantizationServiceStub with a separate connection."""
         return api.QuantizationServiceStub(self.connect())
 
     def metrics_text(self):
-        """The metrics page."""
+        """Returns the metrics page as text."""
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         url = f"http://{self.metrics_address}/metrics"
         with opener.open(url, timeout=DEADLINE_SECONDS) as answer:
             return answer.read().decode("utf-8")
 
     def metrics(self):
-        """The metrics page, parsed."""
+        """Returns the parsed metrics page."""
         return Metrics(self.metrics_text())
 
     @property
@@ -140,11 +140,11 @@ class Quantd:
         return self._process.poll() is None
 
     def wait(self):
-        """Waits until it has ended; returns the exit code."""
+        """Waits until the server has ended, and returns the exit code."""
         return self._process.wait(DEADLINE_SECONDS)
 
     def stop(self):
-        """Stops it and raises where it did not end as it should."""
+        """Stops the server. Raises an error if it does not end properly."""
         if self.is_running():
             self.signal(signal.SIGTERM)
         try:
@@ -175,11 +175,11 @@ class Quantd:
                 line += part
         serving = _SERVING_LINE.fullmatch(line.decode("utf-8"))
         if serving is None:
-            raise RuntimeError(f"quantd did not say that it serves, but {line!r}:\n{self.log}")
+            raise RuntimeError(f"quantd did not print its serving line, but {line!r}:\n{self.log}")
         return serving
 
     def kill(self):
-        """Ends it at once, as a crash would."""
+        """Kills the server, like a crash."""
         self._channels.close()
         if self.is_running():
             self._process.kill()
@@ -201,21 +201,21 @@ class Metrics:
         return {name for name, _ in self._samples}
 
     def labels(self, name):
-        """The label sets of the series `name`, as a list of dictionaries."""
+        """Returns the label sets of the series `name` as a list of dictionaries."""
         return [dict(labels) for sample, labels in self._samples if sample == name]
 
     def value(self, name, **labels):
-        """The value of one series; a KeyError where there is none."""
+        """Returns the value of one series. Raises KeyError if there is none."""
         return self._samples[name, frozenset(labels.items())]
 
     def total(self, name, **labels):
-        """The sum over all series `name` with at least these labels."""
+        """Returns the sum of all series `name` with at least these labels."""
         return sum(value for (sample, found), value in self._samples.items()
                    if sample == name and labels.items() <= dict(found).items())
 
 
 class QuantdTestCase(unittest.TestCase):
-    """Tests that share one server with default settings, as `self.quantd`."""
+    """Base of tests that share one server with default settings, `self.quantd`."""
 
     flags = ()
 

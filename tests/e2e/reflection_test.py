@@ -1,4 +1,4 @@
-"""Server reflection, by which tools such as grpcurl learn the schema."""
+"""Tests server reflection, which tools such as grpcurl use to query the schema."""
 
 import unittest
 
@@ -10,7 +10,7 @@ import quantd_process
 
 
 def ask(quantd, **request):
-    """The answer to one reflection request."""
+    """Returns the answer to one reflection request."""
     stub = api.reflection_pb2_grpc.ServerReflectionStub(quantd.connect())
     requests = iter([api.reflection_pb2.ServerReflectionRequest(**request)])
     return next(stub.ServerReflectionInfo(requests, timeout=quantd_process.DEADLINE_SECONDS))
@@ -30,7 +30,7 @@ class ReflectionTest(unittest.TestCase):
                        for method in service.method}
             self.assertLessEqual({"FakeQuantize", "FakeQuantizeGradient", "GetServerInfo"}, methods)
 
-    def test_it_can_be_switched_off(self):
+    def test_it_can_be_disabled(self):
         with quantd_process.Quantd("--no-reflection") as quantd:
             with self.assertRaises(grpc.RpcError) as raised:
                 ask(quantd, list_services="")

@@ -1,4 +1,4 @@
-"""The same bits from every instruction set that this machine has."""
+"""Tests that every instruction set of this machine gives the same bits."""
 
 import unittest
 
@@ -23,7 +23,7 @@ class SimdTargetTest(unittest.TestCase):
                 for case in golden_cases.one_case_of_each_op():
                     self.assertEqual(case.problems(case.call(stub)), [], case.name)
 
-    def test_a_target_that_there_is_not_is_refused_with_those_there_are(self):
+    def test_an_unsupported_target_is_rejected_with_a_list_of_supported_ones(self):
         with quantd_process.Quantd() as quantd:
             best = quantd.simd_target
         done = quantd_process.run(quantd_process.QUANTD, "--simd-target=NOSUCH",

@@ -1,4 +1,4 @@
-"""Streams: one tensor after another in one call, answered in order."""
+"""Tests streams, which send one tensor after another in one call and are answered in order."""
 
 import itertools
 import queue
@@ -13,7 +13,7 @@ import quantd_process
 
 
 def parts_of(case, rows):
-    """The requests of `case` in parts of its first dimension; a range along it is cut too."""
+    """Returns the requests of `case` in parts of its first dimension. A range along it is also cut."""
     whole = case.request()
     step = max(1, -(-case.inputs.shape[0] // rows)) if case.inputs.ndim else 1
     for first in range(0, max(1, case.inputs.shape[0]), step):
@@ -35,7 +35,7 @@ def parts_of(case, rows):
 
 
 def put_together(case, responses):
-    """The answer to `case` as the unary call gives it, from the answers to its parts."""
+    """Combines the answers to the parts of `case` into the answer of the unary call."""
     whole = api.FakeQuantizeGradientResponse() if case.is_gradient else api.FakeQuantizeResponse()
     tensor = whole.input_gradients if case.is_gradient else whole.output
     tensor.data_type = api.DATA_TYPE_FLOAT32
@@ -58,7 +58,7 @@ def put_together(case, responses):
 
 
 def request_of(values, **parameters):
-    """A request to fake-quantize `values`."""
+    """Returns a request to fake-quantize `values`."""
     return api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.float32(values)), **parameters)
 
 
@@ -82,14 +82,14 @@ class StreamTest(quantd_process.QuantdTestCase):
                     self.assertEqual(case.problems(put_together(case, responses)), [])
 
     def cases_by_method(self):
-        """Each stream's method with its golden cases."""
+        """Yields each streaming method with its golden cases."""
         cases = golden_cases.all_cases()
         return (
             ("StreamFakeQuantize", [case for case in cases if not case.is_gradient]),
             ("StreamFakeQuantizeGradient", [case for case in cases if case.is_gradient]),
         )
 
-    def test_what_a_request_leaves_out_is_that_of_the_one_before(self):
+    def test_missing_fields_are_taken_from_the_request_before(self):
         first = {"range": api.Range(min=[0], max=[3]), "spec": api.QuantizationSpec(num_bits=2)}
         second = {"range": api.Range(min=[0], max=[30])}
         third = {"spec": api.QuantizationSpec(num_bits=4)}
@@ -97,7 +97,7 @@ class StreamTest(quantd_process.QuantdTestCase):
                                for parameters in (first, {}, second, {}, third)])
         self.assertEqual([answer.nudged_range.scale[0] for answer in answers], [1, 1, 10, 10, 2])
 
-    def test_answers_come_while_requests_are_still_to_be_sent(self):
+    def test_answers_arrive_before_all_requests_are_sent(self):
         requests = queue.SimpleQueue()
         answers = self.stream(iter(requests.get, None))
         parameters = {"range": api.Range(min=[-1], max=[1])}
@@ -121,14 +121,14 @@ class StreamTest(quantd_process.QuantdTestCase):
         self.assertEqual(error.fields, ("range.min[0]",))
         self.assertEqual(error.metadata["message_index"], "2")
 
-    def test_the_first_request_needs_a_range(self):
+    def test_the_first_request_requires_a_range(self):
         with self.assertRaises(grpc.RpcError) as raised:
             list(self.stream([request_of([1])]))
         error = api.call_error(raised.exception)
         self.assertEqual((error.reason, error.fields), ("RANGE_SIZE_MISMATCH", ("range",)))
         self.assertEqual(error.metadata["message_index"], "0")
 
-    def test_bytes_that_are_no_message_end_the_stream_by_their_index(self):
+    def test_an_invalid_message_ends_the_stream_with_its_index(self):
         good = request_of([1], range=api.Range(min=[-1], max=[1])).SerializeToString()
         call = self.quantd.connect().stream_stream(
             "/quantd.v1.QuantizationService/StreamFakeQuantize")
@@ -167,7 +167,7 @@ class StreamTest(quantd_process.QuantdTestCase):
 
 class UnixSocketTest(unittest.TestCase):
 
-    def test_streams_go_over_unix_sockets(self):
+    def test_streams_work_over_unix_sockets(self):
         cases = [case for case in golden_cases.all_cases() if not case.is_gradient]
         with quantd_process.Quantd(listen=("unix:{directory}/quantd.sock",)) as quantd:
             responses = quantd.stub().StreamFakeQuantize(case.request() for case in cases)

@@ -1,4 +1,4 @@
-// The codec without copies, held to protobuf's generated parser.
+// The codec without copies, compared with protobuf's generated parser.
 
 #ifndef QUANTD_TESTS_FUZZ_CODEC_COMPARISON_H_
 #define QUANTD_TESTS_FUZZ_CODEC_COMPARISON_H_
@@ -8,23 +8,25 @@
 
 namespace quantd::fuzz {
 
-// How far a message came.
+// How far a message got.
 enum class Reached {
-  // It is none of its type.
+  // It is not a message of its type.
   kRefusal,
-  // It is one; that is all there is to responses and to bad requests.
+  // It is one. Responses and bad requests get no further.
   kMessage,
-  // It is a request that the codec takes.
+  // It is a request that the codec accepts.
   kArguments,
-  // Its elements were computed, in pieces and in one piece.
+  // It was answered.
   kElements,
 };
 
-// Takes the message of `input` apart in its slices, as the server does, and
-// compares with what the generated class, a plain decoding and elements in one
-// piece come to.
+// Cuts the message of `input` into its slices and reads it as the server does.
+// Compares the result with what the generated class and a plain decoding make of
+// the whole message. Then lets two sessions answer: one gets the slices, after a
+// request that leaves what the message inherits; the other gets a single request
+// in one slice that has everything itself. Their answers must be the same bytes.
 //
-// Errors: kInternal, which says where the two differ.
+// Errors: kInternal, which says what differs.
 absl::StatusOr<Reached> CompareCodec(const FuzzInput& input);
 
 }  // namespace quantd::fuzz

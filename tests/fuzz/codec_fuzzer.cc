@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <span>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -17,10 +16,10 @@
 namespace quantd::fuzz {
 namespace {
 
-// libFuzzer's own mutations, its dictionary and crossing of inputs included.
+// libFuzzer's own mutations, with its dictionary and its crossing of inputs.
 extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
 
-// How much longer a mutation may make a field.
+// The bytes by which a mutation may lengthen a field.
 constexpr std::size_t kGrowth = 64;
 
 std::string MutateAnyBytes(const std::string& bytes) {
@@ -33,10 +32,8 @@ std::string MutateAnyBytes(const std::string& bytes) {
 
 std::string MutateMessage(const FuzzInput& input, RandomNumbers& random) {
   const std::string message(input.message.begin(), input.message.end());
-  const bool is_request = input.type == MessageType::kFakeQuantizeRequest ||
-                          input.type == MessageType::kFakeQuantizeGradientRequest;
-  if (is_request && random() % 16 == 0) {
-    return MendRequest(message, input.type == MessageType::kFakeQuantizeGradientRequest, random);
+  if (IsRequest(input.message_type) && random() % 16 == 0) {
+    return MendRequest(message, OperationOf(input.message_type), random);
   }
   return MutateField(message, random, MutateAnyBytes);
 }
@@ -57,7 +54,7 @@ extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t s
                                                std::size_t max_size, unsigned int seed) {
   using namespace quantd::fuzz;  // NOLINT(google-build-using-namespace): outside for C's linkage.
   RandomNumbers random(seed);
-  if (size == 0 || random() % 4 == 0) {
+  if (size < kInputHeaderBytes || random() % 4 == 0) {
     return LLVMFuzzerMutate(data, size, max_size);
   }
   const FuzzInput input = ReadInput({data, size});

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +15,7 @@
 
 #include "tests/fuzz/codec_comparison.h"
 #include "tests/fuzz/fuzz_input.h"
+#include "wire/operations.h"
 
 namespace quantd::fuzz {
 namespace {
@@ -36,7 +38,7 @@ std::vector<CorpusFile> LoadCorpus() {
   return files;
 }
 
-TEST(Corpus, IsReadByTheCodecAsByTheGeneratedParser) {
+TEST(Corpus, IsReadAsTheGeneratedParserReadsIt) {
   for (const CorpusFile& file : LoadCorpus()) {
     const auto reached = CompareCodec(ReadInput(file.bytes));
     EXPECT_TRUE(reached.ok()) << file.name << ": " << reached.status();
@@ -55,23 +57,42 @@ TEST(Corpus, IsReadTheSameWhereverItIsCut) {
   }
 }
 
-TEST(Corpus, ReachesAllThatThereIsOfEveryMessage) {
-  std::set<std::pair<MessageType, Reached>> reached;
+TEST(Corpus, KeepsItsMeaningWhenOperationsAreAdded) {
+  for (const CorpusFile& file : LoadCorpus()) {
+    ASSERT_FALSE(file.bytes.empty()) << file.name;
+    EXPECT_LT(file.bytes[0], kMessageTypeCount) << file.name;
+  }
+}
+
+TEST(Corpus, ReachesEveryOutcomeOfEveryTypeOfMessage) {
+  std::set<std::pair<std::size_t, Reached>> reached;
   for (const CorpusFile& file : LoadCorpus()) {
     const FuzzInput input = ReadInput(file.bytes);
     const auto outcome = CompareCodec(input);
     ASSERT_TRUE(outcome.ok()) << outcome.status();
-    reached.emplace(input.type, *outcome);
+    reached.emplace(input.message_type, *outcome);
   }
-  for (const MessageType request :
-       {MessageType::kFakeQuantizeRequest, MessageType::kFakeQuantizeGradientRequest}) {
-    EXPECT_THAT(reached, Contains(Pair(request, Reached::kArguments)));
-    EXPECT_THAT(reached, Contains(Pair(request, Reached::kElements)));
+  for (std::size_t type = 0; type < kMessageTypeCount; ++type) {
+    EXPECT_THAT(reached, Contains(Pair(type, Reached::kRefusal)));
+    EXPECT_THAT(reached, Contains(Pair(type, Reached::kMessage)));
+    if (IsRequest(type)) {
+      EXPECT_THAT(reached, Contains(Pair(type, Reached::kArguments)));
+      EXPECT_THAT(reached, Contains(Pair(type, Reached::kElements)));
+    }
   }
-  for (int type = 0; type < 4; ++type) {
-    EXPECT_THAT(reached, Contains(Pair(static_cast<MessageType>(type), Reached::kRefusal)));
-    EXPECT_THAT(reached, Contains(Pair(static_cast<MessageType>(type), Reached::kMessage)));
+}
+
+TEST(Corpus, HasAnsweredRequestsOfEveryOperationThatInherit) {
+  std::set<std::size_t> operations;
+  for (const CorpusFile& file : LoadCorpus()) {
+    const FuzzInput input = ReadInput(file.bytes);
+    const auto outcome = CompareCodec(input);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    if (input.inherits_range && input.inherits_spec && *outcome == Reached::kElements) {
+      operations.insert(OperationOf(input.message_type));
+    }
   }
+  EXPECT_EQ(operations.size(), wire::kOperationCount);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/fuzz/field_mutation.h"
 
+#include <google/protobuf/descriptor.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
@@ -11,25 +12,26 @@
 #include <utility>
 #include <vector>
 
+#include "core/base/element_type.h"
 #include "quantd/v1/quantization.pb.h"
-#include "quantd/v1/quantization_service.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "tests/fuzz/mutable_tensor.h"
+#include "wire/element_type.h"
+#include "wire/operations.h"
 
 namespace quantd::fuzz {
 namespace {
 
 using google::protobuf::internal::WireFormatLite;
 
-// The schema's numbers and one it does not know.
-constexpr std::uint32_t kHighestNumber = 7;
 constexpr std::size_t kMaxVarintBytes = 10;
 constexpr std::int64_t kMaxMendedElements = 1024;
 
-// A field; `content` is its value without the length.
 struct Field {
   std::uint64_t tag = 0;
+  // The value without its length.
   std::string content;
-  // Bytes by which tag and length are longer than need be.
+  // The bytes by which tag and length are longer than they need to be.
   std::size_t tag_padding = 0;
   std::size_t length_padding = 0;
 };
@@ -48,13 +50,13 @@ std::string EncodeVarint(std::uint64_t value, std::size_t padding = 0) {
   bytes.push_back(static_cast<char>(value));
   for (; padding > 0 && bytes.size() < kMaxVarintBytes; --padding) {
     bytes.back() = static_cast<char>(bytes.back() | 0x80);
-    // The last byte has one bit of the 64: the next is one too many.
+    // The last byte has the highest of the 64 bits. This one is the next.
     bytes.push_back(bytes.size() + 1 == kMaxVarintBytes ? 2 : 0);
   }
   return bytes;
 }
 
-// Takes the bytes of a varint off the front of `bytes`.
+// Removes a varint from the front of `bytes` and returns its bytes.
 std::optional<std::string_view> TakeVarint(std::string_view& bytes) {
   for (std::size_t i = 0; i < bytes.size() && i < kMaxVarintBytes; ++i) {
     if ((bytes[i] & 0x80) == 0) {
@@ -94,7 +96,7 @@ std::optional<std::string_view> TakeContent(Field& field, std::string_view& byte
       field.length_padding = length->size() - EncodeVarint(size).size();
       break;
     }
-    // The ends of a group are fields like others: without content.
+    // The two ends of a group are fields like any others, without content.
     case WireFormatLite::WIRETYPE_START_GROUP:
     case WireFormatLite::WIRETYPE_END_GROUP:
       break;
@@ -109,7 +111,7 @@ std::optional<std::string_view> TakeContent(Field& field, std::string_view& byte
   return content;
 }
 
-// Nothing where `bytes` are no message, or an empty one.
+// Returns nothing if `bytes` are not a message, or are an empty one.
 std::optional<std::vector<Field>> ParseFields(std::string_view bytes) {
   std::vector<Field> fields;
   while (!bytes.empty()) {
@@ -141,7 +143,29 @@ std::string EncodeFields(const std::vector<Field>& fields) {
   return bytes;
 }
 
-// A field of any number and type, empty or all zeros.
+// Returns the highest number of a field in the messages of operations, which no
+// message within them exceeds.
+int HighestNumber() {
+  int highest = v1::Tensor::kSharedMemoryFieldNumber;
+  const auto add = [&](const google::protobuf::Descriptor& message) {
+    for (int i = 0; i < message.field_count(); ++i) {
+      highest = std::max(highest, message.field(i)->number());
+    }
+  };
+  wire::ForEachOperation([&]<typename Operation>() {
+    add(*Operation::Request::descriptor());
+    add(*Operation::Response::descriptor());
+  });
+  return highest;
+}
+
+// Returns a number of the schema, or one that it does not have.
+std::uint32_t RandomNumber(RandomNumbers& random) {
+  static const auto highest = static_cast<std::size_t>(HighestNumber());
+  return static_cast<std::uint32_t>(1 + Below(highest + 1, random));
+}
+
+// Returns a field of any number and type, empty or all zeros.
 Field NewField(RandomNumbers& random) {
   struct Kind {
     WireFormatLite::WireType type;
@@ -154,13 +178,12 @@ Field NewField(RandomNumbers& random) {
                                  Kind{WireFormatLite::WIRETYPE_LENGTH_DELIMITED, 4},
                                  Kind{WireFormatLite::WIRETYPE_START_GROUP, 0}};
   const Kind kind = kKinds[Below(kKinds.size(), random)];
-  const auto number = static_cast<int>(1 + Below(kHighestNumber, random));
-  return {.tag = WireFormatLite::MakeTag(number, kind.type),
+  return {.tag = WireFormatLite::MakeTag(static_cast<int>(RandomNumber(random)), kind.type),
           .content = std::string(kind.size, '\0')};
 }
 
 void MutateNumber(Field& field, RandomNumbers& random) {
-  field.tag = (field.tag & 7) | ((1 + Below(kHighestNumber, random)) << 3);
+  field.tag = (field.tag & 7) | (std::uint64_t{RandomNumber(random)} << 3);
 }
 
 std::size_t RandomPadding(RandomNumbers& random) {
@@ -173,7 +196,7 @@ std::size_t RandomPadding(RandomNumbers& random) {
 void MutateContent(Field& field, RandomNumbers& random, const MutateBytes& mutate_bytes) {
   switch (WireTypeOf(field)) {
     case WireFormatLite::WIRETYPE_VARINT:
-      // Small numbers mean something: types, dimensions, axes, bits.
+      // Small numbers mean something: they are types, dimensions, axes or bits.
       field.content = Below(2, random) == 0 ? EncodeVarint(Below(20, random), RandomPadding(random))
                                             : EncodeVarint(random() * std::uint64_t{random()});
       break;
@@ -231,8 +254,8 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
 
 // NOLINTEND(misc-no-recursion)
 
-// How many elements `tensor` should have; nothing where that is no small number.
-// (One without elements may still have a dimension that is huge.)
+// Returns how many elements `tensor` should have, or nothing if they are many.
+// (One dimension of a tensor without elements may still be huge.)
 std::optional<std::size_t> SmallCount(const v1::Tensor& tensor) {
   std::int64_t count = 1;
   for (const std::int64_t dimension : tensor.shape()) {
@@ -244,22 +267,26 @@ std::optional<std::size_t> SmallCount(const v1::Tensor& tensor) {
   return count > kMaxMendedElements ? std::nullopt : std::optional(static_cast<std::size_t>(count));
 }
 
-void MendTensor(v1::Tensor& tensor, RandomNumbers& random) {
-  std::optional<std::size_t> count = SmallCount(tensor);
-  if (!count.has_value()) {
-    count = Below(64, random);
+// Replaces a shape of many elements.
+void MendShape(v1::Tensor& tensor, RandomNumbers& random) {
+  if (!SmallCount(tensor).has_value()) {
     tensor.mutable_shape()->Clear();
-    tensor.add_shape(static_cast<std::int64_t>(*count));
-  }
-  tensor.set_data_type(v1::DATA_TYPE_FLOAT32);
-  if (tensor.has_float_values()) {
-    tensor.mutable_float_values()->mutable_values()->Resize(static_cast<int>(*count), 1);
-  } else {
-    tensor.mutable_data()->resize(*count * sizeof(float), '?');
+    tensor.add_shape(static_cast<std::int64_t>(Below(64, random)));
   }
 }
 
-// As many ranges as the axis has channels.
+// Gives `tensor` as many elements of `type` as its shape says, which are few.
+void MendElements(v1::Tensor& tensor, const wire::ElementTypeMapping& type) {
+  const std::size_t count = *SmallCount(tensor);
+  tensor.set_data_type(type.data_type);
+  if (tensor.has_float_values() && type.data_type == v1::DATA_TYPE_FLOAT32) {
+    tensor.mutable_float_values()->mutable_values()->Resize(static_cast<int>(count), 1);
+  } else {
+    tensor.mutable_data()->resize(count * core::ElementBytes(type.type), '?');
+  }
+}
+
+// Gives `range` as many values as the axis has channels.
 void MendRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random) {
   int channels = 1;
   if (range.has_axis() && tensor.shape_size() > 0) {
@@ -286,21 +313,21 @@ std::string MutateField(const std::string& message, RandomNumbers& random,
   return EncodeFields(*fields);
 }
 
-std::string MendRequest(const std::string& message, bool gradient, RandomNumbers& random) {
-  if (!gradient) {
-    v1::FakeQuantizeRequest request;
+std::string MendRequest(const std::string& message, std::size_t operation, RandomNumbers& random) {
+  return wire::VisitOperation(operation, [&]<typename Operation>() {
+    typename Operation::Request request;
     request.ParsePartialFromString(message);
-    MendTensor(*request.mutable_input(), random);
-    MendRange(request.input(), *request.mutable_range(), random);
+    v1::Tensor& first = MutableTensor(request, Operation::kInputs.front().number);
+    MendShape(first, random);
+    const auto& type = wire::kElementTypes[Below(wire::kElementTypes.size(), random)];
+    for (const auto& field : Operation::kInputs) {
+      v1::Tensor& tensor = MutableTensor(request, field.number);
+      *tensor.mutable_shape() = first.shape();
+      MendElements(tensor, type);
+    }
+    MendRange(first, *request.mutable_range(), random);
     return request.SerializeAsString();
-  }
-  v1::FakeQuantizeGradientRequest request;
-  request.ParsePartialFromString(message);
-  MendTensor(*request.mutable_gradients(), random);
-  *request.mutable_inputs()->mutable_shape() = request.gradients().shape();
-  MendTensor(*request.mutable_inputs(), random);
-  MendRange(request.inputs(), *request.mutable_range(), random);
-  return request.SerializeAsString();
+  });
 }
 
 }  // namespace quantd::fuzz

@@ -3,42 +3,64 @@
 #ifndef QUANTD_TESTS_FUZZ_FUZZ_INPUT_H_
 #define QUANTD_TESTS_FUZZ_FUZZ_INPUT_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 
+#include "wire/operations.h"
+
 namespace quantd::fuzz {
 
-enum class MessageType : std::uint8_t {
-  kFakeQuantizeRequest,
-  kFakeQuantizeGradientRequest,
-  kFakeQuantizeResponse,
-  kFakeQuantizeGradientResponse,
-};
+// The types of messages are numbered by the list of operations: operation i has
+// request 2 * i and response 2 * i + 1. A new operation at the end of the list
+// leaves the other numbers as they are.
+inline constexpr std::size_t kMessageTypeCount = 2 * wire::kOperationCount;
+static_assert(kMessageTypeCount <= 256, "a byte holds the number of a message type");
 
-// An input is one byte (the type in bits 0 and 1, the defaults in bits 2 and 3,
-// the number of lengths in bits 4 to 6), then the lengths, one byte each, then
-// the message. Every input means something.
+constexpr std::size_t OperationOf(std::size_t message_type) { return message_type / 2; }
+constexpr bool IsRequest(std::size_t message_type) { return message_type % 2 == 0; }
+
+// Returns what function.operator()<Message>() returns for a type of message,
+// which exists.
+template <typename Function>
+constexpr auto VisitMessage(std::size_t message_type, Function&& function) {
+  return wire::VisitOperation(OperationOf(message_type), [&]<typename Operation>() {
+    return IsRequest(message_type) ? function.template operator()<typename Operation::Request>()
+                                   : function.template operator()<typename Operation::Response>();
+  });
+}
+
+// An input has these parts:
+//
+//   1 byte   the type of the message, modulo kMessageTypeCount
+//   1 byte   bit 0: inherits a range; bit 1: inherits a spec; bits 2 to 4: the
+//            number of slice lengths; the other bits mean nothing
+//   n bytes  the slice lengths, one byte each
+//   the rest is the message
+//
+// Bytes that are missing count as zeros, so that every input means something.
 struct FuzzInput {
-  MessageType type;
-  // Whether requests before this one left a range and a spec.
+  std::size_t message_type;
+  // Whether an earlier request of the stream left a range or a spec.
   bool inherits_range;
   bool inherits_spec;
-  // Of the slices that the message is cut into; over and over.
+  // The lengths of the slices that the message is cut into, used in turn.
   std::span<const std::uint8_t> slice_lengths;
   std::span<const std::uint8_t> message;
 };
 
+inline constexpr std::size_t kInputHeaderBytes = 2;
 inline constexpr std::size_t kMaxSliceLengths = 7;
 
 inline FuzzInput ReadInput(std::span<const std::uint8_t> bytes) {
-  const std::uint8_t header = bytes.empty() ? 0 : bytes.front();
-  const auto rest = bytes.subspan(bytes.empty() ? 0 : 1);
-  const std::size_t wanted = (header >> 4) & kMaxSliceLengths;
-  const std::size_t lengths = wanted < rest.size() ? wanted : rest.size();
-  return {.type = static_cast<MessageType>(header & 3),
-          .inherits_range = (header & 4) != 0,
-          .inherits_spec = (header & 8) != 0,
+  const std::size_t type = bytes.empty() ? 0 : bytes[0];
+  const std::size_t flags = bytes.size() < kInputHeaderBytes ? 0 : bytes[1];
+  const auto rest = bytes.subspan(std::min(kInputHeaderBytes, bytes.size()));
+  const std::size_t lengths = std::min((flags >> 2) & kMaxSliceLengths, rest.size());
+  return {.message_type = type % kMessageTypeCount,
+          .inherits_range = (flags & 1) != 0,
+          .inherits_spec = (flags & 2) != 0,
           .slice_lengths = rest.first(lengths),
           .message = rest.subspan(lengths)};
 }

@@ -4,8 +4,8 @@
     tests/fuzz/make_corpus.py
 
 The messages are spelt byte by byte, so that there are forms among them that no serializer writes.
-fuzz_input.h tells what stands before them. Findings that were mended are kept as regression-* in
-the same folder; this script leaves these alone.
+fuzz_input.h describes what stands before them. What the fuzzer found, and was then corrected, is
+kept as regression-* in the same folder. This script leaves those files alone.
 """
 
 import itertools
@@ -13,12 +13,17 @@ import pathlib
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 CORPUS = pathlib.Path(__file__).parent / "corpus"
 REGRESSION = "regression-"
 
-REQUEST, GRADIENT_REQUEST, RESPONSE, GRADIENT_RESPONSE = range(4)
-INHERITS_RANGE, INHERITS_SPEC = 4, 8
+# The operations by their place in wire/operations.h, and from these the types of messages.
+FAKE_QUANTIZE, FAKE_QUANTIZE_GRADIENT = range(2)
+REQUEST, RESPONSE = 2 * FAKE_QUANTIZE, 2 * FAKE_QUANTIZE + 1
+GRADIENT_REQUEST, GRADIENT_RESPONSE = 2 * FAKE_QUANTIZE_GRADIENT, 2 * FAKE_QUANTIZE_GRADIENT + 1
+
+INHERITS_RANGE, INHERITS_SPEC = 1, 2
 
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -27,7 +32,7 @@ CUTS = ((), (1,), (7,), (3, 0, 29), (250, 5))
 
 
 def varint(value: int, padding: int = 0) -> bytes:
-    """`value`, `padding` bytes longer than need be."""
+    """`value`, `padding` bytes longer than it needs to be."""
     value &= (1 << 64) - 1
     out = bytearray()
     while value >= 0x80:
@@ -41,7 +46,7 @@ def varint(value: int, padding: int = 0) -> bytes:
 
 
 def overflowing(value: int) -> bytes:
-    """`value`, less than 128, and the 65th bit."""
+    """`value`, which is less than 128, and the 65th bit."""
     return bytes((value | 0x80, *(0x80,) * 8, 2))
 
 
@@ -79,7 +84,7 @@ def tensor(dimensions: tuple[int, ...], data: bytes) -> bytes:
 
 
 def ranges(bounds: Iterable[float], axis: int | None = None) -> bytes:
-    """The fields of a Range: plus and minus each bound."""
+    """The fields of a Range whose minima are the negated `bounds`."""
     bounds = tuple(bounds)
     fields = nested(1, floats(-bound for bound in bounds)) + nested(2, floats(bounds))
     return fields if axis is None else fields + number_field(3, axis)
@@ -112,7 +117,7 @@ def good_requests() -> Iterator[Named]:
 
 
 def tensor_forms() -> Iterator[Named]:
-    """Tensors of every storage and spelling."""
+    """Tensors in every storage and spelling."""
     stretch = nested(1, ramp(3))
     unpacked = b"".join(tag(1, FIXED32) + floats([value]) for value in (1, -2, 3))
     head = FLOAT32 + shape(2, 3)
@@ -200,7 +205,7 @@ def message_forms(field: int, fields_behind: bytes) -> Iterator[Named]:
 
 
 def bad_requests() -> Iterator[Named]:
-    """Whose range or spec is refused, by codec or core."""
+    """Requests whose range or spec is refused, by the codec or by core."""
     input_ = nested(1, MATRIX)
     yield "no-range", input_
     yield "no-input", PER_TENSOR
@@ -260,29 +265,52 @@ def gradient_responses() -> Iterator[Named]:
     yield "cut-off", nested(1, MATRIX)[:-1]
 
 
-def messages() -> Iterator[tuple[str, int, bytes]]:
-    """Name, header and message of every seed."""
-    for name, fields in tensor_forms():
-        yield f"request-tensor-{name}", REQUEST, nested(1, fields) + PER_TENSOR
-    for name, message in itertools.chain(good_requests(), bad_requests()):
-        yield f"request-{name}", REQUEST, message
-    for name, message in message_forms(1, PER_TENSOR):
-        yield f"request-form-{name}", REQUEST, message
-    for name, message in gradient_requests():
-        yield f"gradient-request-{name}", GRADIENT_REQUEST, message
-    for name, message in message_forms(2, nested(1, MATRIX) + nested(3, ranges([1]))):
-        yield f"gradient-request-form-{name}", GRADIENT_REQUEST, message
-    for name, message in responses():
-        yield f"response-{name}", RESPONSE, message
-    for name, message in gradient_responses():
-        yield f"gradient-response-{name}", GRADIENT_RESPONSE, message
+class Seed(NamedTuple):
+    name: str
+    message_type: int
+    message: bytes
+    flags: int = 0
+
+    def input(self) -> bytes:
+        # Cut by the name, so that a new seed leaves the others as they are.
+        cuts = CUTS[zlib.crc32(self.name.encode()) % len(CUTS)]
+        return bytes((self.message_type, self.flags | len(cuts) << 2, *cuts)) + self.message
+
+
+def inheriting() -> Iterator[Seed]:
+    """Requests that an earlier request of their stream left something to."""
     input_ = nested(1, MATRIX)
-    yield "request-inherits-range", REQUEST | INHERITS_RANGE, input_
-    yield "request-inherits-spec", REQUEST | INHERITS_SPEC, input_ + PER_TENSOR
-    yield "request-replaces-both", REQUEST | INHERITS_RANGE | INHERITS_SPEC, (
-        input_ + nested(2, ranges([2])) + nested(3, spec(6)))
-    yield "gradient-request-inherits-both", GRADIENT_REQUEST | INHERITS_RANGE | INHERITS_SPEC, (
-        input_ + nested(2, MATRIX))
+    both = input_ + nested(2, MATRIX)
+    yield Seed("request-inherits-range", REQUEST, input_, INHERITS_RANGE)
+    yield Seed("request-inherits-spec", REQUEST, input_ + PER_TENSOR, INHERITS_SPEC)
+    yield Seed("request-inherits-both", REQUEST, input_, INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("request-inherits-spec-without-range", REQUEST, input_, INHERITS_SPEC)
+    yield Seed("request-replaces-range", REQUEST, input_ + nested(2, ranges([1, 2], axis=0)),
+               INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("request-replaces-spec", REQUEST, input_ + nested(3, spec(6)), INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("request-replaces-both", REQUEST, input_ + nested(2, ranges([2])) + nested(3, spec(6)),
+               INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("gradient-request-inherits-both", GRADIENT_REQUEST, both, INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("gradient-request-replaces-range", GRADIENT_REQUEST,
+               both + nested(3, ranges([1, 2, 3], axis=1)), INHERITS_RANGE | INHERITS_SPEC)
+
+
+def seeds() -> Iterator[Seed]:
+    for name, fields in tensor_forms():
+        yield Seed(f"request-tensor-{name}", REQUEST, nested(1, fields) + PER_TENSOR)
+    for name, message in itertools.chain(good_requests(), bad_requests()):
+        yield Seed(f"request-{name}", REQUEST, message)
+    for name, message in message_forms(1, PER_TENSOR):
+        yield Seed(f"request-form-{name}", REQUEST, message)
+    for name, message in gradient_requests():
+        yield Seed(f"gradient-request-{name}", GRADIENT_REQUEST, message)
+    for name, message in message_forms(2, nested(1, MATRIX) + nested(3, ranges([1]))):
+        yield Seed(f"gradient-request-form-{name}", GRADIENT_REQUEST, message)
+    for name, message in responses():
+        yield Seed(f"response-{name}", RESPONSE, message)
+    for name, message in gradient_responses():
+        yield Seed(f"gradient-response-{name}", GRADIENT_RESPONSE, message)
+    yield from inheriting()
 
 
 def main() -> None:
@@ -290,10 +318,8 @@ def main() -> None:
     for file in CORPUS.iterdir():
         if not file.name.startswith(REGRESSION):
             file.unlink()
-    for name, header, message in messages():
-        # By the name, so that a new seed leaves the others as they are.
-        cuts = CUTS[zlib.crc32(name.encode()) % len(CUTS)]
-        (CORPUS / name).write_bytes(bytes((header | len(cuts) << 4, *cuts)) + message)
+    for seed in seeds():
+        (CORPUS / seed.name).write_bytes(seed.input())
 
 
 if __name__ == "__main__":

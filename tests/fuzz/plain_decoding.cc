@@ -1,24 +1,30 @@
 #include "tests/fuzz/plain_decoding.h"
 
+#include <google/protobuf/descriptor.h>
+
 #include <bit>
 #include <cstddef>
-#include <cstring>
-#include <string_view>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "core/base/element_type.h"
 #include "core/base/error.h"
+#include "core/base/error_reason.h"
+#include "core/base/status_macros.h"
+#include "wire/element_type.h"
 
 namespace quantd::fuzz {
 namespace {
 
-// 2^63 bytes of 8 bytes each, less one: what ElementCount() promises.
+using core::ErrorReason;
+
+// core::ElementCount() accepts as many elements of 8 bytes as 63 bits can count
+// the bytes of.
 constexpr std::uint64_t kMaxElements = (std::uint64_t{1} << 60) - 1;
 
-absl::Status Refuse(std::string_view reason, std::string field) {
-  return core::InvalidArgument(
-      "refused", {.reason = std::string(reason), .field = std::move(field), .metadata = {}});
+absl::Status Refuse(ErrorReason reason, std::string field) {
+  return core::InvalidArgument(reason, "refused", {.field = std::move(field)});
 }
 
 void AppendLittleEndian(float value, std::string& bytes) {
@@ -28,18 +34,16 @@ void AppendLittleEndian(float value, std::string& bytes) {
   }
 }
 
-std::vector<float> FloatsOf(const std::string& bytes) {
-  std::vector<float> floats;
-  for (std::size_t i = 0; i + sizeof(float) <= bytes.size(); i += sizeof(float)) {
-    float element = 0;
-    std::memcpy(&element, bytes.data() + i, sizeof(float));
-    floats.push_back(element);
-  }
-  return floats;
+// Returns the tensor in field `name`, or null if it is missing.
+const v1::Tensor* FindTensor(const google::protobuf::Message& request, const std::string& name) {
+  const auto* const field = request.GetDescriptor()->FindFieldByName(name);
+  return request.GetReflection()->HasField(request, field)
+             ? &dynamic_cast<const v1::Tensor&>(request.GetReflection()->GetMessage(request, field))
+             : nullptr;
 }
 
-// The number of elements; a dimension of 0 makes it 0 only once all others are
-// known to be in bounds.
+// Returns the number of elements. A dimension of 0 makes it 0 only if all other
+// dimensions are within bounds.
 absl::StatusOr<std::uint64_t> CountElements(const std::string& name,
                                             const std::vector<std::int64_t>& shape) {
   std::uint64_t product_of_others = 1;
@@ -47,7 +51,7 @@ absl::StatusOr<std::uint64_t> CountElements(const std::string& name,
   bool too_many = false;
   for (std::size_t i = 0; i < shape.size(); ++i) {
     if (shape[i] < 0) {
-      return Refuse("TENSOR_SIZE_MISMATCH", absl::StrCat(name, ".shape[", i, "]"));
+      return Refuse(ErrorReason::kTensorSizeMismatch, absl::StrCat(name, ".shape[", i, "]"));
     }
     if (shape[i] == 0) {
       has_zero = true;
@@ -60,53 +64,48 @@ absl::StatusOr<std::uint64_t> CountElements(const std::string& name,
     product_of_others = too_many ? 1 : product;
   }
   if (too_many) {
-    return Refuse("TENSOR_SIZE_MISMATCH", name + ".shape");
+    return Refuse(ErrorReason::kTensorSizeMismatch, name + ".shape");
   }
   return has_zero ? 0 : product_of_others;
 }
 
 absl::StatusOr<PlainTensor> DecodeTensor(const std::string& name, const v1::Tensor& tensor) {
-  if (tensor.data_type() != v1::DATA_TYPE_FLOAT32) {
-    return Refuse("UNSUPPORTED_DATA_TYPE", name + ".data_type");
+  const std::optional<core::ElementType> type = wire::ToElementType(tensor.data_type());
+  if (!type.has_value()) {
+    return Refuse(ErrorReason::kUnsupportedDataType, name + ".data_type");
   }
-  PlainTensor result{.shape = {tensor.shape().begin(), tensor.shape().end()}, .elements = {}};
-  const absl::StatusOr<std::uint64_t> count = CountElements(name, result.shape);
-  if (!count.ok()) {
-    return count.status();
-  }
+  PlainTensor result{.data_type = tensor.data_type(),
+                     .shape = {tensor.shape().begin(), tensor.shape().end()},
+                     .elements = ElementBytes(tensor)};
+  ASSIGN_OR_RETURN(const std::uint64_t count, CountElements(name, result.shape));
   if (tensor.has_shared_memory()) {
-    return Refuse("SHARED_MEMORY_UNAVAILABLE", name + ".shared_memory");
+    return Refuse(ErrorReason::kSharedMemoryUnavailable, name + ".shared_memory");
   }
   if (!tensor.has_data() && !tensor.has_float_values()) {
-    return Refuse("TENSOR_SIZE_MISMATCH", name);
+    return Refuse(ErrorReason::kTensorSizeMismatch, name);
   }
-  const std::string bytes = ElementBytes(tensor);
-  if (bytes.size() != *count * sizeof(float)) {
-    return Refuse("TENSOR_SIZE_MISMATCH", name + (tensor.has_data() ? ".data" : ".float_values"));
+  if (result.elements.size() != count * core::ElementBytes(*type)) {
+    return Refuse(ErrorReason::kTensorSizeMismatch,
+                  name + (tensor.has_data() ? ".data" : ".float_values"));
   }
-  result.elements = FloatsOf(bytes);
   return result;
 }
 
-// Takes the range and the spec of the request or, where it has none, of the
-// ones before it.
-template <typename Request>
-absl::Status DecodeQuantization(const Request& request, const server::RequestDefaults& defaults,
-                                PlainArguments& result) {
-  if (!request.has_range() && !defaults.range.has_value()) {
-    return Refuse("RANGE_SIZE_MISMATCH", "range");
+absl::Status DecodeRange(const v1::Range* range, PlainRequest& result) {
+  if (range == nullptr) {
+    return Refuse(ErrorReason::kRangeSizeMismatch, "range");
   }
-  const v1::Range range = request.has_range() ? request.range() : *defaults.range;
-  result.min.assign(range.min().begin(), range.min().end());
-  result.max.assign(range.max().begin(), range.max().end());
-  if (range.has_axis()) {
-    result.axis = range.axis();
+  result.min.assign(range->min().begin(), range->min().end());
+  result.max.assign(range->max().begin(), range->max().end());
+  if (range->has_axis()) {
+    result.axis = range->axis();
   }
+  return absl::OkStatus();
+}
 
-  const v1::QuantizationSpec spec =
-      request.has_spec() ? request.spec() : defaults.spec.value_or(v1::QuantizationSpec());
+absl::Status DecodeSpec(const v1::QuantizationSpec& spec, PlainRequest& result) {
   if (spec.numerics() < 0 || spec.numerics() > 2) {
-    return Refuse("UNSUPPORTED_NUMERICS", "spec.numerics");
+    return Refuse(ErrorReason::kUnsupportedNumerics, "spec.numerics");
   }
   result.spec = {.num_bits = spec.has_num_bits() ? spec.num_bits() : 8,
                  .narrow_range = spec.narrow_range(),
@@ -116,8 +115,9 @@ absl::Status DecodeQuantization(const Request& request, const server::RequestDef
   return absl::OkStatus();
 }
 
-bool HasName(v1::DataType type) {
-  return type >= v1::DATA_TYPE_FLOAT32 && type <= v1::DATA_TYPE_UINT4;
+bool IsInSchema(v1::DataType type) {
+  return type != v1::DATA_TYPE_UNSPECIFIED &&
+         v1::DataType_descriptor()->FindValueByNumber(type) != nullptr;
 }
 
 }  // namespace
@@ -133,50 +133,34 @@ std::string ElementBytes(const v1::Tensor& tensor) {
   return bytes;
 }
 
-absl::StatusOr<PlainArguments> PlainDecode(const v1::FakeQuantizeRequest& request,
-                                           const server::RequestDefaults& defaults) {
-  if (!request.has_input()) {
-    return Refuse("TENSOR_SIZE_MISMATCH", "input");
-  }
-  PlainArguments result;
-  if (absl::Status status = DecodeQuantization(request, defaults, result); !status.ok()) {
-    return status;
-  }
-  absl::StatusOr<PlainTensor> input = DecodeTensor("input", request.input());
-  if (!input.ok()) {
-    return input.status();
-  }
-  result.tensors.push_back(*std::move(input));
-  return result;
-}
-
-absl::StatusOr<PlainArguments> PlainDecode(const v1::FakeQuantizeGradientRequest& request,
-                                           const server::RequestDefaults& defaults) {
-  if (!request.has_gradients()) {
-    return Refuse("TENSOR_SIZE_MISMATCH", "gradients");
-  }
-  if (!request.has_inputs()) {
-    return Refuse("TENSOR_SIZE_MISMATCH", "inputs");
-  }
-  PlainArguments result;
-  if (absl::Status status = DecodeQuantization(request, defaults, result); !status.ok()) {
-    return status;
-  }
-  const v1::DataType gradients_type = request.gradients().data_type();
-  const v1::DataType inputs_type = request.inputs().data_type();
-  if (HasName(gradients_type) && HasName(inputs_type) && gradients_type != inputs_type) {
-    return Refuse("SHAPE_MISMATCH", "inputs.data_type");
-  }
-  for (const auto& [name, tensor] :
-       {std::pair("gradients", &request.gradients()), std::pair("inputs", &request.inputs())}) {
-    absl::StatusOr<PlainTensor> decoded = DecodeTensor(name, *tensor);
-    if (!decoded.ok()) {
-      return decoded.status();
+absl::StatusOr<PlainRequest> PlainDecode(const google::protobuf::Message& request,
+                                         const std::vector<std::string>& inputs,
+                                         const v1::Range* range, const v1::QuantizationSpec& spec) {
+  std::vector<const v1::Tensor*> tensors;
+  for (const std::string& name : inputs) {
+    tensors.push_back(FindTensor(request, name));
+    if (tensors.back() == nullptr) {
+      return Refuse(ErrorReason::kTensorSizeMismatch, name);
     }
-    result.tensors.push_back(*std::move(decoded));
   }
-  if (result.tensors[0].shape != result.tensors[1].shape) {
-    return Refuse("SHAPE_MISMATCH", "inputs.shape");
+  PlainRequest result;
+  RETURN_IF_ERROR(DecodeRange(range, result));
+  RETURN_IF_ERROR(DecodeSpec(spec, result));
+  const v1::DataType type = tensors[0]->data_type();
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    const v1::DataType other = tensors[i]->data_type();
+    if (IsInSchema(type) && IsInSchema(other) && type != other) {
+      return Refuse(ErrorReason::kShapeMismatch, inputs[i] + ".data_type");
+    }
+  }
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    ASSIGN_OR_RETURN(PlainTensor tensor, DecodeTensor(inputs[i], *tensors[i]));
+    result.inputs.push_back(std::move(tensor));
+  }
+  for (std::size_t i = 1; i < tensors.size(); ++i) {
+    if (result.inputs[i].shape != result.inputs[0].shape) {
+      return Refuse(ErrorReason::kShapeMismatch, inputs[i] + ".shape");
+    }
   }
   return result;
 }

@@ -22,8 +22,8 @@ std::string ReadFile(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-// The elements of a .npy file of version 1, which all golden files are: ten
-// bytes, of which the last two are the length of the header, the header, the
+// Reads the elements of a .npy file of version 1, as all golden files are: ten bytes,
+// of which the last two are the length of the header, then the header, then the
 // data.
 std::vector<float> ReadFloats(const std::string& name) {
   const std::string bytes = ReadFile(kFolder / name);

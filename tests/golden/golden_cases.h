@@ -1,5 +1,5 @@
-// The golden cases beside this file: arguments of TensorFlow's fake quant ops
-// and the bits that must come out. README.md tells how they were made.
+// The golden cases beside this file: arguments of TensorFlow's fake quant ops, and
+// the bits of their results. README.md describes how they were made.
 
 #ifndef QUANTD_TESTS_GOLDEN_GOLDEN_CASES_H_
 #define QUANTD_TESTS_GOLDEN_GOLDEN_CASES_H_
@@ -22,14 +22,15 @@ struct Case {
   std::vector<std::int64_t> shape;
   std::vector<float> inputs;
 
-  // Expected of the forward ops; empty for gradients.
+  // The expected results of the forward ops; empty for gradients.
   std::vector<float> outputs;
-  // Expected of the per-tensor cases but those of all zeros; else empty.
+  // The expected ranges of per-tensor cases, except for those of all zeros; empty
+  // otherwise.
   std::vector<float> nudged_min;
   std::vector<float> nudged_max;
   std::vector<float> scale;
 
-  // Of the gradient ops; empty for the forward ones.
+  // The arguments and expected results of the gradient ops; empty for forward ones.
   std::vector<float> gradients;
   std::vector<float> input_gradients;
   std::vector<double> min_gradient;
@@ -39,11 +40,11 @@ struct Case {
   core::Range range() const { return {.min = min, .max = max, .axis = axis}; }
 };
 
-// All cases. Throws where a file is missing or spoilt, which fails the test.
+// Reads all cases. Throws if a file is missing or malformed, which fails the test.
 std::vector<Case> LoadCases();
 
-// How far a min or max gradient may lie from the exact sum over `gradients`:
-// one float32 ulp, and a little more where terms cancel.
+// Returns how far a min or max gradient may lie from the exact sum over `gradients`:
+// one float32 ulp, and a little more if terms cancel.
 double GradientTolerance(double exact, const std::vector<float>& gradients);
 
 }  // namespace quantd::golden

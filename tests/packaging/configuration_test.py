@@ -1,4 +1,4 @@
-"""The configuration file that packages install: all settings, none in force."""
+"""Tests the configuration file that packages install, in which all settings are commented out."""
 
 import os
 import pathlib
@@ -12,7 +12,7 @@ CONFIGURATION = pathlib.Path(os.environ["QUANTD_BUILD_DIR"]) / "packaging/docume
 
 
 def in_effect(*arguments):
-    """The settings that quantd would have, by name; fails where it refuses them."""
+    """Returns the settings that would be in effect, by name. Raises an error if quantd rejects them."""
     done = subprocess.run([QUANTD, *arguments, "--check-config"], text=True, check=True,
                           stdout=subprocess.PIPE, timeout=60, env={})
     return dict(re.findall(r"(?m)^([a-z-]+) = (.*)$", done.stdout))
@@ -30,11 +30,11 @@ class ConfigurationTest(unittest.TestCase):
         keys = dict(re.findall(r"(?m)^#([a-z-]+) = (.*)$", self.text))
         defaults = in_effect()
         self.assertEqual(set(keys), set(defaults))
-        # The default of the threads is this machine's.
+        # The default number of threads depends on the machine.
         for key in set(keys) - {"worker-threads"}:
             self.assertEqual(keys[key], defaults[key])
 
-    def test_every_setting_can_be_put_in_force(self):
+    def test_every_setting_can_be_enabled(self):
         with tempfile.NamedTemporaryFile("w", suffix=".toml", encoding="utf-8") as file:
             file.write(re.sub(r"(?m)^#([a-z-]+ = )", r"\1", self.text))
             file.flush()

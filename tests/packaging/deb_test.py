@@ -1,4 +1,4 @@
-"""What cpack packs: the .deb and the archive."""
+"""Tests the packages that cpack makes: the .deb and the archive."""
 
 import os
 import pathlib
@@ -67,7 +67,7 @@ class PackageTest(unittest.TestCase):
         run("dpkg-deb", "--control", cls.deb, cls.control)
 
     def fields(self):
-        """The fields of the control file that take one line."""
+        """Returns the single-line fields of the control file."""
         text = (self.control / "control").read_text(encoding="utf-8")
         return dict(re.findall(r"(?m)^([A-Z][A-Za-z-]+): (.*)$", text))
 
@@ -77,7 +77,7 @@ class PackageTest(unittest.TestCase):
         self.assertEqual(self.deb.name, f"quantd_{version}-1_{architecture}.deb")
         self.assertRegex(self.archive.name, rf"^quantd-{re.escape(version)}-linux-\w+\.tar\.gz$")
 
-    def test_the_deb_has_its_files_where_debian_has_them(self):
+    def test_the_deb_puts_its_files_where_debian_expects_them(self):
         tar = subprocess.run(["dpkg-deb", "--fsys-tarfile", self.deb], check=True, timeout=60,
                              stdout=subprocess.PIPE).stdout
         listing = subprocess.run(["tar", "-tv", "--numeric-owner"], input=tar, check=True, timeout=60,
@@ -92,7 +92,7 @@ class PackageTest(unittest.TestCase):
         for name, mode in files.items():
             self.assertEqual(mode, "-rwxr-xr-x" if "/bin/" in name else "-rw-r--r--", name)
 
-    def test_the_archive_keeps_to_one_folder(self):
+    def test_the_archive_has_a_single_top_level_folder(self):
         with tarfile.open(self.archive) as archive:
             names = {member.name for member in archive if member.isfile()}
         folder = self.archive.name.removesuffix(".tar.gz")
@@ -104,18 +104,18 @@ class PackageTest(unittest.TestCase):
                         "libtcmalloc-minimal4"):
             self.assertRegex(depends, rf"(^|, ){re.escape(library)}( \(|,|$)")
 
-    def test_the_deb_says_what_it_is(self):
+    def test_the_deb_describes_itself(self):
         fields = self.fields()
         self.assertEqual(fields["Package"], "quantd")
         self.assertEqual(fields["Section"], "net")
         self.assertRegex(fields["Maintainer"], r"^.+ <.+@.+>$")
         self.assertTrue(fields["Description"])
 
-    def test_the_configuration_is_the_administrator_s(self):
+    def test_the_configuration_belongs_to_the_administrator(self):
         conffiles = (self.control / "conffiles").read_text(encoding="utf-8").split()
         self.assertEqual(conffiles, ["/etc/quantd/quantd.toml"])
 
-    def test_its_scripts_are_sound_and_stop_at_the_first_error(self):
+    def test_its_scripts_are_valid_and_stop_at_the_first_error(self):
         for name in ("postinst", "prerm", "postrm"):
             with self.subTest(name):
                 script = self.control / name

@@ -1,4 +1,4 @@
-"""The systemd unit: sound, and locked up."""
+"""Tests that the systemd unit is valid and sandboxed."""
 
 import configparser
 import os
@@ -12,7 +12,8 @@ BINARY_DIRECTORY = pathlib.Path(os.environ["QUANTD_BINARY_DIR"])
 UNITS = {package: pathlib.Path(os.environ["QUANTD_BUILD_DIR"], "packaging", package, "quantd.service")
          for package in ("debian", "archive")}
 
-# systemd-analyze's measure, in tenths: 0 is locked up, 100 wide open. Below 20 it says OK.
+# The exposure level of systemd-analyze, in tenths: 0 is fully sandboxed, 100 is not sandboxed at all.
+# Below 20 it reports OK.
 MOST_EXPOSURE = 19
 
 
@@ -23,10 +24,10 @@ def analyze(*arguments):
 
 class ServiceTest(unittest.TestCase):
 
-    def test_systemd_takes_it_without_a_warning(self):
+    def test_systemd_accepts_it_without_warnings(self):
         for package, unit in UNITS.items():
             with self.subTest(package), tempfile.TemporaryDirectory() as directory:
-                # What the unit starts is not installed here.
+                # The program that the unit starts is not installed here.
                 text = re.sub(r"(?m)^ExecStart=\S+", f"ExecStart={BINARY_DIRECTORY}/quantd",
                               unit.read_text(encoding="utf-8"))
                 here = pathlib.Path(directory, "quantd.service")
@@ -34,7 +35,7 @@ class ServiceTest(unittest.TestCase):
                 done = analyze("verify", "--man=no", "--recursive-errors=no", here)
                 self.assertEqual((done.returncode, done.stdout), (0, ""))
 
-    def test_systemd_finds_it_locked_up(self):
+    def test_systemd_considers_it_well_sandboxed(self):
         for package, unit in UNITS.items():
             with self.subTest(package):
                 done = analyze("security", "--offline=true", "--no-pager",
@@ -49,14 +50,14 @@ class ServiceTest(unittest.TestCase):
             self.assertEqual(self.service(package)["ExecStart"],
                              f"{prefix}/bin/quantd --config {configuration}")
 
-    def test_it_leaves_the_server_time_to_drain(self):
+    def test_it_gives_the_server_enough_time_to_drain(self):
         done = subprocess.run([BINARY_DIRECTORY / "quantd", "--check-config"], text=True, check=True,
                               stdout=subprocess.PIPE, timeout=60, env={})
         drain_seconds = int(re.search(r'(?m)^drain-timeout = "(\d+)s"$', done.stdout)[1])
         self.assertGreater(int(self.service("debian")["TimeoutStopSec"]), drain_seconds)
 
     def service(self, package):
-        """The unit's [Service] section. Of keys that stand twice it has the last."""
+        """Returns the unit's [Service] section. If a key occurs twice, the last one counts."""
         parser = configparser.ConfigParser(strict=False, interpolation=None)
         parser.optionxform = str
         parser.read(UNITS[package], encoding="utf-8")

@@ -8,7 +8,7 @@
 namespace quantd::server {
 namespace {
 
-TEST(ParseNetworkAddress, ReadsNamesNumbersAndBracketedNumbers) {
+TEST(ParseNetworkAddress, ParsesNamesAndNumericAddresses) {
   const struct {
     const char* text;
     const char* host;
@@ -25,7 +25,7 @@ TEST(ParseNetworkAddress, ReadsNamesNumbersAndBracketedNumbers) {
   }
 }
 
-TEST(ParseNetworkAddress, RefusesOtherTextsAndShowsThem) {
+TEST(ParseNetworkAddress, RejectsOtherTextsAndQuotesThem) {
   for (const char* text : {"", "nowhere", ":50051", "localhost:", "localhost:65536", "localhost:-1",
                            "localhost:http", "::1:50051", "[]:1", "localhost:1 "}) {
     const auto address = ParseNetworkAddress(text);
@@ -35,7 +35,7 @@ TEST(ParseNetworkAddress, RefusesOtherTextsAndShowsThem) {
   }
 }
 
-TEST(CheckListenAddress, TakesHostsAndUnixSockets) {
+TEST(CheckListenAddress, AcceptsHostsAndUnixSockets) {
   EXPECT_TRUE(CheckListenAddress("localhost:50051").ok());
   EXPECT_TRUE(CheckListenAddress("unix:/run/quantd.sock").ok());
   EXPECT_FALSE(CheckListenAddress("unix:").ok());
@@ -43,7 +43,7 @@ TEST(CheckListenAddress, TakesHostsAndUnixSockets) {
   EXPECT_FALSE(CheckListenAddress("/run/quantd.sock").ok());
 }
 
-TEST(BindAddress, LeavesWhatTheResolverKnowsOrNobodyDoes) {
+TEST(BindAddress, KeepsAddressesOtherThanLocalhost) {
   for (const std::string address :
        {"127.0.0.1:50051", "[::1]:0", "unix:/tmp/localhost", "no.such.host.invalid:1"}) {
     EXPECT_EQ(BindAddress(address), address);
@@ -54,25 +54,25 @@ TEST(BindAddress, MakesLocalhostBindableOnEverySystem) {
   EXPECT_THAT(BindAddress("localhost:0"), testing::AnyOf("localhost:0", "127.0.0.1:0"));
 }
 
-TEST(ResolveHost, KnowsLocalhostAsAnIpv4Number) {
+TEST(ResolveHost, ResolvesLocalhostToAnIpv4Address) {
   const auto number = ResolveHost("localhost");
   ASSERT_TRUE(number.ok()) << number.status();
   EXPECT_EQ(*number, "127.0.0.1");
 }
 
-TEST(ResolveHost, LeavesNumbersAsTheyAre) {
+TEST(ResolveHost, KeepsNumericAddresses) {
   const auto number = ResolveHost("127.0.0.1");
   ASSERT_TRUE(number.ok()) << number.status();
   EXPECT_EQ(*number, "127.0.0.1");
 }
 
-TEST(ResolveHost, NamesAHostThatIsNoHost) {
+TEST(ResolveHost, ErrorsNameTheHost) {
   const auto number = ResolveHost("no host has spaces");
   EXPECT_EQ(number.status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(std::string(number.status().message()), testing::HasSubstr("no host has spaces"));
 }
 
-TEST(IsUnixSocketServed, IsFalseWhereNobodyListens) {
+TEST(IsUnixSocketServed, IsFalseIfNoProcessListens) {
   EXPECT_FALSE(IsUnixSocketServed(testing::TempDir() + "/no.sock"));
   EXPECT_FALSE(IsUnixSocketServed(std::string(200, 'x')));
 }

@@ -1,5 +1,5 @@
-// Every way in which a request can be wrong, with the error it must get: asked
-// of the handlers, and again through a channel.
+// Every way in which a request can be invalid, with the expected error. The cases are
+// used with the handlers directly, and again through a channel.
 
 #ifndef QUANTD_TESTS_SERVER_BAD_REQUESTS_H_
 #define QUANTD_TESTS_SERVER_BAD_REQUESTS_H_
@@ -15,16 +15,16 @@ namespace quantd::server {
 template <typename Request>
 struct BadRequest {
   std::string name;
-  // Spoils a valid request, of requests.h.
+  // Makes a valid request from requests.h invalid.
   std::function<void(Request&)> spoil;
   std::string reason;
   std::string field;
 };
 
-// For PerChannelRequest().
+// Cases for PerChannelRequest().
 const std::vector<BadRequest<v1::FakeQuantizeRequest>>& BadFakeQuantizeRequests();
 
-// For PerChannelGradientRequest(): what a gradient has more.
+// Additional cases for PerChannelGradientRequest().
 const std::vector<BadRequest<v1::FakeQuantizeGradientRequest>>& BadFakeQuantizeGradientRequests();
 
 }  // namespace quantd::server

@@ -1,4 +1,4 @@
-// A worker pool that has no time.
+// Keeps a worker pool busy.
 
 #ifndef QUANTD_TESTS_SERVER_BUSY_POOL_H_
 #define QUANTD_TESTS_SERVER_BUSY_POOL_H_
@@ -10,7 +10,7 @@
 
 namespace quantd::server {
 
-// Keeps the pool's one thread busy until it is released.
+// Keeps the only thread of a pool busy until it is released.
 class BusyPool {
  public:
   explicit BusyPool(core::WorkerPool& pool) {
@@ -19,7 +19,7 @@ class BusyPool {
       started->set_value();
       released.wait();
     });
-    // Tasks run in no particular order: a later one might come before.
+    // Tasks run in no particular order, so a later task might otherwise run first.
     started->get_future().wait();
   }
   ~BusyPool() { Release(); }

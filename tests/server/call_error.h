@@ -1,4 +1,4 @@
-// What a client learns from a call that failed.
+// Collects the error details that a client receives from a failed call.
 
 #ifndef QUANTD_TESTS_SERVER_CALL_ERROR_H_
 #define QUANTD_TESTS_SERVER_CALL_ERROR_H_
@@ -13,13 +13,13 @@ namespace quantd::server {
 
 struct CallError {
   grpc::StatusCode code = grpc::StatusCode::OK;
-  // Of google.rpc.Status: the same as the call's own where all is well.
+  // The code in google.rpc.Status, which should equal `code`.
   int details_code = 0;
-  // Of google.rpc.ErrorInfo.
+  // From google.rpc.ErrorInfo.
   std::string domain;
   std::string reason;
   std::map<std::string, std::string> metadata;
-  // Of google.rpc.BadRequest.
+  // From google.rpc.BadRequest.
   std::vector<std::string> fields;
   // Whether there is a google.rpc.RetryInfo with a delay.
   bool has_retry_delay = false;

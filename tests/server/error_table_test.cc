@@ -1,4 +1,4 @@
-// Every error of the contract through a real channel, with its details.
+// Tests every documented error with its details, through a real channel.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -51,7 +51,7 @@ TEST(ErrorTable, HoldsForFakeQuantizeGradient) {
   EXPECT_TRUE(running.FakeQuantizeGradient(PerChannelGradientRequest()).ok());
 }
 
-TEST(ErrorTable, HoldsForBytesThatAreNoMessage) {
+TEST(ErrorTable, HoldsForInvalidMessages) {
   const RunningService running;
   for (const char* method : {"FakeQuantize", "FakeQuantizeGradient", "GetServerInfo"}) {
     SCOPED_TRACE(method);
@@ -66,7 +66,7 @@ TEST(ErrorTable, HoldsForBytesThatAreNoMessage) {
   }
 }
 
-TEST(ErrorTable, HasTheNumbersBehindAnErrorInItsMetadata) {
+TEST(ErrorTable, MetadataContainsTheNumbersBehindAnError) {
   const RunningService running;
   v1::FakeQuantizeRequest request = PerChannelRequest();
   request.mutable_input()->mutable_data()->pop_back();
@@ -76,7 +76,7 @@ TEST(ErrorTable, HasTheNumbersBehindAnErrorInItsMetadata) {
 }
 
 TEST(ErrorTable, HoldsForShapesOfManyDimensions) {
-  // Nothing of a client's may grow beyond what headers carry.
+  // No client input may make the error larger than headers can be.
   const RunningService running;
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   for (int i = 0; i < 10'000; ++i) {

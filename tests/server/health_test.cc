@@ -1,4 +1,4 @@
-// The standard health service, and what becomes of it in a drain.
+// Tests the standard health service, also during a drain.
 
 #include <gtest/gtest.h>
 
@@ -24,7 +24,7 @@ HealthCheckRequest RequestFor(const std::string& service) {
   return request;
 }
 
-TEST(Health, ChecksTheServerAndItsService) {
+TEST(Health, ReportsTheServerAndItsService) {
   const RunningServer running;
   const auto stub = Health::NewStub(running.channel);
   for (const char* service : kServices) {
@@ -36,7 +36,7 @@ TEST(Health, ChecksTheServerAndItsService) {
   }
 }
 
-TEST(Health, DoesNotKnowOtherServices) {
+TEST(Health, ReturnsNotFoundForOtherServices) {
   const RunningServer running;
   grpc::ClientContext context;
   HealthCheckResponse response;
@@ -46,7 +46,7 @@ TEST(Health, DoesNotKnowOtherServices) {
             grpc::StatusCode::NOT_FOUND);
 }
 
-TEST(Health, TellsThoseWhoWatchOfTheDrainAndIsNotHeldByThem) {
+TEST(Health, WatchersSeeTheDrainAndDoNotDelayIt) {
   for (const char* service : kServices) {
     const RunningServer running;
     grpc::ClientContext context;
@@ -59,7 +59,7 @@ TEST(Health, TellsThoseWhoWatchOfTheDrainAndIsNotHeldByThem) {
     std::thread drain([&] { drained = running.server->Drain(std::chrono::minutes(1)); });
     EXPECT_TRUE(watch->Read(&response));
     EXPECT_EQ(response.status(), HealthCheckResponse::NOT_SERVING);
-    // The stream stays open, and the drain ends nevertheless.
+    // The stream stays open, but the drain ends nevertheless.
     drain.join();
     EXPECT_TRUE(drained.ok()) << drained;
     EXPECT_FALSE(watch->Read(&response));

@@ -1,4 +1,4 @@
-// As little of an HTTP client as scraping a metrics page takes.
+// A minimal HTTP client for scraping a metrics page.
 
 #ifndef QUANTD_TESTS_SERVER_HTTP_GET_H_
 #define QUANTD_TESTS_SERVER_HTTP_GET_H_
@@ -15,8 +15,8 @@
 
 namespace quantd::server {
 
-// The answer to GET `url` ("http://127.0.0.1:9464/metrics"), header and all;
-// empty where there is none.
+// Returns the answer to GET `url` ("http://127.0.0.1:9464/metrics") including its header;
+// empty if there is no answer.
 inline std::string HttpGet(const std::string& url) {
   const std::string rest = url.substr(std::string("http://").size());
   const std::size_t slash = rest.find('/');

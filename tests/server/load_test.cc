@@ -1,4 +1,4 @@
-// What a service does with more than it can work on, and when it is to stop.
+// Tests how a service behaves under too much load, and while it is stopping.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -19,10 +19,10 @@ namespace {
 using std::chrono::steady_clock;
 using testing::HasSubstr;
 
-// More than is answered on gRPC's own threads.
+// Requests of this size are not answered on gRPC's own threads.
 constexpr std::size_t kManyElements = 400'000;
 
-TEST(Load, RefusesAMessageOverTheLimitWithBothSizes) {
+TEST(Load, RejectsAMessageOverTheLimitWithBothSizes) {
   const RunningService running;
   const v1::FakeQuantizeRequest request =
       PerTensorRequest(RunningService::kMaxMessageBytes / sizeof(float));
@@ -35,7 +35,7 @@ TEST(Load, RefusesAMessageOverTheLimitWithBothSizes) {
             std::to_string(RunningService::kMaxMessageBytes));
 }
 
-TEST(Load, RefusesACallBeyondTheBytesInFlightAndSaysWhenToComeBack) {
+TEST(Load, RejectsACallBeyondTheBytesInFlightWithARetryDelay) {
   RunningService running;
   auto others = running.admission.Admit(RunningService::kMaxInFlightBytes - 10);
   ASSERT_TRUE(others.ok());
@@ -51,7 +51,7 @@ TEST(Load, RefusesACallBeyondTheBytesInFlightAndSaysWhenToComeBack) {
   EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(100)).ok());
 }
 
-TEST(Load, RefusesEveryMethodWhileDraining) {
+TEST(Load, RejectsEveryMethodWhileDraining) {
   RunningService running;
   running.admission.StartDraining();
   grpc::ClientContext context;
@@ -91,7 +91,7 @@ TEST(Load, FinishesARunningCallWhileDraining) {
   EXPECT_THAT(running.metrics.Text(), HasSubstr("quantd_in_flight_requests 0\n"));
 }
 
-TEST(Load, DoesNotComputeForAClientThatHasGone) {
+TEST(Load, DoesNotComputeForAClientThatHasCancelled) {
   RunningService running;
   const std::string cancelled =
       "grpc_server_handled_total{grpc_code=\"Canceled\",grpc_method=\"FakeQuantize\"";
@@ -99,7 +99,7 @@ TEST(Load, DoesNotComputeForAClientThatHasGone) {
     const std::string text = running.metrics.Text();
     return std::stoi(text.substr(text.find("} ", text.find(cancelled)) + 2));
   };
-  // The server learns of it a little later: once in a while it is too late.
+  // The server learns of the cancellation a little later, and sometimes too late.
   EXPECT_TRUE(WaitUntil([&] {
     BusyPool busy(running.pool);
     grpc::ClientContext context;

@@ -31,7 +31,7 @@ std::string BytesOf(const grpc::ByteBuffer& buffer) {
   return bytes;
 }
 
-// Waits for the one operation under way; returns whether it succeeded.
+// Waits for the only operation in progress, and returns whether it succeeded.
 bool Wait(grpc::CompletionQueue& queue) {
   void* tag = nullptr;
   bool ok = false;

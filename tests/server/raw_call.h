@@ -1,5 +1,4 @@
-// Calls of methods that have no generated stub, or with bytes that are no
-// message.
+// Calls methods that have no generated stub, or sends bytes that are not a valid message.
 
 #ifndef QUANTD_TESTS_SERVER_RAW_CALL_H_
 #define QUANTD_TESTS_SERVER_RAW_CALL_H_
@@ -18,7 +17,7 @@ grpc::Status RawUnaryCall(const std::shared_ptr<grpc::Channel>& channel, const s
 
 struct RawAnswer {
   grpc::Status status;
-  // Empty where the call ended without one.
+  // Empty if the call ended without a response.
   std::string message;
 };
 

@@ -1,4 +1,4 @@
-// A whole Server on free ports.
+// Runs a complete Server on free ports.
 
 #ifndef QUANTD_TESTS_SERVER_RUNNING_SERVER_H_
 #define QUANTD_TESTS_SERVER_RUNNING_SERVER_H_
@@ -14,7 +14,7 @@
 
 namespace quantd::server {
 
-// Without metrics, whose HTTP server takes seconds to stop.
+// Returns options without metrics, because their HTTP server takes seconds to stop.
 inline Options OnFreePorts() {
   Options options;
   options.listen = {"localhost:0"};
@@ -43,7 +43,7 @@ struct RunningServer {
   std::shared_ptr<grpc::Channel> channel;
 };
 
-// Whether `channel` leads to a server that answers.
+// Calls GetServerInfo over `channel` and returns the status.
 inline grpc::Status AskForInfo(const std::shared_ptr<grpc::Channel>& channel) {
   grpc::ClientContext context;
   v1::GetServerInfoResponse info;

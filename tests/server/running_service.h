@@ -1,5 +1,4 @@
-// A QuantizationService behind a real channel, with its parts in the test's
-// hands.
+// Runs a QuantizationService behind a real channel, and gives tests access to its parts.
 
 #ifndef QUANTD_TESTS_SERVER_RUNNING_SERVICE_H_
 #define QUANTD_TESTS_SERVER_RUNNING_SERVICE_H_
@@ -20,7 +19,7 @@
 
 namespace quantd::server {
 
-// A channel of its own, without limits, to `address`.
+// Returns a separate channel to `address`, without limits.
 inline std::shared_ptr<grpc::Channel> ConnectTo(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(-1);
@@ -38,7 +37,7 @@ struct RunningService {
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
-    // The service itself refuses what is too large.
+    // The service itself rejects messages that are too large.
     builder.SetMaxReceiveMessageSize(-1);
     builder.RegisterService(&service);
     grpc_server = builder.BuildAndStart();
@@ -63,7 +62,7 @@ struct RunningService {
   Metrics metrics{"TEST", {}};
   Admission admission{kMaxInFlightBytes};
   OpenStreams open_streams;
-  // One thread, so that a task can keep calls waiting.
+  // There is only one thread, so that a single task can keep calls waiting.
   core::WorkerPool pool{1};
   QuantizationService service{{.max_message_bytes = kMaxMessageBytes,
                                .admission = &admission,

@@ -34,7 +34,7 @@ constexpr char kListServices[] = "\x3a";
 
 std::string ListServicesRequest() { return {kListServices, sizeof(kListServices)}; }
 
-// A path for a unix socket, short and free; removed with the test.
+// A short, unused path for a unix socket, which is removed after the test.
 class SocketPath {
  public:
   SocketPath() {
@@ -52,7 +52,7 @@ class SocketPath {
   std::string folder_;
 };
 
-// Leaves a socket file behind, as a server that was killed does.
+// Leaves a socket file behind, like a server that was killed.
 void AbandonSocket(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -64,7 +64,7 @@ void AbandonSocket(const std::string& path) {
   close(abandoned);
 }
 
-TEST(Server, ServesOnEveryAddressAndReportsTheRealPorts) {
+TEST(Server, ServesOnEveryAddressAndReportsTheActualPorts) {
   const SocketPath socket_path;
   Options options = OnFreePorts();
   options.listen = {"localhost:0", "127.0.0.1:0", socket_path.address()};
@@ -79,7 +79,7 @@ TEST(Server, ServesOnEveryAddressAndReportsTheRealPorts) {
   }
 }
 
-TEST(Server, NamesAnAddressThatIsTaken) {
+TEST(Server, ErrorsNameAnAddressThatIsInUse) {
   RunningServer first;
   Options options = OnFreePorts();
   options.listen = {"localhost:0", first.server->addresses().front()};
@@ -89,7 +89,7 @@ TEST(Server, NamesAnAddressThatIsTaken) {
   EXPECT_TRUE(AskForInfo(first.channel).ok());
 }
 
-TEST(Server, TakesOverTheSocketFileOfADeadServer) {
+TEST(Server, ReplacesTheSocketFileOfADeadServer) {
   const SocketPath socket_path;
   AbandonSocket(socket_path.path());
   ASSERT_TRUE(std::filesystem::exists(socket_path.path()));
@@ -99,7 +99,7 @@ TEST(Server, TakesOverTheSocketFileOfADeadServer) {
   EXPECT_TRUE(AskForInfo(running.channel).ok());
 }
 
-TEST(Server, DoesNotTakeTheSocketOfALivingServer) {
+TEST(Server, DoesNotReplaceTheSocketOfARunningServer) {
   const SocketPath socket_path;
   Options options = OnFreePorts();
   options.listen = {socket_path.address()};
@@ -110,7 +110,7 @@ TEST(Server, DoesNotTakeTheSocketOfALivingServer) {
   EXPECT_TRUE(AskForInfo(ConnectTo(socket_path.address())).ok());
 }
 
-TEST(Server, RefusesAnInstructionSetThatThereIsNot) {
+TEST(Server, RejectsAnUnsupportedInstructionSet) {
   Options options = OnFreePorts();
   options.simd_target = "NOSUCH";
   std::ostringstream text;
@@ -127,13 +127,13 @@ TEST(Server, ServesMetricsOfItsTraffic) {
                         "grpc_service=\"quantd.v1.QuantizationService\",grpc_type=\"unary\"} 2\n"));
 }
 
-TEST(Server, ServesNoMetricsWhereTheyAreOff) {
+TEST(Server, ServesNoMetricsIfTheyAreDisabled) {
   const RunningServer running(OnFreePorts());
   EXPECT_EQ(running.server->metrics_url(), "");
   EXPECT_TRUE(AskForInfo(running.channel).ok());
 }
 
-TEST(Server, ListsItsServiceByReflectionUnlessThatIsOff) {
+TEST(Server, ListsItsServiceByReflectionUnlessDisabled) {
   const RunningServer with;
   Options options = OnFreePorts();
   options.reflection = false;
@@ -145,7 +145,7 @@ TEST(Server, ListsItsServiceByReflectionUnlessThatIsOff) {
       grpc::StatusCode::UNIMPLEMENTED);
 }
 
-TEST(Server, AsksForANewConnectionInPlaceOfAnOldOneWhoseCallsGoOn) {
+TEST(Server, ReplacesOldConnectionsWithoutEndingTheirCalls) {
   Options options = OnFreePorts();
   options.max_connection_age = std::chrono::milliseconds(100);
   const RunningServer running(options);
@@ -170,7 +170,7 @@ TEST(Server, AsksForANewConnectionInPlaceOfAnOldOneWhoseCallsGoOn) {
   EXPECT_TRUE(stub->GetServerInfo(&next_context, {}, &info).ok());
 }
 
-TEST(Server, TakesATensorOf64MiBInOneCallWithDefaultSettings) {
+TEST(Server, AcceptsATensorOf64MiBInOneCallByDefault) {
   const RunningServer running;
   constexpr std::size_t kElements = (std::size_t{64} << 20) / sizeof(float);
   grpc::ClientContext context;
@@ -181,7 +181,7 @@ TEST(Server, TakesATensorOf64MiBInOneCallWithDefaultSettings) {
   EXPECT_EQ(response.output().data().size(), kElements * sizeof(float));
 }
 
-TEST(Server, RefusesWithDetailsWhatIsALittleTooLargeAndWithoutWhatIsFarTooLarge) {
+TEST(Server, RejectsSlightlyTooLargeMessagesWithDetailsAndFarTooLargeOnesWithout) {
   Options options = OnFreePorts();
   options.max_message_bytes = 1024;
   const RunningServer running(options);
@@ -200,7 +200,7 @@ TEST(Server, RefusesWithDetailsWhatIsALittleTooLargeAndWithoutWhatIsFarTooLarge)
   EXPECT_TRUE(AskForInfo(running.channel).ok());
 }
 
-TEST(Server, FinishesARunningCallInADrain) {
+TEST(Server, FinishesARunningCallDuringADrain) {
   Options options = OnFreePortsWithMetrics();
   options.worker_threads = 1;
   const RunningServer running(options);
@@ -229,7 +229,7 @@ TEST(Server, FinishesARunningCallInADrain) {
   EXPECT_TRUE(status.ok()) << status.error_message();
 }
 
-// A stream on which a first request was answered.
+// Opens a stream and waits for the answer to its first request.
 std::unique_ptr<grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>>
 OpenStream(const RunningServer& running, grpc::ClientContext& context) {
   auto stream = v1::QuantizationService::NewStub(running.channel)->StreamFakeQuantize(&context);
@@ -238,7 +238,7 @@ OpenStream(const RunningServer& running, grpc::ClientContext& context) {
   return stream;
 }
 
-TEST(Server, DoesNotWaitInADrainForAStreamWhoseClientIsQuiet) {
+TEST(Server, DrainDoesNotWaitForQuietStreams) {
   const RunningServer running;
   grpc::ClientContext context;
   const auto stream = OpenStream(running, context);
@@ -249,12 +249,12 @@ TEST(Server, DoesNotWaitInADrainForAStreamWhoseClientIsQuiet) {
   EXPECT_EQ(ErrorOf(stream->Finish()).reason, "SHUTTING_DOWN");
 }
 
-TEST(Server, CutsOffWhatStillRunsAtTheEndOfADrain) {
+TEST(Server, CutsOffRunningCallsAtTheEndOfADrain) {
   const RunningServer running;
   grpc::ClientContext context;
   const auto stream = OpenStream(running, context);
   v1::FakeQuantizeResponse response;
-  // Goes on without an end, so that it is never quiet.
+  // Sends requests continuously, so that the stream is never quiet.
   std::thread client([&] {
     while (stream->Write(PerTensorRequest(3)) && stream->Read(&response)) {
     }
@@ -265,7 +265,7 @@ TEST(Server, CutsOffWhatStillRunsAtTheEndOfADrain) {
   EXPECT_FALSE(stream->Finish().ok());
 }
 
-TEST(Server, IsGoneAfterADrain) {
+TEST(Server, IsUnavailableAfterADrain) {
   const RunningServer running;
   ASSERT_TRUE(running.server->Drain(std::chrono::minutes(1)).ok());
   EXPECT_EQ(AskForInfo(running.channel).error_code(), grpc::StatusCode::UNAVAILABLE);

@@ -1,4 +1,4 @@
-// Calls that succeed, and what they leave in metrics and log.
+// Tests successful calls, metrics and the log.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -23,10 +23,10 @@ std::string CallLine(const std::string& name, const std::string& labels, int val
          std::to_string(value) + "\n";
 }
 
-TEST(Service, AnswersWithWhatTheHandlerMakes) {
+TEST(Service, ReturnsTheAnswerOfTheHandler) {
   RunningService running;
   const OperationContext context{.pool = &running.pool, .metrics = &running.metrics};
-  // Inline, and on the pool.
+  // The first request is answered inline, the second on the pool.
   for (const std::size_t count : {std::size_t{10}, std::size_t{500'000}}) {
     const v1::FakeQuantizeRequest request = PerTensorRequest(count);
     grpc::ClientContext client_context;
@@ -49,7 +49,7 @@ TEST(Service, AnswersGradients) {
   EXPECT_EQ(response.SerializeAsString(), Ask(request, context)->SerializeAsString());
 }
 
-TEST(Service, TakesScalarsAndEmptyTensors) {
+TEST(Service, AcceptsScalarsAndEmptyTensors) {
   const RunningService running;
   v1::FakeQuantizeRequest scalar = PerTensorRequest(1);
   scalar.mutable_input()->clear_shape();
@@ -64,7 +64,7 @@ TEST(Service, TakesScalarsAndEmptyTensors) {
   EXPECT_THAT(response.output().data(), IsEmpty());
 }
 
-TEST(Service, TellsItsLimits) {
+TEST(Service, ReportsItsLimits) {
   const RunningService running;
   grpc::ClientContext context;
   v1::GetServerInfoResponse info;
@@ -74,7 +74,7 @@ TEST(Service, TellsItsLimits) {
   EXPECT_EQ(info.worker_threads(), 1U);
 }
 
-TEST(Service, HasCountedACallWhenItsAnswerArrives) {
+TEST(Service, CountsACallBeforeItsAnswerArrives) {
   const RunningService running;
   v1::FakeQuantizeRequest bad = PerTensorRequest(1);
   bad.clear_range();
@@ -96,7 +96,7 @@ TEST(Service, HasCountedACallWhenItsAnswerArrives) {
   }
 }
 
-TEST(Service, LogsAFailedCallWithItsPeerAndNothingOfItsTensor) {
+TEST(Service, LogsAFailedCallWithItsPeerButWithoutItsTensor) {
   const RunningService running;
   v1::FakeQuantizeRequest bad = PerTensorRequest(1);
   bad.mutable_input()->set_data("secret!");

@@ -20,7 +20,7 @@ grpc::ByteBuffer BufferOf(const std::string& bytes, std::size_t slice_size) {
   return {slices.data(), slices.size()};
 }
 
-TEST(ParseMessage, ReadsAMessageFromAnyNumberOfSlices) {
+TEST(ParseMessage, ParsesAMessageFromAnyNumberOfSlices) {
   const v1::FakeQuantizeRequest request = PerChannelRequest();
   const std::string bytes = request.SerializeAsString();
   for (const std::size_t slice_size : {std::size_t{1}, std::size_t{7}, bytes.size()}) {
@@ -31,13 +31,13 @@ TEST(ParseMessage, ReadsAMessageFromAnyNumberOfSlices) {
   }
 }
 
-TEST(ParseMessage, TakesNoBytesForAnEmptyMessage) {
+TEST(ParseMessage, ParsesNoBytesAsAnEmptyMessage) {
   v1::FakeQuantizeRequest parsed;
   EXPECT_TRUE(ParseMessage(grpc::ByteBuffer(nullptr, 0), parsed).ok());
   EXPECT_FALSE(parsed.has_input());
 }
 
-TEST(ParseMessage, LeavesTheBytesToTheirOwner) {
+TEST(ParseMessage, DoesNotConsumeTheBuffer) {
   const std::string bytes = PerChannelRequest().SerializeAsString();
   const grpc::ByteBuffer buffer = BufferOf(bytes, bytes.size());
   v1::FakeQuantizeRequest parsed;
@@ -46,7 +46,7 @@ TEST(ParseMessage, LeavesTheBytesToTheirOwner) {
   EXPECT_TRUE(ParseMessage(buffer, parsed).ok());
 }
 
-TEST(ParseMessage, RefusesBytesThatAreNoMessage) {
+TEST(ParseMessage, RejectsInvalidMessages) {
   for (const std::string& bytes : {std::string("\xff"), std::string("\x0a\x7f"),
                                    std::string("\x0b"), std::string("\x0a\x02\x08")}) {
     v1::FakeQuantizeRequest parsed;
@@ -59,7 +59,7 @@ TEST(ParseMessage, RefusesBytesThatAreNoMessage) {
   }
 }
 
-TEST(SerializeMessage, WritesWhatParses) {
+TEST(SerializeMessage, RoundTripsThroughParseMessage) {
   const v1::FakeQuantizeRequest request = PerTensorRequest(1'000'000);
   const auto buffer = SerializeMessage(request);
   ASSERT_TRUE(buffer.ok()) << buffer.status();

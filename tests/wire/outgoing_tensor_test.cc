@@ -41,7 +41,7 @@ std::string BytesOf(OutgoingTensor tensor) {
   return {slice.begin(), slice.end()};
 }
 
-TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
+TEST(OutgoingTensor, MatchesTheBytesOfTheGeneratedClass) {
   for (const std::vector<std::int64_t>& shape :
        {std::vector<std::int64_t>{2, 1}, {}, {0, 1000}, {1, 1, 1, 130}, {300, 100}}) {
     const std::vector<float> elements = Ramp(CountOf(shape));
@@ -59,7 +59,7 @@ TEST(OutgoingTensor, IsWhatTheGeneratedClassWouldWrite) {
   }
 }
 
-TEST(OutgoingTensor, HasItsElementsWhereWideVectorsAreAligned) {
+TEST(OutgoingTensor, AlignsItsElementsForWideVectors) {
   for (const std::int64_t count : {1, 100, 1'000'000}) {
     const std::int64_t shape[] = {count};
     auto response =
@@ -70,7 +70,7 @@ TEST(OutgoingTensor, HasItsElementsWhereWideVectorsAreAligned) {
   }
 }
 
-TEST(OutgoingTensor, IsRefusedWhereProtobufCouldNotReadIt) {
+TEST(OutgoingTensor, IsRejectedIfProtobufCouldNotParseIt) {
   constexpr std::size_t kTwoGib = std::size_t{1} << 31;
   const std::int64_t shape[] = {kTwoGib / sizeof(float)};
   const auto response = OutgoingTensor::Create(LayoutOf(shape, kTwoGib / sizeof(float)), Rest());

@@ -17,7 +17,7 @@ namespace {
 
 using testing::SizeIs;
 
-// `bytes` as the transport may hand them over: cut at `cuts`.
+// Returns `bytes` cut at `cuts`, as the transport may deliver them.
 grpc::ByteBuffer CutInto(const std::string& bytes, std::initializer_list<std::size_t> cuts) {
   std::vector<grpc::Slice> slices;
   std::size_t begin = 0;
@@ -53,7 +53,7 @@ v1::FakeQuantizeRequest RequestOf(const golden::Case& example) {
   return request;
 }
 
-TEST(ReceivedMessage, IsTheSameWhereverItIsCut) {
+TEST(ReceivedMessage, DoesNotDependOnWhereItIsCut) {
   const v1::FakeQuantizeRequest request = PerChannelRequest();
   const std::string bytes = request.SerializeAsString();
   for (std::size_t first = 0; first <= bytes.size(); ++first) {
@@ -68,7 +68,7 @@ TEST(ReceivedMessage, IsTheSameWhereverItIsCut) {
   }
 }
 
-TEST(ReceivedMessage, HasBothTensorsOfAGradientRequest) {
+TEST(ReceivedMessage, ContainsBothTensorsOfAGradientRequest) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   const std::string bytes = request.SerializeAsString();
   for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
@@ -80,7 +80,7 @@ TEST(ReceivedMessage, HasBothTensorsOfAGradientRequest) {
   }
 }
 
-TEST(ReceivedMessage, HoldsEveryGoldenCaseCutAtEveryOffset) {
+TEST(ReceivedMessage, ContainsEveryGoldenCaseCutAtEveryOffset) {
   for (const golden::Case& example : golden::LoadCases()) {
     const v1::FakeQuantizeRequest request = RequestOf(example);
     const std::string bytes = request.SerializeAsString();
@@ -94,7 +94,7 @@ TEST(ReceivedMessage, HoldsEveryGoldenCaseCutAtEveryOffset) {
   }
 }
 
-TEST(ReceivedMessage, LeavesTheElementsWhereTheyAre) {
+TEST(ReceivedMessage, DoesNotCopyTheElements) {
   const grpc::Slice slice(PerTensorRequest(1000).SerializeAsString());
   const auto received =
       ReceivedMessage<v1::FakeQuantizeRequest>::Parse(grpc::ByteBuffer(&slice, 1));
@@ -115,7 +115,7 @@ TEST(ReceivedMessage, OutlivesTheBuffer) {
   EXPECT_EQ(Join(moved.elements(0)), request.input().data());
 }
 
-// Forms that serializers do not write, but parsers must take.
+// Forms that serializers do not write, but parsers must accept.
 class RareForms : public testing::Test {
  protected:
   static std::string Field(int number, const std::string& content) {
@@ -124,7 +124,7 @@ class RareForms : public testing::Test {
     return field + content;
   }
 
-  // What protobuf makes of `bytes` is what we make of it.
+  // Expects the same result as protobuf's for `bytes`.
   static void ExpectAsGenerated(const std::string& bytes) {
     v1::FakeQuantizeRequest expected;
     const bool valid = expected.ParseFromString(bytes);
@@ -151,13 +151,13 @@ TEST_F(RareForms, UnpackedNumbers) {
   ExpectAsGenerated(Field(1, Field(4, std::string("\x0d\0\0\x80\x3f\x0d\0\0\0\x40", 10))));
 }
 
-TEST_F(RareForms, NumbersInSeveralStretches) {
+TEST_F(RareForms, NumbersInSeveralRuns) {
   const std::string stretch = Field(1, std::string(8, 'x'));
   ExpectAsGenerated(Field(1, Field(4, stretch + stretch)));
   ExpectAsGenerated(Field(1, Field(4, stretch) + Field(4, stretch)));
 }
 
-TEST_F(RareForms, ShapeBehindTheElements) {
+TEST_F(RareForms, ShapeAfterTheElements) {
   ExpectAsGenerated(Field(1, Field(3, "abcdefgh") + Field(2, "\x02") + "\x08\x01"));
 }
 
@@ -165,7 +165,7 @@ TEST_F(RareForms, RangeBeforeTheTensor) {
   ExpectAsGenerated(Field(2, Field(1, std::string(4, '\0'))) + Field(1, Field(3, "abcd")));
 }
 
-TEST_F(RareForms, TensorsThatMerge) {
+TEST_F(RareForms, TensorsThatAreMerged) {
   ExpectAsGenerated(Field(1, Field(3, "abcd")) + Field(1, Field(2, "\x01")));
   ExpectAsGenerated(Field(1, Field(2, "\x01")) + Field(1, Field(3, "abcd")));
 }
@@ -178,12 +178,12 @@ TEST_F(RareForms, ElementsThatReplaceOthers) {
 
 TEST_F(RareForms, UnknownFields) {
   ExpectAsGenerated(Field(9, "??") + Field(1, Field(3, "abcd") + Field(12, "?") + "\x70\x05"));
-  // Groups, which are long out of use.
+  // These are groups, which have long been deprecated.
   ExpectAsGenerated("\x63\x08\x01\x64" + Field(1, Field(3, "abcd")));
   ExpectAsGenerated(Field(1, "\x63\x64" + Field(3, "abcd")));
 }
 
-TEST_F(RareForms, TagsAndLengthsLongerThanNeedBe) {
+TEST_F(RareForms, TagsAndLengthsLongerThanNecessary) {
   ExpectAsGenerated("\x8a" + std::string("\0\x04", 2) + Field(3, "ab"));
   ExpectAsGenerated("\x0a" + std::string("\x84\0", 2) + Field(3, "ab"));
 }
@@ -201,7 +201,7 @@ TEST_F(RareForms, KnownFieldsOfAnotherWireType) {
   ExpectAsGenerated("\x08\x07" + Field(1, "\x18\x07" + Field(3, "abcd")));
 }
 
-TEST_F(RareForms, BytesThatAreNoMessage) {
+TEST_F(RareForms, InvalidMessages) {
   for (const std::string& bytes :
        {std::string("\xff"), std::string("\x0a\x7f"), std::string("\x0b"),
         std::string("\x0a\x02\x08"), std::string("\x0a\x03\x1a\x02x"), std::string("\x00\x01", 2),
@@ -211,7 +211,7 @@ TEST_F(RareForms, BytesThatAreNoMessage) {
   }
 }
 
-TEST(ReceivedMessage, SaysWhatItIsNot) {
+TEST(ReceivedMessage, ErrorsNameTheMessageType) {
   const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto("\xff", {0}));
   EXPECT_EQ(received.status().code(), absl::StatusCode::kInvalidArgument);
   const auto detail = core::GetErrorDetail(received.status());

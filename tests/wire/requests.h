@@ -1,4 +1,4 @@
-// Requests to begin tests with.
+// Requests for tests.
 
 #ifndef QUANTD_TESTS_WIRE_REQUESTS_H_
 #define QUANTD_TESTS_WIRE_REQUESTS_H_
@@ -38,7 +38,7 @@ inline v1::Tensor MakeTensor(std::initializer_list<std::int64_t> shape,
   return tensor;
 }
 
-// Evenly spaced from -3 to 3: beyond the ranges below on both sides.
+// Returns evenly spaced values from -3 to 3, which exceed the ranges below on both sides.
 inline std::vector<float> Ramp(std::size_t count) {
   std::vector<float> elements(count);
   for (std::size_t i = 0; i < count; ++i) {
@@ -47,7 +47,7 @@ inline std::vector<float> Ramp(std::size_t count) {
   return elements;
 }
 
-// A valid request for a tensor of shape [2, 3], per channel along axis 1.
+// Returns a valid request for a tensor of shape [2, 3], per channel along axis 1.
 inline v1::FakeQuantizeRequest PerChannelRequest() {
   v1::FakeQuantizeRequest request;
   *request.mutable_input() = MakeTensor({2, 3}, Ramp(6));
@@ -68,7 +68,7 @@ inline v1::FakeQuantizeGradientRequest PerChannelGradientRequest() {
   return request;
 }
 
-// A valid request for `count` elements, per tensor.
+// Returns a valid request for `count` elements, per tensor.
 inline v1::FakeQuantizeRequest PerTensorRequest(std::size_t count) {
   v1::FakeQuantizeRequest request;
   *request.mutable_input() = MakeTensor({static_cast<std::int64_t>(count)}, Ramp(count));

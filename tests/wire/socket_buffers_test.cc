@@ -40,8 +40,8 @@ int DefaultBufferBytes() {
   return bytes;
 }
 
-// The path that either end of the unix socket is bound to; empty for whatever
-// is no such socket.
+// Returns the path that either end of the unix socket is bound to; empty for other
+// descriptors.
 std::string PathOf(int descriptor) {
   for (const auto name_of : {getsockname, getpeername}) {
     sockaddr_storage storage{};
@@ -55,7 +55,7 @@ std::string PathOf(int descriptor) {
   return "";
 }
 
-// Those of this process's connections over the unix socket at `path`.
+// Returns the buffer sizes of this process's connections over the unix socket at `path`.
 std::vector<int> BufferBytesOfConnections(const std::string& path) {
   std::vector<int> bytes;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {

@@ -6,15 +6,15 @@ import (
 	"google.golang.org/grpc/status"
 )
 
-// An Error is a call that failed. Get it from an error with errors.As.
+// An Error describes a failed call. Use errors.As to extract it from an error.
 type Error struct {
 	// The gRPC status code.
 	Code codes.Code
-	// What was wrong, what was expected and how to mend it.
+	// What was wrong, what was expected and how to fix it.
 	Message string
-	// The cause for programs, such as "INVALID_RANGE"; empty where the error is not quantd's own.
+	// The reason for programs, such as "INVALID_RANGE"; empty if the error does not come from quantd.
 	Reason string
-	// The path of the field at fault, such as "range.min[3]"; empty where there is none.
+	// The path of the field at fault, such as "range.min[3]"; empty if there is none.
 	Field string
 	// The numbers behind the error.
 	Numbers map[string]string
@@ -24,7 +24,7 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Message }
 
-// GRPCStatus lets status.FromError and status.Code take an Error as they take gRPC's own.
+// GRPCStatus makes status.FromError and status.Code work with an Error.
 func (e *Error) GRPCStatus() *status.Status { return e.status }
 
 func errorOf(cause error) error {

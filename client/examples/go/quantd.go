@@ -1,4 +1,4 @@
-// Package quantd is a client of quantd: TensorFlow's fake quantization of slices.
+// Package quantd is a client for quantd: TensorFlow's fake quantization for slices.
 package quantd
 
 import (
@@ -12,63 +12,64 @@ import (
 	quantdv1 "quantd/v1"
 )
 
-// A Client asks a server. It may be used by several goroutines at once.
+// A Client makes calls to a server. It may be used by several goroutines at once.
 type Client struct {
 	service quantdv1.QuantizationServiceClient
 }
 
-// NewClient returns a Client that uses the connection, which stays the caller's to close.
+// NewClient returns a Client that uses connection. The caller has to close the connection.
 func NewClient(connection grpc.ClientConnInterface) *Client {
 	return &Client{service: quantdv1.NewQuantizationServiceClient(connection)}
 }
 
 // A Tensor is an n-dimensional array of float32.
 type Tensor struct {
-	// The size of each dimension, outermost first. An empty Shape is a scalar.
+	// The size of each dimension; the outermost comes first. An empty Shape means a scalar.
 	Shape []int64
-	// The elements in C order, as many as the product of Shape.
+	// The elements in C order. Their number is the product of Shape.
 	Elements []float32
 }
 
-// A Quantization says how to quantize. The zero value of all but Min and Max is a good default.
+// A Quantization describes how to quantize. The zero value is a good default for all fields except
+// Min and Max.
 type Quantization struct {
-	// The range: one value each, or with an Axis one for each channel.
+	// The range: one value each or, with an Axis, one value per channel.
 	Min, Max []float32
-	// The dimension of the channels, -rank..rank-1; nil: the whole tensor has one range.
+	// The dimension of the channels, -rank..rank-1; nil means one range for the whole tensor.
 	Axis *int32
-	// 2..16; 0 stands for 8.
+	// From 2 to 16; 0 means 8.
 	NumBits uint32
-	// Whether the lowest code is 1 instead of 0; TensorFlow's narrow_range.
+	// Whether the lowest code is 1 instead of 0, like TensorFlow's narrow_range.
 	NarrowRange bool
-	// Whose last bit to reproduce: quantization.proto tells the difference.
+	// The op whose last bit to reproduce; quantization.proto explains the difference.
 	Numerics quantdv1.Numerics
 }
 
 // A Result is a fake-quantized tensor.
 type Result struct {
-	// Of the input's shape.
+	// In the input's shape.
 	Output Tensor
-	// The range that was really used, so that zero is exactly a code.
+	// The range that was actually used, nudged so that a code represents exactly zero.
 	NudgedRange *quantdv1.NudgedRange
 }
 
 // A Gradient is the gradient of a loss with respect to FakeQuantize's arguments.
 type Gradient struct {
-	// Of the inputs' shape.
+	// In the inputs' shape.
 	Inputs Tensor
-	// One value for each channel.
+	// One value per channel.
 	Min, Max []float32
-	// The range that was really used, so that zero is exactly a code.
+	// The range that was actually used, nudged so that a code represents exactly zero.
 	NudgedRange *quantdv1.NudgedRange
 }
 
-// Clients by default refuse answers over 4 MiB.
+// By default, gRPC clients reject answers over 4 MiB.
 var unlimited = grpc.MaxCallRecvMsgSize(math.MaxInt32)
 
-// FakeQuantize rounds every element of input to the nearest value that a code stands for. NaN gives
-// NaN, an infinity the end of the range. A failed call's error is an *Error.
+// FakeQuantize rounds every element of input to the nearest value that a code represents. NaN results
+// in NaN, and an infinity in the nearest end of the range. If the call fails, the error is an *Error.
 //
-// The deadline is that of ctx: give it one, or a call whose server hangs never ends.
+// Give ctx a deadline. Without one, a call to a server that hangs never ends.
 func (c *Client) FakeQuantize(ctx context.Context, input Tensor, q Quantization) (*Result, error) {
 	response, err := c.service.FakeQuantize(ctx, &quantdv1.FakeQuantizeRequest{
 		Input: messageOf(input),
@@ -86,8 +87,8 @@ func (c *Client) FakeQuantize(ctx context.Context, input Tensor, q Quantization)
 }
 
 // FakeQuantizeGradient returns the gradient of FakeQuantize with respect to its input, Min and Max.
-// Gradients are those of the loss with respect to FakeQuantize's output, of the shape of inputs;
-// inputs and q are what FakeQuantize was given. Errors and deadline are as in FakeQuantize.
+// gradients is the gradient of the loss with respect to FakeQuantize's output, in the shape of inputs.
+// inputs and q are the arguments of FakeQuantize. Errors and deadlines are the same as for FakeQuantize.
 func (c *Client) FakeQuantizeGradient(ctx context.Context, gradients, inputs Tensor, q Quantization) (*Gradient, error) {
 	response, err := c.service.FakeQuantizeGradient(ctx, &quantdv1.FakeQuantizeGradientRequest{
 		Gradients: messageOf(gradients),
@@ -124,8 +125,8 @@ func (q Quantization) specMessage() *quantdv1.QuantizationSpec {
 
 const bytesPerElement = 4
 
-// The order of bytes is said here, so that this holds on every machine. Where it is the machine's
-// own, the compiler makes one load and one store of each element.
+// messageOf writes the bytes of each element in an explicit order, so that it works on every machine.
+// On a little-endian machine, the compiler emits one load and one store per element.
 func messageOf(tensor Tensor) *quantdv1.Tensor {
 	data := make([]byte, bytesPerElement*len(tensor.Elements))
 	for i, element := range tensor.Elements {

@@ -1,5 +1,5 @@
 /**
- * Fake-quantizes an array and prints what came of it.
+ * Fake-quantizes an array and prints the result.
  *
  *   node example.js [--server HOST:PORT] [--num-bits N]
  */

@@ -1,8 +1,8 @@
 /**
- * A client of quantd: TensorFlow's fake quantization of Float32Arrays.
+ * A client for quantd: TensorFlow's fake quantization for Float32Arrays.
  *
- * Reads the schema at run time, from the repository's proto/. Whoever copies this
- * file copies that folder, too, and mends PROTO_FOLDER.
+ * Reads the schema at run time from the repository's proto/. If you copy this file, copy
+ * that folder as well, and adjust PROTO_FOLDER.
  */
 
 import os from 'node:os';
@@ -12,9 +12,9 @@ import protoLoader from '@grpc/proto-loader';
 
 const PROTO_FOLDER = fileURLToPath(new URL('../../../proto', import.meta.url));
 
-// Tensors travel little endian, typed arrays have the order of the machine.
+// Tensors are transmitted in little-endian order; typed arrays have the byte order of the machine.
 if (os.endianness() !== 'LE') {
-  throw new Error('quantd.js sends typed arrays as they lie in memory, and quantd takes little endian: ' +
+  throw new Error('quantd.js sends typed arrays as they are in memory, and quantd expects little endian: ' +
     'on this machine, swap the bytes of each element first (Buffer.swap32)');
 }
 
@@ -32,21 +32,21 @@ const INT32 = {lowest: -(2 ** 31), highest: 2 ** 31 - 1};
 const UINT32 = {lowest: 0, highest: 2 ** 32 - 1};
 
 /**
- * How to quantize.
+ * Describes how to quantize.
  *
  * @typedef {object} Quantization
- * @property {number | ArrayLike<number>} min The lower end of the range, float32; with an axis, one for each channel.
- * @property {number | ArrayLike<number>} max The upper end; as many as min.
- * @property {number} [axis] The dimension of the channels, -rank..rank-1; left out, the whole tensor has one range.
- * @property {number[]} [shape] The tensor's dimensions, in C order; [] is a scalar. One dimension when left out.
- * @property {number} [numBits] 2..16; 8 when left out.
- * @property {boolean} [narrowRange] Whether the lowest code is 1 instead of 0; TensorFlow's narrow_range.
- * @property {'NUMERICS_TENSORFLOW' | 'NUMERICS_TENSORFLOW_ARGS'} [numerics] Whose last bit to reproduce;
- *   NUMERICS_TENSORFLOW when left out. quantization.proto tells the difference.
+ * @property {number | ArrayLike<number>} min The lower end of the range, float32; with an axis, one per channel.
+ * @property {number | ArrayLike<number>} max The upper end of the range; as many values as min.
+ * @property {number} [axis] The dimension of the channels, -rank..rank-1. By default, the whole tensor has one range.
+ * @property {number[]} [shape] The tensor's dimensions, in C order; [] is a scalar. By default, there is one dimension.
+ * @property {number} [numBits] From 2 to 16; 8 by default.
+ * @property {boolean} [narrowRange] Whether the lowest code is 1 instead of 0, like TensorFlow's narrow_range.
+ * @property {'NUMERICS_TENSORFLOW' | 'NUMERICS_TENSORFLOW_ARGS'} [numerics] The op whose last bit to reproduce;
+ *   NUMERICS_TENSORFLOW by default. quantization.proto explains the difference.
  */
 
 /**
- * The range that was really used, so that zero is exactly a code. One value for each channel.
+ * The range that was actually used, nudged so that a code represents exactly zero. One value per channel.
  *
  * @typedef {object} NudgedRange
  * @property {Float32Array} min
@@ -55,24 +55,24 @@ const UINT32 = {lowest: 0, highest: 2 ** 32 - 1};
  * @property {Int32Array} zeroPoint
  */
 
-/** The codes that a call may fail with. */
+/** The status codes of failed calls. */
 export const {status} = grpc;
 
 /** A call that failed. */
 export class QuantdError extends Error {
-  /** @param {grpc.ServiceError} cause What gRPC says. */
+  /** @param {grpc.ServiceError} cause The error from gRPC. */
   constructor(cause) {
     super(cause.details, {cause});
     this.name = 'QuantdError';
     /** The gRPC status code, one of status. */
     this.code = cause.code;
     /**
-     * The cause for programs, such as 'INVALID_RANGE'; undefined where the error is not quantd's own.
+     * The reason for programs, such as 'INVALID_RANGE'; undefined if the error does not come from quantd.
      * @type {string | undefined}
      */
     this.reason = undefined;
     /**
-     * The path of the field at fault, such as 'range.min[3]'; undefined where there is none.
+     * The path of the field at fault, such as 'range.min[3]'; undefined if there is none.
      * @type {string | undefined}
      */
     this.field = undefined;
@@ -92,37 +92,38 @@ export class QuantdError extends Error {
   }
 }
 
-/** A connection to quantd. Calls may be made at the same time. */
+/** A connection to quantd. Several calls may run at the same time. */
 export class QuantdClient {
   #service;
   #timeoutMilliseconds;
 
   /**
-   * Connects with the first call, not before.
+   * Creates a client. It connects when the first call is made.
    *
    * @param {string} [address] HOST:PORT or unix:PATH.
    * @param {object} [options]
    * @param {number} [options.timeoutMilliseconds] How long a call may take.
-   * @param {grpc.ChannelCredentials} [options.credentials] For TLS, where a proxy speaks it.
+   * @param {grpc.ChannelCredentials} [options.credentials] Credentials for TLS, if a proxy terminates it.
    */
   constructor(address = 'localhost:50051', {
     timeoutMilliseconds = 60_000,
     credentials = grpc.credentials.createInsecure(),
   } = {}) {
-    // gRPC clients by default refuse answers over 4 MiB.
+    // By default, gRPC clients reject answers over 4 MiB.
     this.#service = new QuantizationService(address, credentials, {'grpc.max_receive_message_length': -1});
     this.#timeoutMilliseconds = timeoutMilliseconds;
   }
 
   /**
-   * Rounds every element to the nearest value that a code stands for.
+   * Rounds every element to the nearest value that a code represents.
    *
-   * @param {Float32Array} input In C order. NaN gives NaN, an infinity the end of the range.
+   * @param {Float32Array} input The tensor in C order. NaN results in NaN, and an infinity in the nearest end
+   *   of the range.
    * @param {Quantization} quantization
    * @returns {Promise<{output: Float32Array, nudgedRange: NudgedRange}>} The output has the input's shape.
-   * @throws {QuantdError} Where the call fails.
-   * @throws {TypeError} Where a message cannot hold an argument.
-   * @throws {Error} Where the answer does not fit the request.
+   * @throws {QuantdError} If the call fails.
+   * @throws {TypeError} If an argument cannot be represented in a message.
+   * @throws {Error} If the answer does not match the request.
    */
   async fakeQuantize(input, quantization) {
     const response = await this.#call('FakeQuantize', {
@@ -133,17 +134,17 @@ export class QuantdClient {
   }
 
   /**
-   * The gradient of fakeQuantize with respect to its input, min and max.
+   * Computes the gradient of fakeQuantize with respect to its input, min and max.
    *
-   * @param {Float32Array} gradients Of the loss with respect to fakeQuantize's output; in C order.
-   * @param {Float32Array} inputs What fakeQuantize was given; of the same shape.
-   * @param {Quantization} quantization What fakeQuantize was given.
+   * @param {Float32Array} gradients The gradient of the loss with respect to fakeQuantize's output, in C order.
+   * @param {Float32Array} inputs The input of fakeQuantize, in the same shape.
+   * @param {Quantization} quantization The quantization that was passed to fakeQuantize.
    * @returns {Promise<{inputGradients: Float32Array, minGradient: Float32Array, maxGradient: Float32Array,
-   *   nudgedRange: NudgedRange}>} inputGradients has the shape of inputs, the other gradients have one value
-   *   for each channel.
-   * @throws {QuantdError} Where the call fails.
-   * @throws {TypeError} Where a message cannot hold an argument.
-   * @throws {Error} Where the answer does not fit the request.
+   *   nudgedRange: NudgedRange}>} inputGradients has the shape of inputs; the other gradients have one value
+   *   per channel.
+   * @throws {QuantdError} If the call fails.
+   * @throws {TypeError} If an argument cannot be represented in a message.
+   * @throws {Error} If the answer does not match the request.
    */
   async fakeQuantizeGradient(gradients, inputs, quantization) {
     const response = await this.#call('FakeQuantizeGradient', {
@@ -159,7 +160,7 @@ export class QuantdClient {
     };
   }
 
-  /** Ends the connection. Await the calls first. */
+  /** Closes the connection. Await all calls first. */
   close() {
     this.#service.close();
   }
@@ -180,31 +181,31 @@ export class QuantdClient {
 
 function tensorOf(name, elements, shape = [elements?.length]) {
   if (!(elements instanceof Float32Array)) {
-    throw new TypeError(`${name} must be a Float32Array; Float32Array.from() makes one of any numbers`);
+    throw new TypeError(`${name} must be a Float32Array; use Float32Array.from() to convert other numbers`);
   }
   return {
     dataType: 'DATA_TYPE_FLOAT32',
     shape: Array.from(shape, (size) => integerOf('a size in shape', size, SIZE)),
-    // A view: the elements are copied once, into the message.
+    // This is a view. The elements are only copied once, into the message.
     data: Buffer.from(elements.buffer, elements.byteOffset, elements.byteLength),
   };
 }
 
-// An answer's elements lie somewhere in the memory that gRPC received. Where that is a multiple of
-// 4, they are only looked at; a Float32Array cannot begin elsewhere, so that they are copied there.
+// The elements of an answer start anywhere in the buffer that gRPC received. A Float32Array has to start at
+// a multiple of 4 bytes. So the result is a view of the buffer where possible, and otherwise a copy.
 function elementsOf(tensor, input) {
   const data = tensor?.data;
   if (data?.length !== input.byteLength) {
-    throw new Error(`the server answered ${data?.length ?? 'no'} bytes, where ${input.byteLength} were expected; ` +
-      'check that client and server are of matching versions');
+    throw new Error(`the server answered ${data?.length ?? 'no'} bytes; expected ${input.byteLength}: ` +
+      'check that the versions of client and server match');
   }
   const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
   return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / Float32Array.BYTES_PER_ELEMENT);
 }
 
 /**
- * Checks what protobufjs would not: it takes an unknown name for the default, drops fractions and what is
- * beyond 32 bits, and any text for true.
+ * Checks what protobufjs does not check. It would replace an unknown name by the default, drop fractions and
+ * all bits above 32, and treat any text as true.
  *
  * @param {Quantization} quantization
  */
@@ -253,8 +254,9 @@ function nudgedRangeOf({nudgedRange}) {
   };
 }
 
-// The messages within the google.rpc.Status that a failed call carries; none where gRPC itself made the
-// error, or a proxy attached what is no Status. Types that a later server may add are left to others.
+// Returns the messages in the google.rpc.Status of a failed call. There are none if the error comes from gRPC
+// itself, or if a proxy attached something that is not a Status. Unknown types, which a later server may add,
+// are left out.
 function detailsOf(error) {
   try {
     return error.metadata.get('grpc-status-details-bin')

@@ -1,8 +1,8 @@
-"""Fake quantization as PyTorch operations with gradients: by a quantd server, and in this process.
+"""Fake quantization as PyTorch operations with gradients, computed by a quantd server or in this process.
 
-Both take `inputs`, `min` and `max` as float32 tensors on the CPU, pass gradients to all three, and
-have the bits of tf.quantization.fake_quant_with_min_max_vars, or with an `axis` of ..._per_channel
-(`min` and `max` then have one value for each index along that dimension).
+Both operations take `inputs`, `min` and `max` as float32 tensors on the CPU and pass gradients to all three.
+They give the same bits as tf.quantization.fake_quant_with_min_max_vars or, with an `axis`, as
+..._per_channel. With an `axis`, `min` and `max` have one value per index along that dimension.
 """
 
 import quantd
@@ -11,7 +11,7 @@ from torch.autograd.function import once_differentiable
 
 
 class FakeQuantize(torch.autograd.Function):
-    """Asks a server: FakeQuantize.apply(client, inputs, min, max, num_bits, narrow_range, axis)."""
+    """Calls a server: FakeQuantize.apply(client, inputs, min, max, num_bits, narrow_range, axis)."""
 
     @staticmethod
     def forward(context, client: quantd.Client, inputs, min, max, num_bits=8, narrow_range=False, axis=None):
@@ -31,21 +31,21 @@ class FakeQuantize(torch.autograd.Function):
 
 
 class FakeQuantizeInProcess(torch.autograd.Function):
-    """The same formulas in PyTorch, to compare with: FakeQuantizeInProcess.apply(inputs, min, max, ...).
+    """The same formulas in PyTorch, for comparison: FakeQuantizeInProcess.apply(inputs, min, max, ...).
 
-    Ranges that a server refuses give nonsense here.
+    Does not check the range: the results are meaningless for ranges that a server rejects.
     """
 
     @staticmethod
     def forward(context, inputs, min, max, num_bits=8, narrow_range=False, axis=None):
-        # Bounds get the shape that goes along the axis.
+        # Reshapes the bounds so that they broadcast along the axis.
         shape = [-1 if axis is not None and i == axis % inputs.ndim else 1 for i in range(inputs.ndim)]
         lower, upper = min.reshape(shape), max.reshape(shape)
 
         quant_min, quant_max = float(narrow_range), float(2**num_bits - 1)
         scale = (upper - lower) / (quant_max - quant_min)
         inverse_scale = (quant_max - quant_min) / (upper - lower)
-        # Both are positive: a half is rounded up.
+        # The values rounded here are not negative, so a half is always rounded up.
         zero_point = torch.floor(torch.clamp(quant_min - lower / scale, quant_min, quant_max) + 0.5)
         nudged_min, nudged_max = (quant_min - zero_point) * scale, (quant_max - zero_point) * scale
         quant_zero = torch.floor(-nudged_min * inverse_scale + 0.5)

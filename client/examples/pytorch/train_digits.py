@@ -2,7 +2,7 @@
 
     train_digits.py [--server ADDRESS] [--in-process]
 
-Trains the same network again with the same formulas in this process, and prints the test accuracy of both.
+Then trains the same network with the same formulas in this process, and prints the test accuracy of both.
 """
 
 import argparse
@@ -23,14 +23,14 @@ BATCH_SIZE = 64
 
 
 class QuantizedLinear(nn.Linear):
-    """A layer whose weights have a range for each output, symmetric about zero, taken from themselves."""
+    """A linear layer whose weights have one range per output, symmetric about zero and computed from them."""
 
     def __init__(self, fake_quantize, in_features, out_features):
         super().__init__(in_features, out_features)
         self.fake_quantize = fake_quantize
 
     def forward(self, inputs):
-        # The range is no parameter here: it follows the weights.
+        # The range is not a parameter here, because it follows from the weights.
         bound = self.weight.detach().abs().amax(dim=1)
         weight = self.fake_quantize(self.weight, -bound, bound, NUM_BITS, True, 0)
         return nn.functional.linear(inputs, weight, self.bias)
@@ -57,7 +57,7 @@ def make_network(fake_quantize):
 
 
 def load_data():
-    """Images of 8 x 8 pixels, 0..1, and the digits that they show: to train with, and to test with."""
+    """Returns training data and test data: images of 8 x 8 pixels from 0 to 1, and the digits they show."""
     images, digits = load_digits(return_X_y=True)
     train_images, test_images, train_digits, test_digits = train_test_split(
         torch.tensor(images / 16, dtype=torch.float32), torch.tensor(digits), test_size=0.25,
@@ -66,7 +66,7 @@ def load_data():
 
 
 def train(fake_quantize):
-    """Trains from the same start, with the same batches; returns the accuracy on the test data."""
+    """Trains a network with fixed initial weights and batches, and returns its accuracy on the test data."""
     torch.manual_seed(0)
     network = make_network(fake_quantize)
     (images, digits), (test_images, test_digits) = load_data()

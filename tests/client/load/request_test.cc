@@ -24,7 +24,7 @@ constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 class FakeQuantizeRequest : public ::testing::Test {
  protected:
-  // Whether an answer is refused, and with which words.
+  // Returns the error message for the answer, or an empty one.
   std::string Check() const { return std::string(Status().message()); }
   absl::Status Status() const { return request_.Check(Encode(answer_)); }
 

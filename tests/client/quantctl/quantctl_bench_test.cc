@@ -205,7 +205,7 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
            {{"--output=xml"}, "--output"},
            {{"--type=int8"}, "--type"},
            {{"--min=1"}, "--max is missing"},
-           {{"--method=stream-fake-quantize-gradient", "--connections=9"},
+           {{"--method=stream-gradient", "--connections=9"},
             "at least one message per connection"},
        }) {
     const CommandLineResult result = Bench(bad.arguments);

@@ -183,14 +183,15 @@ TEST_P(Kernels, SumRunsInTheirFixedOrder) { ExpectSumsInTheirFixedOrder(kMin, kM
 
 TEST_P(Kernels, KeepTheOrderOfSumsIfFewInputsLieOutside) { ExpectSumsInTheirFixedOrder(-10, 10); }
 
-// Columns with different ranges, and their parameters.
+// Columns with different ranges, and their parameters. Each min is the negative of a
+// random bound, times `min_factor`.
 struct Columns {
-  Columns(std::size_t count, const QuantizationSpec& spec)
+  Columns(std::size_t count, const QuantizationSpec& spec, float min_factor = 1)
       : parameters((count + kMaxLanes - 1) / kMaxLanes), levels(static_cast<float>(spec.levels())) {
     std::mt19937 random(3);
     std::uniform_real_distribution<float> bound(0.5, 2);
     for (std::size_t column = 0; column < count; ++column) {
-      min.push_back(-bound(random));
+      min.push_back(-min_factor * bound(random));
       max.push_back(bound(random));
       channels.push_back(Parameters(min.back(), max.back(), spec));
       ColumnParameters& block = parameters[column / kMaxLanes];
@@ -244,13 +245,18 @@ TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
   }
 }
 
-TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElement) {
-  const QuantizationSpec spec;
+// Inputs halfway between two steps, in ranges that begin at 0, show the quotient.
+TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElementByEitherQuotient) {
   constexpr std::size_t kRows = 5;
-  const Columns columns(143, spec);
-  const std::vector<float> input = Values(kRows * columns.count(), 9);
+  const Columns columns(143, {}, /*min_factor=*/0);
+  std::vector<float> input(kRows * columns.count());
+  for (std::size_t i = 0; i < input.size(); ++i) {
+    const float step = static_cast<float>(i % 255) + 0.5F;
+    input[i] = step * columns.channels[i % columns.count()].scale;
+  }
+  std::vector<std::vector<float>> outputs;
   for (const Quotient quotient : {Quotient::kDivideByScale, Quotient::kMultiplyByInverseScale}) {
-    std::vector<float> output(input.size());
+    std::vector<float>& output = outputs.emplace_back(input.size());
     std::vector<float> expected(input.size());
     Quantize(input, columns, quotient, Store::kCached, output.data());
     for (std::size_t i = 0; i < input.size(); ++i) {
@@ -264,6 +270,7 @@ TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElement) {
     }
     EXPECT_TRUE(SameBits(output, expected));
   }
+  EXPECT_FALSE(SameBits(outputs[0], outputs[1]));
 }
 
 TEST_P(Kernels, QuantizeColumnsInPlace) {

@@ -52,6 +52,12 @@ TEST(RunPartition, CoversEachElementOnceWithItsChannel) {
       }
     }
     EXPECT_EQ(next_segment, partition.segment_count());
+    std::size_t next_in_order = 0;
+    partition.ForEachSegment([&](std::size_t segment, std::size_t channel) {
+      ASSERT_EQ(segment, next_in_order++);
+      ASSERT_EQ(channel, partition.segment(segment).channel);
+    });
+    EXPECT_EQ(next_in_order, partition.segment_count());
     EXPECT_EQ(next_element, layout.element_count());
   }
 }

@@ -1,4 +1,4 @@
-/** What the example's client does without a server. */
+/** Tests the example's client without a server. */
 
 import assert from 'node:assert/strict';
 import net from 'node:net';
@@ -9,7 +9,7 @@ const client = new QuantdClient('unix:/nobody');
 const input = Float32Array.of(1, 2);
 const range = {min: -1, max: 1};
 
-// protobufjs would make something else of these.
+// protobufjs would silently convert these arguments.
 for (const [what, elements, quantization, message] of [
   ['an ordinary array', [1, 2], {}, /^input must be a Float32Array/],
   ['no tensor', undefined, {}, /^input must be a Float32Array/],
@@ -22,11 +22,11 @@ for (const [what, elements, quantization, message] of [
   ['a text as flag', input, {narrowRange: 'false'}, /^narrowRange must be true or false, not false/],
   ['unknown numerics', input, {numerics: 'TENSORFLOW'}, /^numerics must be one of NUMERICS_.*, not TENSORFLOW/],
 ]) {
-  test(`${what} is refused`, () => assert.rejects(
+  test(`${what} is rejected`, () => assert.rejects(
     client.fakeQuantize(elements, {...range, ...quantization}), {name: 'TypeError', message}));
 }
 
-test('an array of gradients is refused', () => assert.rejects(
+test('an array of gradients is rejected', () => assert.rejects(
   client.fakeQuantizeGradient([1, 2], input, range),
   {name: 'TypeError', message: /^gradients must be a Float32Array/}));
 

@@ -1,6 +1,6 @@
 /**
- * Makes the calls that client_examples.py wrote down, with the example's client, and writes down
- * what they answer.
+ * Makes the calls that client_examples.py has written, with the example's client, and writes the
+ * answers.
  *
  *   node golden_driver.mjs SERVER FOLDER
  */
@@ -11,7 +11,7 @@ import {QuantdClient, QuantdError} from '../../../client/examples/node/quantd.js
 
 const [server, folder] = process.argv.slice(2);
 
-// A part of a larger array.
+// Returns a view of a part of a larger array.
 function read(file) {
   const bytes = fs.readFileSync(path.join(folder, file));
   return new Float32Array(Uint8Array.from(Buffer.concat([Buffer.alloc(4), bytes])).buffer, 4);

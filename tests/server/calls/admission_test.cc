@@ -19,7 +19,7 @@ std::string ReasonOf(const absl::Status& status) {
   return core::GetErrorDetail(status).value_or(core::ErrorDetail{}).reason;
 }
 
-TEST(Admission, LetsCallsInUpToTheLimit) {
+TEST(Admission, AdmitsCallsUpToTheLimit) {
   Admission admission(100);
   const auto first = admission.Admit(60);
   const auto second = admission.Admit(40);
@@ -29,7 +29,7 @@ TEST(Admission, LetsCallsInUpToTheLimit) {
   EXPECT_TRUE(admission.Admit(0).ok()) << "an empty request needs no room";
 }
 
-TEST(Admission, RefusesACallThatWouldExceedTheLimitWithTheNumbers) {
+TEST(Admission, RejectsACallThatWouldExceedTheLimitWithTheNumbers) {
   Admission admission(100);
   const auto first = admission.Admit(60);
   const absl::Status refusal = admission.Admit(41).status();
@@ -43,7 +43,7 @@ TEST(Admission, RefusesACallThatWouldExceedTheLimitWithTheNumbers) {
   EXPECT_EQ(admission.load().requests, 1U);
 }
 
-TEST(Admission, HasRoomAgainOnceATicketIsReleased) {
+TEST(Admission, HasRoomAgainAfterATicketIsReleased) {
   Admission admission(100);
   auto ticket = admission.Admit(100);
   ASSERT_TRUE(ticket.ok());
@@ -54,7 +54,7 @@ TEST(Admission, HasRoomAgainOnceATicketIsReleased) {
   EXPECT_TRUE(admission.Admit(100).ok());
 }
 
-TEST(Admission, IsIdleOnlyWhenTheTicketIsGone) {
+TEST(Admission, IsIdleOnlyWhenTheTicketIsDestroyed) {
   Admission admission(100);
   std::optional<Admission::Ticket> ticket = *admission.Admit(1);
   ticket->Release();
@@ -77,7 +77,7 @@ TEST(Admission, CountsAMovedTicketOnce) {
   EXPECT_TRUE(admission.WaitUntilIdle(steady_clock::now()));
 }
 
-TEST(Admission, RefusesNewCallsWhileItDrains) {
+TEST(Admission, RejectsNewCallsWhileDraining) {
   Admission admission(100);
   auto running = admission.Admit(10);
   admission.StartDraining();
@@ -87,7 +87,7 @@ TEST(Admission, RefusesNewCallsWhileItDrains) {
   EXPECT_FALSE(admission.WaitUntilIdle(steady_clock::now()));
 }
 
-TEST(Admission, WakesTheOneWhoWaitsWhenTheLastCallEnds) {
+TEST(Admission, WakesTheWaitingThreadWhenTheLastCallEnds) {
   Admission admission(100);
   std::optional<Admission::Ticket> ticket = *admission.Admit(10);
   bool idle = false;

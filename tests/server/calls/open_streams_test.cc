@@ -8,8 +8,8 @@
 namespace quantd::server {
 namespace {
 
-// Begins another stream when it is asked to end, as gRPC may on the same thread,
-// and goes.
+// When it is asked to end, starts another stream, as gRPC may do on the same thread, and
+// removes itself.
 class Relay final : public OpenStreams::Stream {
  public:
   Relay(OpenStreams* streams, int* ended) : streams_(streams), ended_(ended) {}
@@ -25,7 +25,7 @@ class Relay final : public OpenStreams::Stream {
   int* ended_;
 };
 
-TEST(OpenStreams, MayBeginAndEndWhileOthersAreEnded) {
+TEST(OpenStreams, MayStartAndEndWhileOthersAreEnded) {
   OpenStreams streams;
   int ended = 0;
   streams.Add(std::make_shared<Relay>(&streams, &ended));

@@ -1,4 +1,4 @@
-// Streams: many requests in one call.
+// Tests streams, which have many requests in one call.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -27,7 +27,7 @@ using testing::HasSubstr;
 
 using Stream = grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>;
 
-// More than is answered on gRPC's own threads.
+// Requests of this size are not answered on gRPC's own threads.
 constexpr std::size_t kManyElements = 400'000;
 
 std::string CountLine(const std::string& name, const std::string& labels, int value) {
@@ -43,13 +43,13 @@ class Streams : public testing::Test {
     return running_.stub->StreamFakeQuantize(&context);
   }
 
-  // What the unary call answers.
+  // Returns the answer of the unary call.
   std::string Expected(const v1::FakeQuantizeRequest& request) {
     const OperationContext context{.pool = &running_.pool, .metrics = &running_.metrics};
     return Ask(request, context)->SerializeAsString();
   }
 
-  // Waits until no call runs any more; returns whether it came to that.
+  // Waits until no call is running. Returns false if that does not happen.
   bool BecomesIdle() {
     return running_.admission.WaitUntilIdle(steady_clock::now() + std::chrono::seconds(10));
   }
@@ -57,7 +57,7 @@ class Streams : public testing::Test {
   RunningService running_;
 };
 
-TEST(MessageQueue, KeepsTheOrderAndCountsEmptyMessagesToo) {
+TEST(MessageQueue, KeepsTheOrderAndCountsEmptyMessages) {
   MessageQueue queue;
   grpc::ByteBuffer empty;
   queue.Push(empty);
@@ -81,7 +81,7 @@ TEST_F(Streams, AnswerEveryRequestInOrder) {
   const auto stream = Open(context);
   std::vector<v1::FakeQuantizeRequest> requests;
   for (std::size_t i = 0; i < 50; ++i) {
-    // Some are answered on gRPC's threads, others on the pool.
+    // Some requests are answered on gRPC's threads, others on the pool.
     requests.push_back(PerTensorRequest(i % 7 == 3 ? kManyElements : 10 + i));
   }
   std::thread writer([&] {
@@ -101,7 +101,7 @@ TEST_F(Streams, AnswerEveryRequestInOrder) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(Streams, AnswerWhileRequestsStillArrive) {
+TEST_F(Streams, AnswerWhileRequestsAreStillArriving) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   for (int i = 0; i < 20; ++i) {
@@ -113,7 +113,7 @@ TEST_F(Streams, AnswerWhileRequestsStillArrive) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(Streams, AnswerNothingToNothing) {
+TEST_F(Streams, WithoutRequestsHaveNoAnswers) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   stream->WritesDone();
@@ -122,7 +122,7 @@ TEST_F(Streams, AnswerNothingToNothing) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(Streams, TakeRangeAndSpecFromTheRequestBefore) {
+TEST_F(Streams, ReuseRangeAndSpecOfTheRequestBefore) {
   v1::FakeQuantizeRequest first = PerChannelRequest();
   first.mutable_spec()->set_num_bits(4);
   v1::FakeQuantizeRequest second = first;
@@ -141,14 +141,14 @@ TEST_F(Streams, TakeRangeAndSpecFromTheRequestBefore) {
   ASSERT_TRUE(stream->Finish().ok());
   EXPECT_EQ(responses[0].SerializeAsString(), Expected(first));
   EXPECT_EQ(responses[1].SerializeAsString(), Expected(first));
-  // The third has a range of its own, and the spec of the first.
+  // The third request has its own range, and the spec of the first one.
   v1::FakeQuantizeRequest whole = third;
   *whole.mutable_spec() = first.spec();
   EXPECT_EQ(responses[2].SerializeAsString(), Expected(whole));
   EXPECT_EQ(responses[3].SerializeAsString(), Expected(whole));
 }
 
-TEST_F(Streams, EndAtABadRequestAfterTheAnswersToThoseBefore) {
+TEST_F(Streams, EndAtABadRequestAfterAnsweringThoseBefore) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   v1::FakeQuantizeRequest bad = PerTensorRequest(kManyElements);
@@ -156,7 +156,7 @@ TEST_F(Streams, EndAtABadRequestAfterTheAnswersToThoseBefore) {
   ASSERT_TRUE(stream->Write(PerTensorRequest(kManyElements)));
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
   ASSERT_TRUE(stream->Write(bad));
-  // The server may have ended the stream by now.
+  // The server may already have ended the stream.
   stream->Write(PerTensorRequest(3));
   stream->WritesDone();
   v1::FakeQuantizeResponse response;
@@ -170,7 +170,7 @@ TEST_F(Streams, EndAtABadRequestAfterTheAnswersToThoseBefore) {
   EXPECT_EQ(error.metadata.at("message_index"), "2");
 }
 
-TEST_F(Streams, NeedARangeWithTheFirstRequest) {
+TEST_F(Streams, RequireARangeInTheFirstRequest) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   v1::FakeQuantizeRequest request = PerTensorRequest(3);
@@ -186,7 +186,7 @@ TEST_F(Streams, NeedARangeWithTheFirstRequest) {
   EXPECT_THAT(status.error_message(), HasSubstr("message 0: range is missing"));
 }
 
-TEST_F(Streams, SendTheGradientsSumsUnrounded) {
+TEST_F(Streams, SendTheSumsOfGradientsUnrounded) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   grpc::ClientContext context;
   const auto stream = running_.stub->StreamFakeQuantizeGradient(&context);
@@ -201,7 +201,7 @@ TEST_F(Streams, SendTheGradientsSumsUnrounded) {
   EXPECT_EQ(response.min_gradient_sum_size(), 3);
 }
 
-TEST_F(Streams, OfGradientsTakeRangeAndSpecFromTheRequestBefore) {
+TEST_F(Streams, OfGradientsReuseRangeAndSpecOfTheRequestBefore) {
   const v1::FakeQuantizeGradientRequest first = PerChannelGradientRequest();
   v1::FakeQuantizeGradientRequest second = first;
   second.clear_range();
@@ -218,7 +218,7 @@ TEST_F(Streams, OfGradientsTakeRangeAndSpecFromTheRequestBefore) {
   EXPECT_EQ(responses[1].SerializeAsString(), responses[0].SerializeAsString());
 }
 
-TEST_F(Streams, ReadNoFurtherWhileTheirAnswersAreNotTaken) {
+TEST_F(Streams, StopReadingWhileTheirAnswersAreNotRead) {
   constexpr std::size_t kElements = std::size_t{64} * 1024;
   constexpr int kRequests = 400;  // 100 MiB
   constexpr int kBound = 100;
@@ -237,7 +237,7 @@ TEST_F(Streams, ReadNoFurtherWhileTheirAnswersAreNotTaken) {
     stream->WritesDone();
   });
   ASSERT_TRUE(WaitUntil([&] { return received(1); }));
-  // Where nothing stopped it, the server would have read on long before.
+  // If nothing stopped the server, it would have read more by now.
   EXPECT_FALSE(WaitUntil([&] { return received(kBound); }, std::chrono::seconds(1)));
   for (int i = 0; i < kRequests; ++i) {
     v1::FakeQuantizeResponse response;
@@ -247,7 +247,7 @@ TEST_F(Streams, ReadNoFurtherWhileTheirAnswersAreNotTaken) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(Streams, RefuseAMessageBeyondTheLimits) {
+TEST_F(Streams, RejectAMessageBeyondTheLimits) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
@@ -262,7 +262,7 @@ TEST_F(Streams, RefuseAMessageBeyondTheLimits) {
   EXPECT_EQ(error.metadata.at("message_index"), "1");
 }
 
-TEST_F(Streams, RefuseAMessageForWhichThereIsNoRoom) {
+TEST_F(Streams, RejectAMessageForWhichThereIsNoRoom) {
   auto others = running_.admission.Admit(RunningService::kMaxInFlightBytes - 10);
   ASSERT_TRUE(others.ok());
   grpc::ClientContext context;
@@ -276,15 +276,17 @@ TEST_F(Streams, RefuseAMessageForWhichThereIsNoRoom) {
   EXPECT_EQ(error.metadata.at("message_index"), "0");
 }
 
-TEST_F(Streams, WeighARangeThatIsTakenOverAsTheRequestThatHadIt) {
+TEST_F(Streams, CountAReusedRangeLikeTheRequestThatHadIt) {
   constexpr int kChannels = 100'000;
   v1::FakeQuantizeRequest first;
   first.mutable_input()->set_data_type(v1::DATA_TYPE_FLOAT32);
   first.mutable_input()->add_shape(0);
   first.mutable_input()->add_shape(kChannels);
   first.mutable_input()->set_data("");
-  first.mutable_range()->mutable_min()->Resize(kChannels, -1);
-  first.mutable_range()->mutable_max()->Resize(kChannels, 1);
+  const std::vector<float> min(kChannels, -1);
+  const std::vector<float> max(kChannels, 1);
+  first.mutable_range()->mutable_min()->Assign(min.begin(), min.end());
+  first.mutable_range()->mutable_max()->Assign(max.begin(), max.end());
   first.mutable_range()->set_axis(1);
   v1::FakeQuantizeRequest second = first;
   second.clear_range();
@@ -298,7 +300,7 @@ TEST_F(Streams, WeighARangeThatIsTakenOverAsTheRequestThatHadIt) {
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.nudged_range().min_size(), kChannels);
 
-  // Room for the request's own bytes, but not for the range.
+  // There is room for the request's own bytes, but not for the range.
   auto others =
       running_.admission.Admit(RunningService::kMaxInFlightBytes - first.range().ByteSizeLong());
   ASSERT_TRUE(others.ok());
@@ -310,7 +312,7 @@ TEST_F(Streams, WeighARangeThatIsTakenOverAsTheRequestThatHadIt) {
   EXPECT_EQ(error.metadata.at("message_index"), "2");
 }
 
-TEST_F(Streams, GoOnThroughADrainWhileNewOnesAreRefused) {
+TEST_F(Streams, ContinueDuringADrainWhileNewOnesAreRejected) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   v1::FakeQuantizeResponse response;
@@ -332,14 +334,14 @@ TEST_F(Streams, GoOnThroughADrainWhileNewOnesAreRefused) {
   EXPECT_TRUE(BecomesIdle());
 }
 
-TEST_F(Streams, AreEndedInADrainOnceTheyAreQuiet) {
+TEST_F(Streams, AreEndedDuringADrainOnceTheyAreQuiet) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   v1::FakeQuantizeResponse response;
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
   ASSERT_TRUE(stream->Read(&response));
 
-  // Not yet.
+  // The stream has not been quiet for long enough.
   running_.open_streams.EndQuietSince(steady_clock::now() - std::chrono::hours(1));
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
   ASSERT_TRUE(stream->Read(&response));
@@ -354,7 +356,7 @@ TEST_F(Streams, AreEndedInADrainOnceTheyAreQuiet) {
   EXPECT_EQ(error.reason, "SHUTTING_DOWN");
 }
 
-TEST_F(Streams, AreNotQuietWhileARequestIsWorkedOn) {
+TEST_F(Streams, AreNotQuietWhileARequestIsProcessed) {
   BusyPool busy(running_.pool);
   grpc::ClientContext context;
   const auto stream = Open(context);
@@ -368,7 +370,7 @@ TEST_F(Streams, AreNotQuietWhileARequestIsWorkedOn) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
-TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
+TEST_F(Streams, ThatAreCancelledLeaveNothingBehind) {
   for (int i = 0; i < 20; ++i) {
     grpc::ClientContext context;
     const auto stream = Open(context);
@@ -383,10 +385,10 @@ TEST_F(Streams, ThatAreGivenUpLeaveNothingBehind) {
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));
 }
 
-TEST_F(Streams, WhoseAnswersNobodyTakesMayBeGivenUp) {
+TEST_F(Streams, CanBeCancelledWhileTheirAnswersAreNotRead) {
   grpc::ClientContext context;
   const auto stream = Open(context);
-  // Writes until flow control holds it up, and longer.
+  // Writes until flow control blocks it, and continues afterwards.
   std::thread writer([&] {
     while (stream->Write(PerTensorRequest(kManyElements))) {
     }
@@ -428,7 +430,7 @@ TEST_F(Streams, AreCountedAsOneCallOfManyMessages) {
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 0\n"));
 }
 
-TEST_F(Streams, AreManyAtOnce) {
+TEST_F(Streams, CanRunConcurrently) {
   constexpr int kStreams = 16;
   std::atomic<int> wrong = 0;
   std::vector<std::thread> threads;

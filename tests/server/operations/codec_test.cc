@@ -51,7 +51,7 @@ TEST(Decode, HasTensorFlowsDefaultsWithoutASpec) {
   EXPECT_EQ(decoded->spec.numerics, core::Numerics::kTensorFlow);
 }
 
-TEST(Decode, TakesTheSpecAsItIs) {
+TEST(Decode, KeepsTheSpecUnchanged) {
   v1::FakeQuantizeRequest request = PerChannelRequest();
   request.mutable_spec()->set_num_bits(4);
   request.mutable_spec()->set_narrow_range(true);
@@ -64,7 +64,7 @@ TEST(Decode, TakesTheSpecAsItIs) {
   EXPECT_EQ(decoded->spec.numerics, core::Numerics::kTensorFlowArgs);
 }
 
-TEST(Decode, TellsAnAxisOfZeroFromNone) {
+TEST(Decode, DistinguishesAxisZeroFromNoAxis) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   {
     const auto received = Receive(request);
@@ -79,7 +79,7 @@ TEST(Decode, TellsAnAxisOfZeroFromNone) {
   EXPECT_EQ(decoded->range.axis, 0);
 }
 
-TEST(Decode, TakesNumbersInsteadOfBytes) {
+TEST(Decode, AcceptsNumbersInsteadOfBytes) {
   v1::FakeQuantizeRequest request = PerTensorRequest(2);
   request.mutable_input()->mutable_float_values()->add_values(0.5F);
   request.mutable_input()->mutable_float_values()->add_values(-7);

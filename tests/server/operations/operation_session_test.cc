@@ -31,7 +31,7 @@ class OperationSessions : public testing::Test {
   OperationContext context_{.pool = &pool_, .metrics = &metrics_};
 };
 
-TEST_F(OperationSessions, FakeQuantizeAsTheReferenceDoes) {
+TEST_F(OperationSessions, FakeQuantizeLikeTheReference) {
   for (const v1::FakeQuantizeRequest& request : {PerChannelRequest(), PerTensorRequest(100'003)}) {
     const auto response = Ask(request, context_);
     ASSERT_TRUE(response.ok()) << response.status();
@@ -46,7 +46,7 @@ TEST_F(OperationSessions, FakeQuantizeAsTheReferenceDoes) {
   }
 }
 
-TEST_F(OperationSessions, DifferentiateAsTheReferenceDoes) {
+TEST_F(OperationSessions, DifferentiateLikeTheReference) {
   const v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
@@ -82,7 +82,7 @@ TEST_F(OperationSessions, SendTheSumsBeforeRoundingOnlyInStreams) {
   }
 }
 
-TEST_F(OperationSessions, TakeAScalar) {
+TEST_F(OperationSessions, AcceptAScalar) {
   v1::FakeQuantizeRequest request = PerTensorRequest(1);
   request.mutable_input()->clear_shape();
   const auto response = Ask(request, context_);
@@ -91,7 +91,7 @@ TEST_F(OperationSessions, TakeAScalar) {
   EXPECT_EQ(response->output().data().size(), sizeof(float));
 }
 
-TEST_F(OperationSessions, TakeAnEmptyTensor) {
+TEST_F(OperationSessions, AcceptAnEmptyTensor) {
   v1::FakeQuantizeRequest request = PerTensorRequest(0);
   request.mutable_input()->add_shape(1000);
   const auto response = Ask(request, context_);
@@ -102,7 +102,7 @@ TEST_F(OperationSessions, TakeAnEmptyTensor) {
   EXPECT_EQ(response->nudged_range().min_size(), 1);
 }
 
-TEST_F(OperationSessions, GiveZeroGradientsForAnEmptyTensor) {
+TEST_F(OperationSessions, ReturnZeroGradientsForAnEmptyTensor) {
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
   *request.mutable_gradients() = MakeTensor({0, 3}, {});
   *request.mutable_inputs() = MakeTensor({0, 3}, {});
@@ -126,7 +126,7 @@ void ExpectRefusal(const BadRequest<Request>& bad, Request request, Handler hand
   EXPECT_THAT(std::string(status.message()), HasSubstr("; "));
 }
 
-TEST_F(OperationSessions, RefuseEveryBadRequestWithReasonAndField) {
+TEST_F(OperationSessions, RejectEveryBadRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeRequests()) {
     ExpectRefusal(bad, PerChannelRequest(), [this](const v1::FakeQuantizeRequest& request) {
       return Ask(request, context_).status();
@@ -134,7 +134,7 @@ TEST_F(OperationSessions, RefuseEveryBadRequestWithReasonAndField) {
   }
 }
 
-TEST_F(OperationSessions, RefuseEveryBadGradientRequestWithReasonAndField) {
+TEST_F(OperationSessions, RejectEveryBadGradientRequestWithReasonAndField) {
   for (const auto& bad : BadFakeQuantizeGradientRequests()) {
     ExpectRefusal(bad, PerChannelGradientRequest(),
                   [this](const v1::FakeQuantizeGradientRequest& request) {
@@ -143,7 +143,7 @@ TEST_F(OperationSessions, RefuseEveryBadGradientRequestWithReasonAndField) {
   }
 }
 
-TEST_F(OperationSessions, CountOnlyWhatWasComputed) {
+TEST_F(OperationSessions, CountOnlyComputedTensors) {
   v1::FakeQuantizeRequest bad = PerTensorRequest(10);
   bad.clear_range();
   EXPECT_FALSE(Ask(bad, context_).ok());
@@ -161,7 +161,7 @@ TEST_F(OperationSessions, CountOnlyWhatWasComputed) {
   }
 }
 
-TEST_F(OperationSessions, TakeWhatARequestLeavesOutFromTheOneBefore) {
+TEST_F(OperationSessions, InheritWhatARequestLeavesOut) {
   const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
   v1::FakeQuantizeRequest first = PerChannelRequest();
   first.mutable_spec()->set_num_bits(4);

@@ -15,7 +15,7 @@
 namespace quantd::server {
 namespace {
 
-TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallWithManyThreads) {
+TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallOnManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kCalls = 50;
   constexpr std::size_t kElements = 10'001;

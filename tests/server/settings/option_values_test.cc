@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 
-TEST(ParseByteSize, ReadsBinaryUnits) {
+TEST(ParseByteSize, AcceptsBinaryUnits) {
   EXPECT_EQ(*ParseByteSize("0"), 0U);
   EXPECT_EQ(*ParseByteSize("12345"), 12345U);
   EXPECT_EQ(*ParseByteSize("7B"), 7U);
@@ -20,7 +20,7 @@ TEST(ParseByteSize, ReadsBinaryUnits) {
   EXPECT_EQ(*ParseByteSize("1GiB"), 1073741824U);
 }
 
-TEST(ParseByteSize, RefusesOtherTextsAndShowsThem) {
+TEST(ParseByteSize, RejectsOtherTextsAndQuotesThem) {
   for (const char* text : {"", "MiB", "-1", "1.5GiB", "12parsec", "64 MiB", "64mib", "1GiB ",
                            "18446744073709551616", "17179869184GiB"}) {
     const auto size = ParseByteSize(text);
@@ -35,7 +35,7 @@ TEST(FormatByteSize, IsTheInverse) {
   }
 }
 
-TEST(ParseDuration, TakesANumberForSeconds) {
+TEST(ParseDuration, AcceptsNumbersAsSeconds) {
   EXPECT_EQ(*ParseDuration("7"), milliseconds(7000));
   EXPECT_EQ(*ParseDuration("0"), milliseconds(0));
   EXPECT_EQ(*ParseDuration("2.5s"), milliseconds(2500));
@@ -43,7 +43,7 @@ TEST(ParseDuration, TakesANumberForSeconds) {
   EXPECT_EQ(*ParseDuration("1m30s"), milliseconds(90'000));
 }
 
-TEST(ParseDuration, RefusesOtherTextsAndShowsThem) {
+TEST(ParseDuration, RejectsOtherTextsAndQuotesThem) {
   for (const char* text : {"", "soon", "-1s", "30 s", "inf", "25h"}) {
     const auto duration = ParseDuration(text);
     ASSERT_FALSE(duration.ok()) << text;
@@ -57,7 +57,7 @@ TEST(FormatDuration, IsTheInverse) {
   }
 }
 
-TEST(ParseWholeNumber, KeepsToItsRange) {
+TEST(ParseWholeNumber, RejectsNumbersOutsideItsRange) {
   EXPECT_EQ(*ParseWholeNumber("1", 1, 8), 1U);
   EXPECT_EQ(*ParseWholeNumber("8", 1, 8), 8U);
   for (const char* text : {"0", "9", "", "3x", "-3", "3.0"}) {

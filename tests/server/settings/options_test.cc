@@ -16,7 +16,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-// A configuration file, removed with the test.
+// A configuration file that is removed after the test.
 class ConfigurationFile {
  public:
   explicit ConfigurationFile(const std::string& text)
@@ -108,7 +108,7 @@ TEST(Options, AreReadFromTheFile) {
   }
 }
 
-TEST(Options, PreferTheCommandLineToTheEnvironmentAndThatToTheFile) {
+TEST(Options, PreferTheCommandLineThenTheEnvironmentThenTheFile) {
   const ConfigurationFile file(
       "worker-threads = 3\nlisten = [\"localhost:3\"]\nreflection = false\n");
   const Environment environment = {{"QUANTD_WORKER_THREADS", "4"},
@@ -123,7 +123,7 @@ TEST(Options, PreferTheCommandLineToTheEnvironmentAndThatToTheFile) {
   EXPECT_TRUE(options.reflection);
 }
 
-TEST(Options, WrittenAsAFileAreReadAsTheyWere) {
+TEST(Options, RoundTripThroughAFile) {
   const std::vector<std::string> arguments = {
       "--listen=localhost:1",   "--listen=unix:/tmp/q.sock", "--metrics-listen=",
       "--worker-threads=3",     "--max-message-bytes=1025",  "--max-in-flight-bytes=3GiB",
@@ -137,7 +137,7 @@ TEST(Options, WrittenAsAFileAreReadAsTheyWere) {
   EXPECT_NE(FormatConfiguration(Parse(arguments)), FormatConfiguration(Parse({})));
 }
 
-TEST(Options, AreTheAnswerToCheckConfig) {
+TEST(Options, ArePrintedByCheckConfig) {
   const auto command_line = ParseCommandLine(
       std::vector<std::string>{"--check-config", "--worker-threads=7"}, Environment());
   ASSERT_TRUE(command_line.ok()) << command_line.status();
@@ -145,7 +145,7 @@ TEST(Options, AreTheAnswerToCheckConfig) {
   EXPECT_THAT(*command_line->answer, HasSubstr("\nworker-threads = 7\n"));
 }
 
-TEST(Options, ComeWithHelpAndVersion) {
+TEST(Options, IncludeHelpAndVersion) {
   for (const char* flag : {"--help", "--version"}) {
     const auto command_line = ParseCommandLine(std::vector<std::string>{flag}, Environment());
     ASSERT_TRUE(command_line.ok()) << command_line.status();
@@ -154,7 +154,7 @@ TEST(Options, ComeWithHelpAndVersion) {
   }
 }
 
-TEST(Options, RefuseBadFlagsAndNameThem) {
+TEST(Options, RejectBadFlagsAndNameThem) {
   const std::vector<std::vector<std::string>> cases = {
       {"--no-such-flag"},
       {"--worker-threads=0"},
@@ -178,7 +178,7 @@ TEST(Options, RefuseBadFlagsAndNameThem) {
   EXPECT_THAT(ErrorOf({"surplus"}), HasSubstr("surplus"));
 }
 
-TEST(Options, RefuseLimitsThatContradictEachOther) {
+TEST(Options, RejectLimitsThatContradictEachOther) {
   const std::string error = ErrorOf({"--max-message-bytes=2MiB", "--max-in-flight-bytes=1MiB"});
   EXPECT_THAT(error, HasSubstr("--max-in-flight-bytes is 1MiB"));
   EXPECT_THAT(error, HasSubstr("--max-message-bytes 2MiB"));
@@ -191,7 +191,7 @@ TEST(Options, NameTheVariableAtFault) {
               testing::AllOf(HasSubstr("QUANTD_WORKER_THREADS"), HasSubstr("some")));
 }
 
-TEST(Options, DoNotMindABadVariableThatAFlagOverrides) {
+TEST(Options, IgnoreABadVariableThatAFlagOverrides) {
   EXPECT_EQ(Parse({"--worker-threads=2"}, {{"QUANTD_WORKER_THREADS", "some"}}).worker_threads, 2U);
 }
 

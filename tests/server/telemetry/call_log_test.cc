@@ -74,28 +74,28 @@ TEST(CallLog, WritesSuccessesOnlyAtDebugLevel) {
   EXPECT_THAT(out.str(), HasSubstr("level=debug event=\"call\" method=GetServerInfo code=OK"));
 }
 
-TEST(CallLog, TakesAFaultOfTheServerForAnError) {
+TEST(CallLog, LogsFaultsOfTheServerAsErrors) {
   EXPECT_EQ(CallLogLevel(absl::StatusCode::kInternal), LogLevel::kError);
   EXPECT_EQ(CallLogLevel(absl::StatusCode::kInvalidArgument), LogLevel::kWarning);
   EXPECT_EQ(CallLogLevel(absl::StatusCode::kUnavailable), LogLevel::kWarning);
   EXPECT_EQ(CallLogLevel(absl::StatusCode::kOk), LogLevel::kDebug);
 }
 
-TEST(CallLog, LeavesOutWhatIsBelowItsLevel) {
+TEST(CallLog, LeavesOutCallsBelowItsLevel) {
   std::ostringstream out;
   Log log(LogLevel::kError, LogFormat::kText, out);
   LogCall(log, FailedCall());
   EXPECT_EQ(out.str(), "");
 }
 
-TEST(Log, WritesBytesThatAreNoUtf8WithoutFailing) {
+TEST(Log, AcceptsBytesThatAreNotUtf8) {
   std::ostringstream out;
   Log log(LogLevel::kInfo, LogFormat::kJson, out);
   log.Write(LogLevel::kInfo, "event", {{"bytes", std::string("a\xff z")}});
   EXPECT_EQ(nlohmann::json::parse(out.str())["bytes"], "a\xef\xbf\xbd z");
 }
 
-TEST(Log, DoesNotTakeBracesForPlaceholders) {
+TEST(Log, DoesNotTreatBracesAsPlaceholders) {
   std::ostringstream out;
   Log log(LogLevel::kInfo, LogFormat::kText, out);
   log.Write(LogLevel::kInfo, "event", {{"text", std::string("{} {0} %v")}});

@@ -35,7 +35,7 @@ std::string HandledLine(const std::string& code, int value) {
          "\n";
 }
 
-TEST(Metrics, HaveEverySeriesFromTheStart) {
+TEST(Metrics, ContainEverySeriesFromTheStart) {
   const std::string text = Metrics("TEST", {}).Text();
   for (const char* code :
        {"OK", "Canceled", "InvalidArgument", "ResourceExhausted", "Unavailable", "Internal"}) {
@@ -49,7 +49,7 @@ TEST(Metrics, HaveEverySeriesFromTheStart) {
   EXPECT_THAT(text, HasSubstr(Line("grpc_server_handling_seconds_count", 0)));
 }
 
-TEST(Metrics, CountACallThatSucceeds) {
+TEST(Metrics, CountASuccessfulCall) {
   Metrics metrics("TEST", {});
   metrics.CallStarted(kFakeQuantize);
   metrics.MessageReceived(kFakeQuantize);
@@ -64,7 +64,7 @@ TEST(Metrics, CountACallThatSucceeds) {
   EXPECT_THAT(text, HasSubstr(HandledLine("OK", 1)));
 }
 
-TEST(Metrics, CountARefusalByCodeAndReason) {
+TEST(Metrics, CountARejectionByCodeAndReason) {
   Metrics metrics("TEST", {});
   metrics.CallHandled(kFakeQuantize,
                       core::InvalidArgument(core::ErrorReason::kInvalidRange, "wrong"), Seconds(0));
@@ -96,13 +96,13 @@ TEST(Metrics, ShowTheLimits) {
   EXPECT_THAT(text, HasSubstr("\nquantd_worker_threads 3\n"));
 }
 
-TEST(Metrics, NameTheBuild) {
+TEST(Metrics, DescribeTheBuild) {
   EXPECT_THAT(Metrics("TEST", {}).Text(),
               HasSubstr("quantd_build_info{revision=\"" + std::string(kRevision) +
                         "\",simd_target=\"TEST\",version=\"" + std::string(kVersion) + "\"} 1\n"));
 }
 
-TEST(MetricsEndpoint, ServesMetricsAndThoseOfTheProcess) {
+TEST(MetricsEndpoint, ServesMetricsOfTheServerAndTheProcess) {
   const Metrics metrics("TEST", {});
   const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
   ASSERT_TRUE(endpoint.ok()) << endpoint.status();
@@ -116,7 +116,7 @@ TEST(MetricsEndpoint, ServesMetricsAndThoseOfTheProcess) {
   }
 }
 
-TEST(MetricsEndpoint, NamesAnAddressThatIsTaken) {
+TEST(MetricsEndpoint, ErrorsNameAnAddressThatIsInUse) {
   const Metrics metrics("TEST", {});
   const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
   ASSERT_TRUE(first.ok()) << first.status();

@@ -1,4 +1,4 @@
-// The example fake-quantizes an array and prints what came of it.
+// The example fake-quantizes an array and prints the result.
 //
 //	example [--server HOST:PORT] [--num-bits N]
 package main
@@ -20,7 +20,7 @@ import (
 func main() {
 	server := flag.String("server", "localhost:50051", "`HOST:PORT` of quantd, or unix:PATH")
 	numBits := uint32(4)
-	flag.Func("num-bits", "`number` of bits of a code, 2..16; 0 stands for 8 (default 4)", func(text string) error {
+	flag.Func("num-bits", "`number` of bits per code, from 2 to 16; 0 means 8 (default 4)", func(text string) error {
 		parsed, err := strconv.ParseUint(text, 10, 32)
 		numBits = uint32(parsed)
 		return err
@@ -37,7 +37,7 @@ func main() {
 }
 
 func run(server string, numBits uint32) error {
-	// Where a proxy speaks TLS: grpc.WithTransportCredentials(credentials.NewTLS(nil)).
+	// If a proxy terminates TLS, use grpc.WithTransportCredentials(credentials.NewTLS(nil)).
 	connection, err := grpc.Dial(server, grpc.WithInsecure())
 	if err != nil {
 		return err

@@ -23,5 +23,5 @@ __all__ = [
     "ResourceExhaustedError", "ServerInfo", "UnavailableError",
 ]
 
-# Stubs that protoc made from the schema are modules of quantd.v1, in any folder of the path.
+# Stubs that protoc generates from the schema are modules of quantd.v1, in any folder of the path.
 __path__ = pkgutil.extend_path(__path__, __name__)

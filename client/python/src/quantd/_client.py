@@ -14,7 +14,7 @@ from quantd._results import FakeQuantizeGradientResult, FakeQuantizeResult, Nume
 from quantd._tensor_call import TensorCall
 
 _SERVICE = "quantd.v1.QuantizationService"
-#: How often a wait looks whether the client was closed.
+#: How often a waiting thread checks whether the client was closed.
 _CLOSED_CHECK_SECONDS = 0.2
 
 
@@ -24,17 +24,19 @@ class Client:
         with quantd.Client("localhost:50051") as client:
             result = client.fake_quantize(x, -6, 6, num_bits=4)
 
-    Arrays go in and come out as numpy's. A large one travels in parts over a stream, many parts at once,
-    and has the same bits as in one message; it may have any size, and is not copied as a whole.
+    Arguments and results are numpy arrays. Large arrays are sent in parts over a stream, with several
+    parts in flight, and give the same bits as in a single message. They may have any size and are never
+    copied as a whole.
 
-    Threads: any number may use one client at once. A process that forks needs a new one in the child,
-    and must not fork during a call; to spawn is safer.
-    The connection is opened with the first call, and again whenever it broke. gRPC goes through the proxy
-    that http_proxy in the environment names, unless no_proxy names the server.
+    Threads: one client can be used by any number of threads at once. A process that forks needs a new
+    client in the child, and must not fork during a call; spawning is safer.
+
+    The connection is opened by the first call, and reopened whenever it breaks. gRPC uses the proxy in
+    the environment variable http_proxy, unless no_proxy names the server.
 
     Errors of a call: QuantdError, in particular InvalidArgumentError (also a ValueError),
     ResourceExhaustedError, UnavailableError (also a ConnectionError) and DeadlineExceededError (also a
-    TimeoutError); TypeError where an argument is of another type. All calls are pure and may be
+    TimeoutError); TypeError if an argument has the wrong type. Calls have no side effects and may be
     repeated.
     """
 
@@ -44,28 +46,30 @@ class Client:
                  certificate_chain: bytes | None = None, server_name_override: str | None = None,
                  channel_options: Iterable[tuple[str, Any]] = (), stream_from_bytes: int = 2**20,
                  stream_message_bytes: int = 2**20) -> None:
-        """Makes a client. Nothing is sent yet.
+        """Creates a client. Does not connect yet.
 
         Args:
             address: "HOST:PORT", or "unix:PATH" on the same host.
-            timeout: for how many seconds the server may keep a call waiting; above 0, at most a year. A
-                tensor that is sent in one message is answered within this time; one that is sent
-                in parts may take longer in all, but never so long from one answer to the next.
-            credentials: for TLS, or whatever else gRPC offers. Instead of the three that follow.
-            root_certificates: PEM, the certificates to trust. With this or a key the connection is
-                encrypted; without, or credentials, it is not. A quantd has no TLS by itself: a
-                proxy before it terminates it.
-            private_key: PEM, the client's own key, where the proxy asks for one.
-            certificate_chain: PEM, the certificate of `private_key`, and those that signed it.
-            server_name_override: the name to expect in the server's certificate, where it is another
-                than the address has.
+            timeout: how long to wait for an answer, in seconds; above 0 and at most a year. It limits the
+                whole call if the tensor is sent in one message. If it is sent in parts, it limits the
+                time from one answer to the next, and the call as a whole may take longer.
+            credentials: credentials for TLS, or any others that gRPC offers. Pass either this or some of
+                the next three arguments.
+            root_certificates: the certificates to trust, in PEM format. The connection is encrypted if
+                this, a key or credentials are given, and otherwise not. quantd itself has no TLS; a proxy
+                in front of it has to terminate TLS.
+            private_key: the client's own key in PEM format, if the proxy requires one.
+            certificate_chain: the certificate of `private_key` and those that signed it, in PEM format.
+            server_name_override: the name to expect in the server's certificate, if it differs from the
+                name in the address.
             channel_options: gRPC's channel arguments, such as ("grpc.keepalive_time_ms", 10000). They
-                come after this client's, which lift the limits on the size of messages.
-            stream_from_bytes: tensors that have more bytes in all than this, together with their range,
-                are sent in parts. 0..1 GiB.
-            stream_message_bytes: about how many bytes of tensors a part has: at least one element. 1..1 GiB.
+                follow the client's own arguments, which lift the limits on the size of messages.
+            stream_from_bytes: tensors are sent in parts if they have more bytes than this in total,
+                including their range; from 0 to 1 GiB.
+            stream_message_bytes: the approximate number of bytes of tensors per part; from 1 to 1 GiB. A
+                part has at least one element.
 
-        Errors: TypeError and ValueError for arguments outside of these.
+        Errors: TypeError and ValueError for any other arguments.
         """
         if not isinstance(address, str):
             raise TypeError(f"address is {address!r}; expected a str such as 'localhost:50051'")
@@ -77,14 +81,15 @@ class Client:
         self._stream_message_bytes = _arguments.as_message_bytes("stream_message_bytes",
                                                                  stream_message_bytes, 1)
         credentials = _credentials(credentials, root_certificates, private_key, certificate_chain)
-        # Tensors are as large as the server lets them be: the limit is its business.
+        # Only the server limits the size of messages.
         options: list[tuple[str, Any]] = [
             ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1),
-            # gRPC would share connections between clients, also with those of a parent process.
+            # By default, gRPC shares connections between clients, even with those of a parent process.
             ("grpc.use_local_subchannel_pool", 1)]
         if server_name_override is not None:
             if credentials is None:
-                raise ValueError("server_name_override is for TLS: pass certificates or credentials, too")
+                raise ValueError("server_name_override is given without TLS; expected certificates or "
+                                 "credentials as well: pass them, or leave it out")
             options.append(("grpc.ssl_target_name_override", server_name_override))
         options.extend(channel_options)
         if credentials is None:
@@ -101,32 +106,33 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Closes the connection. Calls under way fail with the code CANCELLED; closing again does nothing."""
+        """Closes the connection. Running calls fail with the code CANCELLED. Closing twice does nothing."""
         self._closed = True
         self._channel.close()
 
     def fake_quantize(self, inputs: ArrayLike, min: ArrayLike, max: ArrayLike, num_bits: int = 8,
                       narrow_range: bool = False, axis: int | None = None, *,
                       numerics: Numerics = Numerics.TENSORFLOW) -> FakeQuantizeResult:
-        """Rounds every element to the nearest of the values that codes of `num_bits` bits can stand for.
+        """Rounds every element to the nearest value that a code of `num_bits` bits can represent.
 
-        Stands for tf.quantization.fake_quant_with_min_max_vars (without an axis),
+        This replaces tf.quantization.fake_quant_with_min_max_vars (without an axis),
         fake_quant_with_min_max_vars_per_channel (axis=-1) and fake_quant_with_min_max_args (with
-        Numerics.TENSORFLOW_ARGS), and has their bits.
+        Numerics.TENSORFLOW_ARGS), and gives the same bits.
 
         Args:
-            inputs: float32, of any shape, strides and byte order, also 0-d and empty; dtypes that numpy
-                casts to it without loss, and Python's numbers and lists of them. Must not change
-                while the call runs. NaN gives NaN; an infinity gives the end of the nudged range.
-            min: the lower end of the range: a number, or with `axis` a sequence or array of one for
-                each channel. Rounded to float32. min <= max, both finite; min == max only where both
-                are 0: all outputs are 0 then.
-            max: the upper end; as many as `min`.
-            num_bits: 2..16.
-            narrow_range: codes begin with 1 instead of 0.
-            axis: the dimension of `inputs` whose indices have a range of their own; negative counts
-                from the last. None: one range for the whole tensor.
-            numerics: whose arithmetic to reproduce.
+            inputs: a float32 array of any shape, strides and byte order, including 0-d and empty arrays.
+                Arrays of dtypes that numpy casts to float32 without loss, Python numbers and lists of them
+                are accepted as well. Must not change during the call. NaN results in NaN, and an infinity
+                in the nearest end of the nudged range.
+            min: the lower end of the range: a number or, with `axis`, a sequence or array with one number
+                per channel. Rounded to float32. min <= max, and both are finite. min == max is only
+                allowed if both are 0; all outputs are 0 then.
+            max: the upper end of the range; as many numbers as in `min`.
+            num_bits: from 2 to 16.
+            narrow_range: whether codes start at 1 instead of 0.
+            axis: the dimension of `inputs` with one range per index; a negative axis counts from the last
+                dimension. None means one range for the whole tensor.
+            numerics: the TensorFlow op whose arithmetic to reproduce.
 
         Errors: see Client.
         """
@@ -139,21 +145,21 @@ class Client:
                                max: ArrayLike, num_bits: int = 8, narrow_range: bool = False,
                                axis: int | None = None, *, numerics: Numerics = Numerics.TENSORFLOW
                                ) -> FakeQuantizeGradientResult:
-        """The gradient of `fake_quantize` with respect to inputs, min and max.
+        """Returns the gradients of `fake_quantize` with respect to inputs, min and max.
 
-        Stands for tf.quantization.fake_quant_with_min_max_vars_gradient (without an axis),
+        This replaces tf.quantization.fake_quant_with_min_max_vars_gradient (without an axis),
         fake_quant_with_min_max_vars_per_channel_gradient (axis=-1) and
         fake_quant_with_min_max_args_gradient (with Numerics.TENSORFLOW_ARGS).
 
-        input_gradients is `gradients` where the input lies within the nudged range, ends included, and
-        gradients * 0 elsewhere, also where the input is NaN; min_gradient is the sum of
-        `gradients` where the input lies below, max_gradient where it lies above. With min == max == 0
-        the gradients pass whole, and those of min and max are 0.
+        input_gradients equals `gradients` where the input is within the nudged range, including its ends,
+        and gradients * 0 elsewhere, including where the input is NaN. min_gradient is the sum of
+        `gradients` where the input is below the range, and max_gradient where it is above. If
+        min == max == 0, input_gradients equals `gradients`, and the gradients of min and max are 0.
 
         Args:
-            gradients: with respect to the output of `fake_quantize`; of the shape of `inputs`. Types as
-                for `inputs`.
-            inputs, min, max, num_bits, narrow_range, axis, numerics: what `fake_quantize` was given.
+            gradients: the gradient of the loss with respect to the output of `fake_quantize`, in the shape
+                of `inputs`. Accepts the same types as `inputs`.
+            inputs, min, max, num_bits, narrow_range, axis, numerics: the arguments of `fake_quantize`.
 
         Errors: see Client.
         """
@@ -165,7 +171,7 @@ class Client:
                                           answer.nudged_range)
 
     def server_info(self) -> ServerInfo:
-        """What the server is and what it takes. Errors: see Client."""
+        """Returns the server's version, instruction set and limits. Errors: see Client."""
         request = _schema.GetServerInfoRequest()
         response = _messages.parse(
             _schema.GetServerInfoResponse,
@@ -181,13 +187,13 @@ class Client:
             shared_memory_socket=response.shared_memory_socket)
 
     def healthy(self, service: str = "") -> bool:
-        """Whether the server says that it takes calls; False where it drains.
+        """Returns whether the server reports that it is serving; False while it drains.
 
         Args:
-            service: the full name of one, such as "quantd.v1.QuantizationService"; empty for the
-                server as a whole.
+            service: the full name of a service, such as "quantd.v1.QuantizationService"; empty for the
+                whole server.
 
-        Errors: NotFoundError for a service that the server does not have; UnavailableError where nobody
+        Errors: NotFoundError if the server does not have the service; UnavailableError if no server
         answers; see Client.
         """
         request = _schema.HealthCheckRequest(service=service)
@@ -197,12 +203,14 @@ class Client:
         return bool(response.status == _schema.HealthCheckResponse.SERVING)
 
     def wait_until_connected(self, timeout: float | None = None) -> None:
-        """Waits for a server that starts: calls fail at once where nobody listens yet.
+        """Waits until the client is connected, for example to a server that is still starting.
+
+        Calls do not wait: they fail at once if no server is listening.
 
         Args:
-            timeout: for how many seconds; those of the client where it is None.
+            timeout: how long to wait, in seconds. None means the timeout of the client.
 
-        Errors: DeadlineExceededError where no connection stands by then; ValueError where another thread
+        Errors: DeadlineExceededError if the client is not connected by then; ValueError if another thread
         closes the client.
         """
         seconds = self._timeout if timeout is None else _arguments.as_timeout(timeout)
@@ -210,7 +218,7 @@ class Client:
         connected = grpc.channel_ready_future(self._channel)
         try:
             while True:
-                # Closing a channel does not tell its future.
+                # Closing the channel does not complete its future.
                 self._check_open()
                 try:
                     connected.result(min(max(end - time.monotonic(), 0), _CLOSED_CHECK_SECONDS))
@@ -235,7 +243,7 @@ class Client:
         return call
 
     def _stream(self, call: TensorCall) -> None:
-        """Makes a call in parts; the answers stand for them in the same order."""
+        """Makes a call in parts, which are answered in order."""
         self._check_open()
         parts_to_receive = call.parts(self._stream_message_bytes)
 
@@ -250,12 +258,12 @@ class Client:
                    address=self._address, timeout=self._timeout)
         if next(parts_to_receive, None) is not None:
             raise _errors.unexpected_answer("the server ended the stream before it had answered all parts")
-        # There is no way to cut a tensor whose range does not fit: the server was to refuse it.
+        # A tensor whose range does not fit cannot be cut, and the server should have rejected it.
         if not call.is_complete:
-            raise _errors.unexpected_answer("the server took a range that does not fit the tensor")
+            raise _errors.unexpected_answer("the server accepted a range that does not fit the tensor")
 
     def _call(self, path: str, request: bytes) -> bytes:
-        """Makes a call in one message."""
+        """Makes a call with one message."""
         self._check_open()
         try:
             response: bytes = self._channel.unary_unary(path)(request, timeout=self._timeout)
@@ -271,7 +279,7 @@ class Client:
 def _credentials(credentials: grpc.ChannelCredentials | None, root_certificates: bytes | None,
                  private_key: bytes | None, certificate_chain: bytes | None
                  ) -> grpc.ChannelCredentials | None:
-    """Those to encrypt with; None: not at all."""
+    """Returns the credentials for an encrypted connection, or None for an unencrypted one."""
     pem = {"root_certificates": root_certificates, "private_key": private_key,
            "certificate_chain": certificate_chain}
     for name, value in pem.items():
@@ -282,7 +290,7 @@ def _credentials(credentials: grpc.ChannelCredentials | None, root_certificates:
         return credentials
     if credentials is not None:
         raise ValueError("credentials are given together with certificates or a key; expected one or the "
-                         "other: make the credentials of both")
+                         "other: make credentials from both")
     if (private_key is None) != (certificate_chain is None):
-        raise ValueError("one of private_key and certificate_chain is given; expected both, or neither")
+        raise ValueError("only one of private_key and certificate_chain is given; expected both or neither")
     return grpc.ssl_channel_credentials(root_certificates, private_key, certificate_chain)

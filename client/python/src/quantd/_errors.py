@@ -1,4 +1,4 @@
-"""Failed calls as exceptions: the only file that knows how errors travel."""
+"""Converts failed calls to exceptions. Only this file knows how errors are transmitted."""
 
 from typing import Any
 
@@ -9,23 +9,24 @@ from quantd import _schema
 
 
 class QuantdError(Exception):
-    """A call that failed. str() gives the message: what was wrong, what was expected, how to mend it.
+    """A call that failed. str() returns the message: what was wrong, what was expected, how to fix it.
 
-    The subclasses are for what callers treat apart; any other status is a QuantdError itself.
+    The subclasses are for errors that callers often handle separately; any other status is a plain
+    QuantdError.
     """
 
     #: The gRPC status.
     code: grpc.StatusCode = grpc.StatusCode.UNKNOWN
     #: The same as str().
     message: str
-    #: Why, for programs: "INVALID_RANGE" and so on, as quantd's README lists them. Empty where the
-    #: error does not come from quantd: where nobody answers, say.
+    #: The reason for programs, such as "INVALID_RANGE"; quantd's README lists all reasons. Empty if the
+    #: error does not come from quantd, for example because no server answers.
     reason: str
-    #: The field of the request that is at fault, such as "range.min[3]"; empty where it is not one.
+    #: The field of the request that is at fault, such as "range.min[3]"; empty if there is none.
     field: str
-    #: The numbers behind the error: what was given, what was expected.
+    #: The numbers behind the error: what was given and what was expected.
     metadata: dict[str, str]
-    #: After how many seconds the server asks to try again; None where it does not say.
+    #: The time in seconds after which the server suggests a retry; None if it does not suggest one.
     retry_delay: float | None
 
     def __init__(self, message: str, *, code: grpc.StatusCode | None = None, reason: str = "",
@@ -42,34 +43,34 @@ class QuantdError(Exception):
 
 
 class InvalidArgumentError(QuantdError, ValueError):
-    """The arguments are wrong: the same call will always fail."""
+    """The arguments are invalid. The same call will always fail."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
 
 
 class NotFoundError(QuantdError, LookupError):
-    """The server has no service of the name whose health was asked for."""
+    """The server has no service of the given name."""
 
     code = grpc.StatusCode.NOT_FOUND
 
 
 class ResourceExhaustedError(QuantdError):
-    """The request is too large (MESSAGE_TOO_LARGE), or the server has too much work (IN_FLIGHT_LIMIT).
+    """The request is too large (MESSAGE_TOO_LARGE), or the server is overloaded (IN_FLIGHT_LIMIT).
 
-    The latter has a `retry_delay`, after which the call may be repeated.
+    In the latter case, there is a `retry_delay`, after which the call may be repeated.
     """
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class UnavailableError(QuantdError, ConnectionError):
-    """Nobody answers, or the server shuts down (SHUTTING_DOWN). The call may be repeated."""
+    """No server answers, or the server is shutting down (SHUTTING_DOWN). The call may be repeated."""
 
     code = grpc.StatusCode.UNAVAILABLE
 
 
 class DeadlineExceededError(QuantdError, TimeoutError):
-    """The server has not answered within the client's timeout. The call may be repeated."""
+    """The server did not answer within the client's timeout. The call may be repeated."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
 
@@ -82,27 +83,27 @@ _CLASSES: dict[grpc.StatusCode, type[QuantdError]] = {
 
 
 def invalid_argument(reason: str, field: str, message: str) -> InvalidArgumentError:
-    """An error that is found before anything is sent, as the server would give it."""
+    """Returns an error that was found before anything was sent, in the form of a server's error."""
     return InvalidArgumentError(message, reason=reason, field=field)
 
 
 def unexpected_answer(message: str) -> QuantdError:
-    """An answer that does not fit the request."""
-    return QuantdError(f"{message}; check that client and server are of matching versions",
+    """Returns the error for an answer that does not match the request."""
+    return QuantdError(f"{message}; check that the versions of client and server match",
                        code=grpc.StatusCode.INTERNAL)
 
 
 def no_answer(address: str, timeout: float) -> DeadlineExceededError:
-    """The server took too long."""
+    """Returns the error for a server that did not answer in time."""
     return DeadlineExceededError(f"no answer from {address} within {timeout:g} s: allow more time, or "
                                  "check that quantd runs there")
 
 
 def error_of(error: Any, address: str, timeout: float) -> QuantdError:
-    """The exception for a grpc.RpcError of a call to `address`."""
+    """Returns the exception for a grpc.RpcError of a call to `address`."""
     code = error.code()
     details = _details_of(error.trailing_metadata())
-    # A server's own error has a reason. gRPC's says neither who was asked nor for how long.
+    # Errors from quantd have a reason. Those from gRPC name neither the address nor the timeout.
     if not details.get("reason"):
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return no_answer(address, timeout)
@@ -110,16 +111,17 @@ def error_of(error: Any, address: str, timeout: float) -> QuantdError:
             return UnavailableError(f"no answer from {address} ({error.details()}): check the address, and "
                                     "that quantd runs")
     message = error.details() or f"the call failed with {code.name}"
-    # Callers do not see the messages of a stream.
+    # The index of a message in the stream means nothing to callers.
     if index := details.get("metadata", {}).pop("message_index", ""):
         message = message.removeprefix(f"message {index}: ")
     return _CLASSES.get(code, QuantdError)(message, code=code, **details)
 
 
 def _details_of(trailing_metadata: Any) -> dict[str, Any]:
-    """What google.rpc's details say, as arguments of QuantdError.
+    """Returns the contents of google.rpc's details as arguments of QuantdError.
 
-    Others' and unreadable ones are left out: the code and the message are never lost.
+    Details of other services and invalid ones are left out, so that the code and the message are never
+    lost.
     """
     found: dict[str, Any] = {}
     status = dict(trailing_metadata or ()).get("grpc-status-details-bin", b"")

@@ -1,4 +1,4 @@
-"""A stream of messages, both ways at once."""
+"""A bidirectional stream of messages."""
 
 import threading
 import time
@@ -12,14 +12,14 @@ from quantd import _errors
 
 def run_stream(method: Any, requests: Iterator[bytes], take_response: Callable[[bytes], None], *,
                address: str, timeout: float) -> None:
-    """Sends `requests` with `method`, a grpc.StreamStreamMultiCallable, until its server ends the stream.
+    """Sends `requests` with `method`, a grpc.StreamStreamMultiCallable, until the server ends the stream.
 
-    gRPC takes the next request, on a thread of its own, when the transport has taken the one before;
-    the next answer is received when `take_response` has taken the one before. So neither side holds
-    more than a few messages.
+    gRPC asks for the next request, on its own thread, when the transport has taken the one before. The
+    next answer is received when `take_response` has returned. So neither side holds more than a few
+    messages.
 
-    Errors: those of `requests` and `take_response`; the server's; DeadlineExceededError where the
-    server has not answered, since the start or since its last answer, for `timeout` seconds.
+    Errors: those of `requests` and `take_response`; the server's; DeadlineExceededError if the server
+    sends no answer for `timeout` seconds, measured from the start or from its last answer.
     """
     sender = _Sender(requests)
     call = method(sender)
@@ -35,12 +35,12 @@ def run_stream(method: Any, requests: Iterator[bytes], take_response: Callable[[
                 raise _errors.no_answer(address, timeout) from error
             raise _errors.error_of(error, address, timeout) from error
         finally:
-            # Also where an exception, or an interrupt, leaves the stream unfinished.
+            # An exception or an interrupt may have left the stream unfinished.
             call.cancel()
 
 
 class _Sender:
-    """Iterates over requests and keeps what goes wrong, which gRPC would only log."""
+    """Iterates over requests and keeps the error if one fails, which gRPC would only log."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
@@ -56,12 +56,12 @@ class _Sender:
             raise
         except BaseException as error:
             self.error = error
-            # gRPC cancels the call for an Exception alone.
+            # gRPC cancels the call only for an Exception, not for any BaseException.
             raise RuntimeError("there is no next request") from error
 
 
 class _Watch:
-    """Calls `run_out` when it has not been restarted for `timeout` seconds; runs within its context."""
+    """Calls `run_out` if restart() is not called for `timeout` seconds. Only runs within its context."""
 
     def __init__(self, timeout: float, run_out: Callable[[], Any]) -> None:
         self._timeout = timeout

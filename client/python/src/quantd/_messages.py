@@ -1,8 +1,8 @@
-"""Requests and answers as bytes.
+"""Encodes requests and decodes answers.
 
 protobuf copies a `bytes` field three times on its way from an array into a message, and twice on its way
-back. Here the elements are joined to the message once, and looked at where they were received; all
-the rest goes through protobuf's classes.
+back. Here, the elements of a request are copied once, and those of an answer are read where they were
+received. All other fields go through protobuf's classes.
 """
 
 import dataclasses
@@ -17,14 +17,14 @@ from quantd import _errors, _schema
 
 @dataclasses.dataclass(frozen=True)
 class Operation:
-    """A method whose requests have tensors as fields 1, 2, ..., and whose answer has one as field 1."""
+    """A method whose requests have tensors in fields 1, 2, ..., and whose answer has one in field 1."""
 
     method: str
     request: Any
     response: Any
-    #: The name of the answer's tensor.
+    #: The name of the tensor in the answer.
     output: str
-    #: Whether the answer has the gradients of min and max.
+    #: Whether the answer contains the gradients of min and max.
     has_sums: bool
 
 
@@ -39,7 +39,7 @@ _DATA_TAG = 3 << 3 | 2
 
 def encode_request(operation: Operation, shape: tuple[int, ...], tensors: list[NDArray[np.float32]],
                    range_: Any = None, spec: Any = None) -> bytes:
-    """The request with these tensors: contiguous, little endian, of as many elements as `shape`."""
+    """Returns the request with these tensors, which are contiguous and little endian and match `shape`."""
     head = _schema.Tensor(data_type=_schema.DATA_TYPE_FLOAT32, shape=shape).SerializeToString()
     pieces: list[Any] = []
     for number, tensor in enumerate(tensors, 1):
@@ -51,10 +51,10 @@ def encode_request(operation: Operation, shape: tuple[int, ...], tensors: list[N
 
 
 def decode_response(operation: Operation, response: bytes, output: NDArray[np.float32]) -> Any:
-    """Writes the elements of an answer to `output`; returns the answer without them.
+    """Writes the elements of an answer to `output`, and returns the answer without them.
 
-    Errors: a QuantdError (INTERNAL) for an answer that is no such message, or has another number of
-    elements.
+    Errors: QuantdError (INTERNAL) if the answer is not a valid message of this operation, or has another
+    number of elements.
     """
     split = _split(response)
     message = parse(operation.response, response if split is None else split[0])
@@ -69,19 +69,19 @@ def decode_response(operation: Operation, response: bytes, output: NDArray[np.fl
 
 
 def parse(message_class: Any, answer: bytes) -> Any:
-    """An answer without tensors. Errors: a QuantdError (INTERNAL) for what is no such message."""
+    """Parses an answer without tensors. Errors: QuantdError (INTERNAL) if it is not a valid message."""
     try:
         return message_class.FromString(answer)
     except protobuf_message.DecodeError as error:
         name = message_class.DESCRIPTOR.name
-        raise _errors.unexpected_answer(f"the answer is no {name} ({error})") from error
+        raise _errors.unexpected_answer(f"the answer is not a valid {name} ({error})") from error
 
 
 def _split(message: bytes) -> tuple[bytes, memoryview] | None:
-    """Parts the data of the tensor in field 1 from the rest of an answer.
+    """Separates the data of the tensor in field 1 from the rest of an answer.
 
-    Only where it has the form that serializers write: the tensor comes first, its data last. None
-    for any other, which protobuf's classes have to read.
+    Only handles the form that serializers write, in which the tensor comes first and its data last.
+    Returns None for any other form, which protobuf's classes have to parse.
     """
     if not message.startswith(b"\x0a"):
         return None
@@ -116,7 +116,7 @@ def _varint(value: int) -> bytes:
 
 
 def _read_varint(message: bytes, position: int) -> tuple[int, int]:
-    """The number at `position`, and where the next field begins; an IndexError where none ends."""
+    """Returns the number at `position`, and the position after it. IndexError if the number does not end."""
     value = shift = 0
     while shift < 64:
         byte = message[position]

@@ -1,8 +1,8 @@
-"""The messages of the public schema, as classes that no other package's can clash with.
+"""The messages of the public schema, as classes that cannot clash with those of other packages.
 
-protobuf keeps one pool of descriptors for a process, and refuses a second file of the same name that
-says something else: google/rpc/error_details.proto is in several packages, in several versions. So the
-schema, which the build compiles with protoc, is loaded into a pool of this package's own.
+protobuf keeps one pool of descriptors per process, and rejects a second file of the same name with
+different contents. Several packages contain google/rpc/error_details.proto, in several versions. Therefore
+the schema, which the build compiles with protoc, is loaded into this package's own pool.
 """
 
 import importlib.resources

@@ -1,4 +1,4 @@
-"""One call with its tensors, in one message or in parts, and what comes of the answers."""
+"""One call with its tensors, in one message or in parts, and its results."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,12 +12,12 @@ from quantd._tensor_parts import ChannelLayout, TensorPart, empty_part, tensor_p
 
 
 class TensorCall:
-    """Makes the requests, and writes the answers to where they belong.
+    """Makes the requests of a call, and collects the answers.
 
-    Requests and answers may be worked on by two threads at once.
+    One thread may make requests while another takes answers.
     """
 
-    #: Set by the answers.
+    #: Set when the answer that contains it is taken.
     nudged_range: NudgedRange
 
     def __init__(self, operation: _messages.Operation, tensors: list[NDArray[Any]],
@@ -30,12 +30,12 @@ class TensorCall:
         self._max = maximum
         self._axis = axis
         self._spec = spec
-        #: The answer's tensor, and the same in one dimension.
+        #: The tensor of the answer, and a one-dimensional view of it.
         self.output: NDArray[np.float32] = np.empty(self._shape, np.float32)
         self._elements = self.output.reshape(-1)
         self._elements_taken = 0
-        # In double, as the answers of a stream have them: sums of rounded ones could be far off where
-        # they cancel out.
+        # In double precision, as in the answers of a stream. Sums of rounded values could be far off if
+        # the values cancel out.
         self._min_sums = np.zeros(minimum.size)
         self._max_sums = np.zeros(maximum.size)
 
@@ -49,18 +49,18 @@ class TensorCall:
 
     @property
     def is_complete(self) -> bool:
-        """Whether every element of the output was in an answer."""
+        """Whether the answers covered every element of the output."""
         return self._elements_taken == self._elements.size
 
     def can_be_cut(self) -> bool:
         return len(self._shape) > 0 and self._elements.size > 0
 
     def byte_count(self) -> int:
-        """How many bytes its tensors and its range have."""
+        """Returns the total size of the tensors and the range, in bytes."""
         return len(self._readers) * self._elements.nbytes + self._min.nbytes + self._max.nbytes
 
     def request(self) -> bytes:
-        """The request of a call in one message."""
+        """Returns the request of a call with one message."""
         return self._encode(slice(None), self._shape,
                             _arguments.as_range(self._min, self._max, self._axis), self._spec)
 
@@ -72,11 +72,12 @@ class TensorCall:
             self._add_sums(slice(None), message.min_gradient, message.max_gradient)
 
     def parts(self, message_bytes: int) -> Iterator[TensorPart]:
-        """The parts of a call in parts, which have about `message_bytes` of tensors each.
+        """Yields the parts of a call, which have about `message_bytes` of tensors each.
 
-        The first has no elements, but the whole range: the server finds what is wrong about it as it
-        would in one message, and answers with all of the nudged range. Where it will refuse the
-        range for its size or its axis, there is nothing to cut by, and no other part.
+        The first part has no elements, but the whole range. With it, the server checks the range as it
+        would in a single message, and answers with the whole nudged range. If the size of the range or
+        its axis is invalid, the tensor cannot be cut, and there are no other parts: the server rejects
+        the first one.
         """
         rank = len(self._shape)
         if self._axis is not None and not -rank <= self._axis < rank:
@@ -90,7 +91,7 @@ class TensorCall:
             yield from tensor_parts(layout, has_axis, max(message_bytes // bytes_an_element, 1))
 
     def requests_of(self, parts: Iterator[TensorPart]) -> Iterator[bytes]:
-        """The requests of a call in parts: what the server knows from the part before is left out."""
+        """Yields the requests of a call in parts. They leave out what is the same as in the part before."""
         previous = next(parts)
         yield self._encode(previous.elements, previous.shape,
                            _arguments.as_range(self._min, self._max, previous.axis), self._spec)

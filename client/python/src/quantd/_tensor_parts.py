@@ -1,4 +1,4 @@
-"""A large tensor as a sequence of small ones, for a stream. client/library/tensor_parts.cc cuts in the same way."""
+"""Divides a large tensor into small ones for a stream, in the same way as client/library/tensor_parts.cc."""
 
 import dataclasses
 import math
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 @dataclasses.dataclass(frozen=True)
 class ChannelLayout:
-    """How channels lie in memory: `outer` times one after another `channels` runs of `inner` elements."""
+    """The memory layout of channels: `outer` repetitions of `channels` runs of `inner` elements."""
 
     outer: int
     channels: int
@@ -15,7 +15,7 @@ class ChannelLayout:
 
     @classmethod
     def of(cls, shape: tuple[int, ...], axis: int | None) -> "ChannelLayout":
-        """The layout of `shape` along `axis`, -rank..rank-1, or of the whole tensor without one."""
+        """Returns the layout of `shape` along `axis` (-rank..rank-1), or with one channel if it is None."""
         if axis is None:
             return cls(1, 1, math.prod(shape))
         axis %= len(shape)
@@ -24,15 +24,15 @@ class ChannelLayout:
 
 @dataclasses.dataclass(frozen=True)
 class TensorPart:
-    """A run of a tensor's elements, in C order, that is a tensor of its own.
+    """A run of a tensor's elements in C order that forms a tensor itself.
 
-    Fake quantization with its channels' ranges gives the bits that it gives within the whole tensor.
+    Quantizing it with the ranges of its channels gives the same bits as quantizing the whole tensor.
     """
 
     first_element: int
     shape: tuple[int, ...]
-    #: Where its channels lie. None where the whole tensor has no axis: those are computed in another
-    #: way than a tensor with an axis of one channel.
+    #: The axis of the channels. None if the whole tensor has no axis, because such tensors are computed
+    #: differently from tensors with a single channel along an axis.
     axis: int | None
     first_channel: int
     channel_count: int
@@ -46,23 +46,23 @@ class TensorPart:
         return slice(self.first_channel, self.first_channel + self.channel_count)
 
     def has_range_of(self, other: "TensorPart") -> bool:
-        """Whether `other`, of the same tensor, has the same range along the same axis."""
+        """Returns whether `other`, a part of the same tensor, has the same range along the same axis."""
         return (self.channels, self.axis) == (other.channels, other.axis)
 
 
 def empty_part(layout: ChannelLayout, has_axis: bool) -> TensorPart:
-    """No elements of all channels, with which a server checks the whole range at once."""
+    """Returns a part with all channels but no elements, with which a server checks the whole range."""
     if has_axis:
         return TensorPart(0, (0, layout.channels, 1), 1, 0, layout.channels)
     return TensorPart(0, (0,), None, 0, 1)
 
 
 def tensor_parts(layout: ChannelLayout, has_axis: bool, max_elements: int) -> Iterator[TensorPart]:
-    """The parts of a tensor with at least one element, of at most `max_elements` each.
+    """Yields the parts of a tensor that is not empty, each with at most `max_elements` elements.
 
-    They cover it from the first element to the last and are about equally large: whole rows of all
-    channels where a row is small enough, else several whole channels of one row, else a piece of one
-    channel.
+    They cover the tensor in order and have about the same size. A part consists of whole rows of all
+    channels if a row is small enough, otherwise of whole channels of one row if a channel is small enough,
+    otherwise of a piece of one channel.
     """
     outer, channels, inner = layout.outer, layout.channels, layout.inner
     row = channels * inner
@@ -81,9 +81,9 @@ def tensor_parts(layout: ChannelLayout, has_axis: bool, max_elements: int) -> It
 
 
 def _runs(size: int, limit: int) -> Iterator[tuple[int, int]]:
-    """First and count of the runs of at most `limit` that `size` is cut into.
+    """Divides `size` into runs of at most `limit`, and yields their first index and their length.
 
-    No more runs than it takes, and none much smaller.
+    There are as few runs as possible, and they have about the same length.
     """
     count = -(-size // limit)
     step = -(-size // count)

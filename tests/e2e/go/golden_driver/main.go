@@ -1,5 +1,5 @@
-// The golden driver makes the calls that client_examples.py wrote down, with the example's client,
-// and writes down what they answer.
+// The golden driver makes the calls that client_examples.py has written, with the example's client,
+// and writes the answers.
 //
 //	golden_driver SERVER FOLDER
 package main
@@ -95,7 +95,7 @@ func (d driver) make(c call) error {
 	return nil
 }
 
-// What the server answers: slices of numbers by name.
+// The server's answer: slices of numbers by name.
 func (d driver) answer(c call) (map[string]interface{}, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

@@ -1,0 +1,94 @@
+#include "core/operations/quantization_plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "core/operations/partition.h"
+
+namespace quantd::core {
+namespace {
+
+using testing::ElementsAre;
+
+class Plan : public testing::Test {
+ protected:
+  static QuantizationPlan Make(std::vector<float> min, std::vector<float> max,
+                               Numerics numerics = Numerics::kTensorFlow) {
+    const Range range = {.min = min, .max = max, .axis = 1};
+    const QuantizationSpec spec = {.numerics = numerics};
+    return QuantizationPlan(range, spec, *Nudge(range, spec));
+  }
+
+  static ColumnPartition PartitionOf(std::size_t outer, std::size_t inner) {
+    return ColumnPartition({.outer = outer, .channels = 3, .inner = inner});
+  }
+
+  const QuantizationPlan plan_ = Make({-1, 0, -2}, {1, 0, 2});
+};
+
+TEST_F(Plan, HasTheParametersOfEachChannel) {
+  EXPECT_EQ(plan_.channel_count(), 3U);
+  EXPECT_EQ(plan_.axis(), 1);
+  EXPECT_EQ(plan_.levels(), 255);
+  EXPECT_EQ(plan_.quotient(), Quotient::kMultiplyByInverseScale);
+  EXPECT_EQ(plan_.channel(2).nudged_min, plan_.nudged_range().min[2]);
+  EXPECT_EQ(plan_.channel(2).inverse_scale, 255.0F / 4);
+  EXPECT_EQ(plan_.channel(2).lowest_step, -static_cast<float>(plan_.nudged_range().zero_point[2]));
+  EXPECT_FALSE(plan_.IsZero(0));
+  EXPECT_TRUE(plan_.IsZero(1));
+}
+
+TEST_F(Plan, RepeatsParametersOverTheColumnsOfARow) {
+  const ColumnPartition partition = PartitionOf(9, 2);
+  const auto columns = plan_.ColumnsFor(partition);
+  ASSERT_EQ(columns->blocks.size(), (partition.columns() + 15) / 16);
+  for (std::size_t column = 0; column < partition.columns(); ++column) {
+    const kernels::ColumnParameters& block = columns->blocks[column / 16];
+    const kernels::ChannelParameters& channel = plan_.channel(column / 2 % 3);
+    ASSERT_EQ(block.scale[column % 16], channel.scale) << column;
+    ASSERT_EQ(block.inverse_scale[column % 16], channel.inverse_scale) << column;
+    ASSERT_EQ(block.lowest_step[column % 16], channel.lowest_step) << column;
+  }
+}
+
+TEST_F(Plan, ListsTheColumnsOfChannelsOfZeros) {
+  const auto columns = plan_.ColumnsFor(PartitionOf(9, 2));
+  ASSERT_GE(columns->zero_columns.size(), 4U);
+  EXPECT_THAT(std::vector(columns->zero_columns.begin(), columns->zero_columns.begin() + 4),
+              ElementsAre(2, 3, 8, 9));
+}
+
+TEST_F(Plan, ExpandsOnceForTensorsThatDifferInTheirNumberOfRows) {
+  const auto columns = plan_.ColumnsFor(PartitionOf(9, 2));
+  EXPECT_EQ(plan_.ColumnsFor(PartitionOf(9, 2)), columns);
+  EXPECT_EQ(plan_.ColumnsFor(PartitionOf(1, 2)), columns);
+  EXPECT_EQ(plan_.ColumnsFor(PartitionOf(5000, 2)), columns);
+}
+
+TEST_F(Plan, ExpandsAgainForAnotherInnerSize) {
+  const auto columns = plan_.ColumnsFor(PartitionOf(9, 2));
+  const auto others = plan_.ColumnsFor(PartitionOf(9, 5));
+  EXPECT_NE(others, columns);
+  EXPECT_EQ(others->zero_columns.front(), 5U);
+  EXPECT_EQ(columns->zero_columns.front(), 2U) << "columns in use do not change";
+  EXPECT_EQ(plan_.ColumnsFor(PartitionOf(9, 2))->zero_columns.front(), 2U);
+}
+
+TEST_F(Plan, ExpandsForSeveralThreadsAtOnce) {
+  std::vector<std::jthread> threads;
+  for (std::size_t thread = 0; thread < 4; ++thread) {
+    threads.emplace_back([&, thread] {
+      for (std::size_t i = 0; i < 500; ++i) {
+        const std::size_t inner = 1 + (thread + i) % 5;
+        EXPECT_EQ(plan_.ColumnsFor(PartitionOf(9, inner))->zero_columns.front(), inner);
+      }
+    });
+  }
+}
+
+}  // namespace
+}  // namespace quantd::core
