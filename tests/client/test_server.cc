@@ -211,6 +211,9 @@ TestServer::TestServer(TestService* service, const std::string& address) : addre
   int port = 0;
   builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(-1);
+  // Flow control with fixed windows: a client whose messages are not read has to stop
+  // soon.
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   builder.RegisterService(service);
   server_ = builder.BuildAndStart();
   EXPECT_NE(server_, nullptr) << "cannot listen on " << address;
