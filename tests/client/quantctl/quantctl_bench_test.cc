@@ -205,8 +205,7 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
            {{"--output=xml"}, "--output"},
            {{"--type=int8"}, "--type"},
            {{"--min=1"}, "--max is missing"},
-           {{"--method=stream-gradient", "--connections=9"},
-            "at least one message per connection"},
+           {{"--method=stream-gradient", "--connections=9"}, "at least one message per connection"},
        }) {
     const CommandLineResult result = Bench(bad.arguments);
     EXPECT_EQ(result.exit_code, 2) << bad.arguments.front();
