@@ -85,6 +85,24 @@ absl::Status CheckSums(std::string_view field, std::span<const double> values,
                      static_cast<float>(*value), static_cast<float>(*wanted));
 }
 
+// Computes the tensor of an answer and, if the operation differentiates the range,
+// the gradients with respect to it.
+template <typename Operation>
+absl::StatusOr<core::reference::Gradients> ComputeReference(const RequestContent& content,
+                                                            std::span<const TensorView> inputs) {
+  const core::Range range = content.range.view();
+  if constexpr (wire::DifferentiatesRange<Operation>) {
+    return core::reference::Differentiate(content.tensor.shape, inputs[0].elements<float>(),
+                                          inputs[1].elements<float>(), range, content.spec);
+  } else {
+    core::reference::Gradients result;
+    ASSIGN_OR_RETURN(result.input,
+                     core::reference::FakeQuantize(
+                         content.tensor.shape, inputs[0].elements<float>(), range, content.spec));
+    return result;
+  }
+}
+
 }  // namespace
 
 NpyArray RandomTensor(std::span<const std::int64_t> shape, std::uint64_t seed) {
@@ -114,52 +132,32 @@ class Request::ExpectedAnswer {
     auto expected = std::make_shared<ExpectedAnswer>();
     expected->operation_ = content.operation;
     expected->nudged_range_ = nudged_range;
-    RETURN_IF_ERROR(wire::VisitOperation(content.operation, [&]<typename Operation>() {
-      expected->field_ = Operation::kOutput.name;
-      return expected->ComputeAs<Operation>(content, inputs);
-    }));
+    ASSIGN_OR_RETURN(expected->result_,
+                     wire::VisitOperation(content.operation, [&]<typename Operation>() {
+                       expected->field_ = Operation::kOutput.name;
+                       return ComputeReference<Operation>(content, inputs);
+                     }));
     return expected;
   }
 
   absl::Status Check(const grpc::ByteBuffer& answer) const {
-    std::vector<float> elements(elements_.size());
+    std::vector<float> elements(result_.input.size());
     // Answers of a stream have all that unary ones have.
     ASSIGN_OR_RETURN(const AnswerParameters parameters,
                      DecodeResponse(operation_, wire::Transfer::kUnary, answer,
                                     nudged_range_.min.size(), std::span(elements)));
-    RETURN_IF_ERROR(CheckElements(field_, elements, elements_));
-    RETURN_IF_ERROR(CheckSums("min_gradient", parameters.min_gradient, min_gradient_));
-    RETURN_IF_ERROR(CheckSums("max_gradient", parameters.max_gradient, max_gradient_));
+    RETURN_IF_ERROR(CheckElements(field_, elements, result_.input));
+    RETURN_IF_ERROR(CheckSums("min_gradient", parameters.min_gradient, result_.min));
+    RETURN_IF_ERROR(CheckSums("max_gradient", parameters.max_gradient, result_.max));
     return CheckNudgedRange(parameters.nudged_range, nudged_range_);
   }
 
  private:
-  template <typename Operation>
-  absl::Status ComputeAs(const RequestContent& content, std::span<const TensorView> inputs) {
-    const core::Range range = content.range.view();
-    if constexpr (wire::DifferentiatesRange<Operation>) {
-      ASSIGN_OR_RETURN(
-          core::reference::Gradients gradients,
-          core::reference::Differentiate(content.tensor.shape, inputs[0].elements<float>(),
-                                         inputs[1].elements<float>(), range, content.spec));
-      elements_ = std::move(gradients.input);
-      min_gradient_ = std::move(gradients.min);
-      max_gradient_ = std::move(gradients.max);
-    } else {
-      ASSIGN_OR_RETURN(elements_,
-                       core::reference::FakeQuantize(
-                           content.tensor.shape, inputs[0].elements<float>(), range, content.spec));
-    }
-    return absl::OkStatus();
-  }
-
   std::size_t operation_ = 0;
   // The name of the answer's tensor.
   std::string_view field_;
-  std::vector<float> elements_;
-  // Empty if the operation does not differentiate the range.
-  std::vector<double> min_gradient_;
-  std::vector<double> max_gradient_;
+  // Its sums are empty if the operation does not differentiate the range.
+  core::reference::Gradients result_;
   core::NudgedRange nudged_range_;
 };
 
@@ -170,6 +168,7 @@ absl::StatusOr<Request> Request::Create(const RequestContent& content, bool veri
   RETURN_IF_ERROR(quantization.CheckShape(content.tensor.shape));
   const std::vector<NpyArray> others = OtherInputs(content);
   std::vector<TensorView> inputs;
+  inputs.reserve(others.size() + 1);
   for (const NpyArray& other : others) {
     inputs.push_back(other.view());
   }
