@@ -113,7 +113,7 @@ class RefusedGradients : public testing::Test {
     std::size_t min_sum = 0;
     std::size_t max_sum = 0;
   };
-  std::string FieldAtFault(const Sizes& sizes) {
+  static std::string FieldAtFault(const Sizes& sizes) {
     const Shape shape = {3};
     const std::vector<float> floats(9);
     std::vector<float> written(9);

@@ -23,9 +23,9 @@ TEST(Methods, AreThoseOfTheSchema) {
     const bool is_stream = method.transfer == Transfer::kStream;
     EXPECT_EQ(described->client_streaming(), is_stream) << method.name;
     EXPECT_EQ(described->server_streaming(), is_stream) << method.name;
-    EXPECT_EQ(std::string(method.path),
-              "/quantd.v1.QuantizationService/" + std::string(method.name));
-    EXPECT_EQ(method.path.data()[method.path.size()], '\0');
+    // As gRPC reads it: up to a null character.
+    EXPECT_STREQ(method.path.data(),
+                 ("/quantd.v1.QuantizationService/" + std::string(method.name)).c_str());
   }
 }
 

@@ -20,7 +20,7 @@ class Plan : public testing::Test {
                                Numerics numerics = Numerics::kTensorFlow) {
     const Range range = {.min = min, .max = max, .axis = 1};
     const QuantizationSpec spec = {.numerics = numerics};
-    return QuantizationPlan(range, spec, *Nudge(range, spec));
+    return {range, spec, *Nudge(range, spec)};
   }
 
   static ColumnPartition PartitionOf(std::size_t outer, std::size_t inner) {

@@ -151,7 +151,7 @@ TEST(ForEachElementOf, FindsTheColumnsInEachRow) {
                      [&](std::size_t element) { found.push_back(element); });
   }
   std::vector<std::size_t> expected;
-  for (std::size_t element = 0; element < 45 * 7; ++element) {
+  for (std::size_t element = 0; element < std::size_t{45} * 7; ++element) {
     if (std::ranges::count(columns, element % partition.columns()) > 0) {
       expected.push_back(element);
     }
