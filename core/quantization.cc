@@ -1,6 +1,8 @@
 #include "core/quantization.h"
 
 #include <cmath>
+#include <cstddef>
+#include <span>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -84,13 +86,18 @@ float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPoin
   return from_min;
 }
 
-// Nudges one channel, whose bounds have passed CheckBounds(). Its values in `nudged`
-// are zeros before.
-absl::Status NudgeChannel(float min, float max, const QuantizationSpec& spec, std::size_t channel,
-                          NudgedRange& nudged) {
+struct NudgedChannel {
+  float min = 0;
+  float max = 0;
+  float scale = 0;
+  std::int32_t zero_point = 0;
+};
+
+// Nudges one channel, whose bounds have passed CheckBounds().
+absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const QuantizationSpec& spec,
+                                           std::size_t channel) {
   if (min == 0 && max == 0) {
-    nudged.zero_point[channel] = spec.quant_min();
-    return absl::OkStatus();
+    return NudgedChannel{.zero_point = spec.quant_min()};
   }
   const auto quant_min = static_cast<float>(spec.quant_min());
   const auto quant_max = static_cast<float>(spec.quant_max());
@@ -109,11 +116,10 @@ absl::Status NudgeChannel(float min, float max, const QuantizationSpec& spec, st
                      ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
                      "for both ends of a channel of zeros"));
   }
-  nudged.min[channel] = nudged_min;
-  nudged.max[channel] = nudged_max;
-  nudged.scale[channel] = scale;
-  nudged.zero_point[channel] = static_cast<std::int32_t>(zero_point);
-  return absl::OkStatus();
+  return NudgedChannel{.min = nudged_min,
+                       .max = nudged_max,
+                       .scale = scale,
+                       .zero_point = static_cast<std::int32_t>(zero_point)};
 }
 
 }  // namespace
@@ -126,15 +132,23 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& sp
     return SizesDiffer(range.min.size(), range.max.size());
   }
   const std::size_t channel_count = range.min.size();
-  NudgedRange nudged{.min = std::vector<float>(channel_count),
-                     .max = std::vector<float>(channel_count),
-                     .scale = std::vector<float>(channel_count),
-                     .zero_point = std::vector<std::int32_t>(channel_count)};
+  NudgedRange nudged{.min = PerChannel<float>(channel_count),
+                     .max = PerChannel<float>(channel_count),
+                     .scale = PerChannel<float>(channel_count),
+                     .zero_point = PerChannel<std::int32_t>(channel_count)};
+  const std::span nudged_min(nudged.min);
+  const std::span nudged_max(nudged.max);
+  const std::span scale(nudged.scale);
+  const std::span zero_point(nudged.zero_point);
   for (std::size_t channel = 0; channel < channel_count; ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
     RETURN_IF_ERROR(CheckBounds(min, max, channel));
-    RETURN_IF_ERROR(NudgeChannel(min, max, spec, channel, nudged));
+    ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, spec, channel));
+    nudged_min[channel] = nudged_channel.min;
+    nudged_max[channel] = nudged_channel.max;
+    scale[channel] = nudged_channel.scale;
+    zero_point[channel] = nudged_channel.zero_point;
   }
   return nudged;
 }

@@ -6,8 +6,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
-#include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 
 namespace quantd::core {
@@ -49,14 +49,18 @@ struct Range {
   std::optional<std::int32_t> axis;
 };
 
+// One value per channel, without an allocation for the one channel of a whole tensor.
+template <typename T>
+using PerChannel = absl::InlinedVector<T, 1>;
+
 // Ranges that were nudged so that a code stands for exactly zero; one value per
 // channel. Code q stands for (q - zero_point) * scale. A channel with
 // min == max == 0 has 0 as min, max and scale, and the lowest code as zero point.
 struct NudgedRange {
-  std::vector<float> min;
-  std::vector<float> max;
-  std::vector<float> scale;
-  std::vector<std::int32_t> zero_point;
+  PerChannel<float> min;
+  PerChannel<float> max;
+  PerChannel<float> scale;
+  PerChannel<std::int32_t> zero_point;
 };
 
 // Nudges `range` as TensorFlow's Nudge() does (fake_quant_ops_functor.h), in

@@ -4,7 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/string_view.h"
+#include "core/base/to_absl.h"
 #include "core/kernels/dispatched_target.h"
 #include "hwy/targets.h"
 
@@ -55,10 +55,9 @@ absl::Status ForceSimdTarget(std::string_view name) {
       return absl::OkStatus();
     }
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat("SIMD target \"", absl::string_view(name.data(), name.size()),
-                   "\" is not one that this machine can run; expected one of ",
-                   absl::StrJoin(SupportedSimdTargets(), ", ")));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "SIMD target \"", ToAbsl(name), "\" is not one that this machine can run; expected one of ",
+      absl::StrJoin(SupportedSimdTargets(), ", ")));
 }
 
 }  // namespace quantd::core

@@ -12,6 +12,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/file_descriptor.h"
+#include "core/base/to_absl.h"
 
 namespace quantd::server {
 namespace {
@@ -24,9 +25,8 @@ constexpr std::string_view kLoopback = "127.0.0.1";
 constexpr std::string_view kUnixPrefix = "unix:";
 
 absl::Status NoAddress(std::string_view address, absl::string_view expected) {
-  return absl::InvalidArgumentError(absl::StrCat("'",
-                                                 absl::string_view(address.data(), address.size()),
-                                                 "' is not a valid address; ", expected));
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", core::ToAbsl(address), "' is not a valid address; ", expected));
 }
 
 absl::Status NoHostPort(std::string_view address) {

@@ -17,6 +17,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/scattered_bytes.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 #include "wire/element_type.h"
 #include "wire/operations.h"
 #include "wire/outgoing_tensor.h"
@@ -27,9 +28,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little,
               "tensors travel in little endian and are copied as they are");
-
-// Debian 12's absl::string_view is not std::string_view.
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 void EncodeRange(const core::Range& range, v1::Range* message) {
   message->mutable_min()->Add(range.min.begin(), range.min.end());
@@ -98,34 +96,34 @@ absl::StatusOr<grpc::ByteBuffer> EncodeRequestOf(std::span<const TensorView> inp
 
 absl::Status UnexpectedAnswer(std::string_view field, absl::string_view what) {
   return absl::InternalError(
-      absl::StrCat("the server's answer does not fit the request: ", ToAbsl(field), " ", what,
+      absl::StrCat("the server's answer does not fit the request: ", core::ToAbsl(field), " ", what,
                    "; check that client and server are of matching versions"));
 }
 
 // Returns the values of a field that has one per channel.
-template <typename T, typename Field>
-absl::StatusOr<std::vector<T>> DecodeValues(std::string_view name,
-                                            const google::protobuf::RepeatedField<Field>& field,
-                                            std::size_t channel_count) {
+template <typename Values, typename Field>
+absl::StatusOr<Values> DecodeValues(std::string_view name,
+                                    const google::protobuf::RepeatedField<Field>& field,
+                                    std::size_t channel_count) {
   if (static_cast<std::size_t>(field.size()) != channel_count) {
     return UnexpectedAnswer(
         name, absl::StrCat("has ", field.size(), " values; expected ", channel_count));
   }
-  return std::vector<T>(field.begin(), field.end());
+  return Values(field.begin(), field.end());
 }
 
 absl::StatusOr<core::NudgedRange> DecodeNudgedRange(const v1::NudgedRange& message,
                                                     std::size_t channel_count) {
   core::NudgedRange range;
-  ASSIGN_OR_RETURN(range.min,
-                   DecodeValues<float>("nudged_range.min", message.min(), channel_count));
-  ASSIGN_OR_RETURN(range.max,
-                   DecodeValues<float>("nudged_range.max", message.max(), channel_count));
-  ASSIGN_OR_RETURN(range.scale,
-                   DecodeValues<float>("nudged_range.scale", message.scale(), channel_count));
-  ASSIGN_OR_RETURN(
-      range.zero_point,
-      DecodeValues<std::int32_t>("nudged_range.zero_point", message.zero_point(), channel_count));
+  ASSIGN_OR_RETURN(range.min, DecodeValues<core::PerChannel<float>>("nudged_range.min",
+                                                                    message.min(), channel_count));
+  ASSIGN_OR_RETURN(range.max, DecodeValues<core::PerChannel<float>>("nudged_range.max",
+                                                                    message.max(), channel_count));
+  ASSIGN_OR_RETURN(range.scale, DecodeValues<core::PerChannel<float>>(
+                                    "nudged_range.scale", message.scale(), channel_count));
+  ASSIGN_OR_RETURN(range.zero_point,
+                   DecodeValues<core::PerChannel<std::int32_t>>(
+                       "nudged_range.zero_point", message.zero_point(), channel_count));
   return range;
 }
 
@@ -166,17 +164,19 @@ absl::StatusOr<AnswerParameters> DecodeResponseOf(wire::Transfer transfer,
                    DecodeNudgedRange(message.nudged_range(), channel_count));
   if constexpr (wire::DifferentiatesRange<Operation>) {
     if (transfer == wire::Transfer::kUnary) {
-      ASSIGN_OR_RETURN(parameters.min_gradient,
-                       DecodeValues<double>("min_gradient", message.min_gradient(), channel_count));
-      ASSIGN_OR_RETURN(parameters.max_gradient,
-                       DecodeValues<double>("max_gradient", message.max_gradient(), channel_count));
-    } else {
       ASSIGN_OR_RETURN(
           parameters.min_gradient,
-          DecodeValues<double>("min_gradient_sum", message.min_gradient_sum(), channel_count));
+          DecodeValues<std::vector<double>>("min_gradient", message.min_gradient(), channel_count));
       ASSIGN_OR_RETURN(
           parameters.max_gradient,
-          DecodeValues<double>("max_gradient_sum", message.max_gradient_sum(), channel_count));
+          DecodeValues<std::vector<double>>("max_gradient", message.max_gradient(), channel_count));
+    } else {
+      ASSIGN_OR_RETURN(parameters.min_gradient,
+                       DecodeValues<std::vector<double>>(
+                           "min_gradient_sum", message.min_gradient_sum(), channel_count));
+      ASSIGN_OR_RETURN(parameters.max_gradient,
+                       DecodeValues<std::vector<double>>(
+                           "max_gradient_sum", message.max_gradient_sum(), channel_count));
     }
   }
   return parameters;

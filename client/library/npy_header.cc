@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -27,18 +28,16 @@ constexpr std::size_t kMaxShortLength = 0xFFFF;
 constexpr std::string_view kHowToSave =
     R"(write the file with np.save("x.npy", np.ascontiguousarray(x, dtype=np.float32)))";
 
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
-
 absl::Status Unreadable(absl::string_view found, absl::string_view expected) {
   return absl::InvalidArgumentError(
-      absl::StrCat(found, "; expected ", expected, ": ", ToAbsl(kHowToSave)));
+      absl::StrCat(found, "; expected ", expected, ": ", core::ToAbsl(kHowToSave)));
 }
 
 // Error messages show at most this much of a header, which may be hostile.
 constexpr std::size_t kMaxExcerptLength = 40;
 
 std::string Excerpt(std::string_view text) {
-  const std::string escaped = absl::CHexEscape(ToAbsl(text.substr(0, kMaxExcerptLength)));
+  const std::string escaped = absl::CHexEscape(core::ToAbsl(text.substr(0, kMaxExcerptLength)));
   return text.size() > kMaxExcerptLength ? escaped + "…" : escaped;
 }
 

@@ -56,10 +56,10 @@ absl::Status CheckSameShape(std::string_view first_field, const TensorView& firs
 template <typename Operation>
 absl::Status CheckInputs(std::span<const TensorView> inputs) {
   assert(inputs.size() == Operation::kInputs.size());
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
+  for (std::size_t i = 0; i < Operation::kInputs.size(); ++i) {
     RETURN_IF_ERROR(CheckInput(Operation::kInputs[i].name, inputs[i]));
   }
-  for (std::size_t i = 1; i < inputs.size(); ++i) {
+  for (std::size_t i = 1; i < Operation::kInputs.size(); ++i) {
     RETURN_IF_ERROR(CheckSameShape(Operation::kInputs[0].name, inputs[0],
                                    Operation::kInputs[i].name, inputs[i]));
   }

@@ -1,4 +1,4 @@
-// Puts a load on a server, and measures how it bears it.
+// Puts a load on a server, and measures how the server copes.
 //
 // Sources: Gil Tene, "How NOT to Measure Latency", for latencies that count from
 // when a call was due; Schroeder, Wierman, Harchol-Balter, "Open Versus Closed: A

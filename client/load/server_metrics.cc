@@ -13,11 +13,10 @@
 #include "absl/strings/string_view.h"
 #include "client/load/http_get.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 
 namespace quantd::client {
 namespace {
-
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 bool IsBlank(char c) { return c == ' ' || c == '\t'; }
 bool IsNotBlank(char c) { return !IsBlank(c); }
@@ -236,7 +235,7 @@ double StartTime(const MetricsPage& page) { return page.Sum("process_start_time_
 absl::StatusOr<MetricsPage> MetricsPage::Parse(std::string_view text) {
   MetricsPage page;
   std::size_t number = 0;
-  for (absl::string_view line : absl::StrSplit(ToAbsl(text), '\n')) {
+  for (absl::string_view line : absl::StrSplit(core::ToAbsl(text), '\n')) {
     ++number;
     line = absl::StripAsciiWhitespace(line);
     if (line.empty() || line.front() == '#') {

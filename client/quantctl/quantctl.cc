@@ -13,13 +13,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "client/library/client.h"
 #include "client/quantctl/commands.h"
 #include "client/quantctl/manual_text.h"
 #include "command_line/documentation_flags.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 #include "version.h"
 
 namespace quantd::client {
@@ -35,8 +35,7 @@ struct GlobalOptions {
 };
 
 std::string VersionLine() {
-  return absl::StrCat("quantctl ", absl::string_view(kVersion.data(), kVersion.size()), " (",
-                      absl::string_view(kRevision.data(), kRevision.size()), ")");
+  return absl::StrCat("quantctl ", core::ToAbsl(kVersion), " (", core::ToAbsl(kRevision), ")");
 }
 
 void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {

@@ -41,7 +41,7 @@ Json ToJson(const core::NudgedRange& range) {
           {"zero_point", range.zero_point}};
 }
 
-Column NumberColumn(std::string_view name, const std::vector<float>& values) {
+Column NumberColumn(std::string_view name, std::span<const float> values) {
   Column column{.name = name, .texts = {}};
   for (const float value : values) {
     column.texts.push_back(absl::StrFormat("%.6g", value));

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,7 +31,7 @@ struct Column {
 };
 
 // Returns a column of the values, rounded to six digits.
-Column NumberColumn(std::string_view name, const std::vector<float>& values);
+Column NumberColumn(std::string_view name, std::span<const float> values);
 
 // Returns the columns nudged min, nudged max, scale and zero point.
 std::vector<Column> NudgedRangeColumns(const core::NudgedRange& range);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "core/base/to_absl.h"
 
 namespace quantd::core {
 namespace {
@@ -23,9 +24,6 @@ constexpr char kSeparator = '\0';
 constexpr char kMessageIndex[] = "message_index";
 
 std::string MessagePrefix(absl::string_view index) { return absl::StrCat("message ", index, ": "); }
-
-// Debian 12's absl::string_view is not std::string_view.
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 // Adds `prefix` to the message, and lets `change` alter the detail if there is one.
 template <typename Change>

@@ -1,23 +1,36 @@
 #include "core/operations/quantization_plan.h"
 
 #include <cassert>
+#include <span>
 #include <utility>
 
 namespace quantd::core {
 namespace {
 
+// One value per channel, in views that a loop can index without looking where the
+// values are.
+struct NudgedChannels {
+  explicit NudgedChannels(const NudgedRange& range)
+      : min(range.min), max(range.max), scale(range.scale), zero_point(range.zero_point) {}
+
+  std::span<const float> min;
+  std::span<const float> max;
+  std::span<const float> scale;
+  std::span<const std::int32_t> zero_point;
+};
+
 kernels::ChannelParameters MakeChannelParameters(const Range& range, const QuantizationSpec& spec,
-                                                 const NudgedRange& nudged_range,
+                                                 const NudgedChannels& nudged,
                                                  std::size_t channel) {
-  if (nudged_range.scale[channel] == 0) {
+  if (nudged.scale[channel] == 0) {
     return {};
   }
   const auto levels = static_cast<float>(spec.levels());
-  return {.nudged_min = nudged_range.min[channel],
-          .nudged_max = nudged_range.max[channel],
-          .scale = nudged_range.scale[channel],
+  return {.nudged_min = nudged.min[channel],
+          .nudged_max = nudged.max[channel],
+          .scale = nudged.scale[channel],
           .inverse_scale = levels / (range.max[channel] - range.min[channel]),
-          .lowest_step = static_cast<float>(spec.quant_min() - nudged_range.zero_point[channel])};
+          .lowest_step = static_cast<float>(spec.quant_min() - nudged.zero_point[channel])};
 }
 
 }  // namespace
@@ -31,9 +44,11 @@ QuantizationPlan::QuantizationPlan(const Range& range, const QuantizationSpec& s
       ties_(RowOf(spec.numerics).ties),
       mask_(RowOf(spec.numerics).mask) {
   assert(range.min.size() == nudged_range_.min.size());
-  channels_.reserve(range.min.size());
-  for (std::size_t channel = 0; channel < range.min.size(); ++channel) {
-    channels_.push_back(MakeChannelParameters(range, spec, nudged_range_, channel));
+  channels_.resize(range.min.size());
+  const NudgedChannels nudged(nudged_range_);
+  const std::span channels(channels_);
+  for (std::size_t channel = 0; channel < channels.size(); ++channel) {
+    channels[channel] = MakeChannelParameters(range, spec, nudged, channel);
   }
 }
 

@@ -67,7 +67,7 @@ class QuantizationPlan {
   const Quotient quotient_;
   const TieRule ties_;
   const GradientMask mask_;
-  std::vector<kernels::ChannelParameters> channels_;
+  PerChannel<kernels::ChannelParameters> channels_;
 
   mutable Mutex mutex_;
   // The last columns, and the number of elements between neighbouring channels

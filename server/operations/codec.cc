@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 #include "core/tensor_shape.h"
 #include "wire/element_type.h"
 
@@ -21,9 +22,6 @@ using core::ErrorReason;
 
 static_assert(std::endian::native == std::endian::little,
               "tensors travel in little endian and are used as they are");
-
-// Debian 12's absl::string_view is not std::string_view.
-absl::string_view ToAbsl(std::string_view text) { return {text.data(), text.size()}; }
 
 template <typename T>
 std::span<const T> AsSpan(const google::protobuf::RepeatedField<T>& field) {
@@ -36,7 +34,7 @@ std::string DataTypeName(v1::DataType type) {
 }
 
 absl::Status MissingTensor(std::string_view field) {
-  const absl::string_view name = ToAbsl(field);
+  const absl::string_view name = core::ToAbsl(field);
   return core::InvalidArgument(ErrorReason::kTensorSizeMismatch,
                                absl::StrCat(name, " is missing; expected a tensor: set ", name,
                                             " with data_type, shape and data"),
@@ -46,7 +44,7 @@ absl::Status MissingTensor(std::string_view field) {
 absl::Status MissingStorage(std::string_view field) {
   return core::InvalidArgument(
       ErrorReason::kTensorSizeMismatch,
-      absl::StrCat(ToAbsl(field),
+      absl::StrCat(core::ToAbsl(field),
                    " has no elements; expected one of data or float_values: set data, to "
                    "empty bytes for an empty tensor"),
       {.field = std::string(field)});
@@ -61,10 +59,10 @@ std::string SupportedDataTypes() {
 absl::Status UnsupportedDataType(std::string_view field, v1::DataType type) {
   return core::InvalidArgument(
       ErrorReason::kUnsupportedDataType,
-      absl::StrCat(ToAbsl(field), ".data_type is ", DataTypeName(type), "; expected ",
+      absl::StrCat(core::ToAbsl(field), ".data_type is ", DataTypeName(type), "; expected ",
                    SupportedDataTypes(),
                    ": convert the elements to such a type, or set the type if they are of it"),
-      {.field = absl::StrCat(ToAbsl(field), ".data_type"),
+      {.field = absl::StrCat(core::ToAbsl(field), ".data_type"),
        .metadata = {{"data_type", absl::StrCat(static_cast<int>(type))},
                     {"supported", SupportedDataTypes()}}});
 }
@@ -72,10 +70,10 @@ absl::Status UnsupportedDataType(std::string_view field, v1::DataType type) {
 absl::Status SharedMemoryUnavailable(std::string_view field) {
   return core::InvalidArgument(
       ErrorReason::kSharedMemoryUnavailable,
-      absl::StrCat(ToAbsl(field),
+      absl::StrCat(core::ToAbsl(field),
                    " lies in shared memory, which this server does not offer; expected data "
                    "or float_values: send the elements with the request"),
-      {.field = absl::StrCat(ToAbsl(field), ".shared_memory")});
+      {.field = absl::StrCat(core::ToAbsl(field), ".shared_memory")});
 }
 
 // Checks that there are bytes for `count` elements of `type`.
@@ -87,15 +85,16 @@ absl::Status CheckElements(const ReceivedTensor& received, core::ElementType typ
   switch (received.tensor->storage_case()) {
     case v1::Tensor::kData:
       return fits ? absl::OkStatus()
-                  : core::WrongSize({.field = absl::StrCat(ToAbsl(received.field), ".data"),
+                  : core::WrongSize({.field = absl::StrCat(core::ToAbsl(received.field), ".data"),
                                      .size = size,
                                      .expected = count * element_bytes,
                                      .unit = "bytes"});
     case v1::Tensor::kFloatValues:
       return fits ? absl::OkStatus()
-                  : core::WrongSize({.field = absl::StrCat(ToAbsl(received.field), ".float_values"),
-                                     .size = size / element_bytes,
-                                     .expected = count});
+                  : core::WrongSize(
+                        {.field = absl::StrCat(core::ToAbsl(received.field), ".float_values"),
+                         .size = size / element_bytes,
+                         .expected = count});
     case v1::Tensor::kSharedMemory:
       return SharedMemoryUnavailable(received.field);
     case v1::Tensor::STORAGE_NOT_SET:

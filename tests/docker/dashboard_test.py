@@ -32,6 +32,20 @@ CALLS = {"fake-quantize": 300, "gradient": 200, "stream-fake-quantize": 100}
 METHODS = {"fake-quantize": "FakeQuantize", "gradient": "FakeQuantizeGradient"}
 BAD_CALLS = {"INVALID_RANGE": 3, "RANGE_SIZE_MISMATCH": 2}
 
+METHOD = ("grpc_method",)
+PERCENTILES = (0.5, 0.9, 0.99, 0.999)
+
+# The check of each panel of docker/grafana/make_dashboard.py, by the panel's title.
+PANEL_CHECKS = {}
+
+
+def shown_by(title):
+    """Makes a method the check of the panel with this title."""
+    def register(check):
+        PANEL_CHECKS[title] = check
+        return check
+    return register
+
 
 class DashboardTest(unittest.TestCase):
 
@@ -108,6 +122,9 @@ class DashboardTest(unittest.TestCase):
 
     # Values from the metrics page in the form of a query's result.
 
+    def calls(self, **labels):
+        return self.page.total("grpc_server_handled_total", **labels)
+
     def totals(self, series, by, **labels):
         """Returns the sums of `series` by the labels `by`, without those that are 0."""
         found = {}
@@ -161,98 +178,137 @@ class DashboardTest(unittest.TestCase):
             yield result
 
     def check_panel(self, title):
-        # There is one case per panel of docker/grafana/make_dashboard.py.
-        methods = ("grpc_method",)
-        unary = {"grpc_type": "unary"}
-        calls = self.page.total("grpc_server_handled_total")
-        failed = calls - self.page.total("grpc_server_handled_total", grpc_code="OK")
+        check = PANEL_CHECKS.get(title)
+        self.assertIsNotNone(check, "no check knows this panel: add what it has to show")
         results = self.results_of(title)
-        match title:
-            case "Servers":
-                for result in results:
-                    self.assert_value(1, result)
-            case "Calls per second":
-                self.assert_value(calls / WINDOW_SECONDS, next(results))
-            case "Failed calls":
-                self.assert_value(failed / calls, next(results))
-            case "Build":
-                ((labels, value),) = next(results)
-                self.assertEqual(value, 1)
-                self.assertEqual(labels["simd_target"], self.quantd.simd_target)
-                self.assertTrue(labels["version"] and labels["revision"])
-            case "Up since":
-                self.assert_values(
-                    {(self.quantd.metrics_address,): 1000 * self.page.value("process_start_time_seconds")},
-                    next(results), ("instance",))
-            case "Calls by method":
-                self.assert_values(self.rates("grpc_server_handled_total", methods), next(results), methods)
-            case "Calls started":
-                self.assert_values(self.rates("grpc_server_started_total", methods), next(results), methods)
-            case "Errors by method and code":
-                by = ("grpc_method", "grpc_code")
-                expected = self.rates("grpc_server_handled_total", by)
-                self.assert_values({key: rate for key, rate in expected.items() if key[1] != "OK"},
-                                   next(results), by)
-            case "Refused requests by reason":
-                self.assert_values({(reason,): bad / WINDOW_SECONDS for reason, bad in BAD_CALLS.items()},
-                                   next(results), ("reason",))
-            case "Duration of unary calls":
-                self.assert_values(
-                    self.totals("grpc_server_handling_seconds_bucket", ("le",), **unary),
-                    next(results), ("le",))
-            case "Percentiles of unary calls":
-                for share, result in zip((0.5, 0.9, 0.99, 0.999), results, strict=True):
-                    self.assert_quantile(share, "grpc_server_handling_seconds", result, **unary)
-            case "p99 by method":
-                result = next(results)
-                self.assertEqual({(labels["grpc_method"],) for labels, _ in result},
-                                 self.totals("grpc_server_handled_total", methods).keys())
-                for labels, value in result:
-                    self.assert_quantile(0.99, "grpc_server_handling_seconds", [({}, value)], **labels)
-            case "Messages":
-                for series, result in zip(("received", "sent"), results, strict=True):
-                    by = ("grpc_type",)
-                    self.assert_values(self.rates(f"grpc_server_msg_{series}_total", by), result, by)
-            case "Elements":
-                by = ("operation",)
-                self.assert_values(self.rates("quantd_elements_total", by), next(results), by)
-            case "Bytes":
-                by = ("direction", "transport")
-                self.assert_values(self.rates("quantd_tensor_bytes_total", by), next(results), by)
-            case "Kernel time":
-                by = ("operation",)
-                self.assert_values(self.rates("quantd_kernel_seconds_sum", by), next(results), by)
-                self.assert_value(self.quantd.worker_threads, next(results))
-            case "Percentiles of a kernel run":
-                for share, result in zip((0.5, 0.9, 0.99, 0.999), results, strict=True):
-                    self.assert_quantile(share, "quantd_kernel_seconds", result)
-            case "Requests in flight":
-                self.assert_value(0, next(results))
-                self.assert_value(1, next(self.results_of(title, self.with_open_stream)))
-            case "Bytes in flight":
-                self.assert_value(0, next(results))
-                self.assert_value(self.page.value("quantd_max_in_flight_bytes"), next(results))
-                self.assert_value(self.page.value("quantd_max_message_bytes"), next(results))
-            case "CPU":
-                ((_, rate),) = next(results)
-                self.assertGreater(rate, 0)
-                # Prometheus extrapolates to the time before the first scrape, but not below 0. So the result
-                # is at most the total, apart from rounding.
-                used = self.quantd.metrics().value("process_cpu_seconds_total")
-                self.assertTrue(rate * WINDOW_SECONDS < used or
-                                math.isclose(rate * WINDOW_SECONDS, used, rel_tol=ROUNDING))
-            case "Memory":
-                ((_, memory),) = next(results)
-                self.assertGreater(memory, 2**20)
-                self.assertLess(memory, 2**40)
-            case "File descriptors":
-                limit, _ = resource.prlimit(self.quantd.process_id, resource.RLIMIT_NOFILE)
-                ((_, files),) = next(results)
-                self.assertTrue(3 < files < limit, files)
-                self.assert_value(limit, next(results))
-            case _:
-                self.fail("no check knows this panel: add what it has to show")
+        check(self, results)
         self.assertEqual(list(results), [], "no check uses this query")
+
+    @shown_by("Servers")
+    def check_servers(self, results):
+        for result in results:
+            self.assert_value(1, result)
+
+    @shown_by("Calls per second")
+    def check_calls_per_second(self, results):
+        self.assert_value(self.calls() / WINDOW_SECONDS, next(results))
+
+    @shown_by("Failed calls")
+    def check_failed_calls(self, results):
+        self.assert_value((self.calls() - self.calls(grpc_code="OK")) / self.calls(), next(results))
+
+    @shown_by("Build")
+    def check_build(self, results):
+        ((labels, value),) = next(results)
+        self.assertEqual(value, 1)
+        self.assertEqual(labels["simd_target"], self.quantd.simd_target)
+        self.assertTrue(labels["version"] and labels["revision"])
+
+    @shown_by("Up since")
+    def check_up_since(self, results):
+        self.assert_values(
+            {(self.quantd.metrics_address,): 1000 * self.page.value("process_start_time_seconds")},
+            next(results), ("instance",))
+
+    @shown_by("Calls by method")
+    def check_calls_by_method(self, results):
+        self.assert_values(self.rates("grpc_server_handled_total", METHOD), next(results), METHOD)
+
+    @shown_by("Calls started")
+    def check_calls_started(self, results):
+        self.assert_values(self.rates("grpc_server_started_total", METHOD), next(results), METHOD)
+
+    @shown_by("Errors by method and code")
+    def check_errors(self, results):
+        by = ("grpc_method", "grpc_code")
+        expected = self.rates("grpc_server_handled_total", by)
+        self.assert_values({key: rate for key, rate in expected.items() if key[1] != "OK"},
+                           next(results), by)
+
+    @shown_by("Refused requests by reason")
+    def check_refused_requests(self, results):
+        self.assert_values({(reason,): bad / WINDOW_SECONDS for reason, bad in BAD_CALLS.items()},
+                           next(results), ("reason",))
+
+    @shown_by("Duration of unary calls")
+    def check_durations(self, results):
+        self.assert_values(
+            self.totals("grpc_server_handling_seconds_bucket", ("le",), grpc_type="unary"),
+            next(results), ("le",))
+
+    @shown_by("Percentiles of unary calls")
+    def check_percentiles(self, results):
+        for share, result in zip(PERCENTILES, results, strict=True):
+            self.assert_quantile(share, "grpc_server_handling_seconds", result, grpc_type="unary")
+
+    @shown_by("p99 by method")
+    def check_p99_by_method(self, results):
+        result = next(results)
+        self.assertEqual({(labels["grpc_method"],) for labels, _ in result},
+                         self.totals("grpc_server_handled_total", METHOD).keys())
+        for labels, value in result:
+            self.assert_quantile(0.99, "grpc_server_handling_seconds", [({}, value)], **labels)
+
+    @shown_by("Messages")
+    def check_messages(self, results):
+        by = ("grpc_type",)
+        for series, result in zip(("received", "sent"), results, strict=True):
+            self.assert_values(self.rates(f"grpc_server_msg_{series}_total", by), result, by)
+
+    @shown_by("Elements")
+    def check_elements(self, results):
+        by = ("operation",)
+        self.assert_values(self.rates("quantd_elements_total", by), next(results), by)
+
+    @shown_by("Bytes")
+    def check_bytes(self, results):
+        by = ("direction", "transport")
+        self.assert_values(self.rates("quantd_tensor_bytes_total", by), next(results), by)
+
+    @shown_by("Kernel time")
+    def check_kernel_time(self, results):
+        by = ("operation",)
+        self.assert_values(self.rates("quantd_kernel_seconds_sum", by), next(results), by)
+        self.assert_value(self.quantd.worker_threads, next(results))
+
+    @shown_by("Percentiles of a kernel run")
+    def check_kernel_percentiles(self, results):
+        for share, result in zip(PERCENTILES, results, strict=True):
+            self.assert_quantile(share, "quantd_kernel_seconds", result)
+
+    @shown_by("Requests in flight")
+    def check_requests_in_flight(self, results):
+        self.assert_value(0, next(results))
+        self.assert_value(1, next(self.results_of("Requests in flight", self.with_open_stream)))
+
+    @shown_by("Bytes in flight")
+    def check_bytes_in_flight(self, results):
+        self.assert_value(0, next(results))
+        self.assert_value(self.page.value("quantd_max_in_flight_bytes"), next(results))
+        self.assert_value(self.page.value("quantd_max_message_bytes"), next(results))
+
+    @shown_by("CPU")
+    def check_cpu(self, results):
+        ((_, rate),) = next(results)
+        self.assertGreater(rate, 0)
+        # Prometheus extrapolates to the time before the first scrape, but not below 0. So the
+        # result is at most the total, apart from rounding.
+        used = self.quantd.metrics().value("process_cpu_seconds_total")
+        self.assertTrue(rate * WINDOW_SECONDS < used or
+                        math.isclose(rate * WINDOW_SECONDS, used, rel_tol=ROUNDING))
+
+    @shown_by("Memory")
+    def check_memory(self, results):
+        ((_, memory),) = next(results)
+        self.assertGreater(memory, 2**20)
+        self.assertLess(memory, 2**40)
+
+    @shown_by("File descriptors")
+    def check_file_descriptors(self, results):
+        limit, _ = resource.prlimit(self.quantd.process_id, resource.RLIMIT_NOFILE)
+        ((_, files),) = next(results)
+        self.assertTrue(3 < files < limit, files)
+        self.assert_value(limit, next(results))
 
     def test_every_query_returns_data_that_matches_the_calls(self):
         for title in self.dashboard.titles:

@@ -33,7 +33,7 @@ std::string MutateAnyBytes(const std::string& bytes) {
 std::string MutateMessage(const FuzzInput& input, RandomNumbers& random) {
   const std::string message(input.message.begin(), input.message.end());
   if (IsRequest(input.message_type) && random() % 16 == 0) {
-    return MendRequest(message, OperationOf(input.message_type), random);
+    return RepairRequest(message, OperationOf(input.message_type), random);
   }
   return MutateField(message, random, MutateAnyBytes);
 }

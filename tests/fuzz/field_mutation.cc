@@ -1,6 +1,7 @@
 #include "tests/fuzz/field_mutation.h"
 
 #include <google/protobuf/descriptor.h>
+#include <google/protobuf/repeated_field.h>
 #include <google/protobuf/wire_format_lite.h>
 
 #include <algorithm>
@@ -25,7 +26,7 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 
 constexpr std::size_t kMaxVarintBytes = 10;
-constexpr std::int64_t kMaxMendedElements = 1024;
+constexpr std::int64_t kMaxRepairedElements = 1024;
 
 struct Field {
   std::uint64_t tag = 0;
@@ -259,45 +260,56 @@ void MutateFields(std::vector<Field>& fields, RandomNumbers& random,
 std::optional<std::size_t> SmallCount(const v1::Tensor& tensor) {
   std::int64_t count = 1;
   for (const std::int64_t dimension : tensor.shape()) {
-    if (dimension < 0 || dimension > kMaxMendedElements) {
+    if (dimension < 0 || dimension > kMaxRepairedElements) {
       return std::nullopt;
     }
-    count = std::min(count * dimension, kMaxMendedElements + 1);
+    count = std::min(count * dimension, kMaxRepairedElements + 1);
   }
-  return count > kMaxMendedElements ? std::nullopt : std::optional(static_cast<std::size_t>(count));
+  return count > kMaxRepairedElements ? std::nullopt
+                                      : std::optional(static_cast<std::size_t>(count));
 }
 
 // Replaces a shape of many elements.
-void MendShape(v1::Tensor& tensor, RandomNumbers& random) {
+void RepairShape(v1::Tensor& tensor, RandomNumbers& random) {
   if (!SmallCount(tensor).has_value()) {
     tensor.mutable_shape()->Clear();
     tensor.add_shape(static_cast<std::int64_t>(Below(64, random)));
   }
 }
 
+// Cuts `values` off after `count`, or fills it up with `value`.
+void SetSize(std::size_t count, float value, google::protobuf::RepeatedField<float>& values) {
+  if (static_cast<std::size_t>(values.size()) > count) {
+    values.Truncate(static_cast<int>(count));
+  }
+  while (static_cast<std::size_t>(values.size()) < count) {
+    values.Add(value);
+  }
+}
+
 // Gives `tensor` as many elements of `type` as its shape says, which are few.
-void MendElements(v1::Tensor& tensor, const wire::ElementTypeMapping& type) {
+void RepairElements(v1::Tensor& tensor, const wire::ElementTypeMapping& type) {
   const std::size_t count = *SmallCount(tensor);
   tensor.set_data_type(type.data_type);
   if (tensor.has_float_values() && type.data_type == v1::DATA_TYPE_FLOAT32) {
-    tensor.mutable_float_values()->mutable_values()->Resize(static_cast<int>(count), 1);
+    SetSize(count, 1, *tensor.mutable_float_values()->mutable_values());
   } else {
     tensor.mutable_data()->resize(count * core::ElementBytes(type.type), '?');
   }
 }
 
 // Gives `range` as many values as the axis has channels.
-void MendRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random) {
-  int channels = 1;
+void RepairRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random) {
+  std::size_t channels = 1;
   if (range.has_axis() && tensor.shape_size() > 0) {
     const int axis = static_cast<int>(Below(static_cast<std::size_t>(tensor.shape_size()), random));
     range.set_axis(axis);
-    channels = static_cast<int>(tensor.shape(axis));
+    channels = static_cast<std::size_t>(tensor.shape(axis));
   } else {
     range.clear_axis();
   }
-  range.mutable_min()->Resize(channels, -1);
-  range.mutable_max()->Resize(channels, 1);
+  SetSize(channels, -1, *range.mutable_min());
+  SetSize(channels, 1, *range.mutable_max());
 }
 
 }  // namespace
@@ -313,19 +325,20 @@ std::string MutateField(const std::string& message, RandomNumbers& random,
   return EncodeFields(*fields);
 }
 
-std::string MendRequest(const std::string& message, std::size_t operation, RandomNumbers& random) {
+std::string RepairRequest(const std::string& message, std::size_t operation,
+                          RandomNumbers& random) {
   return wire::VisitOperation(operation, [&]<typename Operation>() {
     typename Operation::Request request;
     request.ParsePartialFromString(message);
     v1::Tensor& first = MutableTensor(request, Operation::kInputs.front().number);
-    MendShape(first, random);
+    RepairShape(first, random);
     const auto& type = wire::kElementTypes[Below(wire::kElementTypes.size(), random)];
     for (const auto& field : Operation::kInputs) {
       v1::Tensor& tensor = MutableTensor(request, field.number);
       *tensor.mutable_shape() = first.shape();
-      MendElements(tensor, type);
+      RepairElements(tensor, type);
     }
-    MendRange(first, *request.mutable_range(), random);
+    RepairRange(first, *request.mutable_range(), random);
     return request.SerializeAsString();
   });
 }

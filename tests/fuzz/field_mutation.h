@@ -27,7 +27,7 @@ std::string MutateField(const std::string& message, RandomNumbers& random,
 // and type and as many elements as the shape says, and its range gets as many
 // values as there are channels. Most mutations of a shape or of elements make a
 // request that is refused for just such a mismatch.
-std::string MendRequest(const std::string& message, std::size_t operation, RandomNumbers& random);
+std::string RepairRequest(const std::string& message, std::size_t operation, RandomNumbers& random);
 
 }  // namespace quantd::fuzz
 
