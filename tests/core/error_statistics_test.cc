@@ -12,7 +12,7 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
-NudgedRange RangeOf(std::vector<float> min, std::vector<float> max) {
+NudgedRange RangeOf(PerChannel<float> min, PerChannel<float> max) {
   return {.min = std::move(min), .max = std::move(max), .scale = {}, .zero_point = {}};
 }
 
