@@ -12,7 +12,9 @@
 namespace quantd::core {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::HasSubstr;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
@@ -89,6 +91,7 @@ struct BadRange {
   float min;
   float max;
   const char* field;
+  const char* complaint;
 };
 
 class NudgeRefuses : public testing::TestWithParam<BadRange> {};
@@ -103,19 +106,23 @@ TEST_P(NudgeRefuses, RangesWithoutAValidScale) {
   EXPECT_EQ(detail.reason, "INVALID_RANGE");
   EXPECT_EQ(detail.field, GetParam().field);
   EXPECT_EQ(detail.metadata.at("channel"), "2");
-  EXPECT_THAT(std::string(nudged.status().message()), testing::HasSubstr("expected"));
+  EXPECT_THAT(std::string(nudged.status().message()),
+              AllOf(HasSubstr(GetParam().complaint), HasSubstr("; expected ")));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    , NudgeRefuses,
-    testing::Values(BadRange{kNaN, 1, "range.min[2]"}, BadRange{-1, kNaN, "range.max[2]"},
-                    BadRange{-kInfinity, 1, "range.min[2]"},
-                    BadRange{-1, kInfinity, "range.max[2]"}, BadRange{1, -1, "range.min[2]"},
-                    BadRange{2, 2, "range.max[2]"},
-                    // max - min overflows.
-                    BadRange{-kMax, kMax, "range.max[2]"},
-                    // The scale is denormal, or 0.
-                    BadRange{0, 1e-37F, "range.max[2]"}, BadRange{0, 1e-45F, "range.max[2]"}));
+INSTANTIATE_TEST_SUITE_P(, NudgeRefuses,
+                         testing::Values(BadRange{kNaN, 1, "range.min[2]", "not finite"},
+                                         BadRange{-1, kNaN, "range.max[2]", "not finite"},
+                                         BadRange{-kInfinity, 1, "range.min[2]", "not finite"},
+                                         BadRange{-1, kInfinity, "range.max[2]", "not finite"},
+                                         BadRange{1, -1, "range.min[2]", "min above max"},
+                                         BadRange{2, 2, "range.max[2]", "is empty"},
+                                         BadRange{-2, -2, "range.max[2]", "is empty"},
+                                         // max - min overflows.
+                                         BadRange{-kMax, kMax, "range.max[2]", "too wide"},
+                                         // The scale is denormal, or 0.
+                                         BadRange{0, 1e-37F, "range.max[2]", "too narrow"},
+                                         BadRange{0, 1e-45F, "range.max[2]", "too narrow"}));
 
 TEST(Nudge, RefusesARangeWhoseInverseScaleIsDenormal) {
   EXPECT_TRUE(NudgeOne(0, kMax, {.num_bits = 8, .narrow_range = false, .numerics = {}}).ok());

@@ -121,7 +121,7 @@ TEST(ToAbslStatus, IgnoresReasonsOfOtherDomains) {
   info.set_domain("proxy.example.com");
   info.set_reason("RATE_LIMITED");
   google::rpc::Status rich;
-  rich.add_details()->PackFrom(info);
+  ASSERT_TRUE(rich.add_details()->PackFrom(info));
   const absl::Status status =
       ToAbslStatus({grpc::StatusCode::RESOURCE_EXHAUSTED, "slow down", rich.SerializeAsString()});
   EXPECT_EQ(status.code(), absl::StatusCode::kResourceExhausted);
