@@ -26,6 +26,8 @@ constexpr std::array<Shell, 3> kShells = {{
 void AddDocumentationFlags(CLI::App& app, const ManualText& manual) {
   const std::string names = absl::StrJoin(
       kShells, "|", [](std::string* out, const Shell& shell) { out->append(shell.name); });
+  // Triggered when they are parsed: current versions of CLI11 look first whether a
+  // required command is missing.
   app.add_option_function<std::string>(
          "--completion",
          [&app, names](const std::string& name) {
@@ -38,12 +40,14 @@ void AddDocumentationFlags(CLI::App& app, const ManualText& manual) {
          },
          "Print the completion script for this shell and exit")
       ->type_name(names)
-      ->configurable(false);
+      ->configurable(false)
+      ->trigger_on_parse();
   app.add_flag_callback(
          "--manual-page",
          [&app, manual] { throw CallForDocumentation(FormatManualPage(app, manual)); },
          "Print the manual page in man's format and exit")
-      ->configurable(false);
+      ->configurable(false)
+      ->trigger_on_parse();
 }
 
 }  // namespace quantd::command_line

@@ -3,8 +3,14 @@
 
 #include <grpcpp/server_builder.h>
 #include <grpcpp/support/channel_arguments.h>
+#include <grpcpp/version_info.h>
 
 namespace quantd::wire {
+
+// Whether the functions below have an effect. They use a part of gRPC that it exports
+// without declaring, so they do nothing with a version that they were not made for.
+inline constexpr bool kEnlargesSocketBuffers =
+    GRPC_CPP_VERSION_MAJOR == 1 && GRPC_CPP_VERSION_MINOR == 51;
 
 // Lets unix sockets accept up to 2 MiB before the other side reads. With Linux's
 // default of 208 KiB, both sides wake each other about ten times per MiB

@@ -68,6 +68,9 @@ std::vector<int> BufferBytesOfConnections(const std::string& path) {
 }
 
 TEST(SocketBuffers, AreLargerOnBothSidesOfAUnixSocket) {
+  if (!kEnlargesSocketBuffers) {
+    GTEST_SKIP() << "this version of gRPC keeps its defaults";
+  }
   std::string folder = std::filesystem::temp_directory_path() / "socket_buffers_XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
   const std::string path = folder + "/socket";
