@@ -9,7 +9,7 @@
 namespace quantd::command_line {
 namespace {
 
-std::string Quoted(const std::string& text) {
+std::string FishQuoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"'", "\\'"}}), "'");
 }
 
@@ -22,7 +22,8 @@ std::string ValueOf(const Flag& flag) {
     case Flag::Value::kFile:
       return " --require-parameter --force-files";
     case Flag::Value::kChoice:
-      return absl::StrCat(" --exclusive --arguments ", Quoted(absl::StrJoin(flag.choices, " ")));
+      return absl::StrCat(" --exclusive --arguments ",
+                          FishQuoted(absl::StrJoin(flag.choices, " ")));
     case Flag::Value::kFree:
       break;
   }
@@ -39,7 +40,7 @@ void AppendFlags(const CLI::App& app, const std::string& begin, std::string* scr
                       name.substr(is_long ? 2 : 1));
     }
     absl::StrAppend(script, begin, names, ValueOf(flag), " --description ",
-                    Quoted(FirstClause(flag.description)), "\n");
+                    FishQuoted(FirstClause(flag.description)), "\n");
   }
 }
 
@@ -57,7 +58,7 @@ std::string FormatFishCompletion(const CLI::App& app) {
   for (const CLI::App* command : CommandsOf(app)) {
     absl::StrAppend(&script, "\n", begin, " --condition 'not __fish_seen_subcommand_from ",
                     commands, "' --arguments ", command->get_name(), " --description ",
-                    Quoted(FirstClause(command->get_description())), "\n");
+                    FishQuoted(FirstClause(command->get_description())), "\n");
     AppendFlags(
         *command,
         absl::StrCat(begin, " --condition '__fish_seen_subcommand_from ", command->get_name(), "'"),

@@ -10,7 +10,7 @@
 namespace quantd::command_line {
 namespace {
 
-std::string Quoted(const std::string& text) {
+std::string ZshQuoted(const std::string& text) {
   return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
@@ -50,8 +50,8 @@ std::string SpecificationsOf(const Flag& flag, const std::string& indent) {
                                                                            : "=";
     absl::StrAppend(
         &specifications, indent,
-        Quoted(absl::StrCat(flag.may_be_repeated ? "*" : "", name, joint, "[",
-                            Escaped(FirstClause(flag.description)), "]", ActionOf(flag))),
+        ZshQuoted(absl::StrCat(flag.may_be_repeated ? "*" : "", name, joint, "[",
+                               Escaped(FirstClause(flag.description)), "]", ActionOf(flag))),
         "\n");
   }
   return specifications;
@@ -65,7 +65,7 @@ void AppendSpecifications(const std::vector<Flag>& flags, const std::string& ind
 }
 
 // Appends the function's body for a program that has commands.
-void AppendCommands(const CLI::App& app, std::string* script) {
+void AppendZshCommands(const CLI::App& app, std::string* script) {
   absl::StrAppend(script,
                   "  _arguments -C $flags '1: :->command' '*:: :->arguments' && return\n"
                   "  case $state in\n"
@@ -73,8 +73,8 @@ void AppendCommands(const CLI::App& app, std::string* script) {
                   "      commands=(\n");
   for (const CLI::App* command : CommandsOf(app)) {
     absl::StrAppend(script, "        ",
-                    Quoted(absl::StrCat(Escaped(command->get_name()), ":",
-                                        Escaped(FirstClause(command->get_description())))),
+                    ZshQuoted(absl::StrCat(Escaped(command->get_name()), ":",
+                                           Escaped(FirstClause(command->get_description())))),
                     "\n");
   }
   absl::StrAppend(script,
@@ -110,7 +110,7 @@ std::string FormatZshCompletion(const CLI::App& app) {
   if (CommandsOf(app).empty()) {
     absl::StrAppend(&script, "  _arguments $flags\n");
   } else {
-    AppendCommands(app, &script);
+    AppendZshCommands(app, &script);
   }
   // A file that zsh loads from fpath is the function's body; otherwise the file
   // is sourced and has to register the function.

@@ -12,11 +12,6 @@
 namespace quantd::core {
 namespace {
 
-absl::Status CheckSize(std::string_view field, std::size_t size, std::size_t expected) {
-  return size == expected ? absl::OkStatus()
-                          : WrongSize({.field = field, .size = size, .expected = expected});
-}
-
 // The sums of one pass over the elements of a tensor.
 struct Sums {
   double signal = 0;

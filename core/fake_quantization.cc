@@ -24,11 +24,6 @@ absl::Status RangeSizeMismatch(std::size_t size, std::size_t expected,
        .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
 }
 
-absl::Status CheckSize(std::string_view field, std::size_t size, std::size_t expected) {
-  return size == expected ? absl::OkStatus()
-                          : WrongSize({.field = field, .size = size, .expected = expected});
-}
-
 absl::Status ShapesDiffer() {
   return InvalidArgument(ErrorReason::kShapeMismatch,
                          "gradients and inputs differ in shape or type; expected the same: send "

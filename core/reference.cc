@@ -103,12 +103,6 @@ absl::StatusOr<ChannelLayout> Check(std::span<const std::int64_t> shape, const R
   return MakeChannelLayout(shape, range.axis);
 }
 
-absl::Status CheckSize(std::string_view field, std::size_t size, const ChannelLayout& layout) {
-  return size == layout.element_count()
-             ? absl::OkStatus()
-             : WrongSize({.field = field, .size = size, .expected = layout.element_count()});
-}
-
 std::size_t ChannelOf(std::size_t element, const ChannelLayout& layout) {
   return element / layout.inner % layout.channels;
 }
@@ -119,7 +113,7 @@ absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> sh
                                                 std::span<const float> input, const Range& range,
                                                 const QuantizationSpec& spec) {
   ASSIGN_OR_RETURN(const ChannelLayout layout, Check(shape, range, spec));
-  RETURN_IF_ERROR(CheckSize("input", input.size(), layout));
+  RETURN_IF_ERROR(CheckSize("input", input.size(), layout.element_count()));
   const std::vector<Parameters> parameters = MakeParameters(range, spec);
   const NumericsRow& row = RowOf(spec.numerics);
   const Quotient quotient = row.quotient(range);
@@ -135,8 +129,8 @@ absl::StatusOr<Gradients> FakeQuantizeGradient(std::span<const std::int64_t> sha
                                                std::span<const float> inputs, const Range& range,
                                                const QuantizationSpec& spec) {
   ASSIGN_OR_RETURN(const ChannelLayout layout, Check(shape, range, spec));
-  RETURN_IF_ERROR(CheckSize("gradients", gradients.size(), layout));
-  RETURN_IF_ERROR(CheckSize("inputs", inputs.size(), layout));
+  RETURN_IF_ERROR(CheckSize("gradients", gradients.size(), layout.element_count()));
+  RETURN_IF_ERROR(CheckSize("inputs", inputs.size(), layout.element_count()));
   const std::vector<Parameters> parameters = MakeParameters(range, spec);
   const GradientMask mask = RowOf(spec.numerics).mask;
   Gradients result{.input = std::vector<float>(inputs.size()),

@@ -22,19 +22,19 @@ constexpr std::string_view kDomain = "quantd";
 // KiB in total. The headers contain the message three times. Percent-encoding can
 // make one of the copies three times as long; the others are part of the details,
 // which base64 makes a third longer.
-constexpr std::size_t kMaxMessageBytes = 1024;
+constexpr std::size_t kMaxTextBytes = 1024;
 
 // Refused calls must not be repeated at once, or refusing them would become a load
 // of its own. On the other hand, a client that waits longer than a call takes leaves
 // room unused that other calls have freed in the meantime.
 constexpr std::chrono::milliseconds kRetryDelay{100};
 
-// Cuts `text` to kMaxMessageBytes without splitting a UTF-8 sequence.
+// Cuts `text` to kMaxTextBytes without splitting a UTF-8 sequence.
 std::string Bounded(absl::string_view text) {
-  if (text.size() <= kMaxMessageBytes) {
+  if (text.size() <= kMaxTextBytes) {
     return std::string(text);
   }
-  std::size_t size = kMaxMessageBytes;
+  std::size_t size = kMaxTextBytes;
   const auto is_continuation = [&](std::size_t i) {
     return (static_cast<unsigned char>(text[i]) & 0xC0U) == 0x80U;
   };

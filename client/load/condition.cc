@@ -44,10 +44,6 @@ bool ParseSeconds(std::string_view text, double* seconds) {
   return true;
 }
 
-std::string FormatSeconds(double seconds) {
-  return FormatTime(std::chrono::duration<double>(seconds));
-}
-
 absl::Status NoCondition(std::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", std::string(text),

@@ -50,6 +50,10 @@ std::string FormatTime(std::chrono::duration<double> time) {
   return absl::StrFormat("%.0f ns", time.count() * kNanosecondsPerSecond);
 }
 
+std::string FormatSeconds(double seconds) {
+  return FormatTime(std::chrono::duration<double>(seconds));
+}
+
 std::string FormatNumber(double value) {
   constexpr double kInteger = 100;
   return std::abs(value) >= kInteger ? absl::StrFormat("%.0f", value)

@@ -13,6 +13,7 @@ namespace quantd::client {
 // "1.20 ms", "3.00 s".
 std::string FormatTime(std::chrono::nanoseconds time);
 std::string FormatTime(std::chrono::duration<double> time);
+std::string FormatSeconds(double seconds);
 
 // Formats a number with at least three significant digits: "0.0123", "12.3", "14210".
 std::string FormatNumber(double value);

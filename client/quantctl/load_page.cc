@@ -45,10 +45,6 @@ tr.main td { font-weight: 600; }
 .empty { color: var(--faint); }
 )";
 
-std::string FormatSeconds(double seconds) {
-  return FormatTime(std::chrono::duration<double>(seconds));
-}
-
 double Seconds(std::chrono::nanoseconds time) {
   return std::chrono::duration<double>(time).count();
 }

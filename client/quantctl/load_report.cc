@@ -67,10 +67,6 @@ void WarnOfErrors(const LoadResult& result, std::vector<std::string>& warnings) 
   }
 }
 
-std::string FormatSeconds(double seconds) {
-  return FormatTime(std::chrono::duration<double>(seconds));
-}
-
 // "OK 120, InvalidArgument 3"
 std::string FormatCounts(const std::map<std::string, double>& counts) {
   return absl::StrJoin(counts, ", ", [](std::string* text, const auto& count) {

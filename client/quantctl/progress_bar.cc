@@ -7,7 +7,7 @@
 namespace quantd::client {
 namespace {
 
-constexpr std::int64_t kBarWidth = 30;
+constexpr std::int64_t kProgressWidth = 30;
 // ANSI sequence: go to the start of the line, and erase the line.
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
@@ -26,9 +26,10 @@ void ProgressBar::Show(int done, int total, std::string_view text) {
     return;
   }
   is_drawn_ = true;
-  const auto filled = static_cast<std::size_t>(total > 0 ? kBarWidth * done / total : kBarWidth);
-  const std::string bar =
-      std::string(filled, '#') + std::string(static_cast<std::size_t>(kBarWidth) - filled, '.');
+  const auto filled =
+      static_cast<std::size_t>(total > 0 ? kProgressWidth * done / total : kProgressWidth);
+  const std::string bar = std::string(filled, '#') +
+                          std::string(static_cast<std::size_t>(kProgressWidth) - filled, '.');
   terminal_.error << kClearLine << "[" << bar << "] " << done << "/" << total << " " << text
                   << std::flush;
 }

@@ -74,6 +74,11 @@ absl::Status WrongSize(const SizeMismatch& mismatch) {
        .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
 }
 
+absl::Status CheckSize(std::string_view field, std::size_t size, std::size_t expected) {
+  return size == expected ? absl::OkStatus()
+                          : WrongSize({.field = field, .size = size, .expected = expected});
+}
+
 std::optional<ErrorDetail> GetErrorDetail(const absl::Status& status) {
   const absl::optional<absl::Cord> payload = status.GetPayload(kPayloadUrl);
   if (!payload.has_value()) {

@@ -64,6 +64,9 @@ struct SizeMismatch {
 // Returns kInvalidArgument with the reason TENSOR_SIZE_MISMATCH.
 absl::Status WrongSize(const SizeMismatch& mismatch);
 
+// Returns OK if `size` is `expected`, and WrongSize() otherwise.
+absl::Status CheckSize(std::string_view field, std::size_t size, std::size_t expected);
+
 // Returns the detail of `status`, or nothing if it carries none.
 std::optional<ErrorDetail> GetErrorDetail(const absl::Status& status);
 

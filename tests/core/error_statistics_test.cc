@@ -3,14 +3,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <vector>
+
+#include "tests/core/special_values.h"
 
 namespace quantd::core {
 namespace {
-
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 NudgedRange RangeOf(PerChannel<float> min, PerChannel<float> max) {
   return {.min = std::move(min), .max = std::move(max), .scale = {}, .zero_point = {}};

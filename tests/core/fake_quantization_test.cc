@@ -8,7 +8,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <span>
 #include <thread>
@@ -18,6 +17,7 @@
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
+#include "tests/core/special_values.h"
 #include "tests/core/tensors.h"
 
 namespace quantd::core {
@@ -26,9 +26,6 @@ namespace {
 using testing::Each;
 using testing::ElementsAre;
 using testing::IsEmpty;
-
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 absl::StatusOr<FakeQuantization> Create(const std::vector<float>& min,
                                         const std::vector<float>& max,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "tests/core/special_values.h"
 
 namespace quantd::core {
 namespace {
@@ -16,8 +17,6 @@ using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
-constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 constexpr float kMax = std::numeric_limits<float>::max();
 
 absl::StatusOr<NudgedRange> NudgeOne(float min, float max, const QuantizationSpec& spec = {}) {

@@ -36,7 +36,7 @@ OutgoingTensor::Layout LayoutOf(std::span<const std::int64_t> shape, std::size_t
           .element_count = count};
 }
 
-std::string BytesOf(OutgoingTensor tensor) {
+std::string AnswerBytes(OutgoingTensor tensor) {
   const grpc::Slice slice = std::move(tensor).ToSlice();
   return {slice.begin(), slice.end()};
 }
@@ -54,8 +54,8 @@ TEST(OutgoingTensor, MatchesTheBytesOfTheGeneratedClass) {
     v1::FakeQuantizeResponse expected = Rest();
     expected.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
     expected.mutable_output()->mutable_shape()->Assign(shape.begin(), shape.end());
-    expected.mutable_output()->set_data(quantd::BytesOf(elements));
-    EXPECT_EQ(BytesOf(*std::move(response)), expected.SerializeAsString());
+    expected.mutable_output()->set_data(BytesOf(elements));
+    EXPECT_EQ(AnswerBytes(*std::move(response)), expected.SerializeAsString());
   }
 }
 

@@ -13,19 +13,19 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kMissing = std::numeric_limits<float>::quiet_NaN();
+constexpr float kUnlimited = std::numeric_limits<float>::infinity();
 
-const std::vector<std::int64_t> kShape = {2, 3};
-const std::vector<float> kValues = {1, -2, kNan, 4, 5, kNan};
-const TensorView kTensor{kShape, kValues};
+const std::vector<std::int64_t> kDataShape = {2, 3};
+const std::vector<float> kDataValues = {1, -2, kMissing, 4, 5, kMissing};
+const TensorView kData{kDataShape, kDataValues};
 
 std::string ReasonOf(const absl::Status& status) {
   return core::GetErrorDetail(status).value_or(core::ErrorDetail()).reason;
 }
 
 TEST(RangeOfData, CoversTheWholeTensorWithoutAnAxis) {
-  const auto range = RangeOfData(kTensor, {});
+  const auto range = RangeOfData(kData, {});
   ASSERT_TRUE(range.ok()) << range.status();
   EXPECT_THAT(range->min, ElementsAre(-2));
   EXPECT_THAT(range->max, ElementsAre(5));
@@ -33,27 +33,27 @@ TEST(RangeOfData, CoversTheWholeTensorWithoutAnAxis) {
 }
 
 TEST(RangeOfData, CoversEachChannelAndIsZeroIfAllValuesAreNan) {
-  const auto columns = RangeOfData(kTensor, -1);
+  const auto columns = RangeOfData(kData, -1);
   ASSERT_TRUE(columns.ok()) << columns.status();
   EXPECT_THAT(columns->min, ElementsAre(1, -2, 0));
   EXPECT_THAT(columns->max, ElementsAre(4, 5, 0));
-  const auto rows = RangeOfData(kTensor, 0);
+  const auto rows = RangeOfData(kData, 0);
   EXPECT_THAT(rows->min, ElementsAre(-2, 4));
   EXPECT_THAT(rows->max, ElementsAre(1, 5));
   EXPECT_EQ(rows->view().axis, 0);
 }
 
 TEST(RangeOfData, RejectsInfinitiesAndNamesTheElement) {
-  const std::vector<float> values = {1, 2, 3, 4, -kInfinity, 6};
-  const absl::Status status = RangeOfData({kShape, values}, {}).status();
+  const std::vector<float> values = {1, 2, 3, 4, -kUnlimited, 6};
+  const absl::Status status = RangeOfData({kDataShape, values}, {}).status();
   EXPECT_EQ(ReasonOf(status), core::ErrorReasonName(core::ErrorReason::kInvalidRange));
   EXPECT_THAT(std::string(status.message()), HasSubstr("element 4"));
 }
 
 TEST(RangeOfData, RejectsInvalidAxesAndSizes) {
-  EXPECT_EQ(ReasonOf(RangeOfData(kTensor, 2).status()),
+  EXPECT_EQ(ReasonOf(RangeOfData(kData, 2).status()),
             core::ErrorReasonName(core::ErrorReason::kAxisOutOfRange));
-  EXPECT_EQ(ReasonOf(RangeOfData({kShape, {}}, {}).status()),
+  EXPECT_EQ(ReasonOf(RangeOfData({kDataShape, {}}, {}).status()),
             core::ErrorReasonName(core::ErrorReason::kTensorSizeMismatch));
 }
 

@@ -175,9 +175,9 @@ TEST(TensorParts, CoverEveryElementOnceInOrderAndAreSmallEnough) {
   }
 }
 
-class RandomTensor {
+class CaseTensor {
  public:
-  explicit RandomTensor(const Case& example) {
+  explicit CaseTensor(const Case& example) {
     const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
     std::uniform_real_distribution<float> bound(0.1F, 3);
     for (std::size_t channel = 0; channel < layout.channels; ++channel) {
@@ -194,8 +194,8 @@ class RandomTensor {
     range_ = {.min = min_, .max = max_, .axis = example.axis};
   }
 
-  RandomTensor(const RandomTensor&) = delete;
-  RandomTensor& operator=(const RandomTensor&) = delete;
+  CaseTensor(const CaseTensor&) = delete;
+  CaseTensor& operator=(const CaseTensor&) = delete;
 
   const core::Range& range() const { return range_; }
   std::span<const float> values() const { return values_; }
@@ -220,7 +220,7 @@ std::vector<float> Quantized(std::span<const std::int64_t> shape, const core::Ra
 }
 
 void ExpectTheBitsOfTheWhole(const Case& example, const core::QuantizationSpec& spec) {
-  const RandomTensor tensor(example);
+  const CaseTensor tensor(example);
   const core::ChannelLayout layout = core::MakeChannelLayout(example.shape, example.axis).value();
   std::vector<float> together;
   for (const TensorPart& part : AllParts(layout, example.axis.has_value(), example.max_elements)) {

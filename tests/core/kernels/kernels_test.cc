@@ -20,6 +20,7 @@
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
+#include "tests/core/special_values.h"
 
 namespace quantd::core::kernels {
 namespace {
@@ -30,7 +31,6 @@ constexpr float kCanary = 12345.0F;
 constexpr GradientMask kMask = GradientMask::kProduct;
 
 std::vector<float> Values(std::size_t count, unsigned seed) {
-  constexpr float kInfinity = std::numeric_limits<float>::infinity();
   const std::vector<float> special = {0.0F,
                                       -0.0F,
                                       kInfinity,

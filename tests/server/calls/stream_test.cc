@@ -28,7 +28,7 @@ using testing::HasSubstr;
 using Stream = grpc::ClientReaderWriter<v1::FakeQuantizeRequest, v1::FakeQuantizeResponse>;
 
 // Requests of this size are not answered on gRPC's own threads.
-constexpr std::size_t kManyElements = 400'000;
+constexpr std::size_t kLargeTensor = 400'000;
 
 std::string CountLine(const std::string& name, const std::string& labels, int value) {
   return name + "{" + labels +
@@ -82,7 +82,7 @@ TEST_F(Streams, AnswerEveryRequestInOrder) {
   std::vector<v1::FakeQuantizeRequest> requests;
   for (std::size_t i = 0; i < 50; ++i) {
     // Some requests are answered on gRPC's threads, others on the pool.
-    requests.push_back(PerTensorRequest(i % 7 == 3 ? kManyElements : 10 + i));
+    requests.push_back(PerTensorRequest(i % 7 == 3 ? kLargeTensor : 10 + i));
   }
   std::thread writer([&] {
     for (const v1::FakeQuantizeRequest& request : requests) {
@@ -106,7 +106,7 @@ TEST_F(Streams, AnswerWhileRequestsAreStillArriving) {
   const auto stream = Open(context);
   for (int i = 0; i < 20; ++i) {
     v1::FakeQuantizeResponse response;
-    ASSERT_TRUE(stream->Write(PerTensorRequest(i % 2 == 0 ? 5 : kManyElements)));
+    ASSERT_TRUE(stream->Write(PerTensorRequest(i % 2 == 0 ? 5 : kLargeTensor)));
     ASSERT_TRUE(stream->Read(&response));
   }
   stream->WritesDone();
@@ -151,9 +151,9 @@ TEST_F(Streams, ReuseRangeAndSpecOfTheRequestBefore) {
 TEST_F(Streams, EndAtABadRequestAfterAnsweringThoseBefore) {
   grpc::ClientContext context;
   const auto stream = Open(context);
-  v1::FakeQuantizeRequest bad = PerTensorRequest(kManyElements);
+  v1::FakeQuantizeRequest bad = PerTensorRequest(kLargeTensor);
   bad.mutable_range()->set_max(0, -5);
-  ASSERT_TRUE(stream->Write(PerTensorRequest(kManyElements)));
+  ASSERT_TRUE(stream->Write(PerTensorRequest(kLargeTensor)));
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
   ASSERT_TRUE(stream->Write(bad));
   // The server may already have ended the stream.
@@ -319,7 +319,7 @@ TEST_F(Streams, ContinueDuringADrainWhileNewOnesAreRejected) {
   ASSERT_TRUE(stream->Write(PerTensorRequest(3)));
   ASSERT_TRUE(stream->Read(&response));
   running_.admission.StartDraining();
-  ASSERT_TRUE(stream->Write(PerTensorRequest(kManyElements)));
+  ASSERT_TRUE(stream->Write(PerTensorRequest(kLargeTensor)));
   EXPECT_TRUE(stream->Read(&response));
 
   grpc::ClientContext late_context;
@@ -360,7 +360,7 @@ TEST_F(Streams, AreNotQuietWhileARequestIsProcessed) {
   BusyPool busy(running_.pool);
   grpc::ClientContext context;
   const auto stream = Open(context);
-  ASSERT_TRUE(stream->Write(PerTensorRequest(kManyElements)));
+  ASSERT_TRUE(stream->Write(PerTensorRequest(kLargeTensor)));
   EXPECT_TRUE(WaitUntil([&] { return running_.admission.load().bytes > 0; }));
   running_.open_streams.EndQuietSince(steady_clock::now());
   busy.Release();
@@ -374,8 +374,8 @@ TEST_F(Streams, ThatAreCancelledLeaveNothingBehind) {
   for (int i = 0; i < 20; ++i) {
     grpc::ClientContext context;
     const auto stream = Open(context);
-    stream->Write(PerTensorRequest(kManyElements));
-    stream->Write(PerTensorRequest(kManyElements));
+    stream->Write(PerTensorRequest(kLargeTensor));
+    stream->Write(PerTensorRequest(kLargeTensor));
     context.TryCancel();
     EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
   }
@@ -390,7 +390,7 @@ TEST_F(Streams, CanBeCancelledWhileTheirAnswersAreNotRead) {
   const auto stream = Open(context);
   // Writes until flow control blocks it, and continues afterwards.
   std::thread writer([&] {
-    while (stream->Write(PerTensorRequest(kManyElements))) {
+    while (stream->Write(PerTensorRequest(kLargeTensor))) {
     }
   });
   ASSERT_TRUE(WaitUntil([&] {
