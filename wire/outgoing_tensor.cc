@@ -87,12 +87,12 @@ core::OutputView OutgoingTensor::elements() const { return elements_; }
 
 void OutgoingTensor::EncodeRest(const google::protobuf::MessageLite& rest) {
   const std::span<std::byte> room = bytes_.last(rest_bytes_);
-  const std::size_t size = rest.ByteSizeLong();
+  [[maybe_unused]] const std::size_t size = rest.ByteSizeLong();
   assert(size == room.size());
   void* const first = room.data();
-  const auto* const end = rest.SerializeWithCachedSizesToArray(static_cast<std::uint8_t*>(first));
+  [[maybe_unused]] const auto* const end =
+      rest.SerializeWithCachedSizesToArray(static_cast<std::uint8_t*>(first));
   assert(end == static_cast<std::uint8_t*>(first) + size);
-  static_cast<void>(end);
 }
 
 grpc::Slice OutgoingTensor::ToSlice() && {
