@@ -100,30 +100,27 @@ absl::Status UnexpectedAnswer(std::string_view field, absl::string_view what) {
                    "; check that client and server are of matching versions"));
 }
 
-// Returns the values of a field that has one per channel.
-template <typename Values, typename Field>
-absl::StatusOr<Values> DecodeValues(std::string_view name,
-                                    const google::protobuf::RepeatedField<Field>& field,
-                                    std::size_t channel_count) {
+// Copies the values of a field that has one per channel.
+template <typename Field, typename Values>
+absl::Status DecodeValues(std::string_view name,
+                          const google::protobuf::RepeatedField<Field>& field,
+                          std::size_t channel_count, Values& values) {
   if (static_cast<std::size_t>(field.size()) != channel_count) {
     return UnexpectedAnswer(
         name, absl::StrCat("has ", field.size(), " values; expected ", channel_count));
   }
-  return Values(field.begin(), field.end());
+  values.assign(field.begin(), field.end());
+  return absl::OkStatus();
 }
 
 absl::StatusOr<core::NudgedRange> DecodeNudgedRange(const v1::NudgedRange& message,
                                                     std::size_t channel_count) {
   core::NudgedRange range;
-  ASSIGN_OR_RETURN(range.min, DecodeValues<core::PerChannel<float>>("nudged_range.min",
-                                                                    message.min(), channel_count));
-  ASSIGN_OR_RETURN(range.max, DecodeValues<core::PerChannel<float>>("nudged_range.max",
-                                                                    message.max(), channel_count));
-  ASSIGN_OR_RETURN(range.scale, DecodeValues<core::PerChannel<float>>(
-                                    "nudged_range.scale", message.scale(), channel_count));
-  ASSIGN_OR_RETURN(range.zero_point,
-                   DecodeValues<core::PerChannel<std::int32_t>>(
-                       "nudged_range.zero_point", message.zero_point(), channel_count));
+  RETURN_IF_ERROR(DecodeValues("nudged_range.min", message.min(), channel_count, range.min));
+  RETURN_IF_ERROR(DecodeValues("nudged_range.max", message.max(), channel_count, range.max));
+  RETURN_IF_ERROR(DecodeValues("nudged_range.scale", message.scale(), channel_count, range.scale));
+  RETURN_IF_ERROR(DecodeValues("nudged_range.zero_point", message.zero_point(), channel_count,
+                               range.zero_point));
   return range;
 }
 
@@ -164,19 +161,15 @@ absl::StatusOr<AnswerParameters> DecodeResponseOf(wire::Transfer transfer,
                    DecodeNudgedRange(message.nudged_range(), channel_count));
   if constexpr (wire::DifferentiatesRange<Operation>) {
     if (transfer == wire::Transfer::kUnary) {
-      ASSIGN_OR_RETURN(
-          parameters.min_gradient,
-          DecodeValues<std::vector<double>>("min_gradient", message.min_gradient(), channel_count));
-      ASSIGN_OR_RETURN(
-          parameters.max_gradient,
-          DecodeValues<std::vector<double>>("max_gradient", message.max_gradient(), channel_count));
+      RETURN_IF_ERROR(DecodeValues("min_gradient", message.min_gradient(), channel_count,
+                                   parameters.min_gradient));
+      RETURN_IF_ERROR(DecodeValues("max_gradient", message.max_gradient(), channel_count,
+                                   parameters.max_gradient));
     } else {
-      ASSIGN_OR_RETURN(parameters.min_gradient,
-                       DecodeValues<std::vector<double>>(
-                           "min_gradient_sum", message.min_gradient_sum(), channel_count));
-      ASSIGN_OR_RETURN(parameters.max_gradient,
-                       DecodeValues<std::vector<double>>(
-                           "max_gradient_sum", message.max_gradient_sum(), channel_count));
+      RETURN_IF_ERROR(DecodeValues("min_gradient_sum", message.min_gradient_sum(), channel_count,
+                                   parameters.min_gradient));
+      RETURN_IF_ERROR(DecodeValues("max_gradient_sum", message.max_gradient_sum(), channel_count,
+                                   parameters.max_gradient));
     }
   }
   return parameters;
