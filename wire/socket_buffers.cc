@@ -44,6 +44,9 @@ grpc_socket_mutator* grpc_socket_mutator_ref(grpc_socket_mutator* mutator);
 // NOLINTEND(readability-identifier-naming)
 
 namespace quantd::wire {
+
+static_assert(kEnlargesSocketBuffers);
+
 namespace {
 
 // Linux doubles it, to have room for its own bookkeeping.
@@ -85,6 +88,8 @@ void EnlargeSocketBuffers(grpc::ChannelArguments& arguments) {
 #else
 
 namespace quantd::wire {
+
+static_assert(!kEnlargesSocketBuffers);
 
 void EnlargeSocketBuffers(grpc::ChannelArguments& /*arguments*/) {}
 

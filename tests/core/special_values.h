@@ -1,4 +1,4 @@
-// Floats that tests like.
+// Special floats, for tests.
 
 #ifndef QUANTD_TESTS_CORE_SPECIAL_VALUES_H_
 #define QUANTD_TESTS_CORE_SPECIAL_VALUES_H_
