@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <span>
 #include <string>
 
@@ -49,6 +50,10 @@ absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float mi
            {"channel", absl::StrCat(channel)}, {"min", Decimal(min)}, {"max", Decimal(max)}}});
 }
 
+constexpr absl::string_view kSubnormalBound =
+    "has an end that is not 0 but smaller than any normal float32; expected 0 or a normal "
+    "float32, because TensorFlow takes such a number for 0: send 0";
+
 absl::Status CheckBounds(float min, float max, std::size_t channel) {
   if (!std::isfinite(min)) {
     return InvalidRange("min", channel, min, max,
@@ -63,6 +68,12 @@ absl::Status CheckBounds(float min, float max, std::size_t channel) {
   if (min > max) {
     return InvalidRange("min", channel, min, max,
                         "has min above max; expected min < max: swap the two");
+  }
+  if (std::fpclassify(min) == FP_SUBNORMAL) {
+    return InvalidRange("min", channel, min, max, kSubnormalBound);
+  }
+  if (std::fpclassify(max) == FP_SUBNORMAL) {
+    return InvalidRange("max", channel, min, max, kSubnormalBound);
   }
   if (min == max && min != 0) {
     return InvalidRange("max", channel, min, max,
@@ -86,6 +97,9 @@ float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPoin
   return from_min;
 }
 
+// Half a step of a smaller scale would be subnormal, which TensorFlow takes for 0.
+constexpr float kMinScale = 2 * std::numeric_limits<float>::min();
+
 struct NudgedChannel {
   float min = 0;
   float max = 0;
@@ -107,14 +121,17 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const Quantizat
                                            RowOf(spec.numerics).zero_point);
   const float nudged_min = (quant_min - zero_point) * scale;
   const float nudged_max = (quant_max - zero_point) * scale;
-  if (!std::isnormal(scale) || !std::isnormal(levels / (max - min)) || !std::isfinite(nudged_min) ||
-      !std::isfinite(nudged_max)) {
-    return InvalidRange(
-        "max", channel, min, max,
-        absl::StrCat("is too narrow or too wide for ", spec.num_bits,
-                     " bits; expected a width whose scale, (max - min) / ", levels,
-                     ", and its inverse are normal float32 values: rescale the tensor, or send 0 "
-                     "for both ends of a channel of zeros"));
+  if (!(scale >= kMinScale) || !std::isnormal(levels / (max - min)) ||
+      !std::isfinite(nudged_max - nudged_min)) {
+    return InvalidRange("max", channel, min, max,
+                        absl::StrCat("is too narrow or too wide for ", spec.num_bits,
+                                     " bits; expected a width whose scale, (max - min) / ", levels,
+                                     ", is at least ", Decimal(kMinScale),
+                                     ", whose inverse is a normal float32, and whose "
+                                     "nudged ends are less than ",
+                                     Decimal(std::numeric_limits<float>::max()),
+                                     " apart: rescale the tensor, or "
+                                     "send 0 for both ends of a channel of zeros"));
   }
   return NudgedChannel{.min = nudged_min,
                        .max = nudged_max,

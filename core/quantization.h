@@ -68,8 +68,9 @@ struct NudgedRange {
 // have any size.
 //
 // Errors: INVALID_NUM_BITS; RANGE_SIZE_MISMATCH if min and max differ in size;
-// INVALID_RANGE, which names the bound, if it is NaN or infinite, if min > max or
-// min == max other than 0, or if the scale or its inverse is not a normal float32.
+// INVALID_RANGE, which names the bound, if it is NaN, infinite, or subnormal and not
+// 0; if min > max or min == max other than 0; if the scale is below 2 * FLT_MIN, its
+// inverse is subnormal, or max - min of the nudged range is not finite.
 absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec);
 
 }  // namespace quantd::core

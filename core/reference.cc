@@ -66,6 +66,11 @@ float RoundToStep(float steps, TieRule ties) {
   return steps;
 }
 
+// Returns what TensorFlow takes `value` for: a zero of its sign if it is subnormal.
+float Flushed(float value) {
+  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(0.0F, value) : value;
+}
+
 float MaskGradient(float gradient, bool inside, GradientMask mask) {
   switch (mask) {
     case GradientMask::kProduct:
@@ -140,15 +145,16 @@ absl::StatusOr<Gradients> FakeQuantizeGradient(std::span<const std::int64_t> sha
     const std::size_t channel = ChannelOf(i, layout);
     const auto& [all_zero, scale, inv_scale, nudged_min, nudged_max, quant_zero] =
         parameters[channel];
-    const float x = inputs[i];
-    const bool inside = all_zero || (nudged_min <= x && x <= nudged_max);
-    result.input[i] = MaskGradient(gradients[i], inside, mask);
-    if (!all_zero && x < nudged_min) {
-      result.min[channel] += gradients[i];
+    if (all_zero) {
+      result.input[i] = gradients[i];
+      continue;
     }
-    if (!all_zero && x > nudged_max) {
-      result.max[channel] += gradients[i];
-    }
+    const float x = Flushed(inputs[i]);
+    const float gradient = Flushed(gradients[i]);
+    result.input[i] = MaskGradient(gradient, nudged_min <= x && x <= nudged_max, mask);
+    // Products, so that an infinite or NaN gradient makes the sums of the other sides NaN.
+    result.min[channel] += gradient * (x < nudged_min ? 1.0F : 0.0F);
+    result.max[channel] += gradient * (x > nudged_max ? 1.0F : 0.0F);
   }
   return result;
 }

@@ -16,6 +16,7 @@
 #include <cstring>
 
 #include "core/base/element_pointer.h"
+#include "core/kernels/flush_subnormals.h"
 #include "core/kernels/gradient.h"
 #include "core/kernels/memory-inl.h"
 #include "core/kernels/parameters.h"
@@ -29,16 +30,17 @@ namespace quantd::core::kernels::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
 
-// A run is taken in groups of rows of kPartialSums elements. If all inputs of a
-// group lie inside the range, as most do, the sums are left alone: they start at
-// +0, so adding the zeros of inside elements would not change a bit of them.
+// A run is taken in groups of rows of kPartialSums elements. If no element of a group
+// has a share in the sums, as in most groups, the sums are left alone: they start at
+// +0, so adding zeros would not change a bit of them. Elements outside the range have
+// a share, and so has every gradient that is infinite or NaN: its product with 0 is NaN.
 constexpr std::size_t kGroupRows = 4;
 constexpr std::size_t kGroupElements = kGroupRows * kPartialSums;
 static_assert(kGroupElements == 64, "each element of a group has a bit of a uint64_t");
 
-// Up to this many elements of a group that lie outside the range are added one by
-// one, which is faster than adding whole vectors.
-constexpr int kFewOutside = 4;
+// Up to this many elements of a group are added one by one, which is faster than
+// adding whole vectors.
+constexpr int kFewShares = 4;
 
 // No vector is wider than the partial sums.
 using FloatTag = hn::CappedTag<float, kPartialSums>;
@@ -73,68 +75,82 @@ HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> inside) {
   return hn::Mul(gradient, hn::IfThenElseZero(inside, hn::Set(d, 1.0F)));
 }
 
-// Writes a vector of input gradients, and returns which inputs lie inside.
+// Writes a vector of input gradients, and returns what it took from the gradients: 0
+// for the elements without a share in the sums, and NaN or another number for those
+// with one.
 template <GradientMask mask, Store store, class D, typename In, typename Out, class V = hn::Vec<D>>
-HWY_INLINE hn::Mask<D> StoreInputGradients(D d, GradientElements<In, Out> elements, V nudged_min,
-                                           V nudged_max) {
+HWY_INLINE V StoreInputGradients(D d, GradientElements<In, Out> elements, V nudged_min,
+                                 V nudged_max) {
   const V x = LoadElements(d, elements.inputs);
   // Not Le(), for which gcc would load x a second time. NaN fails the other test.
   const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, nudged_max), hn::Ge(x, nudged_min));
   const V gradient = LoadElements(d, elements.gradients);
-  StoreVector<store>(d, Masked<mask>(d, gradient, inside), elements.input_gradients);
-  return inside;
+  const V input_gradient = Masked<mask>(d, gradient, inside);
+  StoreVector<store>(d, input_gradient, elements.input_gradients);
+  return hn::Sub(gradient, input_gradient);
 }
 
-// Adds the gradients outside of `rows` vectors, which lie `stride` elements
-// apart, to one sum for each lane of `d`.
+// Returns a gradient's share in a sum: the gradient itself if it belongs to the sum,
+// and its product with 0 otherwise.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V Share(D d, V gradient, hn::Mask<D> belongs) {
+  return hn::Mul(gradient, hn::IfThenElseZero(belongs, hn::Set(d, 1.0F)));
+}
+
+// Adds the shares of `rows` vectors, which lie `stride` elements apart, to one sum for
+// each lane of `d`.
 template <class D, typename In, typename Out, class V = hn::Vec<hn::Rebind<float, D>>>
-HWY_INLINE void AddOutside(D d, GradientElements<In, Out> elements, std::size_t rows,
-                           std::size_t stride, V nudged_min, V nudged_max, GradientSums sums) {
+HWY_INLINE void AddShares(D d, GradientElements<In, Out> elements, std::size_t rows,
+                          std::size_t stride, V nudged_min, V nudged_max, GradientSums sums) {
   const hn::Rebind<float, D> df;
   auto below = hn::LoadU(d, sums.below);
   auto above = hn::LoadU(d, sums.above);
   for (std::size_t row = 0; row < rows; ++row) {
     const V x = LoadElements(df, elements.inputs + row * stride);
     const V gradient = LoadElements(df, elements.gradients + row * stride);
-    below = hn::Add(below, hn::PromoteTo(d, hn::IfThenElseZero(hn::Lt(x, nudged_min), gradient)));
-    above = hn::Add(above, hn::PromoteTo(d, hn::IfThenElseZero(hn::Gt(x, nudged_max), gradient)));
+    below = hn::Add(below, hn::PromoteTo(d, Share(df, gradient, hn::Lt(x, nudged_min))));
+    above = hn::Add(above, hn::PromoteTo(d, Share(df, gradient, hn::Gt(x, nudged_max))));
   }
   hn::StoreU(below, d, sums.below);
   hn::StoreU(above, d, sums.above);
 }
 
-// Returns which inputs of a group lie outside: bit i stands for element i.
-template <typename In>
-HWY_INLINE std::uint64_t OutsideOfGroup(ElementPointer<In> inputs, float nudged_min,
-                                        float nudged_max) {
+// Returns which elements of a group have a share in the sums: bit i stands for
+// element i.
+template <typename In, typename Out>
+HWY_INLINE std::uint64_t SharesOfGroup(GradientElements<In, Out> elements, float nudged_min,
+                                       float nudged_max) {
   const FloatTag d;
   const auto lower = hn::Set(d, nudged_min);
   const auto upper = hn::Set(d, nudged_max);
-  std::uint64_t outside = 0;
+  const auto infinity = hn::Inf(d);
+  std::uint64_t shares = 0;
   for (std::size_t i = 0; i < kGroupElements; i += hn::Lanes(d)) {
-    const auto x = LoadElements(d, inputs + i);
+    const auto x = LoadElements(d, elements.inputs + i);
+    const auto finite = hn::Lt(hn::Abs(LoadElements(d, elements.gradients + i)), infinity);
     // Highway may write eight bytes.
     std::uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hn::Or(hn::Lt(x, lower), hn::Gt(x, upper)), bytes);
+    hn::StoreMaskBits(d, hn::Or(hn::Or(hn::Lt(x, lower), hn::Gt(x, upper)), hn::Not(finite)),
+                      bytes);
     std::uint16_t bits;
     std::memcpy(&bits, bytes, sizeof(bits));
-    outside |= std::uint64_t{bits} << i;
+    shares |= std::uint64_t{bits} << i;
   }
-  return outside;
+  return shares;
 }
 
-// Adds the gradients of the elements of a group that have their bit in `outside`.
+// Adds the shares of the elements of a group that have their bit in `shares`.
 template <typename In, typename Out>
-HWY_INLINE void AddEach(GradientElements<In, Out> elements, std::uint64_t outside, float nudged_min,
-                        GradientSums sums) {
-  for (; outside != 0; outside &= outside - 1) {
-    const auto i = static_cast<std::size_t>(std::countr_zero(outside));
+HWY_INLINE void AddEach(GradientElements<In, Out> elements, std::uint64_t shares, float nudged_min,
+                        float nudged_max, GradientSums sums) {
+  for (; shares != 0; shares &= shares - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(shares));
     const SingleFloatTag d;
     const float gradient = hn::GetLane(LoadElements(d, elements.gradients + i));
-    const bool below = hn::GetLane(LoadElements(d, elements.inputs + i)) < nudged_min;
+    const float x = hn::GetLane(LoadElements(d, elements.inputs + i));
     // Without a branch, because which side it is cannot be predicted.
-    sums.below[i % kPartialSums] += below ? gradient : 0.0F;
-    sums.above[i % kPartialSums] += below ? 0.0F : gradient;
+    sums.below[i % kPartialSums] += gradient * (x < nudged_min ? 1.0F : 0.0F);
+    sums.above[i % kPartialSums] += gradient * (x > nudged_max ? 1.0F : 0.0F);
   }
 }
 
@@ -145,25 +161,25 @@ HWY_INLINE void GroupRows(GradientElements<In, Out> elements, float nudged_min, 
   const FloatTag d;
   const auto lower = hn::Set(d, nudged_min);
   const auto upper = hn::Set(d, nudged_max);
-  auto inside = hn::FirstN(d, hn::Lanes(d));
+  auto taken = hn::Zero(d);
   for (std::size_t i = 0; i < rows * kPartialSums; i += hn::Lanes(d)) {
-    inside = hn::And(inside, StoreInputGradients<mask, store>(d, elements + i, lower, upper));
+    taken = hn::Or(taken, StoreInputGradients<mask, store>(d, elements + i, lower, upper));
   }
-  if (hn::AllTrue(d, inside)) {
+  if (hn::AllTrue(d, hn::Eq(taken, hn::Zero(d)))) {
     return;
   }
   if constexpr (rows == kGroupRows) {
-    const std::uint64_t outside = OutsideOfGroup(elements.inputs, nudged_min, nudged_max);
-    if (std::popcount(outside) <= kFewOutside) {
-      AddEach(elements, outside, nudged_min, sums);
+    const std::uint64_t shares = SharesOfGroup(elements, nudged_min, nudged_max);
+    if (std::popcount(shares) <= kFewShares) {
+      AddEach(elements, shares, nudged_min, nudged_max, sums);
       return;
     }
   }
   const DoubleTag dd;
   const hn::Rebind<float, DoubleTag> df;
   for (std::size_t i = 0; i < kPartialSums; i += hn::Lanes(dd)) {
-    AddOutside(dd, elements + i, rows, kPartialSums, hn::Set(df, nudged_min),
-               hn::Set(df, nudged_max), sums + i);
+    AddShares(dd, elements + i, rows, kPartialSums, hn::Set(df, nudged_min),
+              hn::Set(df, nudged_max), sums + i);
   }
 }
 
@@ -187,7 +203,7 @@ void DifferentiateRun(const GradientRunArguments<In, Out>& arguments) {
   const auto upper = hn::Set(d, nudged_max);
   for (std::size_t sum = 0; i < count; ++i, ++sum) {
     StoreInputGradients<mask, Store::kCached>(d, elements + i, lower, upper);
-    AddOutside(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + sum);
+    AddShares(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + sum);
   }
 }
 
@@ -220,18 +236,18 @@ HWY_INLINE void ColumnStrip(D d, DD dd, GradientElements<In, Out> elements, std:
   const auto [block, lane, levels] = lanes;
   const auto nudged_min = NudgedMin(d, *block, lane);
   const auto nudged_max = NudgedMax(d, *block, lane, levels);
-  auto inside = hn::FirstN(d, hn::Lanes(d));
+  auto taken = hn::Zero(d);
   for (std::size_t at = 0; at < rows * stride; at += stride) {
-    inside =
-        hn::And(inside, StoreInputGradients<mask, store>(d, elements + at, nudged_min, nudged_max));
+    taken =
+        hn::Or(taken, StoreInputGradients<mask, store>(d, elements + at, nudged_min, nudged_max));
   }
-  if (hn::AllTrue(d, inside)) {
+  if (hn::AllTrue(d, hn::Eq(taken, hn::Zero(d)))) {
     return;
   }
   const hn::Rebind<float, DD> df;
   for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
-    AddOutside(dd, elements + i, rows, stride, NudgedMin(df, *block, lane + i),
-               NudgedMax(df, *block, lane + i, levels), sums + i);
+    AddShares(dd, elements + i, rows, stride, NudgedMin(df, *block, lane + i),
+              NudgedMax(df, *block, lane + i, levels), sums + i);
   }
 }
 
@@ -309,6 +325,7 @@ void GradientColumnsWithStore(const GradientColumnsArguments<In, Out>& arguments
 template <typename In, typename Out>
 void GradientRunWithMask(const GradientRunArguments<In, Out>& arguments) {
   assert(arguments.sums != nullptr);
+  const ScopedFlushSubnormals flush;
   switch (arguments.mask) {
     case GradientMask::kProduct:
       return GradientRunWithStore<GradientMask::kProduct>(arguments);
@@ -318,6 +335,7 @@ void GradientRunWithMask(const GradientRunArguments<In, Out>& arguments) {
 template <typename In, typename Out>
 void GradientColumnsWithMask(const GradientColumnsArguments<In, Out>& arguments) {
   assert(arguments.rows <= 1 || arguments.columns <= arguments.stride);
+  const ScopedFlushSubnormals flush;
   switch (arguments.mask) {
     case GradientMask::kProduct:
       return GradientColumnsWithStore<GradientMask::kProduct>(arguments);
