@@ -58,6 +58,18 @@ class ScopedFlushSubnormals {
   const ModeBits saved_;
 };
 
+// Returns 1 where the compiler cannot see that it is 1. It would replace the product
+// of x and 1 by x, which is not flushed.
+inline float UnfoldedOne() {
+  float one = 1;
+#if HWY_ARCH_X86
+  asm("" : "+x"(one));
+#else
+  asm("" : "+w"(one));
+#endif
+  return one;
+}
+
 }  // namespace quantd::core::kernels
 
 #endif  // QUANTD_CORE_KERNELS_FLUSH_SUBNORMALS_H_

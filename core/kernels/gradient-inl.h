@@ -72,7 +72,7 @@ struct GradientSums {
 template <GradientMask mask, class D, class V = hn::Vec<D>>
 HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> inside) {
   static_assert(mask == GradientMask::kProduct);
-  return hn::Mul(gradient, hn::IfThenElseZero(inside, hn::Set(d, 1.0F)));
+  return hn::Mul(gradient, hn::IfThenElseZero(inside, hn::Set(d, UnfoldedOne())));
 }
 
 // Writes a vector of input gradients, and returns what it took from the gradients: 0
@@ -94,7 +94,7 @@ HWY_INLINE V StoreInputGradients(D d, GradientElements<In, Out> elements, V nudg
 // and its product with 0 otherwise.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Share(D d, V gradient, hn::Mask<D> belongs) {
-  return hn::Mul(gradient, hn::IfThenElseZero(belongs, hn::Set(d, 1.0F)));
+  return hn::Mul(gradient, hn::IfThenElseZero(belongs, hn::Set(d, UnfoldedOne())));
 }
 
 // Adds the shares of `rows` vectors, which lie `stride` elements apart, to one sum for
@@ -149,8 +149,8 @@ HWY_INLINE void AddEach(GradientElements<In, Out> elements, std::uint64_t shares
     const float gradient = hn::GetLane(LoadElements(d, elements.gradients + i));
     const float x = hn::GetLane(LoadElements(d, elements.inputs + i));
     // Without a branch, because which side it is cannot be predicted.
-    sums.below[i % kPartialSums] += gradient * (x < nudged_min ? 1.0F : 0.0F);
-    sums.above[i % kPartialSums] += gradient * (x > nudged_max ? 1.0F : 0.0F);
+    sums.below[i % kPartialSums] += gradient * (x < nudged_min ? UnfoldedOne() : 0.0F);
+    sums.above[i % kPartialSums] += gradient * (x > nudged_max ? UnfoldedOne() : 0.0F);
   }
 }
 

@@ -109,19 +109,21 @@ TEST_P(NudgeRefuses, RangesWithoutAValidScale) {
               AllOf(HasSubstr(GetParam().complaint), HasSubstr("; expected ")));
 }
 
-INSTANTIATE_TEST_SUITE_P(, NudgeRefuses,
-                         testing::Values(BadRange{kNaN, 1, "range.min[2]", "not finite"},
-                                         BadRange{-1, kNaN, "range.max[2]", "not finite"},
-                                         BadRange{-kInfinity, 1, "range.min[2]", "not finite"},
-                                         BadRange{-1, kInfinity, "range.max[2]", "not finite"},
-                                         BadRange{1, -1, "range.min[2]", "min above max"},
-                                         BadRange{2, 2, "range.max[2]", "is empty"},
-                                         BadRange{-2, -2, "range.max[2]", "is empty"},
-                                         // max - min overflows.
-                                         BadRange{-kMax, kMax, "range.max[2]", "too wide"},
-                                         // The scale is denormal, or 0.
-                                         BadRange{0, 1e-37F, "range.max[2]", "too narrow"},
-                                         BadRange{0, 1e-45F, "range.max[2]", "too narrow"}));
+INSTANTIATE_TEST_SUITE_P(
+    , NudgeRefuses,
+    testing::Values(BadRange{kNaN, 1, "range.min[2]", "not finite"},
+                    BadRange{-1, kNaN, "range.max[2]", "not finite"},
+                    BadRange{-kInfinity, 1, "range.min[2]", "not finite"},
+                    BadRange{-1, kInfinity, "range.max[2]", "not finite"},
+                    BadRange{1, -1, "range.min[2]", "min above max"},
+                    BadRange{2, 2, "range.max[2]", "is empty"},
+                    BadRange{-2, -2, "range.max[2]", "is empty"},
+                    // max - min overflows.
+                    BadRange{-kMax, kMax, "range.max[2]", "too wide"},
+                    // The scale is denormal, or 0.
+                    BadRange{0, 1e-37F, "range.max[2]", "too narrow"},
+                    BadRange{1e-45F, 1, "range.min[2]", "smaller than any normal"},
+                    BadRange{0, 1e-45F, "range.max[2]", "smaller than any normal"}));
 
 TEST(Nudge, RefusesARangeWhoseInverseScaleIsDenormal) {
   EXPECT_TRUE(NudgeOne(0, kMax, {.num_bits = 8, .narrow_range = false, .numerics = {}}).ok());
