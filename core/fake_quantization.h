@@ -72,12 +72,15 @@ class FakeQuantization {
 
   // Where ApplyGradient() writes to. Does not own the elements.
   struct Gradients {
-    // As many elements as the inputs, of the same type: `gradients` where the
+    // As many elements as the inputs, of the same type: gradient * 1 where the
     // input lies in the nudged range, ends included, and gradient * 0 where it
-    // lies outside or is NaN.
+    // lies outside or is NaN. As TensorFlow flushes subnormal numbers to zeros, a
+    // subnormal gradient counts as a zero of its sign, and a subnormal input as 0.
     OutputView input;
-    // channel_count() elements: the sum of `gradients` where the input lies below
-    // the nudged range, taken in double and rounded once.
+    // channel_count() elements: the sum of gradient * 1 where the input lies below
+    // the nudged range and of gradient * 0 elsewhere, taken in double and rounded
+    // once. So a gradient that is infinite or NaN makes it NaN, except that
+    // an infinite one below the range makes it infinite.
     std::span<float> min;
     // The same for inputs above the nudged range.
     std::span<float> max;
