@@ -1,68 +1,286 @@
-// Whose arithmetic, as a table: one row of decisions for each Numerics. The
-// kernels, the nudging and the reference all read it, so that a decision is made
-// here and nowhere else. The formulas themselves are in docs/design.md.
+// Whose arithmetic, as a table: one row of decisions for each Numerics. The kernels,
+// the plans and the reference all read it, so that a decision is made here and
+// nowhere else. The formulas themselves are in docs/numerics.md.
 
 #ifndef QUANTD_CORE_NUMERICS_H_
 #define QUANTD_CORE_NUMERICS_H_
 
 #include <array>
 #include <cstddef>
+#include <limits>
+#include <optional>
+#include <string_view>
 
+#include "core/base/element_type.h"
 #include "core/quantization.h"
 
 namespace quantd::core {
 
-// How a shifted value, x - nudged_min, becomes a number of steps. The last bits
-// of the two quotients differ.
-enum class Quotient { kDivideByScale, kMultiplyByInverseScale };
+// How a value becomes a whole number of steps from an origin, which is the zero point
+// or, with ValueFormula::kFromLowest and kFromLowestFused, the lowest code.
+// `shifted` is the value within the nudged range, less its lower end.
+enum class StepFormula {
+  // floor(shifted / scale + lowest_step + 0.5)
+  kDivide,
+  // floor(shifted * inverse_scale + lowest_step + 0.5)
+  kMultiply,
+  // floor(fma(shifted, inverse_scale, lowest_step) + 0.5)
+  kMultiplyFused,
+  // floor(shifted * inverse_scale + 0.5)
+  kFromLowest,
+  // floor(fma(shifted, inverse_scale, 0.5))
+  kFromLowestFused,
+  // shifted * inverse_scale, rounded half away from zero
+  kFromLowestHalfAway,
+  // x / scale within the codes, rounded half to even; NaN is the lowest
+  kDivideHalfEven,
+  // The same with x / scale rounded to float16
+  kDivideHalfEvenFloat16,
+  // zero_point + (x * inverse_scale rounded half to even), within the codes; NaN and
+  // what does not fit into 64 bits is the lowest
+  kMultiplyHalfEven,
+  // x / scale, rounded half away from zero and converted to 32 bits as x86 does it,
+  // plus the zero point modulo 2^32, within the codes
+  kDivideHalfAway,
+  // x * inverse_scale within the codes, rounded half to even; NaN is the highest
+  kMultiplyHalfEvenNanHighest,
+  // floor(x * inverse_scale + 0.5), converted to 32 bits as x86 does it, plus the zero
+  // point, within the codes
+  kMultiplyHalfUp,
+};
 
-// Which step a value takes that lies halfway between two.
-enum class TieRule {
-  // floor(q + 0.5), with both operations rounded.
-  kHalfUp,
+// How a whole number of steps becomes a value.
+enum class ValueFormula {
+  // steps from the zero point * scale
+  kFromZero,
+  // steps from the lowest code * scale + nudged_min
+  kFromLowest,
+  // fma(steps from the lowest code, scale, nudged_min)
+  kFromLowestFused,
+};
+
+// How the scale of a range is computed.
+enum class ScaleRule {
+  // (max - min) / levels
+  kDivide,
+  // (max - min) * (1 / levels), with the quotient rounded
+  kMultiplyByInverse,
+  // kDivide for one channel, and kMultiplyByInverse for several
+  kMultiplyByInverseForSeveral,
+};
+
+// How the inverse of the scale of a range is computed.
+enum class InverseRule {
+  // levels / (max - min)
+  kFromRange,
+  // 1 / scale
+  kFromScale,
 };
 
 // How the code of zero, which is seldom a whole number, becomes one.
 enum class ZeroPointRule {
-  // To the nearest code; ties away from zero; then held to the codes there are.
+  // To the nearest code; ties away from zero.
   kHalfAwayFromZero,
+  // To the nearest code; ties to even.
+  kHalfToEven,
 };
 
-// How the gradient of an input outside the nudged range is suppressed.
+// What a range gives for NaN.
+enum class NanRule {
+  kKept,
+  // The lower end of the nudged range.
+  kLowest,
+};
+
+// How the gradient of an input outside the nudged range is suppressed, and what the
+// range gradients are sums of.
 enum class GradientMask {
-  // Times 1 or 0, so that -1 becomes -0, and infinity and NaN become NaN.
+  // Times 1 or 0, so that -1 becomes -0, and infinity and NaN become NaN. Sums of
+  // products.
   kProduct,
+  // The gradient or +0. Sums of the gradients outside.
+  kSelection,
+  // The gradient or +0. Sums of the gradients outside and at the ends.
+  kSelectionWithEnds,
 };
 
-// The decisions of one numerics.
+// The arithmetic of a numerics by range.
+struct RangeArithmetic {
+  StepFormula per_tensor;
+  // Nothing if it has no channels.
+  std::optional<StepFormula> per_channel;
+  ValueFormula value;
+  ScaleRule scale = ScaleRule::kDivide;
+  InverseRule inverse = InverseRule::kFromRange;
+  ZeroPointRule zero_point = ZeroPointRule::kHalfAwayFromZero;
+  // That of the gradient.
+  ZeroPointRule gradient_zero_point = ZeroPointRule::kHalfAwayFromZero;
+  NanRule nan = NanRule::kKept;
+  // Whether min == max == 0 stands for a channel of zeros.
+  bool has_zero_range = false;
+  bool has_narrow_range = true;
+  // Nothing if it has no gradient.
+  std::optional<GradientMask> gradient = {};
+  bool has_range_gradients = true;
+};
+
+// The arithmetic of a numerics by scale and zero point.
+struct AffineArithmetic {
+  StepFormula step;
+  // The scales that it computes with.
+  float min_scale = std::numeric_limits<float>::denorm_min();
+  float max_scale = std::numeric_limits<float>::max();
+  bool has_channels = true;
+  bool has_blocks = false;
+  bool has_gradient = false;
+  // The types of codes.
+  ElementTypes quantizes_to;
+  ElementTypes dequantizes_from;
+};
+
 struct NumericsRow {
   Numerics numerics;
-  Quotient per_tensor;
-  Quotient per_channel;
-  TieRule ties;
-  ZeroPointRule zero_point;
-  GradientMask mask;
-
-  // The quotient for `range`: per channel if it has an axis.
-  constexpr Quotient quotient(const Range& range) const {
-    return range.axis.has_value() ? per_channel : per_tensor;
-  }
+  // As the schema has it, without a prefix.
+  std::string_view name;
+  std::optional<RangeArithmetic> range = {};
+  std::optional<AffineArithmetic> affine = {};
 };
+
+// The smallest float whose inverse does not underflow, and the largest such.
+inline constexpr float kMinNormalFloat = std::numeric_limits<float>::min();
+inline constexpr float kMaxFloatWithNormalInverse = 1 / kMinNormalFloat;
 
 // The rows in the order of the enum.
 inline constexpr std::array kNumericsTable = {
     NumericsRow{.numerics = Numerics::kTensorFlow,
-                .per_tensor = Quotient::kDivideByScale,
-                .per_channel = Quotient::kMultiplyByInverseScale,
-                .ties = TieRule::kHalfUp,
-                .zero_point = ZeroPointRule::kHalfAwayFromZero,
-                .mask = GradientMask::kProduct},
+                .name = "TENSORFLOW",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kDivide,
+                                         .per_channel = StepFormula::kMultiply,
+                                         .value = ValueFormula::kFromZero,
+                                         .has_zero_range = true,
+                                         .gradient = GradientMask::kProduct}},
     NumericsRow{.numerics = Numerics::kTensorFlowArgs,
-                .per_tensor = Quotient::kMultiplyByInverseScale,
-                .per_channel = Quotient::kMultiplyByInverseScale,
-                .ties = TieRule::kHalfUp,
-                .zero_point = ZeroPointRule::kHalfAwayFromZero,
-                .mask = GradientMask::kProduct},
+                .name = "TENSORFLOW_ARGS",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
+                                         .per_channel = StepFormula::kMultiply,
+                                         .value = ValueFormula::kFromZero,
+                                         .has_zero_range = true,
+                                         .gradient = GradientMask::kProduct}},
+    NumericsRow{.numerics = Numerics::kTensorFlowXla,
+                .name = "TENSORFLOW_XLA",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestFused,
+                                         .per_channel = StepFormula::kFromLowestFused,
+                                         .value = ValueFormula::kFromLowestFused,
+                                         .scale = ScaleRule::kMultiplyByInverse,
+                                         .inverse = InverseRule::kFromScale,
+                                         .nan = NanRule::kLowest,
+                                         .gradient = GradientMask::kSelection}},
+    NumericsRow{.numerics = Numerics::kTensorFlowXlaUnfused,
+                .name = "TENSORFLOW_XLA_UNFUSED",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowest,
+                                         .per_channel = StepFormula::kFromLowest,
+                                         .value = ValueFormula::kFromLowest,
+                                         .scale = ScaleRule::kMultiplyByInverse,
+                                         .inverse = InverseRule::kFromScale,
+                                         .nan = NanRule::kLowest,
+                                         .gradient = GradientMask::kSelection}},
+    NumericsRow{.numerics = Numerics::kTensorFlowXlaArgs,
+                .name = "TENSORFLOW_XLA_ARGS",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestFused,
+                                         .per_channel = {},
+                                         .value = ValueFormula::kFromLowestFused,
+                                         .zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient = GradientMask::kSelection,
+                                         .has_range_gradients = false}},
+    NumericsRow{.numerics = Numerics::kTensorFlowXlaArgsUnfused,
+                .name = "TENSORFLOW_XLA_ARGS_UNFUSED",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowest,
+                                         .per_channel = {},
+                                         .value = ValueFormula::kFromLowest,
+                                         .zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient = GradientMask::kSelection,
+                                         .has_range_gradients = false}},
+    NumericsRow{.numerics = Numerics::kKerasJax,
+                .name = "KERAS_JAX",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
+                                         .per_channel = StepFormula::kMultiply,
+                                         .value = ValueFormula::kFromZero,
+                                         .scale = ScaleRule::kMultiplyByInverseForSeveral,
+                                         .zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient_zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient = GradientMask::kSelectionWithEnds}},
+    NumericsRow{.numerics = Numerics::kKerasJaxJit,
+                .name = "KERAS_JAX_JIT",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kMultiplyFused,
+                                         .per_channel = StepFormula::kMultiplyFused,
+                                         .value = ValueFormula::kFromZero,
+                                         .scale = ScaleRule::kMultiplyByInverse,
+                                         .zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient_zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient = GradientMask::kSelectionWithEnds}},
+    NumericsRow{.numerics = Numerics::kKerasJaxJitUnfused,
+                .name = "KERAS_JAX_JIT_UNFUSED",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
+                                         .per_channel = StepFormula::kMultiply,
+                                         .value = ValueFormula::kFromZero,
+                                         .scale = ScaleRule::kMultiplyByInverse,
+                                         .zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient_zero_point = ZeroPointRule::kHalfToEven,
+                                         .gradient = GradientMask::kSelectionWithEnds}},
+    NumericsRow{
+        .numerics = Numerics::kOnnx,
+        .name = "ONNX",
+        .affine = AffineArithmetic{
+            .step = StepFormula::kDivideHalfEven,
+            .has_blocks = true,
+            .quantizes_to = {ElementType::kInt8, ElementType::kUint8, ElementType::kInt16,
+                             ElementType::kUint16, ElementType::kInt4, ElementType::kUint4,
+                             ElementType::kInt2, ElementType::kUint2},
+            .dequantizes_from = {ElementType::kInt8, ElementType::kUint8, ElementType::kInt16,
+                                 ElementType::kUint16, ElementType::kInt32, ElementType::kInt4,
+                                 ElementType::kUint4, ElementType::kInt2, ElementType::kUint2}}},
+    NumericsRow{.numerics = Numerics::kPyTorch,
+                .name = "PYTORCH",
+                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEven,
+                                           .has_gradient = true,
+                                           .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
+                                                            ElementType::kInt32},
+                                           .dequantizes_from = {ElementType::kInt8,
+                                                                ElementType::kUint8,
+                                                                ElementType::kInt32}}},
+    NumericsRow{.numerics = Numerics::kLiteRt,
+                .name = "LITERT",
+                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestHalfAway,
+                                         .per_channel = {},
+                                         .value = ValueFormula::kFromLowest,
+                                         .inverse = InverseRule::kFromScale,
+                                         .nan = NanRule::kLowest,
+                                         .has_narrow_range = false},
+                .affine = AffineArithmetic{.step = StepFormula::kDivideHalfAway,
+                                           .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
+                                                            ElementType::kInt16},
+                                           .dequantizes_from = {ElementType::kInt8,
+                                                                ElementType::kUint8,
+                                                                ElementType::kInt16}}},
+    NumericsRow{.numerics = Numerics::kLiteRtXnnpack,
+                .name = "LITERT_XNNPACK",
+                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEvenNanHighest,
+                                           .min_scale = 2.4e-38F,
+                                           .max_scale = 8.5e37F,
+                                           .has_channels = false,
+                                           .quantizes_to = {ElementType::kInt8,
+                                                            ElementType::kUint8},
+                                           .dequantizes_from = {ElementType::kInt8,
+                                                                ElementType::kUint8}}},
+    NumericsRow{.numerics = Numerics::kTensorFlowUniform,
+                .name = "TENSORFLOW_UNIFORM",
+                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfUp,
+                                           .min_scale = kMinNormalFloat,
+                                           .max_scale = kMaxFloatWithNormalInverse,
+                                           .quantizes_to = {ElementType::kInt8,
+                                                            ElementType::kInt32},
+                                           .dequantizes_from = {ElementType::kInt8,
+                                                                ElementType::kInt32}}},
 };
 
 static_assert(
@@ -72,7 +290,7 @@ static_assert(
           return false;
         }
       }
-      return static_cast<std::size_t>(Numerics::kTensorFlowArgs) == kNumericsTable.size() - 1;
+      return static_cast<std::size_t>(Numerics::kTensorFlowUniform) == kNumericsTable.size() - 1;
     }(),
     "kNumericsTable lists every numerics once, in the order of the enum");
 

@@ -1,4 +1,4 @@
-// The vocabulary of quantization: ranges, specs and nudged ranges.
+// The vocabulary of quantization: parameters, specs and nudged ranges.
 
 #ifndef QUANTD_CORE_QUANTIZATION_H_
 #define QUANTD_CORE_QUANTIZATION_H_
@@ -6,37 +6,56 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <variant>
 
 #include "absl/container/inlined_vector.h"
-#include "absl/status/statusor.h"
+#include "core/base/element_type.h"
 
 namespace quantd::core {
 
 inline constexpr std::uint32_t kMinNumBits = 2;
 inline constexpr std::uint32_t kMaxNumBits = 16;
+inline constexpr std::uint32_t kDefaultNumBits = 8;
 
-// Whose arithmetic to reproduce, bit for bit. core/numerics.h has a row for each.
+// Whose arithmetic to reproduce, bit for bit. core/numerics.h has a row for each,
+// and docs/numerics.md describes them.
 enum class Numerics {
-  // FakeQuantWithMinMaxVars without an axis: divides by the scale;
-  // FakeQuantWithMinMaxVarsPerChannel with one: multiplies by its inverse.
+  // By range.
   kTensorFlow,
-  // FakeQuantWithMinMaxArgs: always multiplies by the inverse scale.
   kTensorFlowArgs,
+  kTensorFlowXla,
+  kTensorFlowXlaUnfused,
+  kTensorFlowXlaArgs,
+  kTensorFlowXlaArgsUnfused,
+  kKerasJax,
+  kKerasJaxJit,
+  kKerasJaxJitUnfused,
+  // By scale and zero point.
+  kOnnx,
+  kPyTorch,
+  // By either.
+  kLiteRt,
+  // By scale and zero point.
+  kLiteRtXnnpack,
+  kTensorFlowUniform,
 };
 
 // The codes of a quantization, and how values are rounded to them.
 struct QuantizationSpec {
-  // The width of a code, kMinNumBits..kMaxNumBits.
-  std::uint32_t num_bits = 8;
-  // Leaves code 0 out, so that symmetric ranges have symmetric codes.
+  // The width of a code, kMinNumBits..kMaxNumBits. If absent, kDefaultNumBits for a
+  // fake quantization, and the width of the codes' type otherwise.
+  std::optional<std::uint32_t> num_bits = {};
+  // Leaves the lowest code out, so that symmetric ranges have symmetric codes.
   bool narrow_range = false;
-  Numerics numerics = Numerics::kTensorFlow;
-
-  // The lowest and the highest code.
-  std::int32_t quant_min() const { return narrow_range ? 1 : 0; }
-  std::int32_t quant_max() const { return (std::int32_t{1} << num_bits) - 1; }
-  // The number of steps between them.
-  std::int32_t levels() const { return quant_max() - quant_min(); }
+  // If absent, kTensorFlow with a range, and kOnnx with a scale.
+  std::optional<Numerics> numerics = {};
+  // The lowest and the highest code, instead of num_bits and narrow_range. Both or
+  // neither, and only with a scale.
+  std::optional<std::int32_t> quant_min = {};
+  std::optional<std::int32_t> quant_max = {};
+  // The type in which kOnnx computes x / scale: kFloat32, or kFloat16 for inputs of
+  // that type. If absent, kFloat32.
+  std::optional<ElementType> precision = {};
 };
 
 // The real interval that the codes stand for: one for the whole tensor without an
@@ -46,7 +65,38 @@ struct Range {
   std::span<const float> min;
   std::span<const float> max;
   // -rank..rank-1; a negative axis counts from the last dimension.
-  std::optional<std::int32_t> axis;
+  std::optional<std::int32_t> axis = {};
+};
+
+// Code q stands for (q - zero_point) * scale. Does not own the values.
+struct AffineParameters {
+  std::span<const float> scale;
+  // As many as `scale`, or none for zeros.
+  std::span<const std::int32_t> zero_point = {};
+  // As in Range.
+  std::optional<std::int32_t> axis = {};
+  // How many neighbouring elements along the axis share parameters; these are then in
+  // C order of the tensor's shape with that dimension divided by this, rounded up.
+  std::optional<std::uint32_t> block_size = {};
+};
+
+using QuantizationParameters = std::variant<Range, AffineParameters>;
+
+// Parameters that are computed from the data: see Quantizer::CreateFromData().
+struct DataRange {
+  // From -max|x| to max|x|.
+  bool symmetric = false;
+  std::optional<std::int32_t> axis = {};
+  std::optional<std::uint32_t> block_size = {};
+};
+
+// The lowest and the highest code.
+struct CodeRange {
+  std::int32_t min = 0;
+  std::int32_t max = 0;
+
+  // The number of steps between them.
+  std::int64_t levels() const { return std::int64_t{max} - min; }
 };
 
 // One value per channel, without an allocation for the one channel of a whole tensor.
@@ -60,18 +110,9 @@ struct NudgedRange {
   PerChannel<float> min;
   PerChannel<float> max;
   PerChannel<float> scale;
+  // Of codes 0..2^num_bits-1.
   PerChannel<std::int32_t> zero_point;
 };
-
-// Nudges `range` as TensorFlow's Nudge() does (fake_quant_ops_functor.h), in
-// float32, with each operation rounded once. Ignores the axis: min and max may
-// have any size.
-//
-// Errors: INVALID_NUM_BITS; RANGE_SIZE_MISMATCH if min and max differ in size;
-// INVALID_RANGE, which names the bound, if it is NaN, infinite, or subnormal and not
-// 0; if min > max or min == max other than 0; if the scale is below 2 * FLT_MIN, its
-// inverse is subnormal, or max - min of the nudged range is not finite.
-absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec);
 
 }  // namespace quantd::core
 
