@@ -1,6 +1,7 @@
 #include "client/library/npy.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <limits>
@@ -10,10 +11,12 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "client/library/atomic_file.h"
 #include "client/library/npy_header.h"
 #include "core/base/file_descriptor.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -27,15 +30,19 @@ absl::Status WithPath(const std::filesystem::path& path, const absl::Status& sta
   return {status.code(), absl::StrCat(path.string(), ": ", status.message())};
 }
 
+absl::string_view NameOf(core::ElementType type) { return core::ToAbsl(core::RowOf(type).name); }
+
 absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size) {
-  const std::uintmax_t expected = header.data_offset + header.element_count * sizeof(float);
+  const std::size_t element_bytes = core::ElementBytes(header.type, 1);
+  const std::uintmax_t expected = header.data_offset + header.element_count * element_bytes;
   if (file_size == expected) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "the file has ", file_size, " bytes; expected ", expected, " according to its header (",
-      header.data_offset, " of header and ", header.element_count, " elements of 4 bytes): it ",
-      file_size < expected ? "is truncated" : "has trailing data", ", so save or copy it again"));
+      header.data_offset, " of header and ", header.element_count, " elements of ", element_bytes,
+      " bytes): it ", file_size < expected ? "is truncated" : "has trailing data",
+      ", so save or copy it again"));
 }
 
 absl::StatusOr<NpyHeader> ReadHeader(const core::FileDescriptor& file, std::uintmax_t file_size) {
@@ -51,39 +58,148 @@ absl::StatusOr<NpyArray> ReadArray(const std::filesystem::path& path) {
   ASSIGN_OR_RETURN(NpyHeader header, ReadHeader(file, file_size));
   RETURN_IF_ERROR(CheckFileSize(header, file_size));
   NpyArray array{.shape = std::move(header.shape),
-                 .values = std::vector<float>(header.element_count)};
-  RETURN_IF_ERROR(file.ReadAt(header.data_offset, std::as_writable_bytes(std::span(array.values))));
+                 .elements = Elements(header.type, header.element_count)};
+  RETURN_IF_ERROR(file.ReadAt(header.data_offset, array.elements.output().bytes()));
   return array;
+}
+
+// The type in which a file stores elements of a type that numpy does not have.
+core::ElementType StoredType(core::ElementType type, const NpyStorage& storage) {
+  const core::ElementTypeRow& row = core::RowOf(type);
+  if (row.bits < 8) {
+    return storage.packed || row.lowest == 0 ? core::ElementType::kUint8 : core::ElementType::kInt8;
+  }
+  return type == core::ElementType::kBFloat16 && storage.bfloat16_as_uint16
+             ? core::ElementType::kUint16
+             : type;
+}
+
+absl::Status OtherType(core::ElementType found, const NpyMeaning& meaning) {
+  const core::ElementType stored = StoredType(meaning.type, {.packed = meaning.packed});
+  return absl::InvalidArgumentError(absl::StrCat(
+      "the array has elements of type ", NameOf(found), "; expected ", NameOf(stored),
+      stored == meaning.type ? "" : absl::StrCat(", which holds ", NameOf(meaning.type)),
+      ": name the type that it has, or save it as x.astype(np.", NameOf(stored), ")"));
+}
+
+// Interprets the bytes of an array as elements of another type of the same size.
+Elements Recast(const Elements& elements, core::ElementType type) {
+  Elements recast(type, elements.size());
+  std::ranges::copy(elements.bytes(), recast.output().bytes().begin());
+  return recast;
+}
+
+// Packs codes that an array has one per element.
+absl::StatusOr<Elements> Pack(const Elements& elements, core::ElementType type) {
+  const std::vector<std::int32_t> codes = ToCodes(elements);
+  const core::ElementTypeRow& row = core::RowOf(type);
+  const auto bad = std::ranges::find_if(
+      codes, [&](std::int32_t code) { return code < row.lowest || code > row.highest; });
+  if (bad != codes.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "element ", bad - codes.begin(), " (in C order) is ", *bad, "; expected ", row.lowest,
+        " to ", row.highest, ", the codes of ", NameOf(type), ": name another type"));
+  }
+  return FromCodes(codes, type);
+}
+
+// Takes the bytes of an array for packed codes.
+absl::StatusOr<NpyArray> Unwrap(const Elements& bytes, const NpyMeaning& meaning) {
+  const std::size_t capacity = core::ElementsIn(meaning.type, bytes.size());
+  NpyArray array{.shape = meaning.shape.value_or(std::vector{static_cast<std::int64_t>(capacity)}),
+                 .elements = {}};
+  ASSIGN_OR_RETURN(const std::size_t count, core::ElementCount(array.shape));
+  if (core::ElementBytes(meaning.type, count) != bytes.size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "the array has ", bytes.size(), " bytes; expected ",
+        core::ElementBytes(meaning.type, count), " for the ", count, " packed codes of type ",
+        NameOf(meaning.type), " that the shape has: correct the shape"));
+  }
+  array.elements = Elements(meaning.type, count);
+  std::ranges::copy(bytes.bytes(), array.elements.output().bytes().begin());
+  return array;
+}
+
+absl::StatusOr<NpyArray> InterpretArray(NpyArray array, const NpyMeaning& meaning) {
+  const core::ElementType found = array.elements.type();
+  if (found == meaning.type) {
+    return array;
+  }
+  if (core::RowOf(meaning.type).bits < 8) {
+    if (found == core::ElementType::kUint8 && meaning.packed) {
+      return Unwrap(array.elements, meaning);
+    }
+    if (found == core::ElementType::kInt8 || found == core::ElementType::kUint8) {
+      ASSIGN_OR_RETURN(array.elements, Pack(array.elements, meaning.type));
+      return array;
+    }
+  }
+  if (found == core::ElementType::kUint16 && meaning.type == core::ElementType::kBFloat16) {
+    array.elements = Recast(array.elements, meaning.type);
+    return array;
+  }
+  return OtherType(found, meaning);
+}
+
+// Calls a function that allocates, and whose errors do not name the path.
+template <typename Function>
+auto InMemory(const std::filesystem::path& path, const Function& function) -> decltype(function()) {
+  constexpr absl::string_view kTooLarge = "the array does not fit into memory";
+  try {
+    auto result = function();
+    if (result.ok()) {
+      return result;
+    }
+    return WithPath(path, result.status());
+  } catch (const std::bad_alloc&) {
+    return WithPath(path, absl::ResourceExhaustedError(kTooLarge));
+  } catch (const std::length_error&) {
+    return WithPath(path, absl::ResourceExhaustedError(kTooLarge));
+  }
 }
 
 }  // namespace
 
+NpyArray FloatArray(std::vector<std::int64_t> shape, std::span<const float> values) {
+  return {.shape = std::move(shape), .elements = Elements::Of(values)};
+}
+
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path) {
-  try {
-    absl::StatusOr<NpyArray> array = ReadArray(path);
-    return array.ok() ? std::move(array) : WithPath(path, array.status());
-  } catch (const std::bad_alloc&) {
-    return WithPath(path, absl::ResourceExhaustedError("the array does not fit into memory"));
-  } catch (const std::length_error&) {
-    return WithPath(path, absl::ResourceExhaustedError("the array does not fit into memory"));
-  }
+  return InMemory(path, [&] { return ReadArray(path); });
+}
+
+absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
+                                   const std::filesystem::path& path) {
+  return InMemory(path, [&] { return InterpretArray(std::move(array), meaning); });
 }
 
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
-                      std::span<const float> values) {
+                      const Elements& elements, const NpyStorage& storage) {
   const absl::StatusOr<std::size_t> element_count = core::ElementCount(shape);
   if (!element_count.ok()) {
     return WithPath(path, element_count.status());
   }
-  if (*element_count != values.size()) {
+  if (*element_count != elements.size()) {
     return WithPath(path, absl::InvalidArgumentError(
-                              absl::StrCat("the array has ", values.size(), " values; expected ",
+                              absl::StrCat("the array has ", elements.size(), " values; expected ",
                                            *element_count, ", the product of its shape")));
   }
-  const std::string header = FormatNpyHeader(shape);
-  const absl::Status status =
-      WriteFileAtomically(path, {std::as_bytes(std::span(header)), std::as_bytes(values)});
+  const core::ElementType stored = StoredType(elements.type(), storage);
+  const bool is_packed = core::RowOf(elements.type()).bits < 8;
+  const std::array packed_shape = {static_cast<std::int64_t>(elements.bytes().size())};
+  const std::string header =
+      FormatNpyHeader(stored, is_packed && storage.packed ? packed_shape : shape);
+  const Elements unpacked =
+      is_packed && !storage.packed ? FromCodes(ToCodes(elements), stored) : Elements();
+  const std::span<const std::byte> bytes =
+      is_packed && !storage.packed ? unpacked.bytes() : elements.bytes();
+  const absl::Status status = WriteFileAtomically(path, {std::as_bytes(std::span(header)), bytes});
   return status.ok() ? status : WithPath(path, status);
+}
+
+absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
+                      std::span<const float> values) {
+  return WriteNpy(path, shape, Elements::Of(values));
 }
 
 }  // namespace quantd::client
