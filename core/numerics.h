@@ -116,6 +116,9 @@ struct RangeArithmetic {
   // That of the gradient.
   ZeroPointRule gradient_zero_point = ZeroPointRule::kHalfAwayFromZero;
   NanRule nan = NanRule::kKept;
+  // Whether the producer computes in flush-to-zero, which takes subnormal operands
+  // and results for zeros of their sign.
+  bool flushes_subnormals = true;
   // Whether min == max == 0 stands for a channel of zeros.
   bool has_zero_range = false;
   bool has_narrow_range = true;
@@ -132,7 +135,13 @@ struct AffineArithmetic {
   float max_scale = std::numeric_limits<float>::max();
   bool has_channels = true;
   bool has_blocks = false;
+  // The types whose codes have no other zero point than 0.
+  ElementTypes without_zero_point = {};
   bool has_gradient = false;
+  // Whether scale and zero point may be computed from the data.
+  bool has_dynamic_parameters = false;
+  // Whether fake quantization computes float64 tensors in double.
+  bool has_float64 = false;
   // The types of codes.
   ElementTypes quantizes_to;
   ElementTypes dequantizes_from;
@@ -233,6 +242,8 @@ inline constexpr std::array kNumericsTable = {
         .affine = AffineArithmetic{
             .step = StepFormula::kDivideHalfEven,
             .has_blocks = true,
+            .without_zero_point = {ElementType::kInt32},
+            .has_dynamic_parameters = true,
             .quantizes_to = {ElementType::kInt8, ElementType::kUint8, ElementType::kInt16,
                              ElementType::kUint16, ElementType::kInt4, ElementType::kUint4,
                              ElementType::kInt2, ElementType::kUint2},
@@ -243,6 +254,7 @@ inline constexpr std::array kNumericsTable = {
                 .name = "PYTORCH",
                 .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEven,
                                            .has_gradient = true,
+                                           .has_float64 = true,
                                            .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
                                                             ElementType::kInt32},
                                            .dequantizes_from = {ElementType::kInt8,
@@ -255,8 +267,10 @@ inline constexpr std::array kNumericsTable = {
                                          .value = ValueFormula::kFromLowest,
                                          .inverse = InverseRule::kFromScale,
                                          .nan = NanRule::kLowest,
+                                         .flushes_subnormals = false,
                                          .has_narrow_range = false},
                 .affine = AffineArithmetic{.step = StepFormula::kDivideHalfAway,
+                                           .without_zero_point = {ElementType::kInt16},
                                            .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
                                                             ElementType::kInt16},
                                            .dequantizes_from = {ElementType::kInt8,
