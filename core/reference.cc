@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <concepts>
 #include <cstddef>
 #include <limits>
+#include <optional>
 #include <variant>
 
 #include "core/base/error.h"
@@ -45,10 +47,10 @@ std::int32_t WrappedSum(std::int32_t a, std::int32_t b) {
 class RangeChannel {
  public:
   // `channels` is the number of all of them.
-  RangeChannel(float min, float max, const ResolvedSpec& spec, const RangeArithmetic& arithmetic,
-               StepFormula step, std::size_t channels, bool for_gradient)
-      : arithmetic_(arithmetic),
-        step_(step),
+  RangeChannel(float min, float max, const ResolvedSpec& spec, std::size_t channels,
+               bool for_gradient)
+      : arithmetic_(spec.range()),
+        step_(spec.step),
         quant_min_(static_cast<float>(spec.codes.min)),
         code_offset_(spec.code_offset),
         all_zero_(min == 0 && max == 0) {
@@ -56,18 +58,16 @@ class RangeChannel {
     const float levels = quant_max - quant_min_;
     scale_ = Scale(min, max, levels, channels);
     inverse_scale_ =
-        arithmetic.inverse == InverseRule::kFromScale ? 1 / scale_ : levels / (max - min);
+        arithmetic_.inverse == InverseRule::kFromScale ? 1 / scale_ : levels / (max - min);
     const float from_min = quant_min_ - min / scale_;
     const ZeroPointRule rule =
-        for_gradient ? arithmetic.gradient_zero_point : arithmetic.zero_point;
+        for_gradient ? arithmetic_.gradient_zero_point : arithmetic_.zero_point;
     const float nearest =
         rule == ZeroPointRule::kHalfToEven ? std::nearbyint(from_min) : std::round(from_min);
-    zero_point_ = from_min < quant_min_   ? quant_min_
-                  : from_min > quant_max ? quant_max
-                                         : nearest;
+    zero_point_ = from_min < quant_min_ ? quant_min_ : from_min > quant_max ? quant_max : nearest;
     nudged_min_ = (quant_min_ - zero_point_) * scale_;
     nudged_max_ = (quant_max - zero_point_) * scale_;
-    quant_zero_ = step == StepFormula::kMultiplyFused
+    quant_zero_ = step_ == StepFormula::kMultiplyFused
                       ? std::floor(std::fma(-nudged_min_, inverse_scale_, 0.5F))
                       : std::floor(-nudged_min_ * inverse_scale_ + 0.5F);
   }
@@ -119,7 +119,7 @@ class RangeChannel {
 
   // The code that steps are counted from.
   float Origin() const {
-    return arithmetic_.value == ValueFormula::kFromZero ? zero_point_ : quant_min_;
+    return ValueOf(step_) == ValueFormula::kFromZero ? zero_point_ : quant_min_;
   }
 
   // NaN counts as the lower end.
@@ -146,15 +146,19 @@ class RangeChannel {
   }
 
   float Value(float steps) const {
-    switch (arithmetic_.value) {
+    switch (ValueOf(step_)) {
       case ValueFormula::kFromZero:
         return steps * scale_;
       case ValueFormula::kFromLowest:
-        return steps * scale_ + nudged_min_;
+        return FlushedResult(steps * scale_ + nudged_min_);
       case ValueFormula::kFromLowestFused:
-        return std::fma(steps, scale_, nudged_min_);
+        return FlushedResult(std::fma(steps, scale_, nudged_min_));
     }
     return steps;
+  }
+
+  float FlushedResult(float value) const {
+    return arithmetic_.flushes_subnormals ? Flushed(value) : value;
   }
 
   const RangeArithmetic& arithmetic_;
@@ -173,8 +177,8 @@ class RangeChannel {
 // The quantization of one channel or block by scale and zero point.
 class AffineChannel {
  public:
-  AffineChannel(float scale, std::int32_t zero_point, const ResolvedSpec& spec, StepFormula step)
-      : step_(step),
+  AffineChannel(float scale, std::int32_t zero_point, const ResolvedSpec& spec)
+      : step_(spec.step),
         codes_(spec.codes),
         scale_(scale),
         inverse_scale_(1 / scale),
@@ -208,8 +212,7 @@ class AffineChannel {
   float Dequantize(std::int32_t code) const {
     switch (step_) {
       case StepFormula::kMultiplyHalfUp:
-        return static_cast<float>(
-                   WrappedSum(ToInt32(static_cast<float>(code)), -zero_point_)) *
+        return static_cast<float>(WrappedSum(ToInt32(static_cast<float>(code)), -zero_point_)) *
                scale_;
       default:
         return static_cast<float>(std::int64_t{code} - zero_point_) * scale_;
@@ -237,8 +240,7 @@ class AffineChannel {
   }
 
   std::int32_t Saturated(std::int64_t code) const {
-    return static_cast<std::int32_t>(
-        std::clamp<std::int64_t>(code, codes_.min, codes_.max));
+    return static_cast<std::int32_t>(std::clamp<std::int64_t>(code, codes_.min, codes_.max));
   }
 
   std::int32_t HalfEvenNanLowest(float t) const {
@@ -257,13 +259,9 @@ class AffineChannel {
 
 std::vector<RangeChannel> MakeChannels(const Range& range, const ResolvedSpec& spec,
                                        bool for_gradient) {
-  const RangeArithmetic& arithmetic = *RowOf(spec.numerics).range;
-  const StepFormula step =
-      range.axis.has_value() ? *arithmetic.per_channel : arithmetic.per_tensor;
   std::vector<RangeChannel> channels;
   for (std::size_t i = 0; i < range.min.size(); ++i) {
-    channels.emplace_back(range.min[i], range.max[i], spec, arithmetic, step, range.min.size(),
-                          for_gradient);
+    channels.emplace_back(range.min[i], range.max[i], spec, range.min.size(), for_gradient);
   }
   return channels;
 }
@@ -273,23 +271,37 @@ std::vector<AffineChannel> MakeChannels(const AffineParameters& affine, const Re
   std::vector<AffineChannel> channels;
   for (std::size_t i = 0; i < affine.scale.size(); ++i) {
     channels.emplace_back(affine.scale[i], affine.zero_point.empty() ? 0 : affine.zero_point[i],
-                          spec, spec.affine_step);
+                          spec);
   }
   return channels;
 }
 
+// What an operation computes with.
+struct Problem {
+  ParameterLayout layout;
+  ResolvedSpec spec;
+};
+
+// Refuses what `operation`, a FakeQuantization, Quantizer or Dequantizer, refuses.
+template <typename Operation>
+absl::StatusOr<Problem> Check(const absl::StatusOr<Operation>& operation, OperationKind kind,
+                              std::span<const std::int64_t> shape,
+                              const QuantizationParameters& parameters,
+                              const QuantizationSpec& spec, const ConversionTypes& types) {
+  RETURN_IF_ERROR(operation.status());
+  RETURN_IF_ERROR(operation->CheckShape(shape));
+  ASSIGN_OR_RETURN(const ParameterLayout layout, MakeParameterLayout(shape, parameters));
+  ASSIGN_OR_RETURN(const ResolvedSpec resolved, Resolve(kind, parameters, spec, types));
+  return Problem{.layout = layout, .spec = resolved};
+}
+
 // Calls function(i, channel of element i) for every element in order.
-template <typename Function>
-void ForEachElement(const ParameterLayout& layout, const QuantizationParameters& parameters,
-                    const ResolvedSpec& spec, bool for_gradient, Function function) {
-  std::visit(
-      [&](const auto& given) {
-        const auto channels = MakeChannels(given, spec, for_gradient);
-        for (std::size_t i = 0; i < layout.element_count(); ++i) {
-          function(i, channels[layout.ParameterOf(i)]);
-        }
-      },
-      parameters);
+template <typename Channel, typename Function>
+void ForEachElement(const ParameterLayout& layout, const std::vector<Channel>& channels,
+                    Function function) {
+  for (std::size_t i = 0; i < layout.element_count(); ++i) {
+    function(i, channels[layout.ParameterOf(i)]);
+  }
 }
 
 template <typename T>
@@ -297,17 +309,188 @@ absl::StatusOr<std::vector<T>> FakeQuantizeAll(std::span<const std::int64_t> sha
                                                std::span<const T> input,
                                                const QuantizationParameters& parameters,
                                                const QuantizationSpec& spec) {
-  ASSIGN_OR_RETURN(const auto quantization,
-                   FakeQuantization::Create(parameters, spec, kElementTypeOf<T>));
-  RETURN_IF_ERROR(quantization.CheckShape(shape));
-  ASSIGN_OR_RETURN(const ParameterLayout layout, MakeParameterLayout(shape, parameters));
-  RETURN_IF_ERROR(CheckSize("input", input.size(), layout.element_count()));
-  ASSIGN_OR_RETURN(const ResolvedSpec resolved, Resolve(parameters, spec, kDefaultCodes));
+  constexpr ElementType kType = kElementTypeOf<T>;
+  ASSIGN_OR_RETURN(const Problem problem,
+                   Check(FakeQuantization::Create(parameters, spec, kType),
+                         OperationKind::kFakeQuantize, shape, parameters, spec, {kType, kType}));
+  RETURN_IF_ERROR(CheckSize("input", input.size(), problem.layout.element_count()));
   std::vector<T> output(input.size());
-  ForEachElement(layout, parameters, resolved, false,
-                 [&](std::size_t i, const auto& channel) { output[i] = channel.FakeQuantize(input[i]); });
+  const auto fake_quantize = [&](std::size_t i, const auto& channel) {
+    output[i] = channel.FakeQuantize(input[i]);
+  };
+  if constexpr (std::same_as<T, float>) {
+    if (const auto* range = std::get_if<Range>(&parameters)) {
+      ForEachElement(problem.layout, MakeChannels(*range, problem.spec, false), fake_quantize);
+      return output;
+    }
+  }
+  ForEachElement(problem.layout,
+                 MakeChannels(std::get<AffineParameters>(parameters), problem.spec, false),
+                 fake_quantize);
   return output;
 }
 
+void DifferentiateElement(const RangeChannel& channel, GradientMask mask, float gradient,
+                          float input, float& input_gradient, double& min, double& max) {
+  if (channel.all_zero()) {
+    input_gradient = gradient;
+    return;
+  }
+  const float x = Flushed(input);
+  if (mask == GradientMask::kProduct) {
+    // Products, so that an infinite or NaN gradient makes the sums of the other sides NaN.
+    const float flushed = Flushed(gradient);
+    input_gradient = flushed * (channel.IsInside(x) ? 1.0F : 0.0F);
+    min += flushed * (channel.IsBelow(x) ? 1.0F : 0.0F);
+    max += flushed * (channel.IsAbove(x) ? 1.0F : 0.0F);
+    return;
+  }
+  input_gradient = channel.IsInside(x) ? gradient : 0.0F;
+  min += channel.IsBelow(x) ? Flushed(gradient) : 0.0F;
+  max += channel.IsAbove(x) ? Flushed(gradient) : 0.0F;
+}
+
+Gradients<float> DifferentiateRange(const Problem& problem, const Range& range,
+                                    std::span<const float> gradients,
+                                    std::span<const float> inputs) {
+  const RangeArithmetic& arithmetic = problem.spec.range();
+  const std::size_t channels = problem.layout.parameter_count();
+  Gradients<float> result{.input = std::vector<float>(inputs.size()),
+                          .min = std::vector<double>(channels),
+                          .max = std::vector<double>(channels)};
+  ForEachElement(problem.layout, MakeChannels(range, problem.spec, true),
+                 [&](std::size_t i, const RangeChannel& channel) {
+                   const std::size_t sum = problem.layout.ParameterOf(i);
+                   DifferentiateElement(channel, *arithmetic.gradient, gradients[i], inputs[i],
+                                        result.input[i], result.min[sum], result.max[sum]);
+                 });
+  if (!arithmetic.has_range_gradients) {
+    result.min.clear();
+    result.max.clear();
+  }
+  return result;
+}
+
+template <typename T>
+Gradients<T> DifferentiateAffine(const Problem& problem, const AffineParameters& affine,
+                                 std::span<const T> gradients, std::span<const T> inputs) {
+  Gradients<T> result{.input = std::vector<T>(inputs.size()), .min = {}, .max = {}};
+  ForEachElement(problem.layout, MakeChannels(affine, problem.spec, true),
+                 [&](std::size_t i, const AffineChannel& channel) {
+                   result.input[i] = gradients[i] * (channel.IsInside(inputs[i]) ? T{1} : T{0});
+                 });
+  return result;
+}
+
+template <typename T>
+absl::StatusOr<Gradients<T>> DifferentiateAll(std::span<const std::int64_t> shape,
+                                              std::span<const T> gradients,
+                                              std::span<const T> inputs,
+                                              const QuantizationParameters& parameters,
+                                              const QuantizationSpec& spec) {
+  constexpr ElementType kType = kElementTypeOf<T>;
+  ASSIGN_OR_RETURN(
+      const Problem problem,
+      Check(FakeQuantization::CreateForGradient(parameters, spec, kType),
+            OperationKind::kFakeQuantizeGradient, shape, parameters, spec, {kType, kType}));
+  RETURN_IF_ERROR(CheckSize("gradients", gradients.size(), problem.layout.element_count()));
+  RETURN_IF_ERROR(CheckSize("inputs", inputs.size(), problem.layout.element_count()));
+  if constexpr (std::same_as<T, float>) {
+    if (const auto* range = std::get_if<Range>(&parameters)) {
+      return DifferentiateRange(problem, *range, gradients, inputs);
+    }
+  }
+  return DifferentiateAffine(problem, std::get<AffineParameters>(parameters), gradients, inputs);
+}
+
+// Whether every input has a code: NaN has none where a range keeps it, except in a
+// channel of zeros.
+bool HasCode(const RangeChannel& channel, const ResolvedSpec& spec, float x) {
+  return !std::isnan(x) || channel.all_zero() || spec.range().nan != NanRule::kKept;
+}
+bool HasCode(const AffineChannel& /*channel*/, const ResolvedSpec& /*spec*/, float /*x*/) {
+  return true;
+}
+
 }  // namespace
+
+absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> shape,
+                                                std::span<const float> input,
+                                                const QuantizationParameters& parameters,
+                                                const QuantizationSpec& spec) {
+  return FakeQuantizeAll(shape, input, parameters, spec);
+}
+
+absl::StatusOr<std::vector<double>> FakeQuantize(std::span<const std::int64_t> shape,
+                                                 std::span<const double> input,
+                                                 const QuantizationParameters& parameters,
+                                                 const QuantizationSpec& spec) {
+  return FakeQuantizeAll(shape, input, parameters, spec);
+}
+
+absl::StatusOr<Gradients<float>> FakeQuantizeGradient(std::span<const std::int64_t> shape,
+                                                      std::span<const float> gradients,
+                                                      std::span<const float> inputs,
+                                                      const QuantizationParameters& parameters,
+                                                      const QuantizationSpec& spec) {
+  return DifferentiateAll(shape, gradients, inputs, parameters, spec);
+}
+
+absl::StatusOr<Gradients<double>> FakeQuantizeGradient(std::span<const std::int64_t> shape,
+                                                       std::span<const double> gradients,
+                                                       std::span<const double> inputs,
+                                                       const QuantizationParameters& parameters,
+                                                       const QuantizationSpec& spec) {
+  return DifferentiateAll(shape, gradients, inputs, parameters, spec);
+}
+
+absl::StatusOr<std::vector<std::int32_t>> Quantize(std::span<const std::int64_t> shape,
+                                                   std::span<const float> input,
+                                                   const QuantizationParameters& parameters,
+                                                   const QuantizationSpec& spec,
+                                                   ElementType code_type) {
+  const ConversionTypes types = {ElementType::kFloat32, code_type};
+  ASSIGN_OR_RETURN(const Problem problem,
+                   Check(Quantizer::Create(parameters, spec, types), OperationKind::kQuantize,
+                         shape, parameters, spec, types));
+  RETURN_IF_ERROR(CheckSize("input", input.size(), problem.layout.element_count()));
+  std::vector<std::int32_t> codes(input.size());
+  std::optional<std::size_t> without_code;
+  std::visit(
+      [&](const auto& given) {
+        ForEachElement(problem.layout, MakeChannels(given, problem.spec, false),
+                       [&](std::size_t i, const auto& channel) {
+                         codes[i] = channel.Quantize(input[i]);
+                         if (!without_code && !HasCode(channel, problem.spec, input[i])) {
+                           without_code = i;
+                         }
+                       });
+      },
+      parameters);
+  if (without_code.has_value()) {
+    return NanHasNoCode(problem.spec.numerics, *without_code);
+  }
+  return codes;
+}
+
+absl::StatusOr<std::vector<float>> Dequantize(std::span<const std::int64_t> shape,
+                                              std::span<const std::int32_t> codes,
+                                              const QuantizationParameters& parameters,
+                                              const QuantizationSpec& spec, ElementType code_type) {
+  const ConversionTypes types = {code_type, ElementType::kFloat32};
+  ASSIGN_OR_RETURN(const Problem problem,
+                   Check(Dequantizer::Create(parameters, spec, types), OperationKind::kDequantize,
+                         shape, parameters, spec, types));
+  RETURN_IF_ERROR(CheckSize("input", codes.size(), problem.layout.element_count()));
+  std::vector<float> output(codes.size());
+  std::visit(
+      [&](const auto& given) {
+        ForEachElement(
+            problem.layout, MakeChannels(given, problem.spec, false),
+            [&](std::size_t i, const auto& channel) { output[i] = channel.Dequantize(codes[i]); });
+      },
+      parameters);
+  return output;
+}
+
 }  // namespace quantd::core::reference

@@ -47,8 +47,8 @@ std::optional<Support> SupportFor(OperationKind operation, Numerics numerics,
   const bool has_blocks = affine != nullptr && affine->block_size.has_value();
   const bool has_axis =
       std::visit([](const auto& given) { return given.axis.has_value(); }, parameters);
-  if (support.has_value() && ((has_axis && !support->per_channel) ||
-                              (has_blocks && !support->blocks))) {
+  if (support.has_value() &&
+      ((has_axis && !support->per_channel) || (has_blocks && !support->blocks))) {
     support.reset();
   }
   return support;
@@ -93,17 +93,16 @@ absl::Status UnsupportedType(const std::string& field, OperationKind operation, 
   const std::string list = absl::StrJoin(supported, ", ");
   return InvalidArgument(
       ErrorReason::kUnsupportedDataType,
-      absl::StrCat(field, " is ", NameOf(type), ", which ", NameOf(operation), " with the numerics ",
-                   NameOf(numerics), " does not have; expected one of ", list,
-                   ": convert the elements, or choose another numerics"),
+      absl::StrCat(field, " is ", NameOf(type), ", which ", NameOf(operation),
+                   " with the numerics ", NameOf(numerics), " does not have; expected one of ",
+                   list, ": convert the elements, or choose another numerics"),
       {.field = field,
        .metadata = {{"data_type", std::string(NameOf(type))}, {"supported", list}}});
 }
 
 // The field of a request that has the type of the input.
 std::string InputTypeField(OperationKind operation) {
-  return operation == OperationKind::kFakeQuantizeGradient ? "inputs.data_type"
-                                                           : "input.data_type";
+  return operation == OperationKind::kFakeQuantizeGradient ? "inputs.data_type" : "input.data_type";
 }
 
 absl::Status CheckTypes(OperationKind operation, Numerics numerics, const Support& support,
@@ -176,8 +175,8 @@ absl::StatusOr<CodeRange> ExplicitCodes(const QuantizationSpec& spec,
   if (codes.min < possible.min || codes.max > possible.max) {
     return InvalidQuantRange(
         codes.min < possible.min ? "spec.quant_min" : "spec.quant_max",
-        absl::StrCat("the codes ", codes.min, "..", codes.max, " do not fit; expected codes within ",
-                     possible.min, "..", possible.max,
+        absl::StrCat("the codes ", codes.min, "..", codes.max,
+                     " do not fit; expected codes within ", possible.min, "..", possible.max,
                      ": choose fewer codes, or a type that holds them"),
         spec);
   }
@@ -187,9 +186,8 @@ absl::StatusOr<CodeRange> ExplicitCodes(const QuantizationSpec& spec,
 // Returns the width of a code.
 absl::StatusOr<std::uint32_t> NumBits(const QuantizationSpec& spec,
                                       std::optional<ElementType> code_type) {
-  const auto type_bits = code_type.has_value()
-                             ? static_cast<std::uint32_t>(RowOf(*code_type).bits)
-                             : kDefaultNumBits;
+  const auto type_bits =
+      code_type.has_value() ? static_cast<std::uint32_t>(RowOf(*code_type).bits) : kDefaultNumBits;
   if (!spec.num_bits.has_value()) {
     return type_bits;
   }
@@ -197,12 +195,11 @@ absl::StatusOr<std::uint32_t> NumBits(const QuantizationSpec& spec,
     return InvalidNumBits(*spec.num_bits);
   }
   if (code_type.has_value() && *spec.num_bits > type_bits) {
-    return InvalidQuantRange(
-        "spec.num_bits",
-        absl::StrCat("codes of ", *spec.num_bits, " bits do not fit into ", NameOf(*code_type),
-                     "; expected at most ", type_bits,
-                     " bits: choose fewer bits, or a type that holds them"),
-        spec);
+    return InvalidQuantRange("spec.num_bits",
+                             absl::StrCat("codes of ", *spec.num_bits, " bits do not fit into ",
+                                          NameOf(*code_type), "; expected at most ", type_bits,
+                                          " bits: choose fewer bits, or a type that holds them"),
+                             spec);
   }
   return *spec.num_bits;
 }
@@ -295,13 +292,11 @@ absl::StatusOr<ResolvedSpec> Resolve(OperationKind operation,
 absl::Status NanHasNoCode(Numerics numerics, std::size_t index) {
   return InvalidArgument(
       ErrorReason::kInvalidValue,
-      absl::StrCat("element ", index, " of input is NaN, for which the numerics ",
-                   NameOf(numerics),
+      absl::StrCat("element ", index, " of input is NaN, for which the numerics ", NameOf(numerics),
                    " has no code; expected numbers: replace NaN before quantizing, or choose a "
                    "numerics that gives it a code"),
       {.field = "input.data",
-       .metadata = {{"index", absl::StrCat(index)},
-                    {"numerics", std::string(NameOf(numerics))}}});
+       .metadata = {{"index", absl::StrCat(index)}, {"numerics", std::string(NameOf(numerics))}}});
 }
 
 }  // namespace quantd::core

@@ -10,10 +10,9 @@ constexpr ElementTypes kFloats = {ElementType::kFloat32, ElementType::kFloat16,
 constexpr ElementTypes kFloatsAndDouble = {ElementType::kFloat32, ElementType::kFloat16,
                                            ElementType::kBFloat16, ElementType::kFloat64};
 // A range gives codes of up to kMaxNumBits bits.
-constexpr ElementTypes kCodesOfRanges = {ElementType::kInt8,  ElementType::kUint8,
-                                         ElementType::kInt16, ElementType::kUint16,
-                                         ElementType::kInt4,  ElementType::kUint4,
-                                         ElementType::kInt2,  ElementType::kUint2};
+constexpr ElementTypes kCodesOfRanges = {
+    ElementType::kInt8, ElementType::kUint8, ElementType::kInt16, ElementType::kUint16,
+    ElementType::kInt4, ElementType::kUint4, ElementType::kInt2,  ElementType::kUint2};
 
 Support SupportOfRanges(OperationKind operation, const RangeArithmetic& range) {
   Support support{.per_tensor = true,

@@ -1,4 +1,4 @@
-#include "core/quantization.h"
+#include "core/nudging.h"
 
 #include <cmath>
 #include <cstddef>
@@ -11,21 +11,9 @@
 #include "absl/strings/string_view.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
-#include "core/numerics.h"
 
 namespace quantd::core {
 namespace {
-
-absl::Status InvalidNumBits(std::uint32_t num_bits) {
-  return InvalidArgument(
-      ErrorReason::kInvalidNumBits,
-      absl::StrCat("num_bits is ", num_bits, "; expected ", kMinNumBits, "..", kMaxNumBits,
-                   ": choose a number of bits in this range, or leave it out for 8"),
-      {.field = "spec.num_bits",
-       .metadata = {{"num_bits", absl::StrCat(num_bits)},
-                    {"min", absl::StrCat(kMinNumBits)},
-                    {"max", absl::StrCat(kMaxNumBits)}}});
-}
 
 absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
   return InvalidArgument(
@@ -52,9 +40,9 @@ absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float mi
 
 constexpr absl::string_view kSubnormalBound =
     "has an end that is not 0 but smaller than any normal float32; expected 0 or a normal "
-    "float32, because TensorFlow takes such a number for 0: send 0";
+    "float32, because frameworks take such a number for 0: send 0";
 
-absl::Status CheckBounds(float min, float max, std::size_t channel) {
+absl::Status CheckBounds(float min, float max, bool has_zero_range, std::size_t channel) {
   if (!std::isfinite(min)) {
     return InvalidRange("min", channel, min, max,
                         "has a lower end that is not finite; expected a finite float32: send the "
@@ -75,10 +63,13 @@ absl::Status CheckBounds(float min, float max, std::size_t channel) {
   if (std::fpclassify(max) == FP_SUBNORMAL) {
     return InvalidRange("max", channel, min, max, kSubnormalBound);
   }
-  if (min == max && min != 0) {
+  if (min == max && (min != 0 || !has_zero_range)) {
     return InvalidRange("max", channel, min, max,
-                        "is empty; expected min < max, or both 0 for a channel of zeros: widen the "
-                        "range to include 0");
+                        has_zero_range
+                            ? "is empty; expected min < max, or both 0 for a channel of zeros: "
+                              "widen the range to include 0"
+                            : "is empty; expected min < max with this numerics, whose producer "
+                              "gives NaN otherwise: widen the range");
   }
   return absl::OkStatus();
 }
@@ -93,12 +84,37 @@ float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPoin
   switch (rule) {
     case ZeroPointRule::kHalfAwayFromZero:
       return std::round(from_min);
+    case ZeroPointRule::kHalfToEven:
+      return std::nearbyint(from_min);
   }
   return from_min;
 }
 
-// Half a step of a smaller scale would be subnormal, which TensorFlow takes for 0.
+// Half a step of a smaller scale would be subnormal, which frameworks take for 0.
 constexpr float kMinScale = 2 * std::numeric_limits<float>::min();
+
+absl::Status BadWidth(float min, float max, float levels, std::size_t channel) {
+  return InvalidRange(
+      "max", channel, min, max,
+      absl::StrCat("is too narrow or too wide for ", levels + 1,
+                   " codes; expected a width whose scale, (max - min) / ", levels, ", is at least ",
+                   Decimal(kMinScale),
+                   ", whose inverse is a normal float32, and whose nudged ends are less than ",
+                   Decimal(std::numeric_limits<float>::max()),
+                   " apart: rescale the tensor, or send 0 for both ends of a channel of zeros"));
+}
+
+float ScaleOf(float min, float max, float levels, ScaleRule rule, bool several_channels) {
+  switch (rule) {
+    case ScaleRule::kMultiplyByInverseForSeveral:
+      return several_channels ? (max - min) * (1 / levels) : (max - min) / levels;
+    case ScaleRule::kMultiplyByInverse:
+      return (max - min) * (1 / levels);
+    case ScaleRule::kDivide:
+      break;
+  }
+  return (max - min) / levels;
+}
 
 struct NudgedChannel {
   float min = 0;
@@ -107,31 +123,31 @@ struct NudgedChannel {
   std::int32_t zero_point = 0;
 };
 
+// What all channels have in common.
+struct NudgingRules {
+  CodeRange codes;
+  const RangeArithmetic& arithmetic;
+  ZeroPointRule zero_point;
+  bool several_channels;
+};
+
 // Nudges one channel, whose bounds have passed CheckBounds().
-absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const QuantizationSpec& spec,
+absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const NudgingRules& rules,
                                            std::size_t channel) {
   if (min == 0 && max == 0) {
-    return NudgedChannel{.zero_point = spec.quant_min()};
+    return NudgedChannel{.zero_point = rules.codes.min};
   }
-  const auto quant_min = static_cast<float>(spec.quant_min());
-  const auto quant_max = static_cast<float>(spec.quant_max());
+  const auto quant_min = static_cast<float>(rules.codes.min);
+  const auto quant_max = static_cast<float>(rules.codes.max);
   const float levels = quant_max - quant_min;
-  const float scale = (max - min) / levels;
-  const float zero_point = NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max,
-                                           RowOf(spec.numerics).zero_point);
+  const float scale = ScaleOf(min, max, levels, rules.arithmetic.scale, rules.several_channels);
+  const float zero_point =
+      NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max, rules.zero_point);
   const float nudged_min = (quant_min - zero_point) * scale;
   const float nudged_max = (quant_max - zero_point) * scale;
-  if (!(scale >= kMinScale) || !std::isnormal(levels / (max - min)) ||
-      !std::isfinite(nudged_max - nudged_min)) {
-    return InvalidRange("max", channel, min, max,
-                        absl::StrCat("is too narrow or too wide for ", spec.num_bits,
-                                     " bits; expected a width whose scale, (max - min) / ", levels,
-                                     ", is at least ", Decimal(kMinScale),
-                                     ", whose inverse is a normal float32, and whose "
-                                     "nudged ends are less than ",
-                                     Decimal(std::numeric_limits<float>::max()),
-                                     " apart: rescale the tensor, or "
-                                     "send 0 for both ends of a channel of zeros"));
+  const float inverse = InverseScale(min, max, scale, levels, rules.arithmetic.inverse);
+  if (!(scale >= kMinScale) || !std::isnormal(inverse) || !std::isfinite(nudged_max - nudged_min)) {
+    return BadWidth(min, max, levels, channel);
   }
   return NudgedChannel{.min = nudged_min,
                        .max = nudged_max,
@@ -141,14 +157,20 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const Quantizat
 
 }  // namespace
 
-absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& spec) {
-  if (spec.num_bits < kMinNumBits || spec.num_bits > kMaxNumBits) {
-    return InvalidNumBits(spec.num_bits);
-  }
+float InverseScale(float min, float max, float scale, float levels, InverseRule rule) {
+  return rule == InverseRule::kFromScale ? 1 / scale : levels / (max - min);
+}
+
+absl::StatusOr<NudgedRange> Nudge(const Range& range, const ResolvedSpec& spec,
+                                  ZeroPointRule rule) {
   if (range.min.size() != range.max.size()) {
     return SizesDiffer(range.min.size(), range.max.size());
   }
   const std::size_t channel_count = range.min.size();
+  const NudgingRules rules = {.codes = spec.codes,
+                              .arithmetic = spec.range(),
+                              .zero_point = rule,
+                              .several_channels = channel_count > 1};
   NudgedRange nudged{.min = PerChannel<float>(channel_count),
                      .max = PerChannel<float>(channel_count),
                      .scale = PerChannel<float>(channel_count),
@@ -160,8 +182,8 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const QuantizationSpec& sp
   for (std::size_t channel = 0; channel < channel_count; ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
-    RETURN_IF_ERROR(CheckBounds(min, max, channel));
-    ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, spec, channel));
+    RETURN_IF_ERROR(CheckBounds(min, max, rules.arithmetic.has_zero_range, channel));
+    ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, rules, channel));
     nudged_min[channel] = nudged_channel.min;
     nudged_max[channel] = nudged_channel.max;
     scale[channel] = nudged_channel.scale;
