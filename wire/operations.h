@@ -74,6 +74,8 @@ struct Quantize {
   static constexpr std::string_view kName = "Quantize";
   static constexpr std::string_view kLabel = "quantize";
   static constexpr std::string_view kCommand = "quantize";
+  // The output type of a request that does not say it.
+  static constexpr v1::DataType kDefaultOutputType = v1::DATA_TYPE_UINT8;
 
   static constexpr std::array<TensorField<Request>, 1> kInputs = {
       {{Request::kInputFieldNumber, "input", &Request::has_input, &Request::input}}};
@@ -88,6 +90,8 @@ struct Dequantize {
   static constexpr std::string_view kName = "Dequantize";
   static constexpr std::string_view kLabel = "dequantize";
   static constexpr std::string_view kCommand = "dequantize";
+  // The output type of a request that does not say it.
+  static constexpr v1::DataType kDefaultOutputType = v1::DATA_TYPE_FLOAT32;
 
   static constexpr std::array<TensorField<Request>, 1> kInputs = {
       {{Request::kInputFieldNumber, "input", &Request::has_input, &Request::input}}};
