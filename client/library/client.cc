@@ -117,12 +117,11 @@ class Client::Impl {
     const wire::Method& method =
         wire::kMethods[wire::MethodIndex(call.operation, wire::Transfer::kUnary)];
     ASSIGN_OR_RETURN(const grpc::ByteBuffer response, Call(std::string(method.path), request));
-    ASSIGN_OR_RETURN(const std::size_t parameter_count,
-                     ParameterCount(call.shape(), call.parameters));
+    ASSIGN_OR_RETURN(const core::ParameterLayout layout, LayoutOf(call.shape(), call.parameters));
     ASSIGN_OR_RETURN(
         AnswerParameters answer,
         DecodeResponse(call.operation, wire::Transfer::kUnary, response,
-                       ExpectationOf(call.parameters, call.spec, parameter_count), call.output));
+                       ExpectationOf(call.parameters, call.spec, layout), call.output));
     if (progress != nullptr) {
       progress(call.element_count(), call.element_count());
     }

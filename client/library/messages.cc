@@ -22,6 +22,7 @@
 #include "core/base/to_absl.h"
 #include "core/numerics.h"
 #include "wire/element_type.h"
+#include "wire/numerics.h"
 #include "wire/operations.h"
 #include "wire/outgoing_tensor.h"
 #include "wire/received_message.h"
@@ -31,9 +32,6 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little,
               "tensors travel in little endian and are copied as they are");
-
-// The names in the schema, which core's tables have without a prefix.
-constexpr absl::string_view kNumericsPrefix = "NUMERICS_";
 
 void EncodeParameters(const core::Range& range, v1::Range* message) {
   message->mutable_min()->Add(range.min.begin(), range.min.end());
@@ -71,20 +69,11 @@ void EncodeParametersOf(const QuantizeParameters& parameters, Request* request) 
     EncodeParameters(*range, request->mutable_range());
   } else if (const auto* const affine = std::get_if<core::AffineParameters>(&parameters)) {
     EncodeParameters(*affine, request->mutable_affine());
-  } else if constexpr (requires { request->mutable_data_range(); }) {
+  } else if constexpr (wire::TakesDataRange<Request>) {
     EncodeParameters(*std::get_if<core::DataRange>(&parameters), request->mutable_data_range());
   } else {
     assert(false);
   }
-}
-
-v1::Numerics EncodeNumerics(core::Numerics numerics) {
-  v1::Numerics encoded = v1::NUMERICS_UNSPECIFIED;
-  const bool exists = v1::Numerics_Parse(
-      absl::StrCat(kNumericsPrefix, core::ToAbsl(core::RowOf(numerics).name)), &encoded);
-  assert(exists);
-  static_cast<void>(exists);
-  return encoded;
 }
 
 void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* message) {
@@ -93,7 +82,7 @@ void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* messag
   }
   message->set_narrow_range(spec.narrow_range);
   if (spec.numerics.has_value()) {
-    message->set_numerics(EncodeNumerics(*spec.numerics));
+    message->set_numerics(wire::ToSchema(*spec.numerics));
   }
   if (spec.quant_min.has_value()) {
     message->set_quant_min(*spec.quant_min);
@@ -138,7 +127,7 @@ absl::StatusOr<grpc::ByteBuffer> EncodeRequestOf(std::span<const TensorView> inp
   if (parameters.spec.has_value()) {
     EncodeSpec(*parameters.spec, rest.mutable_spec());
   }
-  if constexpr (requires { rest.set_output_type(v1::DATA_TYPE_UNSPECIFIED); }) {
+  if constexpr (wire::TakesOutputType<Request>) {
     if (parameters.output_type.has_value()) {
       rest.set_output_type(wire::ToDataType(*parameters.output_type));
     }
@@ -170,22 +159,23 @@ absl::Status DecodeValues(std::string_view name,
   return absl::OkStatus();
 }
 
+// Returns the name of a value of an enum, or its number if only a newer server knows
+// it.
+std::string NameOrNumber(const std::string& name, int number) {
+  return name.empty() ? absl::StrCat(number) : name;
+}
+
 absl::StatusOr<core::Numerics> DecodeNumerics(v1::Numerics number,
                                               std::optional<core::Numerics> requested) {
-  const std::string name =
-      v1::Numerics_IsValid(number) ? v1::Numerics_Name(number) : absl::StrCat(number);
-  for (const core::NumericsRow& row : core::kNumericsTable) {
-    if (name == absl::StrCat(kNumericsPrefix, core::ToAbsl(row.name)) &&
-        row.numerics == requested.value_or(row.numerics)) {
-      return row.numerics;
-    }
+  const std::optional<core::Numerics> numerics = wire::ToCore(number);
+  if (numerics.has_value() && *numerics == requested.value_or(*numerics)) {
+    return *numerics;
   }
   return UnexpectedAnswer(
       "numerics",
-      absl::StrCat("is ", name, "; expected ",
-                   requested.has_value()
-                       ? absl::StrCat(kNumericsPrefix, core::ToAbsl(core::RowOf(*requested).name))
-                       : "one that this client knows"));
+      absl::StrCat("is ", NameOrNumber(v1::Numerics_Name(number), number), "; expected ",
+                   requested.has_value() ? v1::Numerics_Name(wire::ToSchema(*requested))
+                                         : "one that this client knows"));
 }
 
 absl::StatusOr<core::NudgedRange> DecodeNudgedRange(const v1::NudgedRange& message,
@@ -260,7 +250,7 @@ absl::StatusOr<AnswerParameters> DecodeParameters(wire::Transfer transfer, const
     ASSIGN_OR_RETURN(parameters.parameters,
                      DecodeUsedParameters(message.parameters(), expectation.parameter_count));
   }
-  if constexpr (requires { message.min_gradient(); }) {
+  if constexpr (requires { message.min_gradient_sum(); }) {
     const std::size_t gradient_count =
         range_count > 0 && by_range->has_range_gradients ? range_count : 0;
     RETURN_IF_ERROR(DecodeRangeGradients(transfer, message, gradient_count, &parameters));
@@ -287,30 +277,29 @@ absl::StatusOr<AnswerParameters> DecodeResponseOf(wire::Transfer transfer,
   return DecodeParameters(transfer, message, expectation);
 }
 
-// Returns the name of a value of an enum without its prefix. A newer server may use
-// values that this client does not know: they are numbers.
-std::string NameWithoutPrefix(const std::string& name, absl::string_view prefix, int number) {
-  return name.empty() ? absl::StrCat(number) : std::string(absl::StripPrefix(name, prefix));
+std::string WithoutPrefix(absl::string_view prefix, const std::string& name) {
+  return std::string(absl::StripPrefix(name, prefix));
 }
 
 std::vector<std::string> TypeNames(const google::protobuf::RepeatedField<int>& types) {
   std::vector<std::string> names;
   for (const int type : types) {
-    names.push_back(NameWithoutPrefix(v1::DataType_Name(type), "DATA_TYPE_", type));
+    names.push_back(WithoutPrefix("DATA_TYPE_", NameOrNumber(v1::DataType_Name(type), type)));
   }
   return names;
 }
 
 MethodSupport DecodeMethodSupport(const v1::MethodSupport& message) {
-  MethodSupport support{.method = message.method(),
-                        .numerics = NameWithoutPrefix(v1::Numerics_Name(message.numerics()),
-                                                      kNumericsPrefix, message.numerics()),
-                        .parameters = {},
-                        .input_types = TypeNames(message.input_types()),
-                        .output_types = TypeNames(message.output_types())};
+  MethodSupport support{
+      .method = message.method(),
+      .numerics = WithoutPrefix(
+          "NUMERICS_", NameOrNumber(v1::Numerics_Name(message.numerics()), message.numerics())),
+      .parameters = {},
+      .input_types = TypeNames(message.input_types()),
+      .output_types = TypeNames(message.output_types())};
   for (const int kind : message.parameters()) {
     support.parameters.push_back(
-        NameWithoutPrefix(v1::ParameterKind_Name(kind), "PARAMETER_KIND_", kind));
+        WithoutPrefix("PARAMETER_KIND_", NameOrNumber(v1::ParameterKind_Name(kind), kind)));
   }
   return support;
 }
@@ -326,15 +315,11 @@ absl::StatusOr<grpc::ByteBuffer> EncodeRequest(std::size_t operation,
 }
 
 AnswerExpectation ExpectationOf(const QuantizeParameters& parameters,
-                                const core::QuantizationSpec& spec, std::size_t parameter_count) {
-  AnswerExpectation expectation{.parameter_count = parameter_count, .numerics = spec.numerics};
-  if (const auto* const range = std::get_if<core::Range>(&parameters)) {
-    expectation.parameter_count = range->min.size();
-  } else if (const auto* const affine = std::get_if<core::AffineParameters>(&parameters)) {
-    expectation.parameter_count = affine->scale.size();
-    expectation.has_scales = true;
-  }
-  return expectation;
+                                const core::QuantizationSpec& spec,
+                                const core::ParameterLayout& layout) {
+  return {.parameter_count = layout.parameter_count(),
+          .has_scales = std::holds_alternative<core::AffineParameters>(parameters),
+          .numerics = spec.numerics};
 }
 
 absl::StatusOr<AnswerParameters> DecodeResponse(std::size_t operation, wire::Transfer transfer,

@@ -17,6 +17,7 @@
 #include "client/library/client.h"
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
+#include "core/parameter_layout.h"
 #include "core/quantization.h"
 #include "core/quantizer.h"
 #include "quantd/v1/quantization_service.pb.h"
@@ -55,10 +56,10 @@ struct AnswerExpectation {
   std::optional<core::Numerics> numerics;
 };
 
-// Returns what the answer to a request with these parameters has to fit; a DataRange
-// has `parameter_count` ranges or scales.
+// Returns what the answer to a request has to fit, for a tensor whose parameters lie so.
 AnswerExpectation ExpectationOf(const QuantizeParameters& parameters,
-                                const core::QuantizationSpec& spec, std::size_t parameter_count);
+                                const core::QuantizationSpec& spec,
+                                const core::ParameterLayout& layout);
 
 // What an answer says besides its tensor.
 struct AnswerParameters {

@@ -1,10 +1,6 @@
 #include "client/library/parameters.h"
 
-#include <algorithm>
 #include <cassert>
-
-#include "core/base/status_macros.h"
-#include "core/tensor_shape.h"
 
 namespace quantd::client {
 namespace {
@@ -66,16 +62,14 @@ std::size_t SizeInBytes(const QuantizeParameters& parameters) {
                     parameters);
 }
 
-absl::StatusOr<std::size_t> ParameterCount(std::span<const std::int64_t> shape,
-                                           const QuantizeParameters& parameters) {
-  ASSIGN_OR_RETURN(const core::ChannelLayout layout,
-                   core::MakeChannelLayout(shape, AxisOf(parameters)));
-  const std::optional<std::uint32_t> block_size = BlockSizeOf(parameters);
-  if (!block_size.has_value()) {
-    return layout.channels;
+absl::StatusOr<core::ParameterLayout> LayoutOf(std::span<const std::int64_t> shape,
+                                               const QuantizeParameters& parameters) {
+  if (const auto* const data_range = std::get_if<core::DataRange>(&parameters)) {
+    return core::MakeParameterLayout(
+        shape, core::AffineParameters{
+                   .scale = {}, .axis = data_range->axis, .block_size = data_range->block_size});
   }
-  const std::size_t size = std::max<std::size_t>(*block_size, 1);
-  return layout.outer * ((layout.channels + size - 1) / size) * layout.inner;
+  return core::MakeParameterLayout(shape, WithoutDataRange(parameters));
 }
 
 }  // namespace quantd::client

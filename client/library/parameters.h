@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/library/client.h"
+#include "core/parameter_layout.h"
 #include "core/quantization.h"
 #include "core/quantizer.h"
 
@@ -62,12 +63,12 @@ std::optional<std::uint32_t> BlockSizeOf(const QuantizeParameters& parameters);
 // The size of the values in bytes.
 std::size_t SizeInBytes(const QuantizeParameters& parameters);
 
-// How many ranges or scales a tensor of this shape has: one, or one per channel or
-// block.
+// Returns which parameters each element of a tensor of this shape has. Those of a
+// DataRange lie like those of scales.
 //
-// Errors: those of core::MakeChannelLayout().
-absl::StatusOr<std::size_t> ParameterCount(std::span<const std::int64_t> shape,
-                                           const QuantizeParameters& parameters);
+// Errors: those of core::MakeParameterLayout().
+absl::StatusOr<core::ParameterLayout> LayoutOf(std::span<const std::int64_t> shape,
+                                               const QuantizeParameters& parameters);
 
 }  // namespace quantd::client
 

@@ -75,12 +75,6 @@ absl::Status CheckInputs(std::span<const TensorView> inputs) {
   return absl::OkStatus();
 }
 
-// Whether a request of the operation says of which type its output is to be.
-template <typename Operation>
-concept ChoosesOutputType = requires(typename Operation::Request& request) {
-  request.set_output_type(v1::DATA_TYPE_UNSPECIFIED);
-};
-
 template <typename Operation>
 absl::Status CheckOutput(const TensorCall& call, std::size_t element_count) {
   if (call.output.element_count() != element_count) {
@@ -90,7 +84,7 @@ absl::Status CheckOutput(const TensorCall& call, std::size_t element_count) {
                             .advice = "pass an output of as many elements as the inputs"});
   }
   const core::ElementType expected = call.inputs.back().type;
-  if (!ChoosesOutputType<Operation> && call.output.type() != expected) {
+  if (!wire::TakesOutputType<typename Operation::Request> && call.output.type() != expected) {
     const std::string field(Operation::kOutput.name);
     return core::InvalidArgument(
         core::ErrorReason::kUnsupportedDataType,
@@ -146,8 +140,9 @@ RequestParameters AllParameters(const TensorCall& call) {
   return wire::VisitOperation(call.operation, [&]<typename Operation>() -> RequestParameters {
     return {.parameters = call.parameters,
             .spec = call.spec,
-            .output_type =
-                ChoosesOutputType<Operation> ? std::optional(call.output.type()) : std::nullopt};
+            .output_type = wire::TakesOutputType<typename Operation::Request>
+                               ? std::optional(call.output.type())
+                               : std::nullopt};
   });
 }
 

@@ -58,40 +58,42 @@ TensorPart EmptyPart(const core::ChannelLayout& layout, bool has_axis) {
   return part;
 }
 
-TensorParts::TensorParts(const ParameterLayout& layout, const PartLimits& limits)
-    : layout_(layout) {
+TensorParts::TensorParts(const core::ParameterLayout& layout, bool has_axis,
+                         const PartLimits& limits)
+    : layout_(layout), has_axis_(has_axis) {
   assert(limits.max_elements >= 1);
-  if (layout_.block_size.has_value()) {
-    assert(layout_.has_axis && *layout_.block_size >= 1);
-  }
-  if (layout_.channels.element_count() > 0) {
+  assert(has_axis_ || !layout_.has_blocks());
+  if (layout_.element_count() > 0) {
     Choose(limits);
   }
 }
 
 absl::InlinedVector<TensorParts::Level, 4> TensorParts::Levels() const {
   const auto& [outer, channels, inner] = layout_.channels;
-  if (!layout_.has_axis) {
+  if (!has_axis_) {
     return {{.kind = Level::Kind::kElements, .elements = 1, .count = inner}};
   }
   const Level rows{.kind = Level::Kind::kRows, .elements = channels * inner, .count = outer};
   const Level elements{.kind = Level::Kind::kElements, .elements = 1, .count = inner};
-  if (!layout_.block_size.has_value()) {
+  if (!layout_.has_blocks()) {
     return {rows, {.kind = Level::Kind::kChannels, .elements = inner, .count = channels}, elements};
   }
-  const std::size_t block = std::min<std::size_t>(*layout_.block_size, channels);
   return {rows,
           {.kind = Level::Kind::kBlocks,
-           .elements = block * inner,
-           .count = DividedUp(channels, block)},
-          {.kind = Level::Kind::kChannels, .elements = inner, .count = block},
+           .elements = BlockChannels() * inner,
+           .count = layout_.blocks()},
+          {.kind = Level::Kind::kChannels, .elements = inner, .count = BlockChannels()},
           elements};
+}
+
+std::size_t TensorParts::BlockChannels() const {
+  return std::min(layout_.block_size, layout_.channels.channels);
 }
 
 void TensorParts::Choose(const PartLimits& limits) {
   const auto levels = Levels();
   const bool keeps_channels_together =
-      !layout_.block_size.has_value() && layout_.channels.channels >= limits.min_channels;
+      !layout_.has_blocks() && layout_.channels.channels >= limits.min_channels;
   const std::size_t min_channels = keeps_channels_together ? limits.min_channels : 1;
   std::size_t chosen = 0;
   while (chosen + 1 < levels.size() && levels[chosen].elements > limits.max_elements) {
@@ -116,7 +118,7 @@ void TensorParts::Choose(const PartLimits& limits) {
 }
 
 std::optional<TensorPart> TensorParts::Next() {
-  if (next_element_ == layout_.channels.element_count()) {
+  if (next_element_ == layout_.element_count()) {
     return std::nullopt;
   }
   const std::size_t rest = EndAround(next_element_) - next_element_;
@@ -135,10 +137,10 @@ std::size_t TensorParts::EndAround(std::size_t element) const {
     case Level::Kind::kBlocks:
       return row_end;
     case Level::Kind::kChannels: {
-      if (!layout_.block_size.has_value()) {
+      if (!layout_.has_blocks()) {
         return row_end;
       }
-      const std::size_t block = std::min<std::size_t>(*layout_.block_size, channels) * inner;
+      const std::size_t block = BlockChannels() * inner;
       return std::min(element - element % row % block + block, row_end);
     }
     case Level::Kind::kElements:
@@ -148,8 +150,8 @@ std::size_t TensorParts::EndAround(std::size_t element) const {
 }
 
 TensorPart TensorParts::PartOf(std::size_t first_element, std::size_t element_count) const {
-  TensorPart part = layout_.block_size.has_value() ? PartOfBlocks(first_element, element_count)
-                                                   : PartOfChannels(first_element, element_count);
+  TensorPart part = layout_.has_blocks() ? PartOfBlocks(first_element, element_count)
+                                         : PartOfChannels(first_element, element_count);
   assert(part.element_count == element_count);
   part.first_element = first_element;
   return part;
@@ -164,8 +166,8 @@ TensorPart TensorParts::PartOfChannels(std::size_t first_element, std::size_t el
     SetShape({element_count / (channels * inner), channels, inner}, &part);
     return part;
   }
-  part.first_parameter = first_element / inner % channels;
-  if (!layout_.has_axis) {
+  part.first_parameter = layout_.ParameterOf(first_element);
+  if (!has_axis_) {
     SetShape({element_count}, &part);
     return part;
   }
@@ -177,17 +179,14 @@ TensorPart TensorParts::PartOfChannels(std::size_t first_element, std::size_t el
 
 TensorPart TensorParts::PartOfBlocks(std::size_t first_element, std::size_t element_count) const {
   const auto& [outer, channels, inner] = layout_.channels;
-  const std::size_t block = std::min<std::size_t>(*layout_.block_size, channels);
   const std::size_t row = channels * inner;
-  const std::size_t parameters_of_row = DividedUp(channels, block) * inner;
   TensorPart part;
-  part.block_size = layout_.block_size;
-  part.first_parameter = first_element / row * parameters_of_row +
-                         first_element % row / (block * inner) * inner + first_element % inner;
+  part.block_size = static_cast<std::uint32_t>(layout_.block_size);
+  part.first_parameter = layout_.ParameterOf(first_element);
   if (kind_ == Level::Kind::kRows) {
     part.axis = 1;
     SetShape({element_count / row, channels, inner}, &part);
-    part.parameter_count = element_count / row * parameters_of_row;
+    part.parameter_count = element_count / row * layout_.blocks() * inner;
     return part;
   }
   part.axis = 0;
@@ -197,7 +196,7 @@ TensorPart TensorParts::PartOfBlocks(std::size_t first_element, std::size_t elem
     return part;
   }
   SetShape({element_count / inner, inner}, &part);
-  part.parameter_count = DividedUp(element_count / inner, block) * inner;
+  part.parameter_count = DividedUp(element_count / inner, layout_.block_size) * inner;
   return part;
 }
 

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "absl/container/inlined_vector.h"
+#include "core/parameter_layout.h"
 #include "core/quantization.h"
 #include "core/tensor_shape.h"
 
@@ -46,16 +47,6 @@ struct TensorPart {
   std::size_t rank = 0;
 };
 
-// How the parameters of a tensor lie.
-struct ParameterLayout {
-  core::ChannelLayout channels;
-  bool has_axis = false;
-  // At least 1; only with an axis. Each of the `outer` rows of `channels` then has
-  // parameters for each block of neighbouring channels and each of the `inner`
-  // elements of a channel.
-  std::optional<std::uint32_t> block_size = {};
-};
-
 // What parts have to be like.
 struct PartLimits {
   // The size that parts should not exceed; at least 1.
@@ -78,7 +69,9 @@ TensorPart EmptyPart(const core::ChannelLayout& layout, bool has_axis);
 // be where the other limits demand it.
 class TensorParts {
  public:
-  TensorParts(const ParameterLayout& layout, const PartLimits& limits);
+  // `layout` says how the parameters of the tensor lie, and `has_axis` whether they
+  // have an axis, which those of blocks do.
+  TensorParts(const core::ParameterLayout& layout, bool has_axis, const PartLimits& limits);
 
   // Returns the next part, or nothing after the last. A tensor without elements
   // has none.
@@ -104,8 +97,11 @@ class TensorParts {
   TensorPart PartOf(std::size_t first_element, std::size_t element_count) const;
   TensorPart PartOfChannels(std::size_t first_element, std::size_t element_count) const;
   TensorPart PartOfBlocks(std::size_t first_element, std::size_t element_count) const;
+  // How many channels a block has; one that is larger than the axis has all.
+  std::size_t BlockChannels() const;
 
-  ParameterLayout layout_;
+  core::ParameterLayout layout_;
+  bool has_axis_;
   Level::Kind kind_ = Level::Kind::kElements;
   // How many elements a part has. The last one of a tensor, row, block or channel may
   // have another number.

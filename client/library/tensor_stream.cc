@@ -15,6 +15,7 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/message_stream.h"
 #include "client/library/parameters.h"
@@ -23,7 +24,8 @@
 #include "core/base/scattered_bytes.h"
 #include "core/base/status_macros.h"
 #include "core/numerics.h"
-#include "core/tensor_shape.h"
+#include "core/parameter_layout.h"
+#include "core/resolved_spec.h"
 #include "wire/methods.h"
 
 namespace quantd::client {
@@ -66,12 +68,18 @@ std::size_t AlignmentOf(core::ElementType type) {
   return std::max<std::size_t>(kByteBits / BitsOf(type), 1);
 }
 
+// The numerics that the server uses.
+core::Numerics NumericsOf(const TensorCall& call) {
+  return call.spec.numerics.value_or(std::holds_alternative<core::Range>(call.parameters)
+                                         ? core::Numerics::kTensorFlow
+                                         : core::Numerics::kOnnx);
+}
+
 // Whether one channel among several is computed differently than on its own.
 bool DependsOnChannelCount(const TensorCall& call) {
-  const core::NumericsRow& row =
-      core::RowOf(call.spec.numerics.value_or(core::Numerics::kTensorFlow));
-  return std::holds_alternative<core::Range>(call.parameters) && row.range.has_value() &&
-         row.range->scale == core::ScaleRule::kMultiplyByInverseForSeveral;
+  const std::optional<core::RangeArithmetic>& arithmetic = core::RowOf(NumericsOf(call)).range;
+  return std::holds_alternative<core::Range>(call.parameters) && arithmetic.has_value() &&
+         arithmetic->scale == core::ScaleRule::kMultiplyByInverseForSeveral;
 }
 
 PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
@@ -90,13 +98,10 @@ PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
 // The parts of a call, in the order in which they are sent and answered.
 class CallParts {
  public:
-  CallParts(const TensorCall& call, const core::ChannelLayout& layout, std::size_t message_bytes)
+  CallParts(const TensorCall& call, const core::ParameterLayout& layout, std::size_t message_bytes)
       : first_(FirstOf(call, layout)),
-        parts_(
-            {.channels = HasParametersFor(layout, call) ? layout : core::ChannelLayout{.outer = 0},
-             .has_axis = AxisOf(call.parameters).has_value(),
-             .block_size = BlockSizeOf(call.parameters)},
-            LimitsOf(call, message_bytes)) {}
+        parts_(HasParametersFor(layout, call) ? layout : core::ParameterLayout{{.outer = 0}},
+               AxisOf(call.parameters).has_value(), LimitsOf(call, message_bytes)) {}
 
   // Returns the next part, or nothing after the last.
   std::optional<TensorPart> Next() {
@@ -105,23 +110,21 @@ class CallParts {
 
  private:
   static std::optional<TensorPart> FirstOf(const TensorCall& call,
-                                           const core::ChannelLayout& layout) {
-    return BlockSizeOf(call.parameters).has_value()
+                                           const core::ParameterLayout& layout) {
+    return layout.has_blocks()
                ? std::nullopt
-               : std::optional(EmptyPart(layout, AxisOf(call.parameters).has_value()));
+               : std::optional(EmptyPart(layout.channels, AxisOf(call.parameters).has_value()));
   }
 
   // The server refuses parameters of another size: there is nothing to cut them by.
-  static bool HasParametersFor(const core::ChannelLayout& layout, const TensorCall& call) {
-    if (BlockSizeOf(call.parameters).has_value()) {
-      return true;  // CheckAsServer() has found no error.
-    }
+  static bool HasParametersFor(const core::ParameterLayout& layout, const TensorCall& call) {
+    const std::size_t count = layout.parameter_count();
     if (const auto* const range = std::get_if<core::Range>(&call.parameters)) {
-      return range->min.size() == layout.channels && range->max.size() == layout.channels;
+      return range->min.size() == count && range->max.size() == count;
     }
     const auto& affine = *std::get_if<core::AffineParameters>(&call.parameters);
-    return affine.scale.size() == layout.channels &&
-           (affine.zero_point.empty() || affine.zero_point.size() == layout.channels);
+    return affine.scale.size() == count &&
+           (affine.zero_point.empty() || affine.zero_point.size() == count);
   }
 
   std::optional<TensorPart> first_;
@@ -240,6 +243,33 @@ class TensorStream final : public StreamExchange {
   std::atomic<std::size_t> elements_done_ = 0;
 };
 
+// Returns the number in the metadata of an error.
+std::optional<std::size_t> NumberIn(const core::ErrorDetail& detail, const std::string& key) {
+  const auto entry = detail.metadata.find(key);
+  std::size_t number = 0;
+  return entry != detail.metadata.end() && absl::SimpleAtoi(entry->second, &number)
+             ? std::optional(number)
+             : std::nullopt;
+}
+
+// Returns the server's error about a part as one about the whole tensor: without the
+// index of the message, and with the element's own index.
+absl::Status AsOfWholeTensor(const absl::Status& status, const TensorCall& call, CallParts parts) {
+  const core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
+  const std::optional<std::size_t> message = NumberIn(detail, "message_index");
+  const std::optional<std::size_t> element = NumberIn(detail, "index");
+  if (!detail.Is(core::ErrorReason::kInvalidValue) || !message.has_value() ||
+      !element.has_value()) {
+    return core::WithoutMessageIndex(status);
+  }
+  std::optional<TensorPart> part = parts.Next();
+  for (std::size_t i = 0; i < *message && part.has_value(); ++i) {
+    part = parts.Next();
+  }
+  return part.has_value() ? core::NanHasNoCode(NumericsOf(call), part->first_element + *element)
+                          : core::WithoutMessageIndex(status);
+}
+
 }  // namespace
 
 bool CanBeCut(const TensorCall& call) {
@@ -255,8 +285,7 @@ absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
   if (BlockSizeOf(call.parameters).has_value()) {
     RETURN_IF_ERROR(CheckAsServer(call));
   }
-  ASSIGN_OR_RETURN(const core::ChannelLayout layout,
-                   core::MakeChannelLayout(call.shape(), AxisOf(call.parameters)));
+  ASSIGN_OR_RETURN(const core::ParameterLayout layout, LayoutOf(call.shape(), call.parameters));
   TensorStream stream(call, CallParts(call, layout, options.message_bytes));
   std::function<void()> on_response;
   if (progress != nullptr) {
@@ -267,7 +296,7 @@ absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
   if (const absl::Status status =
           RunStream(std::string(method.path), options.timeout, on_response, &stream, stub);
       !status.ok()) {
-    return core::WithoutMessageIndex(status);
+    return AsOfWholeTensor(status, call, CallParts(call, layout, options.message_bytes));
   }
   return stream.TakeAnswer();
 }
