@@ -114,7 +114,7 @@ void TensorParts::Choose(const PartLimits& limits) {
   const std::size_t limit = std::max(limits.max_elements / level.elements, least);
   const std::size_t whole_steps = std::max(limit - limit % step, step);
   size_ = DividedUp(EvenSize(level.count, whole_steps), step) * step * level.elements;
-  least_size_ = least * level.elements;
+  least_size_ = least > 1 ? least * level.elements : 1;
 }
 
 std::optional<TensorPart> TensorParts::Next() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/library/npy.h"
+#include "core/fake_quantization.h"
 #include "core/reference.h"
 #include "tests/client/quantctl/command_line.h"
 #include "tests/client/temporary_folder.h"
@@ -57,6 +58,19 @@ class QuantctlTest : public ::testing::Test {
     return json::parse(result.output);
   }
 
+  // What the output file holds, as float32.
+  std::vector<float> Written() {
+    const auto array = ReadNpy(output_);
+    EXPECT_TRUE(array.ok()) << array.status();
+    return ToFloats(array->elements);
+  }
+
+  std::vector<std::int32_t> WrittenCodes() {
+    const auto array = ReadNpy(output_);
+    EXPECT_TRUE(array.ok()) << array.status();
+    return ToCodes(array->elements);
+  }
+
   TestService service_;
   TestServer server_{&service_};
   TemporaryFolder folder_;
@@ -71,7 +85,8 @@ TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
   const json result = JsonOf({"fake-quant", "--input", input_, "--min", "-6", "--max", "6",
                               "--num-bits", "4", "--narrow-range", "--output", output_});
   EXPECT_THAT(KeysOf(result),
-              ElementsAre("clipped_share", "max_abs_error", "nudged_range", "sqnr_db"));
+              ElementsAre("clipped_share", "max_abs_error", "nudged_range", "numerics", "sqnr_db"));
+  EXPECT_EQ(result["numerics"], "tensorflow");
   EXPECT_THAT(KeysOf(result["nudged_range"]), ElementsAre("max", "min", "scale", "zero_point"));
   EXPECT_EQ(result["nudged_range"]["zero_point"], json({8}));
   EXPECT_NEAR(result["clipped_share"].get<double>(), 1.0 / 6, 1e-12);
@@ -80,9 +95,9 @@ TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
   const float min = -6;
   const float max = 6;
   const auto expected = core::reference::FakeQuantize(
-      shape_, values_, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}},
+      shape_, std::span<const float>(values_), core::Range{.min = {&min, 1}, .max = {&max, 1}},
       {.num_bits = 4, .narrow_range = true});
-  EXPECT_THAT(ReadNpy(output_)->values, ElementsAreArray(*expected));
+  EXPECT_THAT(Written(), ElementsAreArray(*expected));
   EXPECT_EQ(ReadNpy(output_)->shape, shape_);
 }
 
@@ -127,7 +142,7 @@ TEST_F(QuantctlTest, NumericsDetermineTheResult) {
   const float min = -0.1F;
   const float max = 0.9F;
   const core::Range range{.min = {&min, 1}, .max = {&max, 1}, .axis = {}};
-  const float scale = core::Nudge(range, {})->scale[0];
+  const float scale = core::FakeQuantization::Create(range, {})->nudged_range()->scale[0];
   std::vector<float> values;
   values.reserve(225);
   for (int code = 0; code < 225; ++code) {
@@ -140,11 +155,11 @@ TEST_F(QuantctlTest, NumericsDetermineTheResult) {
                        "--numerics", numerics, "--output", output_})
                   .exit_code,
               0);
-    outputs.push_back(ReadNpy(output_)->values);
+    outputs.push_back(Written());
   }
   EXPECT_THAT(outputs[0], Not(ElementsAreArray(outputs[1])));
   EXPECT_THAT(outputs[1], ElementsAreArray(*core::reference::FakeQuantize(
-                              std::vector<std::int64_t>{225}, values, range,
+                              std::vector<std::int64_t>{225}, std::span<const float>(values), range,
                               {.numerics = core::Numerics::kTensorFlowArgs})));
 }
 
@@ -162,10 +177,11 @@ TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsRangeGradients) {
   const std::string gradients = Save("g.npy", shape_, {1, 2, 3, 4, 5, 6});
   const json result = JsonOf({"gradient", "--gradients", gradients, "--inputs", input_, "--min",
                               "-2", "--max", "2", "--output", output_});
-  EXPECT_THAT(KeysOf(result), ElementsAre("max_gradient", "min_gradient", "nudged_range"));
+  EXPECT_THAT(KeysOf(result),
+              ElementsAre("max_gradient", "min_gradient", "nudged_range", "numerics"));
   EXPECT_EQ(result["min_gradient"], json({1.0}));
   EXPECT_EQ(result["max_gradient"], json({11.0}));
-  EXPECT_THAT(ReadNpy(output_)->values, ElementsAre(0, 2, 3, 4, 0, 0));
+  EXPECT_THAT(Written(), ElementsAre(0, 2, 3, 4, 0, 0));
   EXPECT_THAT(RunHere({"gradient", "--gradients", gradients, "--inputs", input_, "--min", "-2",
                        "--max", "2", "--output", output_})
                   .output,
@@ -269,7 +285,14 @@ TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
       {{"--min", "0", "--max", "1", "--axis", "1"}, "--min-file"},
       {{"--min", "a", "--max", "1"}, "--min"},
       {{"--range-from-data", "--num-bits", "-1"}, "--num-bits"},
-      {{"--range-from-data", "--numerics", "pytorch"}, "--numerics: pytorch not in {tensorflow,"},
+      {{"--range-from-data", "--numerics", "tensorflow2"},
+       "--numerics: tensorflow2 not in {tensorflow,"},
+      {{"--zero-point", "3"}, "--scale is missing"},
+      {{"--scale", "1", "--axis", "0"}, "expected a file for --scale"},
+      {{"--scale", "1", "--min", "0", "--max", "1"}, "given twice"},
+      {{"--min", "0", "--max", "1", "--block-size", "2"}, "expected it only with --scale"},
+      {{"--scale", "1", "--precision", "int8"}, "--precision: int8 not in {float32,float16}"},
+      {{"--data-range"}, "--data-range"},
       {{"--range-from-data", "--colour"}, "--colour"},
       {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
   for (const auto& [arguments, message] : cases) {
