@@ -114,6 +114,14 @@ struct NudgedRange {
   PerChannel<std::int32_t> zero_point;
 };
 
+// Scale and zero point of codes; one value per channel or block.
+struct UsedParameters {
+  PerChannel<float> scale;
+  PerChannel<std::int32_t> zero_point;
+  std::optional<std::int32_t> axis;
+  std::optional<std::uint32_t> block_size;
+};
+
 }  // namespace quantd::core
 
 #endif  // QUANTD_CORE_QUANTIZATION_H_
