@@ -53,8 +53,8 @@ struct QuantizationSpec {
   // neither, and only with a scale.
   std::optional<std::int32_t> quant_min = {};
   std::optional<std::int32_t> quant_max = {};
-  // The type in which kOnnx computes x / scale: kFloat32, or kFloat16 for inputs of
-  // that type. If absent, kFloat32.
+  // The type in which kOnnx computes x / scale: kFloat32, or the input's type if that is
+  // kFloat16 or kBFloat16. If absent, kFloat32.
   std::optional<ElementType> precision = {};
 };
 

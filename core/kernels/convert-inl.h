@@ -93,6 +93,11 @@ HWY_INLINE hn::Vec<Tag16<D>> NarrowToBFloat16(D /*d*/, hn::Vec<D> v) {
   return hn::TruncateTo(Tag16<D>(), hn::ShiftRight<16>(result));
 }
 
+template <class D>
+HWY_INLINE hn::Vec<D> RoundToBFloat16(D d, hn::Vec<D> v) {
+  return WidenBFloat16(d, NarrowToBFloat16(d, v));
+}
+
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -87,8 +87,11 @@ HWY_INLINE V LimitedSteps(D d, V from_zero, const VectorParameters<V>& p) {
   return hn::ConvertTo(d, hn::Sub(limited, zero_point));
 }
 
-// Whether the formula works on x - nudged_min.
-constexpr bool IsShifted(StepFormula step) { return IsOfRanges(step); }
+// Whether the formula is kDivideHalfEven in any precision.
+template <StepFormula step>
+constexpr bool kIsDivideHalfEven =
+    step == StepFormula::kDivideHalfEven || step == StepFormula::kDivideHalfEvenFloat16 ||
+    step == StepFormula::kDivideHalfEvenBFloat16;
 
 // Returns a whole number of steps; NaN where the formula keeps it. May be -0.
 template <StepFormula step, class D, class V = hn::Vec<D>>
@@ -114,11 +117,12 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
     } else {
       return RoundHalfAway(d, hn::Mul(shifted, p.inverse_scale));
     }
-  } else if constexpr (step == StepFormula::kDivideHalfEven ||
-                       step == StepFormula::kDivideHalfEvenFloat16) {
+  } else if constexpr (kIsDivideHalfEven<step>) {
     V t = hn::Div(x, p.scale);
     if constexpr (step == StepFormula::kDivideHalfEvenFloat16) {
       t = RoundToFloat16(d, t);
+    } else if constexpr (step == StepFormula::kDivideHalfEvenBFloat16) {
+      t = RoundToBFloat16(d, t);
     }
     return hn::Round(BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step));
   } else if constexpr (step == StepFormula::kMultiplyHalfEvenNanHighest) {
@@ -146,8 +150,7 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
     return hn::Add(hn::Mul(steps, p.scale), p.nudged_min);
   } else if constexpr (ValueOf(step) == ValueFormula::kFromLowestFused) {
     return FusedMultiplyAdd(d, steps, p.scale, p.nudged_min);
-  } else if constexpr (step == StepFormula::kDivideHalfEven ||
-                       step == StepFormula::kDivideHalfEvenFloat16 ||
+  } else if constexpr (kIsDivideHalfEven<step> ||
                        step == StepFormula::kMultiplyHalfEvenNanHighest) {
     // A code has no -0.
     return hn::Mul(hn::Add(steps, hn::Zero(d)), p.scale);

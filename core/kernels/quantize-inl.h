@@ -51,6 +51,20 @@ class NanNote {
   hn::Vec<D> seen_;
 };
 
+// Stores the low 8 or 16 bits of each lane.
+template <class D, class V, typename Out>
+HWY_INLINE void StoreLowBits(D /*d*/, V v, Out* to) {
+  const hn::Rebind<Out, D> narrow;
+  if constexpr (hn::MaxLanes(D()) == 1) {
+    *to = static_cast<Out>(hn::GetLane(v));
+  } else if constexpr (sizeof(Out) == 1) {
+    // Not TruncateTo(), which permutes the lanes of AVX3_DL in Highway 1.0.3.
+    hn::StoreU(hn::U8FromU32(v), narrow, to);
+  } else {
+    hn::StoreU(hn::TruncateTo(narrow, v), narrow, to);
+  }
+}
+
 // Quantizes vectors with one formula.
 template <StepFormula step, typename Out, class D>
 class Quantization {
@@ -71,9 +85,7 @@ class Quantization {
     if constexpr (std::same_as<Out, float>) {
       StoreVector<store>(d, Value<step>(d, steps, parameters_), to);
     } else {
-      const hn::Rebind<Out, D> narrow;
-      hn::StoreU(hn::TruncateTo(narrow, Codes<step>(d, steps, parameters_, code_offset_)), narrow,
-                 to);
+      StoreLowBits(d, Codes<step>(d, steps, parameters_, code_offset_), to);
     }
   }
 
@@ -262,6 +274,8 @@ bool WithFormula(const Arguments& arguments) {
       return WithMode<StepFormula::kDivideHalfEven>(arguments);
     case StepFormula::kDivideHalfEvenFloat16:
       return WithMode<StepFormula::kDivideHalfEvenFloat16>(arguments);
+    case StepFormula::kDivideHalfEvenBFloat16:
+      return WithMode<StepFormula::kDivideHalfEvenBFloat16>(arguments);
     case StepFormula::kMultiplyHalfEven:
       return WithMode<StepFormula::kMultiplyHalfEven>(arguments);
     case StepFormula::kDivideHalfAway:
