@@ -117,10 +117,10 @@ void SetPlan(const auto& plan, auto* response) {
     }
   }
   if constexpr (requires { plan.parameters(); }) {
+    const core::UsedParameters used = plan.parameters();
     v1::AffineParameters& parameters = *response->mutable_parameters();
-    parameters.mutable_scale()->Add(plan.parameters().scale.begin(), plan.parameters().scale.end());
-    parameters.mutable_zero_point()->Add(plan.parameters().zero_point.begin(),
-                                         plan.parameters().zero_point.end());
+    parameters.mutable_scale()->Add(used.scale.begin(), used.scale.end());
+    parameters.mutable_zero_point()->Add(used.zero_point.begin(), used.zero_point.end());
   }
 }
 

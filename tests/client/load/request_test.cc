@@ -221,11 +221,11 @@ TEST_F(QuantizeRequest, ReportsTheSizeOfItsTensors) {
 TEST_F(QuantizeRequest, AcceptsTheCorrectAnswer) { EXPECT_TRUE(Status().ok()) << Status(); }
 
 TEST_F(QuantizeRequest, NamesTheFirstCodeThatIsWrong) {
-  // The codes 3 of 1.6 and -8 of -2.5 share a byte.
-  EXPECT_EQ((*answer_.mutable_output()->mutable_data())[2], '\x93');
-  (*answer_.mutable_output()->mutable_data())[2] = '\x94';
+  // The codes -8 of -2.5 and 7 of 9 share a byte.
+  EXPECT_EQ(answer_.output().data()[2], '\x78');
+  answer_.mutable_output()->mutable_data()->at(2) = '\x74';
   EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
-  EXPECT_THAT(Check(), HasSubstr("output: element 4 is 4; expected 3"));
+  EXPECT_THAT(Check(), HasSubstr("output: element 4 is 4; expected -8"));
 }
 
 TEST_F(QuantizeRequest, NamesWhatIsWrongInTheParameters) {

@@ -203,7 +203,7 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
            {{"--method=dream"}, "--method"},
            {{"--arrivals=late"}, "--arrivals"},
            {{"--output=xml"}, "--output"},
-           {{"--type=int8"}, "--type"},
+           {{"--type=int7"}, "--type"},
            {{"--min=1"}, "--max is missing"},
            {{"--method=stream-gradient", "--connections=9"}, "at least one message per connection"},
        }) {
