@@ -65,6 +65,9 @@ class Elements {
   std::vector<std::byte> bytes_;
 };
 
+// Whether elements of the type share bytes.
+constexpr bool IsPacked(core::ElementType type) { return core::ElementsIn(type, 1) > 1; }
+
 // Returns elements of a type of floats as float32. Exact, save that those of float64
 // are rounded.
 std::vector<float> ToFloats(const Elements& floats);

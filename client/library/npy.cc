@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <limits>
+#include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
@@ -14,6 +15,7 @@
 #include "absl/strings/string_view.h"
 #include "client/library/atomic_file.h"
 #include "client/library/npy_header.h"
+#include "client/library/npz.h"
 #include "core/base/file_descriptor.h"
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
@@ -27,6 +29,9 @@ static_assert(std::endian::native == std::endian::little,
 static_assert(std::numeric_limits<float>::is_iec559);
 
 absl::Status WithPath(const std::filesystem::path& path, const absl::Status& status) {
+  if (status.ok()) {
+    return status;
+  }
   return {status.code(), absl::StrCat(path.string(), ": ", status.message())};
 }
 
@@ -45,29 +50,74 @@ absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size) {
       ", so save or copy it again"));
 }
 
-absl::StatusOr<NpyHeader> ReadHeader(const core::FileDescriptor& file, std::uintmax_t file_size) {
+// A file that is not in an archive.
+class FileSource final : public ByteSource {
+ public:
+  static absl::StatusOr<std::unique_ptr<FileSource>> Open(const std::filesystem::path& path) {
+    ASSIGN_OR_RETURN(core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
+    ASSIGN_OR_RETURN(const std::uintmax_t size, file.RegularFileSize());
+    return std::make_unique<FileSource>(std::move(file), size);
+  }
+
+  FileSource(core::FileDescriptor file, std::uintmax_t size)
+      : file_(std::move(file)), size_(size) {}
+
+  std::uintmax_t size() const override { return size_; }
+
+  absl::Status Read(std::span<std::byte> buffer) override {
+    RETURN_IF_ERROR(file_.ReadAt(offset_, buffer));
+    offset_ += buffer.size();
+    return absl::OkStatus();
+  }
+
+ private:
+  core::FileDescriptor file_;
+  std::uintmax_t size_;
+  std::uintmax_t offset_ = 0;
+};
+
+absl::StatusOr<NpyArray> ReadFrom(ByteSource& source) {
   std::string start(
-      static_cast<std::size_t>(std::min<std::uintmax_t>(file_size, kMaxNpyHeaderBytes)), '\0');
-  RETURN_IF_ERROR(file.ReadAt(0, std::as_writable_bytes(std::span(start))));
-  return ParseNpyHeader(start);
+      static_cast<std::size_t>(std::min<std::uintmax_t>(source.size(), kMaxNpyHeaderBytes)), '\0');
+  RETURN_IF_ERROR(source.Read(std::as_writable_bytes(std::span(start))));
+  ASSIGN_OR_RETURN(NpyHeader header, ParseNpyHeader(start));
+  RETURN_IF_ERROR(CheckFileSize(header, source.size()));
+  NpyArray array{.shape = std::move(header.shape),
+                 .elements = Elements(header.type, header.element_count)};
+  const std::span<std::byte> elements = array.elements.output().bytes();
+  const std::span<const std::byte> read =
+      std::as_bytes(std::span(start)).subspan(header.data_offset);
+  std::ranges::copy(read, elements.begin());
+  RETURN_IF_ERROR(source.Read(elements.subspan(read.size())));
+  return array;
 }
 
 absl::StatusOr<NpyArray> ReadArray(const std::filesystem::path& path) {
-  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
-  ASSIGN_OR_RETURN(const std::uintmax_t file_size, file.RegularFileSize());
-  ASSIGN_OR_RETURN(NpyHeader header, ReadHeader(file, file_size));
-  RETURN_IF_ERROR(CheckFileSize(header, file_size));
-  NpyArray array{.shape = std::move(header.shape),
-                 .elements = Elements(header.type, header.element_count)};
-  RETURN_IF_ERROR(file.ReadAt(header.data_offset, array.elements.output().bytes()));
+  const std::optional<NpzPath> in_archive = ParseNpzPath(path);
+  if (!in_archive.has_value()) {
+    ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> source, FileSource::Open(path));
+    return ReadFrom(*source);
+  }
+  NpyArray array;
+  RETURN_IF_ERROR(ReadFromNpz(*in_archive, [&](ByteSource& source) -> absl::Status {
+    ASSIGN_OR_RETURN(array, ReadFrom(source));
+    return absl::OkStatus();
+  }));
   return array;
+}
+
+absl::Status WriteBytes(const std::filesystem::path& path, std::span<const std::byte> header,
+                        std::span<const std::byte> elements) {
+  const std::optional<NpzPath> in_archive = ParseNpzPath(path);
+  return in_archive.has_value() ? WriteToNpz(*in_archive, header, elements)
+                                : WriteFileAtomically(path, {header, elements});
 }
 
 // The type in which a file stores elements of a type that numpy does not have.
 core::ElementType StoredType(core::ElementType type, const NpyStorage& storage) {
-  const core::ElementTypeRow& row = core::RowOf(type);
-  if (row.bits < 8) {
-    return storage.packed || row.lowest == 0 ? core::ElementType::kUint8 : core::ElementType::kInt8;
+  if (IsPacked(type)) {
+    return storage.packed || core::RowOf(type).lowest == 0 ? core::ElementType::kUint8
+                                                           : core::ElementType::kInt8;
   }
   return type == core::ElementType::kBFloat16 && storage.bfloat16_as_uint16
              ? core::ElementType::kUint16
@@ -125,7 +175,7 @@ absl::StatusOr<NpyArray> InterpretArray(NpyArray array, const NpyMeaning& meanin
   if (found == meaning.type) {
     return array;
   }
-  if (core::RowOf(meaning.type).bits < 8) {
+  if (IsPacked(meaning.type)) {
     if (found == core::ElementType::kUint8 && meaning.packed) {
       return Unwrap(array.elements, meaning);
     }
@@ -139,6 +189,27 @@ absl::StatusOr<NpyArray> InterpretArray(NpyArray array, const NpyMeaning& meanin
     return array;
   }
   return OtherType(found, meaning);
+}
+
+absl::Status CheckShape(std::span<const std::int64_t> shape, std::size_t size) {
+  ASSIGN_OR_RETURN(const std::size_t expected, core::ElementCount(shape));
+  return size == expected
+             ? absl::OkStatus()
+             : absl::InvalidArgumentError(absl::StrCat("the array has ", size, " values; expected ",
+                                                       expected, ", the product of its shape"));
+}
+
+// Writes elements as `storage` says.
+absl::Status WriteElements(const std::filesystem::path& path, std::span<const std::int64_t> shape,
+                           const Elements& elements, const NpyStorage& storage) {
+  const core::ElementType stored = StoredType(elements.type(), storage);
+  const bool is_packed = IsPacked(elements.type());
+  if (is_packed && !storage.packed) {
+    return WriteElements(path, shape, FromCodes(ToCodes(elements), stored), storage);
+  }
+  const std::array packed_shape = {static_cast<std::int64_t>(elements.bytes().size())};
+  const std::string header = FormatNpyHeader(stored, is_packed ? packed_shape : shape);
+  return WriteBytes(path, std::as_bytes(std::span(header)), elements.bytes());
 }
 
 // Calls a function that allocates, and whose errors do not name the path.
@@ -175,26 +246,8 @@ absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
 
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       const Elements& elements, const NpyStorage& storage) {
-  const absl::StatusOr<std::size_t> element_count = core::ElementCount(shape);
-  if (!element_count.ok()) {
-    return WithPath(path, element_count.status());
-  }
-  if (*element_count != elements.size()) {
-    return WithPath(path, absl::InvalidArgumentError(
-                              absl::StrCat("the array has ", elements.size(), " values; expected ",
-                                           *element_count, ", the product of its shape")));
-  }
-  const core::ElementType stored = StoredType(elements.type(), storage);
-  const bool is_packed = core::RowOf(elements.type()).bits < 8;
-  const std::array packed_shape = {static_cast<std::int64_t>(elements.bytes().size())};
-  const std::string header =
-      FormatNpyHeader(stored, is_packed && storage.packed ? packed_shape : shape);
-  const Elements unpacked =
-      is_packed && !storage.packed ? FromCodes(ToCodes(elements), stored) : Elements();
-  const std::span<const std::byte> bytes =
-      is_packed && !storage.packed ? unpacked.bytes() : elements.bytes();
-  const absl::Status status = WriteFileAtomically(path, {std::as_bytes(std::span(header)), bytes});
-  return status.ok() ? status : WithPath(path, status);
+  const absl::Status status = CheckShape(shape, elements.size());
+  return WithPath(path, status.ok() ? WriteElements(path, shape, elements, storage) : status);
 }
 
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,

@@ -1,4 +1,5 @@
-// Reads and writes arrays in .npy files, the format of numpy's np.save() and np.load().
+// Reads and writes arrays in .npy and .npz files, the formats of numpy's np.save(),
+// np.savez() and np.load(). A path such as "x.npz:name" is an array in an archive.
 
 #ifndef QUANTD_CLIENT_LIBRARY_NPY_H_
 #define QUANTD_CLIENT_LIBRARY_NPY_H_
@@ -41,8 +42,8 @@ struct NpyStorage {
   bool packed = false;
 };
 
-// Reads the array in `path`. The size of the file must match its header; this
-// is checked before memory is allocated for the elements.
+// Reads the array in `path`; of "x.npz", the only one. The size of the file must match
+// its header; this is checked before memory is allocated for the elements.
 //
 // Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
 // opened; kInvalidArgument if it is not a regular file, or does not hold such an
@@ -72,7 +73,8 @@ absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
 
 // Writes `elements`, as many as the product of `shape`, to `path`: either the
 // whole array or, after an error, nothing. Replaces an existing file at once, so
-// that no reader sees half of it. Writes to a device or a pipe directly.
+// that no reader sees half of it; in an archive, the other arrays stay. Writes to a
+// device or a pipe directly.
 //
 // Errors name the file: kInvalidArgument if the sizes don't match; otherwise the
 // code that fits errno, such as kPermissionDenied.

@@ -29,8 +29,8 @@ absl::Status CheckInput(std::string_view field, const TensorView& input) {
   if (input.bytes.size() == core::ElementBytes(input.type, *count)) {
     return absl::OkStatus();
   }
-  const bool has_whole_elements = core::RowOf(input.type).bits >= 8 &&
-                                  input.bytes.size() % core::ElementBytes(input.type, 1) == 0;
+  const bool has_whole_elements =
+      !IsPacked(input.type) && input.bytes.size() % core::ElementBytes(input.type, 1) == 0;
   return core::WrongSize(
       {.field = absl::StrCat(core::ToAbsl(field), ".data"),
        .size = has_whole_elements ? input.element_count() : input.bytes.size(),

@@ -59,13 +59,11 @@ void AppendAt(std::size_t first, const core::PerChannel<T>& values, core::PerCha
   }
 }
 
-constexpr std::size_t kByteBits = 8;
-
 std::size_t BitsOf(core::ElementType type) { return core::RowOf(type).bits; }
 
 // How many elements of the type begin with a byte of their own.
 std::size_t AlignmentOf(core::ElementType type) {
-  return std::max<std::size_t>(kByteBits / BitsOf(type), 1);
+  return std::max<std::size_t>(core::ElementsIn(type, 1), 1);
 }
 
 // The numerics that the server uses.
@@ -91,7 +89,7 @@ PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
   }
   limits.alignment = std::max(limits.alignment, AlignmentOf(call.output.type()));
   bits = std::max(bits, BitsOf(call.output.type()));
-  limits.max_elements = std::max<std::size_t>(message_bytes * kByteBits / bits, 1);
+  limits.max_elements = std::max<std::size_t>(message_bytes * 8 / bits, 1);
   return limits;
 }
 
