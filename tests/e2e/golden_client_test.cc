@@ -68,13 +68,13 @@ void ExpectTheRightBits(client::Client& client, const golden::Case& golden) {
     const auto result = client.FakeQuantizeGradient({golden.shape, golden.gradients}, inputs,
                                                     golden.range(), golden.spec);
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(SameBits(result->input_gradients, golden.input_gradients));
+    EXPECT_TRUE(SameBits(result->input_gradients.values<float>(), golden.input_gradients));
     ExpectSums(result->min_gradient, golden.min_gradient, golden);
     ExpectSums(result->max_gradient, golden.max_gradient, golden);
   } else {
     const auto result = client.FakeQuantize(inputs, golden.range(), golden.spec);
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(SameBits(result->output, golden.outputs));
+    EXPECT_TRUE(SameBits(result->output.values<float>(), golden.outputs));
   }
 }
 
@@ -115,9 +115,9 @@ TEST_F(ClientAndServer, AcceptATensorOf64MiB) {
        {client::ClientOptions().stream_from_bytes, std::size_t{1} << 30}) {
     const auto client = Connect({.address = port(), .stream_from_bytes = stream_from_bytes});
     const auto result =
-        client->FakeQuantize({shape, values}, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+        client->FakeQuantize({shape, values}, core::Range{.min = {&min, 1}, .max = {&max, 1}}, {});
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(SameBits(result->output, std::vector<float>(values.size(), 0)));
+    EXPECT_TRUE(SameBits(result->output.values<float>(), std::vector<float>(values.size(), 0)));
   }
 }
 
