@@ -250,6 +250,7 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
            {{"--output=xml"}, "--output"},
            {{"--type=int7"}, "--type"},
            {{"--min=1"}, "--max is missing"},
+           {{"--precision=float16", "--verify"}, "no reference for --precision float16"},
            {{"--output-type=int8"}, "fake-quantize keeps the type of its tensors"},
            {{"--method=dequantize", "--range-from-data"}, "expected the range that the codes"},
            {{"--method=stream-gradient", "--connections=9"}, "at least one message per connection"},
