@@ -48,7 +48,7 @@ struct ClientOptions {
   // About how many bytes of tensors a part has, in its request or in its answer: at
   // least one element, at most 1 GiB. Parts are larger where smaller ones would begin
   // within a byte of packed codes, or where a numerics computes a single channel
-  // differently than several (Numerics::kKerasJax).
+  // differently than several (kKerasJax, kTensorFlowXla, kTensorFlowXlaUnfused).
   std::size_t stream_message_bytes = std::size_t{1} << 20U;
 };
 

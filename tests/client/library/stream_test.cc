@@ -17,6 +17,7 @@
 #include "client/library/client.h"
 #include "core/base/error.h"
 #include "core/fake_quantization.h"
+#include "core/numerics.h"
 #include "core/parameter_layout.h"
 #include "core/reference.h"
 #include "core/tensor_shape.h"
@@ -301,14 +302,23 @@ TEST_F(StreamTest, CutsTensorsWhoseAnswersAreLarge) {
   EXPECT_EQ(service_.streamed_requests, 3);
 }
 
-TEST_F(StreamTest, GivesTheSameBitsForNumericsThatCountChannels) {
+TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryNumericsByRange) {
   const std::vector<std::int64_t> shape = {2, 5, 40};
   const RandomTensor tensor(shape, 5);
-  const core::QuantizationSpec spec{.numerics = core::Numerics::kKerasJax};
-  const core::Range range = tensor.range(1);
-  const auto result = client_->FakeQuantize(tensor.values(), range, spec);
-  ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(core::SameBits(result->output.values<float>(), Expected(tensor, range, spec)));
+  for (const core::NumericsRow& row : core::kNumericsTable) {
+    if (!row.range.has_value()) {
+      continue;
+    }
+    SCOPED_TRACE(row.name);
+    const core::QuantizationSpec spec{.numerics = row.numerics};
+    const core::Range range =
+        row.range->per_channel.has_value()
+            ? tensor.range(1)
+            : core::Range{.min = tensor.range().min.first(1), .max = tensor.range().max.first(1)};
+    const auto result = client_->FakeQuantize(tensor.values(), range, spec);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(core::SameBits(result->output.values<float>(), Expected(tensor, range, spec)));
+  }
 }
 
 TEST_F(StreamTest, SendsScalarsAndEmptyTensorsInOneMessage) {
