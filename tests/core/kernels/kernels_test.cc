@@ -84,12 +84,12 @@ std::shared_ptr<const QuantizationPlan> PlanFor(float min, float max,
 // Quantizes a whole vector as one run.
 void Quantize(const std::vector<float>& input, const QuantizationPlan& plan, Store store,
               float* output) {
-  FakeQuantizeRun({.input = input.data(),
-                   .count = input.size(),
-                   .channel = &plan.channel(0),
-                   .rules = &plan.rules(),
-                   .store = store,
-                   .output = output});
+  FakeQuantizeRun(RunArguments<float, float>{.input = input.data(),
+                                             .count = input.size(),
+                                             .channel = &plan.channel(0),
+                                             .rules = &plan.rules(),
+                                             .store = store,
+                                             .output = output});
 }
 
 class Kernels : public EverySimdTarget {};
@@ -209,14 +209,14 @@ struct Columns {
 // Quantizes whole rows.
 void Quantize(const std::vector<float>& input, const Columns& columns, const Rules& rules,
               Store store, float* output) {
-  FakeQuantizeColumns({.input = input.data(),
-                       .rows = input.size() / columns.count(),
-                       .columns = columns.count(),
-                       .stride = columns.count(),
-                       .parameters = columns.expanded.blocks.data(),
-                       .rules = &rules,
-                       .store = store,
-                       .output = output});
+  FakeQuantizeColumns(ColumnsArguments<float, float>{.input = input.data(),
+                                                     .rows = input.size() / columns.count(),
+                                                     .columns = columns.count(),
+                                                     .stride = columns.count(),
+                                                     .parameters = columns.expanded.blocks.data(),
+                                                     .rules = &rules,
+                                                     .store = store,
+                                                     .output = output});
 }
 
 TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
@@ -256,12 +256,13 @@ TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElementByEitherQuotient) {
     std::vector<float> expected(input.size());
     Quantize(input, columns, rules, Store::kCached, output.data());
     for (std::size_t i = 0; i < input.size(); ++i) {
-      FakeQuantizeRun({.input = &input[i],
-                       .count = 1,
-                       .channel = &columns.plan->channel(i % columns.count()),
-                       .rules = &rules,
-                       .store = Store::kCached,
-                       .output = &expected[i]});
+      FakeQuantizeRun(
+          RunArguments<float, float>{.input = &input[i],
+                                     .count = 1,
+                                     .channel = &columns.plan->channel(i % columns.count()),
+                                     .rules = &rules,
+                                     .store = Store::kCached,
+                                     .output = &expected[i]});
     }
     EXPECT_TRUE(SameBits(output, expected));
   }
