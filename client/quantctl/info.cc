@@ -27,9 +27,9 @@ Json ToJson(const MethodSupport& support) {
           {"output_types", support.output_types}};
 }
 
-// Returns a name of the schema as options and people write it: "range per channel".
+// Returns a name of the schema as options and people write it: "scale per channel".
 std::string Readable(const std::string& name, const std::string& separator) {
-  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", separator}});
+  return absl::StrReplaceAll(absl::AsciiStrToLower(name), {{"_", separator}, {"affine", "scale"}});
 }
 
 std::string Readable(const std::vector<std::string>& names) {

@@ -416,7 +416,7 @@ TEST_F(QuantctlTest, InfoListsWhatEachMethodTakes) {
                                                 {"output_types", {"INT8", "UINT8"}}}}));
   EXPECT_THAT(RunHere({"info"}).output,
               HasSubstr("\nQuantize\n"
-                        "  litert-xnnpack               affine per channel, 99\n"
+                        "  litert-xnnpack               scale per channel, 99\n"
                         "                               float32 to int8, uint8\n"));
 }
 
