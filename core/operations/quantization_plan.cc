@@ -221,8 +221,11 @@ absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
   const std::size_t expected = layout.parameter_count();
   if (expected != channel_count()) {
     return by_range
-               ? RangeSizeMismatch(channel_count(), expected,
-                                   absl::StrCat(expected, ", one for each channel of the axis"))
+               ? RangeSizeMismatch(
+                     channel_count(), expected,
+                     absl::StrCat(
+                         expected,
+                         ", one for each channel of the axis: send as many, or correct the shape"))
                : ScaleSizeMismatch(channel_count(), expected, layout.has_blocks());
   }
   return layout;
