@@ -280,7 +280,7 @@ absl::StatusOr<MeasurementResult> RunClientLibrary(const RpcCase& rpc_case,
     ASSIGN_OR_RETURN(const client::FakeQuantizeResult result,
                      client->FakeQuantize({workload.shape(), workload.values()}, workload.range(),
                                           workload.spec()));
-    RETURN_IF_ERROR(check.Check(result.output));
+    RETURN_IF_ERROR(check.Check(result.output.values<float>()));
     if (!measurement.CallEnded(start)) {
       return measurement.Result();
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 
@@ -13,6 +14,12 @@ constexpr char kFile[] = "FILE";
 bool IsWordInSmallLetters(const std::string& text) {
   constexpr char kSmall[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
   return !text.empty() && text.find_first_not_of(kSmall) == std::string::npos;
+}
+
+// Whether a value may be the name of a file: FILE alone, or as the last of several
+// things.
+bool IsFile(const std::string& value_name) {
+  return value_name == kFile || absl::EndsWith(value_name, absl::StrCat("|", kFile));
 }
 
 // The values that `value_name` lists; empty if it is a placeholder.
@@ -28,7 +35,7 @@ Flag::Value KindOf(const CLI::Option& option, const std::vector<std::string>& ch
   if (option.get_items_expected_min() == 0) {
     return option.get_type_name().empty() ? Flag::Value::kNone : Flag::Value::kOptional;
   }
-  if (option.get_type_name() == kFile) {
+  if (IsFile(option.get_type_name())) {
     return Flag::Value::kFile;
   }
   return choices.empty() ? Flag::Value::kFree : Flag::Value::kChoice;

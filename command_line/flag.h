@@ -10,8 +10,9 @@
 namespace quantd::command_line {
 
 // One flag, under all of its names. The placeholder that --help shows for a
-// value determines the value's kind: FILE is a file name, lowercase words
-// separated by | are the permitted values, and anything else is free text.
+// value determines the value's kind: FILE, or something|FILE, is a file name,
+// lowercase words separated by | are the permitted values, and anything else is free
+// text.
 struct Flag {
   enum class Value { kNone, kOptional, kFile, kChoice, kFree };
 

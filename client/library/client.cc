@@ -15,10 +15,12 @@
 #include "absl/strings/str_cat.h"
 #include "client/library/channel.h"
 #include "client/library/messages.h"
+#include "client/library/parameters.h"
 #include "client/library/tensor_call.h"
 #include "client/library/tensor_stream.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/tensor_shape.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "quantd/v1/quantization_service.grpc.pb.h"
 #include "wire/methods.h"
@@ -33,6 +35,15 @@ constexpr std::size_t kMaxMessageBytes = std::size_t{1} << 30U;
 
 // Well below the end of the clocks' times.
 constexpr std::chrono::milliseconds kMaxTimeout = std::chrono::hours(24) * 365;
+
+// Returns memory for the elements of a result of this type. Their number is that of the
+// input's shape, whose elements may be packed, unless the two do not fit: then it is
+// small, and the call will fail.
+Elements MakeOutput(const TensorView& input, core::ElementType type) {
+  const absl::StatusOr<std::size_t> count = core::ElementCount(input.shape);
+  const bool fits = count.ok() && input.bytes.size() == core::ElementBytes(input.type, *count);
+  return {type, fits ? *count : 0};
+}
 
 // Rounds the gradients of all channels, once they are complete.
 std::vector<float> Rounded(std::span<const double> gradients) {
@@ -82,27 +93,35 @@ class Client::Impl {
   // Makes a call with tensors, in one message or in parts.
   absl::StatusOr<AnswerParameters> Run(const TensorCall& call, const Progress& progress) {
     RETURN_IF_ERROR(CheckSizes(call));
-    if (CanBeCut(call) && call.size_bytes() > options_.stream_from_bytes) {
-      const TensorStreamOptions options{.timeout = options_.timeout,
-                                        .message_bytes = options_.stream_message_bytes};
-      absl::StatusOr<AnswerParameters> answer = RunTensorStream(call, options, progress, &bytes_);
-      return answer.ok() ? std::move(answer) : WithAddress(answer.status());
-    }
-    return RunInOneMessage(call, progress);
+    ASSIGN_OR_RETURN(AnswerParameters answer,
+                     CanBeCut(call) && call.size_bytes() > options_.stream_from_bytes
+                         ? RunInParts(call, progress)
+                         : RunInOneMessage(call, progress));
+    answer.parameters.axis = AxisOf(call.parameters);
+    answer.parameters.block_size = BlockSizeOf(call.parameters);
+    return answer;
   }
 
  private:
+  absl::StatusOr<AnswerParameters> RunInParts(const TensorCall& call, const Progress& progress) {
+    const TensorStreamOptions options{.timeout = options_.timeout,
+                                      .message_bytes = options_.stream_message_bytes};
+    absl::StatusOr<AnswerParameters> answer = RunTensorStream(call, options, progress, &bytes_);
+    return answer.ok() ? std::move(answer) : WithAddress(answer.status());
+  }
+
   absl::StatusOr<AnswerParameters> RunInOneMessage(const TensorCall& call,
                                                    const Progress& progress) {
-    ASSIGN_OR_RETURN(
-        const grpc::ByteBuffer request,
-        EncodeRequest(call.operation, call.inputs, {.range = call.range, .spec = call.spec}));
+    ASSIGN_OR_RETURN(const grpc::ByteBuffer request,
+                     EncodeRequest(call.operation, call.inputs, AllParameters(call)));
     const wire::Method& method =
         wire::kMethods[wire::MethodIndex(call.operation, wire::Transfer::kUnary)];
     ASSIGN_OR_RETURN(const grpc::ByteBuffer response, Call(std::string(method.path), request));
-    ASSIGN_OR_RETURN(AnswerParameters answer,
-                     DecodeResponse(call.operation, wire::Transfer::kUnary, response,
-                                    call.range.min.size(), call.output));
+    ASSIGN_OR_RETURN(const core::ParameterLayout layout, LayoutOf(call.shape(), call.parameters));
+    ASSIGN_OR_RETURN(
+        AnswerParameters answer,
+        DecodeResponse(call.operation, wire::Transfer::kUnary, response,
+                       ExpectationOf(call.parameters, call.spec, layout), call.output));
     if (progress != nullptr) {
       progress(call.element_count(), call.element_count());
     }
@@ -181,60 +200,118 @@ Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 Client::~Client() = default;
 
-absl::StatusOr<FakeQuantizeResult> Client::FakeQuantize(const TensorView& input,
-                                                        const core::Range& range,
-                                                        const core::QuantizationSpec& spec,
-                                                        const Progress& progress) {
-  FakeQuantizeResult result{.output = std::vector<float>(input.element_count()),
-                            .nudged_range = {}};
-  ASSIGN_OR_RETURN(result.nudged_range,
-                   FakeQuantizeInto(input, range, spec, result.output, progress));
-  return result;
+absl::StatusOr<FakeQuantizeResult> Client::FakeQuantize(
+    const TensorView& input, const core::QuantizationParameters& parameters,
+    const core::QuantizationSpec& spec, const Progress& progress) {
+  Elements output = MakeOutput(input, input.type);
+  ASSIGN_OR_RETURN(UsedRange used,
+                   FakeQuantizeInto(input, parameters, spec, output.output(), progress));
+  return FakeQuantizeResult{.output = std::move(output),
+                            .nudged_range = std::move(used.nudged_range),
+                            .numerics = used.numerics};
 }
 
-absl::StatusOr<core::NudgedRange> Client::FakeQuantizeInto(const TensorView& input,
-                                                           const core::Range& range,
-                                                           const core::QuantizationSpec& spec,
-                                                           std::span<float> output,
-                                                           const Progress& progress) {
-  const TensorCall call{.operation = wire::kOperationIndex<wire::FakeQuantize>,
-                        .inputs = {&input, 1},
-                        .range = range,
-                        .spec = spec,
-                        .output = output};
-  ASSIGN_OR_RETURN(AnswerParameters answer, impl_->Run(call, progress));
-  return std::move(answer.nudged_range);
+absl::StatusOr<UsedRange> Client::FakeQuantizeInto(const TensorView& input,
+                                                   const core::QuantizationParameters& parameters,
+                                                   const core::QuantizationSpec& spec,
+                                                   const core::OutputView& output,
+                                                   const Progress& progress) {
+  ASSIGN_OR_RETURN(AnswerParameters answer,
+                   impl_->Run({.operation = wire::kOperationIndex<wire::FakeQuantize>,
+                               .inputs = {&input, 1},
+                               .parameters = WithDataRange(parameters),
+                               .spec = spec,
+                               .output = output},
+                              progress));
+  return UsedRange{.nudged_range = std::move(answer.nudged_range), .numerics = answer.numerics};
 }
 
 absl::StatusOr<FakeQuantizeGradientResult> Client::FakeQuantizeGradient(
-    const TensorView& gradients, const TensorView& inputs, const core::Range& range,
-    const core::QuantizationSpec& spec, const Progress& progress) {
-  std::vector<float> input_gradients(inputs.element_count());
-  ASSIGN_OR_RETURN(
-      RangeGradients range_gradients,
-      FakeQuantizeGradientInto(gradients, inputs, range, spec, input_gradients, progress));
+    const TensorView& gradients, const TensorView& inputs,
+    const core::QuantizationParameters& parameters, const core::QuantizationSpec& spec,
+    const Progress& progress) {
+  Elements input_gradients = MakeOutput(inputs, inputs.type);
+  ASSIGN_OR_RETURN(RangeGradients range_gradients,
+                   FakeQuantizeGradientInto(gradients, inputs, parameters, spec,
+                                            input_gradients.output(), progress));
   return FakeQuantizeGradientResult{.input_gradients = std::move(input_gradients),
                                     .min_gradient = std::move(range_gradients.min),
                                     .max_gradient = std::move(range_gradients.max),
-                                    .nudged_range = std::move(range_gradients.nudged_range)};
+                                    .nudged_range = std::move(range_gradients.nudged_range),
+                                    .numerics = range_gradients.numerics};
 }
 
-absl::StatusOr<RangeGradients> Client::FakeQuantizeGradientInto(const TensorView& gradients,
-                                                                const TensorView& inputs,
-                                                                const core::Range& range,
-                                                                const core::QuantizationSpec& spec,
-                                                                std::span<float> input_gradients,
-                                                                const Progress& progress) {
+absl::StatusOr<RangeGradients> Client::FakeQuantizeGradientInto(
+    const TensorView& gradients, const TensorView& inputs,
+    const core::QuantizationParameters& parameters, const core::QuantizationSpec& spec,
+    const core::OutputView& input_gradients, const Progress& progress) {
   const std::array tensors = {gradients, inputs};
-  const TensorCall call{.operation = wire::kOperationIndex<wire::FakeQuantizeGradient>,
-                        .inputs = tensors,
-                        .range = range,
-                        .spec = spec,
-                        .output = input_gradients};
-  ASSIGN_OR_RETURN(AnswerParameters answer, impl_->Run(call, progress));
+  ASSIGN_OR_RETURN(AnswerParameters answer,
+                   impl_->Run({.operation = wire::kOperationIndex<wire::FakeQuantizeGradient>,
+                               .inputs = tensors,
+                               .parameters = WithDataRange(parameters),
+                               .spec = spec,
+                               .output = input_gradients},
+                              progress));
   return RangeGradients{.min = Rounded(answer.min_gradient),
                         .max = Rounded(answer.max_gradient),
-                        .nudged_range = std::move(answer.nudged_range)};
+                        .nudged_range = std::move(answer.nudged_range),
+                        .numerics = answer.numerics};
+}
+
+absl::StatusOr<QuantizeResult> Client::Quantize(const TensorView& input,
+                                                const QuantizeParameters& parameters,
+                                                const core::QuantizationSpec& spec,
+                                                core::ElementType output_type,
+                                                const Progress& progress) {
+  Elements output = MakeOutput(input, output_type);
+  ASSIGN_OR_RETURN(UsedCodes used,
+                   QuantizeInto(input, parameters, spec, output.output(), progress));
+  return QuantizeResult{.output = std::move(output),
+                        .parameters = std::move(used.parameters),
+                        .nudged_range = std::move(used.nudged_range),
+                        .numerics = used.numerics};
+}
+
+absl::StatusOr<UsedCodes> Client::QuantizeInto(const TensorView& input,
+                                               const QuantizeParameters& parameters,
+                                               const core::QuantizationSpec& spec,
+                                               const core::OutputView& output,
+                                               const Progress& progress) {
+  ASSIGN_OR_RETURN(AnswerParameters answer,
+                   impl_->Run({.operation = wire::kOperationIndex<wire::Quantize>,
+                               .inputs = {&input, 1},
+                               .parameters = parameters,
+                               .spec = spec,
+                               .output = output},
+                              progress));
+  return UsedCodes{.parameters = std::move(answer.parameters),
+                   .nudged_range = std::move(answer.nudged_range),
+                   .numerics = answer.numerics};
+}
+
+absl::StatusOr<DequantizeResult> Client::Dequantize(const TensorView& codes,
+                                                    const core::QuantizationParameters& parameters,
+                                                    const core::QuantizationSpec& spec,
+                                                    core::ElementType output_type,
+                                                    const Progress& progress) {
+  Elements output = MakeOutput(codes, output_type);
+  ASSIGN_OR_RETURN(const core::Numerics numerics,
+                   DequantizeInto(codes, parameters, spec, output.output(), progress));
+  return DequantizeResult{.output = std::move(output), .numerics = numerics};
+}
+
+absl::StatusOr<core::Numerics> Client::DequantizeInto(
+    const TensorView& codes, const core::QuantizationParameters& parameters,
+    const core::QuantizationSpec& spec, const core::OutputView& output, const Progress& progress) {
+  ASSIGN_OR_RETURN(const AnswerParameters answer,
+                   impl_->Run({.operation = wire::kOperationIndex<wire::Dequantize>,
+                               .inputs = {&codes, 1},
+                               .parameters = WithDataRange(parameters),
+                               .spec = spec,
+                               .output = output},
+                              progress));
+  return answer.numerics;
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() {
@@ -275,7 +352,7 @@ FakeQuantizationPasses MakePasses(const TensorView& input, const core::Quantizat
           [client, input, spec](std::span<const float> gradients, const core::Range& range) {
             std::vector<float> input_gradients(input.element_count());
             return client->FakeQuantizeGradientInto({input.shape, gradients}, input, range, spec,
-                                                    input_gradients);
+                                                    std::span(input_gradients));
           }};
 }
 

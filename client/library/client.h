@@ -1,10 +1,12 @@
-// A client of quantd: fake quantization with TensorFlow's bits, computed by a
-// server.
+// A client of quantd: tensors quantized by a server, with the bits of the framework
+// that the numerics names.
 //
 //   auto client = quantd::client::Client::Connect({.address = "localhost:50051"});
 //   if (!client.ok()) return client.status();
-//   auto result = (*client)->FakeQuantize({shape, values},
-//                                         {.min = {&min, 1}, .max = {&max, 1}}, {.num_bits = 8});
+//   auto result = (*client)->Quantize({shape, values},
+//                                     quantd::core::AffineParameters{.scale = {&scale, 1}},
+//                                     {.numerics = quantd::core::Numerics::kOnnx},
+//                                     quantd::core::ElementType::kInt8);
 
 #ifndef QUANTD_CLIENT_LIBRARY_CLIENT_H_
 #define QUANTD_CLIENT_LIBRARY_CLIENT_H_
@@ -17,11 +19,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/library/elements.h"
+#include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
 #include "core/quantization.h"
+#include "core/quantizer.h"
 
 namespace quantd::client {
 
@@ -33,48 +39,105 @@ struct ClientOptions {
   // tensor that is sent in parts may take longer in all, but each answer must
   // follow the last one within this time.
   std::chrono::milliseconds timeout = std::chrono::seconds(60);
-  // Tensors that have more bytes in all than this, together with their range,
-  // are sent in parts over a stream, unless they are scalars. A stream is faster
-  // for large tensors, takes little memory on both sides, and has no limit on the
-  // size of a tensor. The results are the same. At most 1 GiB.
+  // Tensors of which a request or an answer has more bytes in all than this,
+  // parameters included, are sent in parts over a stream. A stream is faster for
+  // large tensors, takes little memory on both sides, and has no limit on the size of
+  // a tensor. The results are the same. Scalars, and tensors whose parameters the
+  // server computes from the data, are sent whole. At most 1 GiB.
   std::size_t stream_from_bytes = std::size_t{1} << 20U;
-  // About how many bytes of tensors a part has: at least one element, at most
-  // 1 GiB.
+  // About how many bytes of tensors a part has, in its request or in its answer: at
+  // least one element, at most 1 GiB. Parts are larger where smaller ones would begin
+  // within a byte of packed codes, or where a numerics computes a single channel
+  // differently than several (kKerasJax, kTensorFlowXla, kTensorFlowXlaUnfused).
   std::size_t stream_message_bytes = std::size_t{1} << 20U;
 };
 
-// A float32 tensor in C order (the last dimension varies fastest):
-// TensorView(shape, values). Has as many elements as the product of its shape,
-// in one piece. Does not own them.
+// A tensor in C order (the last dimension varies fastest): TensorView(shape, values)
+// for float32, TensorView(type, shape, bytes) for any type. Has as many elements as
+// the product of its shape, in one piece. Does not own them.
 using TensorView = core::TensorView;
 
+// Where the parameters of Quantize() come from.
+using QuantizeParameters = std::variant<core::Range, core::AffineParameters, core::DataRange>;
+
+// What a server used for the parameters of a fake quantization.
+struct UsedRange {
+  // The ranges: one, or one per channel. Without values if there were scales.
+  core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
+};
+
 struct FakeQuantizeResult {
-  // Of the shape of the input.
-  std::vector<float> output;
-  // The ranges that were used: one, or one per channel.
+  // Of the shape and the type of the input.
+  Elements output;
+  // See UsedRange.
   core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
 };
 
-struct FakeQuantizeGradientResult {
-  // Of the shape of the inputs.
-  std::vector<float> input_gradients;
-  // With respect to the range: one value, or one per channel.
-  std::vector<float> min_gradient;
-  std::vector<float> max_gradient;
-  core::NudgedRange nudged_range;
-};
-
-// The gradients with respect to the range: one value, or one per channel.
+// The gradients with respect to the range: one value, or one per channel. Without
+// values if the numerics has none, as with scales.
 struct RangeGradients {
   std::vector<float> min;
   std::vector<float> max;
+  // See UsedRange.
   core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
+};
+
+struct FakeQuantizeGradientResult {
+  // Of the shape and the type of the inputs.
+  Elements input_gradients;
+  // See RangeGradients.
+  std::vector<float> min_gradient;
+  std::vector<float> max_gradient;
+  // See UsedRange.
+  core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
+};
+
+// What a server used for the parameters of a quantization.
+struct UsedCodes {
+  // The scale and zero point of the codes: one each, or one per channel or block.
+  // Dequantize() takes them.
+  core::UsedParameters parameters;
+  // See UsedRange.
+  core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
+};
+
+struct QuantizeResult {
+  // Codes, of the shape of the input.
+  Elements output;
+  // See UsedCodes.
+  core::UsedParameters parameters;
+  core::NudgedRange nudged_range;
+  core::Numerics numerics = {};
+};
+
+struct DequantizeResult {
+  // Of the shape of the codes.
+  Elements output;
+  core::Numerics numerics = {};
 };
 
 // Receives how many of a tensor's elements are done, while a call runs. Called by
 // the thread that waits for the call. Must not throw: the call continues
 // meanwhile.
 using Progress = std::function<void(std::size_t done, std::size_t all)>;
+
+// What a method takes with one numerics, in the words of the schema.
+struct MethodSupport {
+  // Such as "Quantize"; its stream takes the same.
+  std::string method;
+  // Without a prefix, as in core::NumericsRow: "TENSORFLOW", …
+  std::string numerics;
+  // Ways to give parameters, without a prefix: "RANGE", "AFFINE_BLOCKS", …
+  std::vector<std::string> parameters;
+  // Without a prefix: "FLOAT32", …
+  std::vector<std::string> input_types;
+  std::vector<std::string> output_types;
+};
 
 // What a server is and what it takes; see quantd.v1.GetServerInfoResponse.
 struct ServerInfo {
@@ -89,6 +152,7 @@ struct ServerInfo {
   std::uint32_t worker_threads = 0;
   // Empty if the server takes no shared memory.
   std::string shared_memory_socket;
+  std::vector<MethodSupport> methods;
 };
 
 // Whether a service takes calls, as grpc.health.v1 reports it.
@@ -125,20 +189,22 @@ class Client {
   // Errors: the server's; TENSOR_SIZE_MISMATCH if the input has more or fewer
   // elements than its shape says; kInternal for an answer that does not fit the
   // request; kResourceExhausted if memory does not suffice for a message.
-  absl::StatusOr<FakeQuantizeResult> FakeQuantize(const TensorView& input, const core::Range& range,
+  absl::StatusOr<FakeQuantizeResult> FakeQuantize(const TensorView& input,
+                                                  const core::QuantizationParameters& parameters,
                                                   const core::QuantizationSpec& spec,
                                                   const Progress& progress = nullptr);
 
-  // The same, written to `output`, which has as many elements as `input` and
-  // either does not overlap it or is the same. Faster if memory is used again: a
+  // The same, written to `output`, which has the type and as many elements as `input`
+  // and either does not overlap it or is the same. Faster if memory is used again: a
   // new vector has to be cleared first. After an error, `output` has any values.
   //
-  // Errors: as above; TENSOR_SIZE_MISMATCH if `output` has another size.
-  absl::StatusOr<core::NudgedRange> FakeQuantizeInto(const TensorView& input,
-                                                     const core::Range& range,
-                                                     const core::QuantizationSpec& spec,
-                                                     std::span<float> output,
-                                                     const Progress& progress = nullptr);
+  // Errors: as above; TENSOR_SIZE_MISMATCH or UNSUPPORTED_DATA_TYPE if `output` has
+  // another size or type.
+  absl::StatusOr<UsedRange> FakeQuantizeInto(const TensorView& input,
+                                             const core::QuantizationParameters& parameters,
+                                             const core::QuantizationSpec& spec,
+                                             const core::OutputView& output,
+                                             const Progress& progress = nullptr);
 
   // The gradients of FakeQuantize() with respect to its input and its range,
   // given those with respect to its output; see
@@ -146,18 +212,52 @@ class Client {
   //
   // Errors: as above; SHAPE_MISMATCH if the tensors have different shapes.
   absl::StatusOr<FakeQuantizeGradientResult> FakeQuantizeGradient(
-      const TensorView& gradients, const TensorView& inputs, const core::Range& range,
-      const core::QuantizationSpec& spec, const Progress& progress = nullptr);
+      const TensorView& gradients, const TensorView& inputs,
+      const core::QuantizationParameters& parameters, const core::QuantizationSpec& spec,
+      const Progress& progress = nullptr);
 
   // The same, with the gradients with respect to the input written to
-  // `input_gradients`, which has as many elements as `inputs`. Otherwise as
-  // FakeQuantizeInto().
-  absl::StatusOr<RangeGradients> FakeQuantizeGradientInto(const TensorView& gradients,
-                                                          const TensorView& inputs,
-                                                          const core::Range& range,
-                                                          const core::QuantizationSpec& spec,
-                                                          std::span<float> input_gradients,
-                                                          const Progress& progress = nullptr);
+  // `input_gradients`, which has the type and as many elements as `inputs`.
+  // Otherwise as FakeQuantizeInto().
+  absl::StatusOr<RangeGradients> FakeQuantizeGradientInto(
+      const TensorView& gradients, const TensorView& inputs,
+      const core::QuantizationParameters& parameters, const core::QuantizationSpec& spec,
+      const core::OutputView& input_gradients, const Progress& progress = nullptr);
+
+  // Rounds `input` to codes of `output_type`; see core::Quantizer. With a DataRange,
+  // the tensor is sent in one message, since its parts have other ranges.
+  //
+  // Errors: as FakeQuantize().
+  absl::StatusOr<QuantizeResult> Quantize(const TensorView& input,
+                                          const QuantizeParameters& parameters,
+                                          const core::QuantizationSpec& spec,
+                                          core::ElementType output_type,
+                                          const Progress& progress = nullptr);
+
+  // The same, written to `output`, which has as many elements as `input`, and whose
+  // type the codes will have. No memory overlaps.
+  absl::StatusOr<UsedCodes> QuantizeInto(const TensorView& input,
+                                         const QuantizeParameters& parameters,
+                                         const core::QuantizationSpec& spec,
+                                         const core::OutputView& output,
+                                         const Progress& progress = nullptr);
+
+  // Returns the values of `codes`, as `output_type`; see core::Dequantizer.
+  //
+  // Errors: as FakeQuantize().
+  absl::StatusOr<DequantizeResult> Dequantize(
+      const TensorView& codes, const core::QuantizationParameters& parameters,
+      const core::QuantizationSpec& spec,
+      core::ElementType output_type = core::ElementType::kFloat32,
+      const Progress& progress = nullptr);
+
+  // The same, written to `output`, which has as many elements as `codes`, and whose
+  // type the values will have. No memory overlaps. Returns the numerics that was used.
+  absl::StatusOr<core::Numerics> DequantizeInto(const TensorView& codes,
+                                                const core::QuantizationParameters& parameters,
+                                                const core::QuantizationSpec& spec,
+                                                const core::OutputView& output,
+                                                const Progress& progress = nullptr);
 
   absl::StatusOr<ServerInfo> GetServerInfo();
 

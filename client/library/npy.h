@@ -1,16 +1,19 @@
-// Reads and writes float32 arrays in .npy files, the format of numpy's np.save() and
-// np.load().
+// Reads and writes arrays in .npy and .npz files, the formats of numpy's np.save(),
+// np.savez() and np.load(). A path such as "x.npz:name" is an array in an archive.
 
 #ifndef QUANTD_CLIENT_LIBRARY_NPY_H_
 #define QUANTD_CLIENT_LIBRARY_NPY_H_
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/library/elements.h"
+#include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
 
 namespace quantd::client {
@@ -18,15 +21,29 @@ namespace quantd::client {
 struct NpyArray {
   // The outermost dimension comes first; empty for a scalar.
   std::vector<std::int64_t> shape;
-  // The values in C order. Their number is the product of the shape.
-  std::vector<float> values;
+  // In C order. Their number is the product of the shape.
+  Elements elements;
 
-  // Valid as long as the vectors exist unchanged.
-  core::TensorView view() const { return {shape, values}; }
+  // Valid as long as the array exists unchanged.
+  core::TensorView view() const { return elements.view(shape); }
 };
 
-// Reads the float32 array in `path`. The size of the file must match its header; this
-// is checked before memory is allocated for the elements.
+// Makes an array of float32.
+NpyArray FloatArray(std::vector<std::int64_t> shape, std::span<const float> values);
+
+// How a file stores elements of types that numpy does not have. Other types are
+// unaffected.
+struct NpyStorage {
+  // Writes bfloat16 as uint16. By default, as ml_dtypes has numpy write it, which
+  // np.load() returns as np.void of two bytes.
+  bool bfloat16_as_uint16 = false;
+  // Stores codes of 4 and 2 bits packed, as an array of uint8 with one dimension. By
+  // default, they are an array of int8 or uint8 with one code per element.
+  bool packed = false;
+};
+
+// Reads the array in `path`; of "x.npz", the only one. The size of the file must match
+// its header; this is checked before memory is allocated for the elements.
 //
 // Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
 // opened; kInvalidArgument if it is not a regular file, or does not hold such an
@@ -35,12 +52,36 @@ struct NpyArray {
 // suffice.
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
 
-// Writes `values`, as many as the product of `shape`, to `path`: either the
+// What a file does not say about its array.
+struct NpyMeaning {
+  // bfloat16 in an array of uint16; a type of 4 or 2 bits in one of int8 or uint8.
+  // Any other type has to be that of the file.
+  core::ElementType type = core::ElementType::kFloat32;
+  // Whether such codes are packed; see NpyStorage.
+  bool packed = false;
+  // The shape of packed codes. If absent, they have one dimension, with as many as fit
+  // into the bytes.
+  std::optional<std::vector<std::int64_t>> shape = {};
+};
+
+// Returns `array`, which was read from `path`, with another meaning.
+//
+// Errors name the file: kInvalidArgument if it has no such elements, or other than the
+// shape says.
+absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
+                                   const std::filesystem::path& path);
+
+// Writes `elements`, as many as the product of `shape`, to `path`: either the
 // whole array or, after an error, nothing. Replaces an existing file at once, so
-// that no reader sees half of it. Writes to a device or a pipe directly.
+// that no reader sees half of it; in an archive, the other arrays stay. Writes to a
+// device or a pipe directly.
 //
 // Errors name the file: kInvalidArgument if the sizes don't match; otherwise the
 // code that fits errno, such as kPermissionDenied.
+absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
+                      const Elements& elements, const NpyStorage& storage = {});
+
+// The same for float32.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       std::span<const float> values);
 

@@ -1,6 +1,8 @@
 #include "client/library/npy_header.h"
 
 #include <algorithm>
+#include <array>
+#include <cassert>
 #include <charconv>
 #include <optional>
 #include <system_error>
@@ -24,6 +26,35 @@ constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kGrowthDigits = 21;
 // The largest header length that version 1.0 can represent.
 constexpr std::size_t kMaxShortLength = 0xFFFF;
+
+// The types of numpy.
+struct Descr {
+  core::ElementType type;
+  std::string_view text;
+};
+constexpr std::array kDescrs = {
+    Descr{core::ElementType::kFloat32, "<f4"},
+    Descr{core::ElementType::kFloat16, "<f2"},
+    Descr{core::ElementType::kFloat64, "<f8"},
+    Descr{core::ElementType::kInt8, "|i1"},
+    Descr{core::ElementType::kUint8, "|u1"},
+    Descr{core::ElementType::kInt16, "<i2"},
+    Descr{core::ElementType::kUint16, "<u2"},
+    Descr{core::ElementType::kInt32, "<i4"},
+    Descr{core::ElementType::kBFloat16, "<V2"},
+    // What other versions of numpy and ml_dtypes write.
+    Descr{core::ElementType::kBFloat16, "|V2"},
+    Descr{core::ElementType::kBFloat16, "bfloat16"},
+};
+constexpr absl::string_view kExpectedTypes =
+    "little-endian float32 ('<f4'), float16, float64, bfloat16, int8, uint8, int16, uint16 or "
+    "int32";
+
+std::string_view DescrOf(core::ElementType type) {
+  const auto* const row = std::ranges::find(kDescrs, type, &Descr::type);
+  assert(row != kDescrs.end());
+  return row->text;
+}
 
 constexpr std::string_view kHowToSave =
     R"(write the file with np.save("x.npy", np.ascontiguousarray(x, dtype=np.float32)))";
@@ -94,7 +125,7 @@ class DictionaryParser {
   absl::Status ParseDescr() {
     if (Peek() == '[') {
       return Unreadable("the array has a structured dtype with several fields",
-                        "float32 ('<f4'), a single field");
+                        absl::StrCat(kExpectedTypes, ", a single field"));
     }
     const std::optional<std::string_view> descr = ConsumeString();
     if (!descr.has_value()) {
@@ -219,7 +250,7 @@ absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
   if (!bytes.starts_with(kMagic)) {
     if (bytes.starts_with("PK")) {
       return Unreadable("this is a zip archive, perhaps an .npz file",
-                        R"(an .npy file with one array, such as np.load("x.npz")["name"])");
+                        "the name of one of its arrays, as in x.npz:name, or an .npy file");
     }
     return Unreadable(
         absl::StrCat("the file begins with \"", Excerpt(bytes.substr(0, kMagic.size())), "\""),
@@ -264,16 +295,18 @@ absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_off
       !dictionary.shape.has_value()) {
     return Unreadable("the header lacks one of its keys", "'descr', 'fortran_order' and 'shape'");
   }
-  if (*dictionary.descr != "<f4") {
+  const auto* const descr = std::ranges::find(kDescrs, *dictionary.descr, &Descr::text);
+  if (descr == kDescrs.end()) {
     return Unreadable(absl::StrCat("the array has dtype '", Excerpt(*dictionary.descr), "'"),
-                      "little-endian float32 ('<f4')");
+                      kExpectedTypes);
   }
   const absl::StatusOr<std::size_t> element_count = core::ElementCount(*dictionary.shape);
   if (!element_count.ok()) {
     return Unreadable("the header has a shape that is negative or does not fit into memory",
                       "dimensions of at least 0");
   }
-  NpyHeader header{.shape = *std::move(dictionary.shape),
+  NpyHeader header{.type = descr->type,
+                   .shape = *std::move(dictionary.shape),
                    .data_offset = data_offset,
                    .element_count = *element_count};
   if (*dictionary.fortran_order && !IsCOrderToo(header)) {
@@ -291,8 +324,9 @@ absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes) {
   return MakeHeader(std::move(dictionary), extent.first + extent.size);
 }
 
-std::string FormatNpyHeader(std::span<const std::int64_t> shape) {
-  std::string dictionary = "{'descr': '<f4', 'fortran_order': False, 'shape': (";
+std::string FormatNpyHeader(core::ElementType type, std::span<const std::int64_t> shape) {
+  std::string dictionary = absl::StrCat("{'descr': '", core::ToAbsl(DescrOf(type)),
+                                        "', 'fortran_order': False, 'shape': (");
   for (std::size_t i = 0; i < shape.size(); ++i) {
     absl::StrAppend(&dictionary, i == 0 ? "" : ", ", shape[i]);
   }

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "core/base/element_type.h"
 
 namespace quantd::client {
 
@@ -20,6 +21,10 @@ namespace quantd::client {
 inline constexpr std::size_t kMaxNpyHeaderBytes = std::size_t{64} * 1024;
 
 struct NpyHeader {
+  // What the file says: bfloat16 may be stored as uint16, and codes of less than a
+  // byte as int8 or uint8.
+  core::ElementType type = core::ElementType::kFloat32;
+
   // Each dimension is at least 0, and an array of this shape fits into the address
   // space; empty for a scalar.
   std::vector<std::int64_t> shape;
@@ -30,9 +35,10 @@ struct NpyHeader {
   std::size_t element_count = 0;
 };
 
-// Parses the header of a float32 array (little endian, C order) in version 1.0,
-// 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or at
-// least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
+// Parses the header of an array (little endian, C order) of float32, float16, float64,
+// int8, uint8, int16, uint16, int32, or bfloat16 as ml_dtypes has numpy write it, in
+// version 1.0, 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or
+// at least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
 // than its size.
 //
 // Fortran order is accepted if it equals C order, that is, for arrays with at most one
@@ -42,10 +48,10 @@ struct NpyHeader {
 // and how to fix it.
 absl::StatusOr<NpyHeader> ParseNpyHeader(std::string_view bytes);
 
-// Returns the header that numpy writes for a float32 array of `shape`, byte for
-// byte: version 1.0 (2.0 if it is too long for that), padded to a multiple of 64
-// bytes.
-std::string FormatNpyHeader(std::span<const std::int64_t> shape);
+// Returns the header that numpy writes for an array of this type, one of the above,
+// and shape, byte for byte: version 1.0 (2.0 if it is too long for that), padded to a
+// multiple of 64 bytes.
+std::string FormatNpyHeader(core::ElementType type, std::span<const std::int64_t> shape);
 
 }  // namespace quantd::client
 

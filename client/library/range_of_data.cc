@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"

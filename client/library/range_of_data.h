@@ -5,23 +5,12 @@
 
 #include <cstdint>
 #include <optional>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "client/library/client.h"
-#include "core/quantization.h"
+#include "client/library/parameters.h"
 
 namespace quantd::client {
-
-// A core::Range that owns its values.
-struct RangeValues {
-  std::vector<float> min;
-  std::vector<float> max;
-  std::optional<std::int32_t> axis;
-
-  // Valid as long as the vectors exist unchanged.
-  core::Range view() const { return {.min = min, .max = max, .axis = axis}; }
-};
 
 // Returns the least and the greatest value of `data`, or of each channel along
 // `axis`. Ignores NaN; if there are no other values, both are 0.

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "client/library/adam.h"
 #include "core/base/status_macros.h"
+#include "core/fake_quantization.h"
 #include "core/tensor_shape.h"
 
 namespace quantd::client {
@@ -57,7 +58,8 @@ class ChannelDescent {
     const double max_step = max_optimizer_.Step(max_gradient / width_, learning_rate) * width_;
     const auto min = static_cast<float>(std::min(min_ + min_step, 0.0));
     const auto max = static_cast<float>(std::max(max_ + max_step, 0.0));
-    if (min < max && core::Nudge({.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, spec).ok()) {
+    const core::Range range{.min = {&min, 1}, .max = {&max, 1}};
+    if (min < max && core::FakeQuantization::Create(range, spec).ok()) {
       min_ = min;
       max_ = max;
     }
@@ -82,6 +84,12 @@ struct Measurement {
   // One per channel.
   std::vector<double> squared_errors;
 };
+
+// The number of steps between the lowest and the highest code.
+double LevelCount(const core::QuantizationSpec& spec) {
+  return std::ldexp(1.0, static_cast<int>(spec.num_bits.value_or(core::kDefaultNumBits))) - 1 -
+         (spec.narrow_range ? 1 : 0);
+}
 
 double Sum(std::span<const double> values) {
   double sum = 0;
@@ -138,7 +146,8 @@ class RangeTrainer {
   // Quantizes to the current ranges, and has every channel record its error.
   absl::StatusOr<Measurement> Measure() {
     ASSIGN_OR_RETURN(FakeQuantizeResult result, passes_.forward(range_.view()));
-    assert(result.output.size() == values_.size());
+    const std::span<const float> output = result.output.values<float>();
+    assert(output.size() == values_.size());
     Measurement measurement{.nudged_range = std::move(result.nudged_range),
                             .gradients = std::vector<float>(values_.size()),
                             .squared_errors = std::vector<double>(channels_.size())};
@@ -147,7 +156,7 @@ class RangeTrainer {
       if (std::isnan(values_[i])) {
         continue;
       }
-      const double error = static_cast<double>(result.output[i]) - values_[i];
+      const double error = static_cast<double>(output[i]) - values_[i];
       measurement.gradients[i] = static_cast<float>(error * per_element);
       measurement.squared_errors[ChannelOf(i)] += error * error;
     }
@@ -160,7 +169,7 @@ class RangeTrainer {
   absl::Status Step(const Measurement& measurement, double learning_rate) {
     ASSIGN_OR_RETURN(const RangeGradients clipping,
                      passes_.backward(measurement.gradients, range_.view()));
-    const double levels = options_.spec.levels();
+    const double levels = LevelCount(options_.spec);
     for (std::size_t channel = 0; channel < channels_.size(); ++channel) {
       ChannelDescent& descent = channels_[channel];
       if (!descent.is_active()) {

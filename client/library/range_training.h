@@ -49,8 +49,8 @@ struct TrainedRange {
   int steps = 0;
 };
 
-// Learns one range, or one per channel along `axis`, for `input`. `passes` are
-// those of `input`, with the spec of the options.
+// Learns one range, or one per channel along `axis`, for `input`, a float32 tensor.
+// `passes` are those of `input`, with the spec of the options.
 //
 // The loss is the mean squared error. Its gradient is that of the cost of
 // clipping, which passes.backward computes, and that of the cost of rounding,

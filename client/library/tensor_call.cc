@@ -3,13 +3,18 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/library/parameters.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
+#include "core/fake_quantization.h"
+#include "core/quantizer.h"
 #include "core/tensor_shape.h"
 #include "wire/operations.h"
 
@@ -21,13 +26,17 @@ absl::Status CheckInput(std::string_view field, const TensorView& input) {
   if (!count.ok()) {
     return core::AtField(field, count.status());
   }
-  if (input.element_count() != *count) {
-    return core::WrongSize({.field = std::string(field) + ".data",
-                            .size = input.element_count(),
-                            .expected = *count,
-                            .advice = "pass all elements, or correct the shape"});
+  if (input.bytes.size() == core::ElementBytes(input.type, *count)) {
+    return absl::OkStatus();
   }
-  return absl::OkStatus();
+  const bool has_whole_elements =
+      !IsPacked(input.type) && input.bytes.size() % core::ElementBytes(input.type, 1) == 0;
+  return core::WrongSize(
+      {.field = absl::StrCat(core::ToAbsl(field), ".data"),
+       .size = has_whole_elements ? input.element_count() : input.bytes.size(),
+       .expected = has_whole_elements ? *count : core::ElementBytes(input.type, *count),
+       .unit = has_whole_elements ? "elements" : "bytes",
+       .advice = "pass all elements, or correct the shape"});
 }
 
 std::string ShapeText(std::span<const std::int64_t> shape) {
@@ -66,27 +75,74 @@ absl::Status CheckInputs(std::span<const TensorView> inputs) {
   return absl::OkStatus();
 }
 
+template <typename Operation>
+absl::Status CheckOutput(const TensorCall& call, std::size_t element_count) {
+  if (call.output.element_count() != element_count) {
+    return core::WrongSize({.field = Operation::kOutput.name,
+                            .size = call.output.element_count(),
+                            .expected = element_count,
+                            .advice = "pass an output of as many elements as the inputs"});
+  }
+  const core::ElementType expected = call.inputs.back().type;
+  if (!wire::TakesOutputType<typename Operation::Request> && call.output.type() != expected) {
+    const std::string field(Operation::kOutput.name);
+    return core::InvalidArgument(
+        core::ErrorReason::kUnsupportedDataType,
+        absl::StrCat(field, " is of type ", core::ToAbsl(core::RowOf(call.output.type()).name),
+                     "; expected ", core::ToAbsl(core::RowOf(expected).name),
+                     ", as the inputs: pass an output of that type"),
+        {.field = field});
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckShapeBy(const auto& quantization, std::span<const std::int64_t> shape) {
+  return quantization.ok() ? quantization->CheckShape(shape) : quantization.status();
+}
+
 }  // namespace
 
 std::size_t TensorCall::size_bytes() const {
-  std::size_t size = range.min.size_bytes() + range.max.size_bytes();
+  std::size_t size = SizeInBytes(parameters);
   for (const TensorView& input : inputs) {
     size += input.bytes.size();
   }
-  return size;
+  return std::max(size, output.size_bytes());
 }
 
 absl::Status CheckSizes(const TensorCall& call) {
   return wire::VisitOperation(call.operation, [&]<typename Operation>() -> absl::Status {
     RETURN_IF_ERROR(CheckInputs<Operation>(call.inputs));
-    const std::size_t expected = call.inputs.front().element_count();
-    if (call.output.element_count() != expected) {
-      return core::WrongSize({.field = Operation::kOutput.name,
-                              .size = call.output.element_count(),
-                              .expected = expected,
-                              .advice = "pass an output of as many elements as the inputs"});
-    }
-    return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::size_t element_count, core::ElementCount(call.shape()));
+    return CheckOutput<Operation>(call, element_count);
+  });
+}
+
+absl::Status CheckAsServer(const TensorCall& call) {
+  const core::QuantizationParameters parameters = WithoutDataRange(call.parameters);
+  const core::ElementType input = call.inputs.back().type;
+  const core::ConversionTypes types{.input = input, .output = call.output.type()};
+  switch (call.operation) {
+    case wire::kOperationIndex<wire::FakeQuantizeGradient>:
+      return CheckShapeBy(core::FakeQuantization::CreateForGradient(parameters, call.spec, input),
+                          call.shape());
+    case wire::kOperationIndex<wire::Quantize>:
+      return CheckShapeBy(core::Quantizer::Create(parameters, call.spec, types), call.shape());
+    case wire::kOperationIndex<wire::Dequantize>:
+      return CheckShapeBy(core::Dequantizer::Create(parameters, call.spec, types), call.shape());
+    default:
+      return CheckShapeBy(core::FakeQuantization::Create(parameters, call.spec, input),
+                          call.shape());
+  }
+}
+
+RequestParameters AllParameters(const TensorCall& call) {
+  return wire::VisitOperation(call.operation, [&]<typename Operation>() -> RequestParameters {
+    return {.parameters = call.parameters,
+            .spec = call.spec,
+            .output_type = wire::TakesOutputType<typename Operation::Request>
+                               ? std::optional(call.output.type())
+                               : std::nullopt};
   });
 }
 

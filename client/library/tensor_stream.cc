@@ -10,17 +10,21 @@
 #include <span>
 #include <string>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/message_stream.h"
+#include "client/library/parameters.h"
 #include "client/library/tensor_parts.h"
 #include "core/base/error.h"
 #include "core/base/scattered_bytes.h"
 #include "core/base/status_macros.h"
-#include "core/tensor_shape.h"
+#include "core/parameter_layout.h"
+#include "core/resolved_spec.h"
 #include "wire/methods.h"
 
 namespace quantd::client {
@@ -29,11 +33,10 @@ namespace {
 // The elements of `tensor` that `part` has, with the shape of the part.
 TensorView ViewOf(const TensorPart& part, const TensorView& tensor) {
   assert(tensor.bytes.in_one_piece());
-  const std::size_t element_bytes = core::ElementBytes(tensor.type);
   const core::ScatteredBytes::Piece whole(tensor.bytes.front(), tensor.bytes.size());
   return {tensor.type, part.shape(),
-          core::ScatteredBytes(whole.subspan(part.first_element * element_bytes,
-                                             part.element_count * element_bytes))};
+          core::ScatteredBytes(whole.subspan(core::ElementBytes(tensor.type, part.first_element),
+                                             core::ElementBytes(tensor.type, part.element_count)))};
 }
 
 // Adds the values of a part to those of all channels, from `first_channel` on. There
@@ -45,13 +48,66 @@ void Add(std::span<const double> values, std::size_t first_channel, std::vector<
   }
 }
 
+// Appends the values that `all` does not have yet; the first of `values` is at `first`.
+template <typename T>
+void AppendAt(std::size_t first, const core::PerChannel<T>& values, core::PerChannel<T>* all) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (first + i >= all->size()) {
+      all->push_back(values[i]);
+    }
+  }
+}
+
+std::size_t BitsOf(core::ElementType type) { return core::RowOf(type).bits; }
+
+// How many elements of the type begin with a byte of their own.
+std::size_t AlignmentOf(core::ElementType type) {
+  return std::max<std::size_t>(core::ElementsIn(type, 1), 1);
+}
+
+// The numerics that the server uses.
+core::Numerics NumericsOf(const TensorCall& call) {
+  return call.spec.numerics.value_or(std::holds_alternative<core::Range>(call.parameters)
+                                         ? core::Numerics::kTensorFlow
+                                         : core::Numerics::kOnnx);
+}
+
+// Whether one channel among several is computed differently than on its own.
+bool DependsOnChannelCount(const TensorCall& call) {
+  if (!std::holds_alternative<core::Range>(call.parameters)) {
+    return false;
+  }
+  switch (NumericsOf(call)) {
+    // Keras and XLA have other formulas for the scale of a single channel, or for its inverse.
+    case core::Numerics::kKerasJax:
+    case core::Numerics::kTensorFlowXla:
+    case core::Numerics::kTensorFlowXlaUnfused:
+      return true;
+    default:
+      return false;
+  }
+}
+
+PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
+  PartLimits limits{.min_channels = DependsOnChannelCount(call) ? 2U : 1U};
+  std::size_t bits = 0;
+  for (const TensorView& input : call.inputs) {
+    bits += BitsOf(input.type);
+    limits.alignment = std::max(limits.alignment, AlignmentOf(input.type));
+  }
+  limits.alignment = std::max(limits.alignment, AlignmentOf(call.output.type()));
+  bits = std::max(bits, BitsOf(call.output.type()));
+  limits.max_elements = std::max<std::size_t>(message_bytes * 8 / bits, 1);
+  return limits;
+}
+
 // The parts of a call, in the order in which they are sent and answered.
 class CallParts {
  public:
-  CallParts(const TensorCall& call, const core::ChannelLayout& layout, std::size_t message_bytes)
-      : first_(EmptyPart(layout, call.range.axis.has_value())),
-        parts_(HasRangeFor(layout, call.range) ? layout : core::ChannelLayout{.outer = 0},
-               call.range.axis.has_value(), MaxElements(call, message_bytes)) {}
+  CallParts(const TensorCall& call, const core::ParameterLayout& layout, std::size_t message_bytes)
+      : first_(FirstOf(call, layout)),
+        parts_(HasParametersFor(layout, call) ? layout : core::ParameterLayout{{.outer = 0}},
+               AxisOf(call.parameters).has_value(), LimitsOf(call, message_bytes)) {}
 
   // Returns the next part, or nothing after the last.
   std::optional<TensorPart> Next() {
@@ -59,17 +115,22 @@ class CallParts {
   }
 
  private:
-  // The server refuses a range of another size: there is nothing to cut it by.
-  static bool HasRangeFor(const core::ChannelLayout& layout, const core::Range& range) {
-    return range.min.size() == layout.channels && range.max.size() == layout.channels;
+  static std::optional<TensorPart> FirstOf(const TensorCall& call,
+                                           const core::ParameterLayout& layout) {
+    return layout.has_blocks()
+               ? std::nullopt
+               : std::optional(EmptyPart(layout.channels, AxisOf(call.parameters).has_value()));
   }
 
-  static std::size_t MaxElements(const TensorCall& call, std::size_t message_bytes) {
-    std::size_t element_bytes = 0;
-    for (const TensorView& input : call.inputs) {
-      element_bytes += core::ElementBytes(input.type);
+  // The server refuses parameters of another size: there is nothing to cut them by.
+  static bool HasParametersFor(const core::ParameterLayout& layout, const TensorCall& call) {
+    const std::size_t count = layout.parameter_count();
+    if (const auto* const range = std::get_if<core::Range>(&call.parameters)) {
+      return range->min.size() == count && range->max.size() == count;
     }
-    return std::max<std::size_t>(message_bytes / element_bytes, 1);
+    const auto& affine = *std::get_if<core::AffineParameters>(&call.parameters);
+    return affine.scale.size() == count &&
+           (affine.zero_point.empty() || affine.zero_point.size() == count);
   }
 
   std::optional<TensorPart> first_;
@@ -115,8 +176,12 @@ class TensorStream final : public StreamExchange {
     ++parts_received_;
     ASSIGN_OR_RETURN(
         AnswerParameters answer,
-        DecodeResponse(call_.operation, wire::Transfer::kStream, response, part->channel_count,
-                       call_.output.Part(part->first_element, part->element_count)));
+        DecodeResponse(
+            call_.operation, wire::Transfer::kStream, response,
+            {.parameter_count = part->parameter_count,
+             .has_scales = std::holds_alternative<core::AffineParameters>(call_.parameters),
+             .numerics = call_.spec.numerics},
+            call_.output.Part(part->first_element, part->element_count)));
     Merge(*part, std::move(answer));
     elements_done_.store(part->first_element + part->element_count, std::memory_order_relaxed);
     return absl::OkStatus();
@@ -135,26 +200,41 @@ class TensorStream final : public StreamExchange {
   // What the server does not know from the part before.
   RequestParameters ParametersOf(const TensorPart& part) const {
     if (!last_sent_.has_value()) {
-      // All of the range, whether its size is right or not.
-      return {
-          .range = core::Range{.min = call_.range.min, .max = call_.range.max, .axis = part.axis},
-          .spec = call_.spec};
+      return FirstParameters(part);
     }
     RequestParameters parameters;
-    if (!part.HasRangeOf(*last_sent_)) {
-      parameters.range = part.RangeOf(call_.range);
+    if (!part.HasParametersOf(*last_sent_)) {
+      parameters.parameters = ShareOf(part);
     }
     return parameters;
   }
 
-  // The first part has all channels; the sums of the others add up.
+  RequestParameters FirstParameters(const TensorPart& part) const {
+    RequestParameters parameters = AllParameters(call_);
+    if (part.block_size.has_value()) {
+      parameters.parameters = ShareOf(part);
+    } else {
+      // All of them, whether their number is right or not.
+      std::visit([&](auto& kind) { kind.axis = part.axis; }, *parameters.parameters);
+    }
+    return parameters;
+  }
+
+  QuantizeParameters ShareOf(const TensorPart& part) const {
+    return WithDataRange(part.ParametersOf(WithoutDataRange(call_.parameters)));
+  }
+
+  // The first part has all parameters; those of blocks come part by part. The sums of
+  // gradients add up.
   void Merge(const TensorPart& part, AnswerParameters answer) {
     if (!answer_.has_value()) {
       answer_ = std::move(answer);
       return;
     }
-    Add(answer.min_gradient, part.first_channel, &answer_->min_gradient);
-    Add(answer.max_gradient, part.first_channel, &answer_->max_gradient);
+    Add(answer.min_gradient, part.first_parameter, &answer_->min_gradient);
+    Add(answer.max_gradient, part.first_parameter, &answer_->max_gradient);
+    AppendAt(part.first_parameter, answer.parameters.scale, &answer_->parameters.scale);
+    AppendAt(part.first_parameter, answer.parameters.zero_point, &answer_->parameters.zero_point);
   }
 
   const TensorCall& call_;
@@ -169,10 +249,38 @@ class TensorStream final : public StreamExchange {
   std::atomic<std::size_t> elements_done_ = 0;
 };
 
+// Returns the number in the metadata of an error.
+std::optional<std::size_t> NumberIn(const core::ErrorDetail& detail, const std::string& key) {
+  const auto entry = detail.metadata.find(key);
+  std::size_t number = 0;
+  return entry != detail.metadata.end() && absl::SimpleAtoi(entry->second, &number)
+             ? std::optional(number)
+             : std::nullopt;
+}
+
+// Returns the server's error about a part as one about the whole tensor: without the
+// index of the message, and with the element's own index.
+absl::Status AsOfWholeTensor(const absl::Status& status, const TensorCall& call, CallParts parts) {
+  const core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
+  const std::optional<std::size_t> message = NumberIn(detail, "message_index");
+  const std::optional<std::size_t> element = NumberIn(detail, "index");
+  if (!detail.Is(core::ErrorReason::kInvalidValue) || !message.has_value() ||
+      !element.has_value()) {
+    return core::WithoutMessageIndex(status);
+  }
+  std::optional<TensorPart> part = parts.Next();
+  for (std::size_t i = 0; i < *message && part.has_value(); ++i) {
+    part = parts.Next();
+  }
+  return part.has_value() ? core::NanHasNoCode(NumericsOf(call), part->first_element + *element)
+                          : core::WithoutMessageIndex(status);
+}
+
 }  // namespace
 
 bool CanBeCut(const TensorCall& call) {
-  return call.element_count() > 0 && !call.inputs.front().shape.empty();
+  return call.element_count() > 0 && !call.shape().empty() &&
+         !std::holds_alternative<core::DataRange>(call.parameters);
 }
 
 absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
@@ -180,8 +288,10 @@ absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
                                                  const Progress& progress,
                                                  grpc::GenericStub* stub) {
   assert(CanBeCut(call));
-  ASSIGN_OR_RETURN(const core::ChannelLayout layout,
-                   core::MakeChannelLayout(call.inputs.front().shape, call.range.axis));
+  if (BlockSizeOf(call.parameters).has_value()) {
+    RETURN_IF_ERROR(CheckAsServer(call));
+  }
+  ASSIGN_OR_RETURN(const core::ParameterLayout layout, LayoutOf(call.shape(), call.parameters));
   TensorStream stream(call, CallParts(call, layout, options.message_bytes));
   std::function<void()> on_response;
   if (progress != nullptr) {
@@ -192,7 +302,7 @@ absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
   if (const absl::Status status =
           RunStream(std::string(method.path), options.timeout, on_response, &stream, stub);
       !status.ok()) {
-    return core::WithoutMessageIndex(status);
+    return AsOfWholeTensor(status, call, CallParts(call, layout, options.message_bytes));
   }
   return stream.TakeAnswer();
 }

@@ -22,13 +22,13 @@ struct TensorStreamOptions {
   std::size_t message_bytes;
 };
 
-// Whether a call can be made in parts: a tensor without elements has none, and a
-// scalar has no shape with fewer elements.
+// Whether a call can be made in parts: a tensor without elements has none, a
+// scalar has no shape with fewer elements, and parts have other data than the whole.
 bool CanBeCut(const TensorCall& call);
 
 // Makes a call in parts: CanBeCut(), and CheckSizes() found no error. The first
-// part has no elements, but the whole range, so that the server finds what is
-// wrong about the range as it does in one message.
+// part has no elements, but all parameters, so that the server finds what is
+// wrong about them as it does in one message. Those of blocks are checked here.
 //
 // Errors: those of RunStream(). Those of the server are as for the whole tensor:
 // they do not name a message of the stream.

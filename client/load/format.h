@@ -1,4 +1,4 @@
-// Formats the figures of a load for people to read.
+// Formats the figures of a load.
 
 #ifndef QUANTD_CLIENT_LOAD_FORMAT_H_
 #define QUANTD_CLIENT_LOAD_FORMAT_H_
@@ -14,6 +14,11 @@ namespace quantd::client {
 std::string FormatTime(std::chrono::nanoseconds time);
 std::string FormatTime(std::chrono::duration<double> time);
 std::string FormatSeconds(double seconds);
+
+// Returns a time in seconds.
+constexpr double Seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 // Formats a number with at least three significant digits: "0.0123", "12.3", "14210".
 std::string FormatNumber(double value);

@@ -3,14 +3,12 @@
 #include <algorithm>
 #include <thread>
 
+#include "client/load/format.h"
+
 namespace quantd::client {
 namespace {
 
 constexpr double kKeptShare = 0.99;
-
-double Seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
 
 double PerSecond(std::uint64_t count, std::chrono::nanoseconds time) {
   return time.count() > 0 ? static_cast<double>(count) / Seconds(time) : 0;

@@ -13,7 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/library/npy.h"
-#include "client/library/range_of_data.h"
+#include "client/library/parameters.h"
+#include "client/load/expected_answer.h"
+#include "core/base/element_type.h"
 #include "core/quantization.h"
 
 namespace quantd::client {
@@ -22,15 +24,21 @@ namespace quantd::client {
 struct RequestContent {
   // An index in wire::Operations.
   std::size_t operation = 0;
-  // The last of the operation's inputs. The others are random ones of its shape.
+  // The last of the operation's inputs. The others are random ones of its shape and
+  // type.
   NpyArray tensor;
-  RangeValues range;
+  // Not a DataRange.
+  ParameterValues parameters;
   core::QuantizationSpec spec;
+  // The type of the answer, for operations that let the request choose it.
+  core::ElementType output_type = core::ElementType::kUint8;
 };
 
-// Returns normally distributed values (mean 0, standard deviation 1) that repeat
-// after a million: the same ones for the same seed. Dimensions are at least 0.
-NpyArray RandomTensor(std::span<const std::int64_t> shape, std::uint64_t seed);
+// Returns random elements that repeat after a million: the same ones for the same
+// seed. Floats are normally distributed (mean 0, standard deviation 1), and codes
+// uniformly over all codes of the type. Dimensions are at least 0.
+NpyArray RandomTensor(std::span<const std::int64_t> shape, core::ElementType type,
+                      std::uint64_t seed);
 
 // Immutable, and safe to use from several threads at once.
 class Request {
@@ -38,9 +46,8 @@ class Request {
   // Encodes the request. If `verified`, computes the answer, too, with core's
   // reference.
   //
-  // Errors: those of core::FakeQuantization::Create() and CheckShape(), since a
-  // server would refuse the request each time; kResourceExhausted if memory does
-  // not suffice.
+  // Errors: those of CheckAsServer(), since a server would refuse the request each
+  // time; kResourceExhausted if memory does not suffice.
   static absl::StatusOr<Request> Create(const RequestContent& content, bool verified);
 
   // The request as it is sent.
@@ -50,17 +57,11 @@ class Request {
   // The size of all tensors of the request and its answer.
   std::size_t tensor_bytes() const { return tensor_bytes_; }
 
-  // Compares an answer with the reference: elements by their bits (any NaN equals
-  // any other), sums of gradients to one float32 ulp of the exact ones. The
-  // request was created as `verified`.
-  //
-  // Errors: kDataLoss with the first element that differs; kInternal for an
-  // answer that does not fit the request.
+  // Compares an answer with the reference; see ExpectedAnswer::Check(). The request
+  // was created as `verified`.
   absl::Status Check(const grpc::ByteBuffer& answer) const;
 
  private:
-  class ExpectedAnswer;
-
   Request() = default;
 
   grpc::ByteBuffer bytes_;

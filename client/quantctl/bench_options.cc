@@ -7,10 +7,15 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
 #include "client/library/npy.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
 #include "core/base/status_macros.h"
+#include "core/base/to_absl.h"
+#include "core/numerics.h"
+#include "core/parameter_layout.h"
+#include "core/tensor_shape.h"
 #include "wire/operations.h"
 
 namespace quantd::client {
@@ -27,6 +32,8 @@ constexpr std::chrono::seconds kSearchWindow{1};
 // Three in a thousand of the normally distributed values lie outside this range.
 constexpr float kRangeEnd = 3;
 constexpr std::uint64_t kTensorSeed = 1;
+
+constexpr ParameterSources kBenchSources{.from_data = true};
 
 // Returns the name by which --method chooses a method of an operation.
 std::string ChoiceOf(const wire::Method& method) {
@@ -74,14 +81,20 @@ void AddContentOptions(CLI::App& command, BenchOptions* options) {
   AddOption(command, "--mix", "WEIGHT:SIZE,…",
             "Tensors of several sizes, with their relative frequencies: 90:4KiB,9:1MiB,1:64MiB",
             [options](const std::string& text) { options->mix = ReadMix(text); });
-  command.add_option("--input", options->input, ".npy file, float32: the tensor to send")
-      ->type_name("FILE");
-  command.add_option("--type", "Element type of the tensors")
-      ->type_name("float32")
-      ->check(CLI::IsMember(std::vector<std::string>{"float32"}).description(""));
-  AddRangeOptions(command, &options->range);
+  command.add_option("--input", options->input, ".npy file: the tensor to send")->type_name("FILE");
+  std::vector<core::ElementType> types = FloatTypes();
+  const std::vector<core::ElementType> code_types = CodeTypes();
+  types.insert(types.end(), code_types.begin(), code_types.end());
+  AddTypeOption(command, "--type", types,
+                "Element type of the tensors. Default: float32, and uint8 for dequantize; with "
+                "--input, that of the file",
+                [options](core::ElementType type) { options->type = type; });
+  AddTypeOption(command, "--output-type", types,
+                "Element type of the answers. Default: uint8 for quantize, float32 for dequantize; "
+                "other methods keep that of the tensors",
+                [options](core::ElementType type) { options->output_type = type; });
+  AddParameterOptions(command, kBenchSources, &options->parameters);
   AddSpecOptions(command, &options->spec);
-  AddNumericsOption(command, &options->spec);
 }
 
 void AddLoadOptions(CLI::App& command, BenchOptions* options) {
@@ -199,36 +212,106 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
       ->allow_extra_args(false);
 }
 
-bool HasRange(const RangeOptions& range) {
-  return range.from_data || range.min.has_value() || range.max.has_value() ||
-         !range.min_file.empty() || !range.max_file.empty();
+// Whether the method takes codes, or gives them.
+bool TakesCodes(const BenchOptions& options) {
+  return options.method.operation == wire::kOperationIndex<wire::Dequantize>;
+}
+bool GivesCodes(const BenchOptions& options) {
+  return options.method.operation == wire::kOperationIndex<wire::Quantize>;
 }
 
-// If no range is given, real data is quantized with its own range, and random data
-// with the same range for all channels.
-absl::StatusOr<RangeValues> RangeFor(const BenchOptions& options, const NpyArray& tensor) {
-  if (HasRange(options.range)) {
-    return LoadRange(options.range, tensor.view());
+core::ElementType InputType(const BenchOptions& options) {
+  return options.type.value_or(TakesCodes(options) ? core::ElementType::kUint8
+                                                   : core::ElementType::kFloat32);
+}
+
+core::ElementType OutputType(const BenchOptions& options) {
+  return options.output_type.value_or(GivesCodes(options) ? core::ElementType::kUint8
+                                                          : core::ElementType::kFloat32);
+}
+
+// Whether the parameters are scales if none are given: some numerics take no range, and
+// only scales have blocks.
+bool HasScales(const BenchOptions& options) {
+  return options.parameters.block_size.has_value() ||
+         (options.spec.numerics.has_value() &&
+          !core::RowOf(*options.spec.numerics).range.has_value());
+}
+
+// Returns scales of which the codes represent about what the range of random data is,
+// the same for all channels or blocks.
+absl::StatusOr<ParameterValues> ScalesFor(const BenchOptions& options, const NpyArray& tensor) {
+  const core::ElementTypeRow& codes =
+      core::RowOf(TakesCodes(options)   ? tensor.elements.type()
+                  : GivesCodes(options) ? OutputType(options)
+                                        : core::ElementType::kUint8);
+  const double levels = static_cast<double>(codes.highest) - codes.lowest;
+  AffineValues values{.scale = {},
+                      .zero_point = {},
+                      .axis = options.parameters.axis,
+                      .block_size = options.parameters.block_size};
+  ASSIGN_OR_RETURN(const core::ParameterLayout layout,
+                   core::MakeParameterLayout(tensor.shape, values.view()));
+  values.scale.assign(layout.parameter_count(), static_cast<float>(2 * kRangeEnd / levels));
+  values.zero_point.assign(layout.parameter_count(),
+                           codes.lowest == 0 ? static_cast<std::int32_t>((levels + 1) / 2) : 0);
+  return values;
+}
+
+// Returns the same range for all channels.
+absl::StatusOr<ParameterValues> RangesFor(const BenchOptions& options, const NpyArray& tensor) {
+  ASSIGN_OR_RETURN(const core::ChannelLayout layout,
+                   core::MakeChannelLayout(tensor.shape, options.parameters.axis));
+  return RangeValues{.min = std::vector<float>(layout.channels, -kRangeEnd),
+                     .max = std::vector<float>(layout.channels, kRangeEnd),
+                     .axis = options.parameters.axis};
+}
+
+// If no parameters are given, real data is quantized with its own range, and anything
+// else with parameters that fit random data.
+absl::StatusOr<ParameterValues> ParametersFor(const BenchOptions& options, const NpyArray& tensor) {
+  if (options.parameters.AreGiven()) {
+    return LoadParameters(options.parameters, tensor);
   }
-  ASSIGN_OR_RETURN(RangeValues range, RangeOfData(tensor.view(), options.range.axis));
-  if (options.input.empty()) {
-    std::ranges::fill(range.min, -kRangeEnd);
-    std::ranges::fill(range.max, kRangeEnd);
+  if (HasScales(options)) {
+    return ScalesFor(options, tensor);
   }
-  return range;
+  if (options.input.empty() || TakesCodes(options)) {
+    return RangesFor(options, tensor);
+  }
+  ParameterOptions from_data = options.parameters;
+  from_data.from_data = true;
+  return LoadParameters(from_data, tensor);
 }
 
 absl::StatusOr<Request> MakeRequest(const BenchOptions& options, NpyArray tensor) {
-  ASSIGN_OR_RETURN(RangeValues range, RangeFor(options, tensor));
+  ASSIGN_OR_RETURN(ParameterValues parameters, ParametersFor(options, tensor));
   return Request::Create({.operation = options.method.operation,
                           .tensor = std::move(tensor),
-                          .range = std::move(range),
-                          .spec = options.spec},
+                          .parameters = std::move(parameters),
+                          .spec = options.spec,
+                          .output_type = OutputType(options)},
                          options.verified_share > 0);
 }
 
 absl::StatusOr<NpyArray> MakeTensor(const BenchOptions& options) {
-  return options.input.empty() ? RandomTensor(options.shape, kTensorSeed) : ReadNpy(options.input);
+  if (options.input.empty()) {
+    return RandomTensor(options.shape, InputType(options), kTensorSeed);
+  }
+  ASSIGN_OR_RETURN(NpyArray tensor, ReadNpy(options.input));
+  return options.type.has_value()
+             ? Interpret(std::move(tensor), {.type = *options.type}, options.input)
+             : tensor;
+}
+
+// Returns what distinguishes the answers from the tensors: "8 bits", "uint8".
+std::string DescribeAnswer(const BenchOptions& options) {
+  const std::string bits =
+      options.spec.num_bits.has_value() ? absl::StrCat(", ", *options.spec.num_bits, " bits") : "";
+  if (TakesCodes(options) || GivesCodes(options)) {
+    return absl::StrCat(" to ", core::ToAbsl(core::RowOf(OutputType(options)).name), bits);
+  }
+  return bits.empty() ? absl::StrCat(", ", core::kDefaultNumBits, " bits") : bits;
 }
 
 }  // namespace
@@ -262,12 +345,24 @@ void CheckBenchOptions(const BenchOptions& options) {
   if (!options.mix.empty() && !options.input.empty()) {
     Refuse("the tensors are given twice", "only one of --shape, --mix and --input");
   }
-  if (!options.mix.empty() && options.range.axis.has_value()) {
+  if (!options.mix.empty() && options.parameters.axis.has_value()) {
     Refuse("--axis cannot be used with --mix, whose tensors have one dimension",
            "--shape with --axis");
   }
-  if (HasRange(options.range)) {
-    CheckRangeOptions(options.range);
+  if (options.parameters.AreGiven()) {
+    CheckParameterOptions(options.parameters, kBenchSources);
+  }
+  if (options.output_type.has_value() && !TakesCodes(options) && !GivesCodes(options)) {
+    Refuse(absl::StrCat("--output-type is given, but ", ChoiceOf(options.method),
+                        " keeps the type of its tensors"),
+           "it only with quantize or dequantize");
+  }
+  if (options.verified_share > 0 && options.spec.precision == core::ElementType::kFloat16) {
+    Refuse("--verify is given, but there is no reference for --precision float16",
+           "only one of the two");
+  }
+  if (options.parameters.from_data && TakesCodes(options)) {
+    Refuse("--range-from-data is given for codes", "the range that the codes were made with");
   }
   if (options.method.transfer == wire::Transfer::kStream) {
     for (const LoadPlan& plan : MakePlans(options)) {
@@ -288,26 +383,33 @@ absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options) {
     parts.push_back({.request = std::move(request)});
   }
   for (const MixPart& part : options.mix) {
-    const std::array shape = {static_cast<std::int64_t>(part.bytes / sizeof(float))};
-    ASSIGN_OR_RETURN(Request request, MakeRequest(options, RandomTensor(shape, kTensorSeed)));
+    const core::ElementType type = InputType(options);
+    const std::array shape = {static_cast<std::int64_t>(core::ElementsIn(type, part.bytes))};
+    ASSIGN_OR_RETURN(Request request, MakeRequest(options, RandomTensor(shape, type, kTensorSeed)));
     parts.push_back({.request = std::move(request), .weight = part.weight});
   }
   return Workload(options.method, std::move(parts));
 }
 
 std::string DescribeTensors(const BenchOptions& options) {
-  std::string tensors = absl::StrCat("float32 [", absl::StrJoin(options.shape, ","), "]");
+  const absl::string_view type = core::ToAbsl(core::RowOf(InputType(options)).name);
+  std::string tensors = absl::StrCat(type, " [", absl::StrJoin(options.shape, ","), "]");
   if (!options.input.empty()) {
     tensors = options.input;
   } else if (!options.mix.empty()) {
     tensors = absl::StrCat(
-        "float32, ", absl::StrJoin(options.mix, " + ", [](std::string* text, const MixPart& part) {
+        type, ", ", absl::StrJoin(options.mix, " + ", [](std::string* text, const MixPart& part) {
           absl::StrAppend(text, part.weight, " × ", FormatBytes(static_cast<double>(part.bytes)));
         }));
   }
-  absl::StrAppend(&tensors, ", ", options.spec.num_bits, " bits");
-  if (options.range.axis.has_value()) {
-    absl::StrAppend(&tensors, ", per channel of axis ", *options.range.axis);
+  tensors += DescribeAnswer(options);
+  if (options.spec.numerics.has_value()) {
+    absl::StrAppend(&tensors, ", ", OptionText(*options.spec.numerics));
+  }
+  if (options.parameters.axis.has_value()) {
+    absl::StrAppend(&tensors, ", per ",
+                    options.parameters.block_size.has_value() ? "block" : "channel", " of axis ",
+                    *options.parameters.axis);
   }
   return tensors;
 }

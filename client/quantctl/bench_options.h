@@ -18,7 +18,8 @@
 #include "client/load/load_result.h"
 #include "client/load/workload.h"
 #include "client/quantctl/bench_values.h"
-#include "client/quantctl/range_options.h"
+#include "client/quantctl/parameter_options.h"
+#include "core/base/element_type.h"
 #include "core/quantization.h"
 #include "wire/methods.h"
 
@@ -33,7 +34,11 @@ struct BenchOptions {
   std::vector<std::int64_t> shape = {1024};
   std::string input;
   std::vector<MixPart> mix;
-  RangeOptions range;
+  // The type of the elements; nothing for the usual one of the method, or the file's.
+  std::optional<core::ElementType> type;
+  // The type of the answers, for methods that let the request choose it.
+  std::optional<core::ElementType> output_type;
+  ParameterOptions parameters;
   core::QuantizationSpec spec;
 
   // How it is sent.
@@ -69,7 +74,7 @@ void CheckBenchOptions(const BenchOptions& options);
 
 // Makes the requests of checked options, ready to be sent. Reads files.
 //
-// Errors: those of reading files; core's errors if the range or the spec does not
+// Errors: those of reading files; core's errors if the parameters or the spec do not
 // fit the tensors.
 absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options);
 

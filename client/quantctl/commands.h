@@ -27,6 +27,8 @@ Command CommandOf(std::function<absl::Status(Client& client, const Terminal& ter
 // contradict each other. `chosen` must outlive `app`.
 void AddFakeQuantCommand(CLI::App& app, Command* chosen);
 void AddGradientCommand(CLI::App& app, Command* chosen);
+void AddQuantizeCommand(CLI::App& app, Command* chosen);
+void AddDequantizeCommand(CLI::App& app, Command* chosen);
 void AddTrainRangeCommand(CLI::App& app, Command* chosen);
 void AddInfoCommand(CLI::App& app, Command* chosen);
 void AddHealthCommand(CLI::App& app, Command* chosen);

@@ -1,57 +1,76 @@
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "client/library/npy.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/parameter_options.h"
 #include "client/quantctl/progress_bar.h"
-#include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
+#include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
 namespace {
 
+constexpr ParameterSources kGradientSources{.from_data = true};
+
 struct GradientOptions {
   std::string gradients;
   std::string inputs;
   std::string output;
-  RangeOptions range;
+  bool is_bfloat16 = false;
+  ParameterOptions parameters;
   core::QuantizationSpec spec;
   bool json = false;
 };
 
 void Print(const FakeQuantizeGradientResult& result, bool json, std::ostream& output) {
+  const bool has_range = !result.nudged_range.min.empty();
   if (json) {
-    PrintJson({{"min_gradient", result.min_gradient},
-               {"max_gradient", result.max_gradient},
-               {"nudged_range", ToJson(result.nudged_range)}},
-              output);
+    Json object = {{"numerics", OptionText(result.numerics)},
+                   {"min_gradient", result.min_gradient},
+                   {"max_gradient", result.max_gradient}};
+    if (has_range) {
+      object["nudged_range"] = ToJson(result.nudged_range);
+    }
+    PrintJson(object, output);
     return;
   }
-  std::vector<Column> columns = {NumberColumn("min gradient", result.min_gradient),
-                                 NumberColumn("max gradient", result.max_gradient)};
+  std::vector<Column> columns;
+  if (!result.min_gradient.empty()) {
+    columns = {NumberColumn("min gradient", result.min_gradient),
+               NumberColumn("max gradient", result.max_gradient)};
+  }
   for (Column& column : NudgedRangeColumns(result.nudged_range)) {
     columns.push_back(std::move(column));
   }
-  PrintChannelTable(columns, output);
+  if (!columns.empty()) {
+    PrintChannelTable(columns, output);
+  }
+  PrintFact("numerics", OptionText(result.numerics), output);
 }
 
 absl::StatusOr<FakeQuantizeGradientResult> Call(const GradientOptions& options,
                                                 const TensorView& gradients,
-                                                const TensorView& inputs, const core::Range& range,
-                                                Client& client, const Terminal& terminal) {
+                                                const TensorView& inputs,
+                                                const ParameterValues& parameters, Client& client,
+                                                const Terminal& terminal) {
   ProgressBar bar(terminal);
-  return client.FakeQuantizeGradient(gradients, inputs, range, options.spec, ShowTensor(bar));
+  return client.FakeQuantizeGradient(gradients, inputs, WithoutDataRange(ViewOf(parameters)),
+                                     options.spec, ShowTensor(bar, inputs.type));
 }
 
 absl::Status Gradient(const GradientOptions& options, Client& client, const Terminal& terminal) {
-  ASSIGN_OR_RETURN(const NpyArray gradients, ReadNpy(options.gradients));
-  ASSIGN_OR_RETURN(const NpyArray inputs, ReadNpy(options.inputs));
-  ASSIGN_OR_RETURN(const RangeValues range, LoadRange(options.range, inputs.view()));
+  ASSIGN_OR_RETURN(const NpyArray gradients,
+                   ReadFloatTensor(options.gradients, options.is_bfloat16));
+  ASSIGN_OR_RETURN(const NpyArray inputs, ReadFloatTensor(options.inputs, options.is_bfloat16));
+  ASSIGN_OR_RETURN(const ParameterValues parameters, LoadParameters(options.parameters, inputs));
   ASSIGN_OR_RETURN(const FakeQuantizeGradientResult result,
-                   Call(options, gradients.view(), inputs.view(), range.view(), client, terminal));
-  RETURN_IF_ERROR(WriteNpy(options.output, inputs.shape, result.input_gradients));
+                   Call(options, gradients.view(), inputs.view(), parameters, client, terminal));
+  RETURN_IF_ERROR(WriteNpy(options.output, inputs.shape, result.input_gradients,
+                           {.bfloat16_as_uint16 = options.is_bfloat16}));
   Print(result, options.json, terminal.output);
   return absl::OkStatus();
 }
@@ -66,27 +85,29 @@ void AddGradientCommand(CLI::App& app, Command* chosen) {
   const auto options = std::make_shared<GradientOptions>();
   command
       ->add_option("--gradients", options->gradients,
-                   ".npy file, float32: the gradient of the loss with respect to fake-quant's "
-                   "output")
+                   ".npy file, of the type of --inputs: the gradient of the loss with respect to "
+                   "fake-quant's output")
       ->type_name("FILE")
       ->required();
   command
       ->add_option("--inputs", options->inputs,
-                   ".npy file, float32, of the same shape: the input of fake-quant")
+                   ".npy file, float32, float16, bfloat16 or float64, of the same shape: the input "
+                   "of fake-quant")
       ->type_name("FILE")
       ->required();
   command
       ->add_option("--output", options->output,
-                   ".npy file to write, float32: the gradient with respect to the inputs")
+                   ".npy file to write, of the type of --inputs: the gradient with respect to the "
+                   "inputs")
       ->type_name("FILE")
       ->required();
-  AddRangeOptions(*command, &options->range);
+  AddFloatTypeOption(*command, &options->is_bfloat16);
+  AddParameterOptions(*command, kGradientSources, &options->parameters);
   AddSpecOptions(*command, &options->spec);
-  AddNumericsOption(*command, &options->spec);
   command->add_flag("--json", options->json,
                     "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
-    CheckRangeOptions(options->range);
+    CheckParameterOptions(options->parameters, kGradientSources);
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return Gradient(*options, client, terminal);
     });

@@ -4,16 +4,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "client/load/format.h"
 #include "client/load/latency_figure.h"
 #include "client/quantctl/load_report.h"
 #include "client/quantctl/report.h"
 
 namespace quantd::client {
 namespace {
-
-double Seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
 
 Json ToJson(const LatencyHistogram& histogram) {
   Json figures = {{"mean", Seconds(histogram.Mean())}, {"min", Seconds(histogram.min())}};

@@ -45,10 +45,6 @@ tr.main td { font-weight: 600; }
 .empty { color: var(--faint); }
 )";
 
-double Seconds(std::chrono::nanoseconds time) {
-  return std::chrono::duration<double>(time).count();
-}
-
 std::string Tile(const std::string& value, std::string_view name) {
   return absl::StrCat("<div><b>", EscapeHtml(value), "</b><span>", std::string(name),
                       "</span></div>");

@@ -8,10 +8,17 @@ namespace quantd::client {
 
 command_line::ManualText MakeManualText() {
   return {
-      .summary = "fake-quantize tensors with quantd, and load-test it",
+      .summary = "quantize tensors with quantd, and load-test it",
       .version = std::string(kVersion),
       .environment = {},
       .sections = {
+          {.title = "FILES",
+           .entries =
+               {{.tag = "x.npy",
+                 .text = "An array that numpy's np.save() wrote, little endian and in C order."},
+                {.tag = "x.npz:name",
+                 .text = "The array of that name in an archive that np.savez() wrote; without a "
+                         "name, the only one. Writing adds it to the archive."}}},
           {.title = "EXIT STATUS",
            .entries = {{.tag = "0", .text = "Success."},
                        {.tag = "1",
@@ -25,6 +32,14 @@ command_line::ManualText MakeManualText() {
                 {.tag = "quantctl fake-quant --input x.npy --axis 3 --range-from-data --num-bits "
                         "4 --output y.npy",
                  .text = "Quantizes each channel with the range of its data."},
+                {.tag = "quantctl quantize --input x.npy --axis 0 --data-range --symmetric "
+                        "--narrow-range --output-type int8 --output q.npz:codes --scale-output "
+                        "q.npz:scale",
+                 .text = "Quantizes each channel to int8, and keeps the codes and their scales in "
+                         "one archive."},
+                {.tag = "quantctl dequantize --input q.npz:codes --axis 0 --scale q.npz:scale "
+                        "--output y.npy",
+                 .text = "Computes the values of these codes."},
                 {.tag = "quantctl train-range --input x.npy --num-bits 4",
                  .text = "Learns the range with the least error."},
                 {.tag = "quantctl bench --rate 2000 --report report.html",

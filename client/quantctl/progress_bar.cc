@@ -11,7 +11,9 @@ constexpr std::int64_t kProgressWidth = 30;
 // ANSI sequence: go to the start of the line, and erase the line.
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
-constexpr std::size_t kElementsPerMebibyte = (std::size_t{1} << 20U) / sizeof(float);
+int MebibytesOf(core::ElementType type, std::size_t count) {
+  return static_cast<int>(core::ElementBytes(type, count) >> 20U);
+}
 
 }  // namespace
 
@@ -34,12 +36,11 @@ void ProgressBar::Show(int done, int total, std::string_view text) {
                   << std::flush;
 }
 
-Progress ShowTensor(ProgressBar& bar) {
-  return [&bar](std::size_t done, std::size_t all) {
+Progress ShowTensor(ProgressBar& bar, core::ElementType type) {
+  return [&bar, type](std::size_t done, std::size_t all) {
     // A small tensor completes in one step, so there is no progress to show.
     if (done < all) {
-      bar.Show(static_cast<int>(done / kElementsPerMebibyte),
-               static_cast<int>(all / kElementsPerMebibyte), "MiB");
+      bar.Show(MebibytesOf(type, done), MebibytesOf(type, all), "MiB");
     }
   };
 }

@@ -7,6 +7,7 @@
 
 #include "client/library/client.h"
 #include "client/quantctl/terminal.h"
+#include "core/base/element_type.h"
 
 namespace quantd::client {
 
@@ -27,9 +28,9 @@ class ProgressBar {
   bool is_drawn_ = false;
 };
 
-// Returns a callback that shows the progress of a call with a large tensor on
-// `bar`, which must outlive it.
-Progress ShowTensor(ProgressBar& bar);
+// Returns a callback that shows the progress of a call with a large tensor of this type
+// on `bar`, which must outlive it.
+Progress ShowTensor(ProgressBar& bar, core::ElementType type);
 
 }  // namespace quantd::client
 

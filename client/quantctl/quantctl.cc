@@ -115,7 +115,8 @@ Command CommandOf(std::function<absl::Status(Client& client, const Terminal& ter
 
 int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   CLI::App app(
-      "Fake-quantizes tensors in .npy files with quantd, bit for bit as TensorFlow does.\n"
+      "Quantizes tensors in .npy files with quantd, bit for bit as the framework that --numerics "
+      "names.\n"
       "Exit codes: 0 success, 1 a call failed or a file could not be read or written, 2 wrong "
       "usage, 3 the result of a load test is not good enough.",
       "quantctl");
@@ -124,6 +125,8 @@ int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   AddGlobalOptions(app, &options);
   AddFakeQuantCommand(app, &command);
   AddGradientCommand(app, &command);
+  AddQuantizeCommand(app, &command);
+  AddDequantizeCommand(app, &command);
   AddTrainRangeCommand(app, &command);
   AddInfoCommand(app, &command);
   AddHealthCommand(app, &command);

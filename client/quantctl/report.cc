@@ -41,6 +41,19 @@ Json ToJson(const core::NudgedRange& range) {
           {"zero_point", range.zero_point}};
 }
 
+Json ToJson(const core::UsedParameters& parameters) {
+  Json object = {{"scale", parameters.scale}, {"zero_point", parameters.zero_point}};
+  object["axis"] = parameters.axis.has_value() ? Json(*parameters.axis) : Json();
+  object["block_size"] = parameters.block_size.has_value() ? Json(*parameters.block_size) : Json();
+  return object;
+}
+
+void AddError(const core::ErrorStatistics& statistics, Json* object) {
+  (*object)["sqnr_db"] = statistics.sqnr_db;
+  (*object)["max_abs_error"] = statistics.max_abs_error;
+  (*object)["clipped_share"] = statistics.clipped_share;
+}
+
 Column NumberColumn(std::string_view name, std::span<const float> values) {
   Column column{.name = name, .texts = {}};
   for (const float value : values) {
@@ -49,17 +62,30 @@ Column NumberColumn(std::string_view name, std::span<const float> values) {
   return column;
 }
 
-std::vector<Column> NudgedRangeColumns(const core::NudgedRange& range) {
-  Column zero_points{.name = "zero point", .texts = {}};
-  for (const std::int32_t zero_point : range.zero_point) {
-    zero_points.texts.push_back(absl::StrCat(zero_point));
+Column IntegerColumn(std::string_view name, std::span<const std::int32_t> values) {
+  Column column{.name = name, .texts = {}};
+  for (const std::int32_t value : values) {
+    column.texts.push_back(absl::StrCat(value));
   }
-  return {NumberColumn("nudged min", range.min), NumberColumn("nudged max", range.max),
-          NumberColumn("scale", range.scale), zero_points};
+  return column;
 }
 
-void PrintChannelTable(const std::vector<Column>& columns, std::ostream& output) {
-  output << std::setw(kChannelWidth) << "channel";
+std::vector<Column> NudgedRangeColumns(const core::NudgedRange& range) {
+  if (range.min.empty()) {
+    return {};
+  }
+  return {NumberColumn("nudged min", range.min), NumberColumn("nudged max", range.max),
+          NumberColumn("scale", range.scale), IntegerColumn("zero point", range.zero_point)};
+}
+
+std::vector<Column> ScaleColumns(const core::UsedParameters& parameters) {
+  return {NumberColumn("scale", parameters.scale),
+          IntegerColumn("zero point", parameters.zero_point)};
+}
+
+void PrintChannelTable(const std::vector<Column>& columns, std::ostream& output,
+                       std::string_view unit) {
+  output << std::setw(kChannelWidth) << unit;
   for (const Column& column : columns) {
     output << std::setw(kColumnWidth) << column.name;
   }
@@ -86,6 +112,12 @@ std::string FormatDecibels(double value) {
 
 void PrintFact(std::string_view name, std::string_view value, std::ostream& output) {
   output << std::left << std::setw(kNameWidth) << name << std::right << value << "\n";
+}
+
+void PrintError(const core::ErrorStatistics& statistics, std::ostream& output) {
+  PrintFact("SQNR", FormatDecibels(statistics.sqnr_db), output);
+  PrintFact("max abs error", absl::StrFormat("%.6g", statistics.max_abs_error), output);
+  PrintFact("clipped", absl::StrFormat("%.4g %%", 100 * statistics.clipped_share), output);
 }
 
 }  // namespace quantd::client

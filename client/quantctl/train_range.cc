@@ -9,9 +9,10 @@
 #include "client/library/npy.h"
 #include "client/library/range_training.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/parameter_options.h"
 #include "client/quantctl/progress_bar.h"
-#include "client/quantctl/range_options.h"
 #include "client/quantctl/report.h"
+#include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -25,6 +26,7 @@ struct TrainRangeOptions {
   std::string input;
   std::string min_output;
   std::string max_output;
+  bool is_bfloat16 = false;
   std::optional<std::int32_t> axis;
   RangeTrainingOptions training;
   bool json = false;
@@ -66,8 +68,10 @@ void Print(const TrainedRange& trained, bool json, std::ostream& output) {
 
 absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
                            const Terminal& terminal) {
-  ASSIGN_OR_RETURN(const NpyArray input, ReadNpy(options.input));
-  ASSIGN_OR_RETURN(const TrainedRange trained, Train(options, input.view(), client, terminal));
+  ASSIGN_OR_RETURN(const NpyArray input, ReadFloatTensor(options.input, options.is_bfloat16));
+  const std::vector<float> values = ToFloats(input.elements);
+  ASSIGN_OR_RETURN(const TrainedRange trained,
+                   Train(options, {input.shape, values}, client, terminal));
   RETURN_IF_ERROR(WriteBounds(options.min_output, trained.range.min));
   RETURN_IF_ERROR(WriteBounds(options.max_output, trained.range.max));
   Print(trained, options.json, terminal.output);
@@ -75,7 +79,7 @@ absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
 }
 
 void AddTrainingOptions(CLI::App& command, RangeTrainingOptions* training) {
-  AddSpecOptions(command, &training->spec);
+  AddCodeOptions(command, &training->spec);
   command.add_option("--steps", training->steps, "Steps of gradient descent to take")
       ->type_name("COUNT")
       ->check(CLI::Range(1, kMaxSteps).description(""))
@@ -98,9 +102,12 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
       "Learns the range that quantizes a tensor with the least squared error, by gradient descent "
       "(Adam) from the range of the data; prints the range, and the SQNR in dB before and after");
   const auto options = std::make_shared<TrainRangeOptions>();
-  command->add_option("--input", options->input, ".npy file, float32: the tensor to quantize")
+  command
+      ->add_option("--input", options->input,
+                   ".npy file, float32, float16, bfloat16 or float64: the tensor to quantize")
       ->type_name("FILE")
       ->required();
+  AddFloatTypeOption(*command, &options->is_bfloat16);
   AddAxisOption(*command, &options->axis);
   AddTrainingOptions(*command, &options->training);
   command

@@ -7,7 +7,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <cstring>
 #include <optional>
 #include <span>
 #include <thread>
@@ -19,30 +18,87 @@
 #include "core/base/status_macros.h"
 #include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
-#include "core/reference.h"
+#include "core/quantizer.h"
+#include "core/tensor_shape.h"
+#include "wire/element_type.h"
+#include "wire/numerics.h"
 #include "wire/operations.h"
 #include "wire/status.h"
 
 namespace quantd::client {
 namespace {
 
-std::vector<float> Values(const v1::Tensor& tensor) {
-  std::vector<float> values(tensor.data().size() / sizeof(float));
-  if (!values.empty()) {
-    std::memcpy(values.data(), tensor.data().data(), values.size() * sizeof(float));
-  }
-  return values;
-}
-
 template <typename T>
 std::span<const T> Span(const google::protobuf::RepeatedField<T>& field) {
   return {field.data(), static_cast<std::size_t>(field.size())};
 }
 
-void SetTensor(const v1::Tensor& like, std::span<const float> values, v1::Tensor* tensor) {
-  tensor->set_data_type(v1::DATA_TYPE_FLOAT32);
-  *tensor->mutable_shape() = like.shape();
-  tensor->set_data(values.data(), values.size_bytes());
+core::ElementType TypeOf(v1::DataType type) {
+  return wire::ToElementType(type).value_or(core::ElementType::kFloat32);
+}
+
+core::TensorView ViewOf(const v1::Tensor& tensor) {
+  return {TypeOf(tensor.data_type()), Span(tensor.shape()),
+          core::ScatteredBytes(std::as_bytes(std::span(tensor.data())))};
+}
+
+// Elements of an answer, to be computed and then sent.
+class AnswerElements {
+ public:
+  AnswerElements(core::ElementType type, const v1::Tensor& like)
+      : type_(type),
+        count_(core::ElementCount(Span(like.shape())).value_or(0)),
+        bytes_(core::ElementBytes(type, count_)) {}
+
+  core::OutputView output() { return {type_, bytes_.data(), count_}; }
+
+  void Send(const v1::Tensor& like, v1::Tensor* tensor) const {
+    tensor->set_data_type(wire::ToDataType(type_));
+    *tensor->mutable_shape() = like.shape();
+    tensor->set_data(bytes_.data(), bytes_.size());
+  }
+
+ private:
+  core::ElementType type_;
+  std::size_t count_;
+  std::vector<std::byte> bytes_;
+};
+
+template <typename Message>
+std::optional<std::int32_t> AxisIn(const Message& message) {
+  return message.has_axis() ? std::optional(message.axis()) : std::nullopt;
+}
+
+template <typename Message>
+std::optional<std::uint32_t> BlockSizeIn(const Message& message) {
+  return message.has_block_size() ? std::optional(message.block_size()) : std::nullopt;
+}
+
+template <typename Request>
+core::QuantizationParameters ParametersIn(const Request& request) {
+  if (request.has_affine()) {
+    const v1::AffineParameters& affine = request.affine();
+    return core::AffineParameters{.scale = Span(affine.scale()),
+                                  .zero_point = Span(affine.zero_point()),
+                                  .axis = AxisIn(affine),
+                                  .block_size = BlockSizeIn(affine)};
+  }
+  const v1::Range& range = request.range();
+  return core::Range{.min = Span(range.min()), .max = Span(range.max()), .axis = AxisIn(range)};
+}
+
+template <typename T>
+std::optional<T> If(bool condition, T value) {
+  return condition ? std::optional(value) : std::nullopt;
+}
+
+core::QuantizationSpec ToSpec(const v1::QuantizationSpec& spec) {
+  return {.num_bits = If(spec.has_num_bits(), spec.num_bits()),
+          .narrow_range = spec.narrow_range(),
+          .numerics = wire::ToCore(spec.numerics()),
+          .quant_min = If(spec.has_quant_min(), spec.quant_min()),
+          .quant_max = If(spec.has_quant_max(), spec.quant_max()),
+          .precision = wire::ToElementType(spec.precision())};
 }
 
 void SetNudgedRange(const core::NudgedRange& range, v1::NudgedRange* message) {
@@ -52,66 +108,135 @@ void SetNudgedRange(const core::NudgedRange& range, v1::NudgedRange* message) {
   message->mutable_zero_point()->Add(range.zero_point.begin(), range.zero_point.end());
 }
 
-core::Range ToRange(const v1::Range& range) {
-  return {.min = Span(range.min()),
-          .max = Span(range.max()),
-          .axis = range.has_axis() ? std::optional(range.axis()) : std::nullopt};
-}
-
-core::QuantizationSpec ToSpec(const v1::QuantizationSpec& spec) {
-  return {.num_bits = spec.num_bits(),
-          .narrow_range = spec.narrow_range(),
-          .numerics = spec.numerics() == v1::NUMERICS_TENSORFLOW_ARGS
-                          ? core::Numerics::kTensorFlowArgs
-                          : core::Numerics::kTensorFlow};
-}
-
-template <typename Request>
-absl::StatusOr<core::FakeQuantization> Create(const Request& request, const v1::Tensor& tensor) {
-  ASSIGN_OR_RETURN(
-      core::FakeQuantization quantization,
-      core::FakeQuantization::Create(ToRange(request.range()), ToSpec(request.spec())));
-  RETURN_IF_ERROR(quantization.CheckShape(Span(tensor.shape())));
-  return quantization;
-}
-
-template <typename Request>
-void InheritFrom(const Request& last, Request* request) {
-  if (!request->has_range()) {
-    *request->mutable_range() = last.range();
+// Sets what an answer says of the plan that it was computed with.
+void SetPlan(const auto& plan, auto* response) {
+  response->set_numerics(wire::ToSchema(plan.numerics()));
+  if constexpr (requires { plan.nudged_range(); }) {
+    if (plan.nudged_range() != nullptr) {
+      SetNudgedRange(*plan.nudged_range(), response->mutable_nudged_range());
+    }
   }
-  if (!request->has_spec()) {
-    *request->mutable_spec() = last.spec();
+  if constexpr (requires { plan.parameters(); }) {
+    const core::UsedParameters used = plan.parameters();
+    v1::AffineParameters& parameters = *response->mutable_parameters();
+    parameters.mutable_scale()->Add(used.scale.begin(), used.scale.end());
+    parameters.mutable_zero_point()->Add(used.zero_point.begin(), used.zero_point.end());
   }
 }
 
 absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResponse* response) {
-  ASSIGN_OR_RETURN(const core::FakeQuantization quantization, Create(request, request.input()));
-  const std::vector<float> input = Values(request.input());
-  std::vector<float> output(input.size());
-  RETURN_IF_ERROR(quantization.Apply(core::TensorView(Span(request.input().shape()), input),
-                                     std::span(output), nullptr));
-  SetTensor(request.input(), output, response->mutable_output());
-  SetNudgedRange(quantization.nudged_range(), response->mutable_nudged_range());
+  const core::TensorView input = ViewOf(request.input());
+  ASSIGN_OR_RETURN(
+      const core::FakeQuantization plan,
+      core::FakeQuantization::Create(ParametersIn(request), ToSpec(request.spec()), input.type));
+  RETURN_IF_ERROR(plan.CheckShape(input.shape));
+  AnswerElements output(input.type, request.input());
+  RETURN_IF_ERROR(plan.Apply(input, output.output(), nullptr));
+  output.Send(request.input(), response->mutable_output());
+  SetPlan(plan, response);
   return absl::OkStatus();
 }
 
 absl::Status Answer(const v1::FakeQuantizeGradientRequest& request,
                     v1::FakeQuantizeGradientResponse* response) {
-  ASSIGN_OR_RETURN(const core::FakeQuantization quantization, Create(request, request.inputs()));
-  ASSIGN_OR_RETURN(const core::reference::Gradients gradients,
-                   core::reference::FakeQuantizeGradient(
-                       Span(request.inputs().shape()), Values(request.gradients()),
-                       Values(request.inputs()), ToRange(request.range()), ToSpec(request.spec())));
-  SetTensor(request.inputs(), gradients.input, response->mutable_input_gradients());
-  for (std::size_t channel = 0; channel < gradients.min.size(); ++channel) {
-    response->add_min_gradient(static_cast<float>(gradients.min[channel]));
-    response->add_max_gradient(static_cast<float>(gradients.max[channel]));
-    response->add_min_gradient_sum(gradients.min[channel]);
-    response->add_max_gradient_sum(gradients.max[channel]);
-  }
-  SetNudgedRange(quantization.nudged_range(), response->mutable_nudged_range());
+  const core::TensorView inputs = ViewOf(request.inputs());
+  ASSIGN_OR_RETURN(const core::FakeQuantization plan,
+                   core::FakeQuantization::CreateForGradient(ParametersIn(request),
+                                                             ToSpec(request.spec()), inputs.type));
+  RETURN_IF_ERROR(plan.CheckShape(inputs.shape));
+  AnswerElements gradients(inputs.type, request.inputs());
+  const std::size_t sums = plan.has_range_gradients() ? plan.channel_count() : 0;
+  std::vector<float> min(sums);
+  std::vector<float> max(sums);
+  std::vector<double> min_sum(sums);
+  std::vector<double> max_sum(sums);
+  RETURN_IF_ERROR(plan.ApplyGradient(
+      ViewOf(request.gradients()), inputs,
+      {.input = gradients.output(), .min = min, .max = max, .min_sum = min_sum, .max_sum = max_sum},
+      nullptr));
+  gradients.Send(request.inputs(), response->mutable_input_gradients());
+  response->mutable_min_gradient()->Add(min.begin(), min.end());
+  response->mutable_max_gradient()->Add(max.begin(), max.end());
+  response->mutable_min_gradient_sum()->Add(min_sum.begin(), min_sum.end());
+  response->mutable_max_gradient_sum()->Add(max_sum.begin(), max_sum.end());
+  SetPlan(plan, response);
   return absl::OkStatus();
+}
+
+absl::StatusOr<core::Quantizer> MakeQuantizer(const v1::QuantizeRequest& request,
+                                              const core::ConversionTypes& types) {
+  const core::QuantizationSpec spec = ToSpec(request.spec());
+  if (!request.has_data_range()) {
+    return core::Quantizer::Create(ParametersIn(request), spec, types);
+  }
+  return core::Quantizer::CreateFromData({.symmetric = request.data_range().symmetric(),
+                                          .axis = AxisIn(request.data_range()),
+                                          .block_size = BlockSizeIn(request.data_range())},
+                                         spec, ViewOf(request.input()), types.output, nullptr);
+}
+
+absl::Status Answer(const v1::QuantizeRequest& request, v1::QuantizeResponse* response) {
+  const core::TensorView input = ViewOf(request.input());
+  const core::ElementType output_type = TypeOf(request.output_type());
+  ASSIGN_OR_RETURN(const core::Quantizer plan,
+                   MakeQuantizer(request, {.input = input.type, .output = output_type}));
+  RETURN_IF_ERROR(plan.CheckShape(input.shape));
+  AnswerElements output(output_type, request.input());
+  RETURN_IF_ERROR(plan.Apply(input, output.output(), nullptr));
+  output.Send(request.input(), response->mutable_output());
+  SetPlan(plan, response);
+  return absl::OkStatus();
+}
+
+absl::Status Answer(const v1::DequantizeRequest& request, v1::DequantizeResponse* response) {
+  const core::TensorView input = ViewOf(request.input());
+  const core::ElementType output_type = TypeOf(request.output_type());
+  ASSIGN_OR_RETURN(const core::Dequantizer plan,
+                   core::Dequantizer::Create(ParametersIn(request), ToSpec(request.spec()),
+                                             {.input = input.type, .output = output_type}));
+  RETURN_IF_ERROR(plan.CheckShape(input.shape));
+  AnswerElements output(output_type, request.input());
+  RETURN_IF_ERROR(plan.Apply(input, output.output(), nullptr));
+  output.Send(request.input(), response->mutable_output());
+  SetPlan(plan, response);
+  return absl::OkStatus();
+}
+
+template <typename Request>
+bool HasParameters(const Request& request) {
+  return request.has_range() || request.has_affine();
+}
+
+template <typename Request>
+void InheritFrom(const Request& last, Request* request) {
+  if (!HasParameters(*request)) {
+    *request->mutable_range() = last.range();
+    if (last.has_affine()) {
+      *request->mutable_affine() = last.affine();
+    }
+  }
+  if (!request->has_spec()) {
+    *request->mutable_spec() = last.spec();
+  }
+  if constexpr (wire::TakesOutputType<Request>) {
+    if (request->output_type() == v1::DATA_TYPE_UNSPECIFIED) {
+      request->set_output_type(last.output_type());
+    }
+  }
+}
+
+// Returns all of a request but its tensors.
+template <typename Operation>
+typename Operation::Request WithoutTensors(const typename Operation::Request& request) {
+  typename Operation::Request rest;
+  InheritFrom(request, &rest);
+  return rest;
+}
+
+template <typename Response, typename Edit>
+grpc::Status Edited(const absl::Status& status, const Edit& edit, grpc::ServerContext* context,
+                    Response* response) {
+  return status.ok() && edit ? edit(context, response) : wire::ToGrpcStatus(status);
 }
 
 }  // namespace
@@ -119,17 +244,27 @@ absl::Status Answer(const v1::FakeQuantizeGradientRequest& request,
 grpc::Status TestService::FakeQuantize(grpc::ServerContext* context,
                                        const v1::FakeQuantizeRequest* request,
                                        v1::FakeQuantizeResponse* response) {
-  grpc::Status status = wire::ToGrpcStatus(Answer(*request, response));
-  return status.ok() && edit_answer ? edit_answer(context, response) : status;
+  return Edited(Answer(*request, response), edit_answer, context, response);
 }
 
 grpc::Status TestService::FakeQuantizeGradient(grpc::ServerContext* context,
                                                const v1::FakeQuantizeGradientRequest* request,
                                                v1::FakeQuantizeGradientResponse* response) {
-  grpc::Status status = wire::ToGrpcStatus(Answer(*request, response));
+  const absl::Status status = Answer(*request, response);
   response->clear_min_gradient_sum();
   response->clear_max_gradient_sum();
-  return status.ok() && edit_gradient_answer ? edit_gradient_answer(context, response) : status;
+  return Edited(status, edit_gradient_answer, context, response);
+}
+
+grpc::Status TestService::Quantize(grpc::ServerContext* context, const v1::QuantizeRequest* request,
+                                   v1::QuantizeResponse* response) {
+  return Edited(Answer(*request, response), edit_quantize_answer, context, response);
+}
+
+grpc::Status TestService::Dequantize(grpc::ServerContext* context,
+                                     const v1::DequantizeRequest* request,
+                                     v1::DequantizeResponse* response) {
+  return Edited(Answer(*request, response), edit_dequantize_answer, context, response);
 }
 
 // Answers request after request, until there is none or one has an error.
@@ -143,9 +278,7 @@ grpc::Status TestService::AnswerStream(
   for (std::uint64_t index = 0; stream->Read(&request); ++index) {
     Note<Operation>(request);
     InheritFrom(last, &request);
-    last.Clear();
-    *last.mutable_range() = request.range();
-    *last.mutable_spec() = request.spec();
+    last = WithoutTensors<Operation>(request);
     typename Operation::Response response;
     if (const absl::Status status = Answer(request, &response); !status.ok()) {
       return wire::ToGrpcStatus(core::AtMessage(index, status));
@@ -171,6 +304,14 @@ grpc::Status TestService::StreamFakeQuantizeGradient(grpc::ServerContext* contex
   return AnswerStream<wire::FakeQuantizeGradient>(context, stream, edit_gradient_answer);
 }
 
+grpc::Status TestService::StreamQuantize(grpc::ServerContext* context, QuantizeStream* stream) {
+  return AnswerStream<wire::Quantize>(context, stream, edit_quantize_answer);
+}
+
+grpc::Status TestService::StreamDequantize(grpc::ServerContext* context, DequantizeStream* stream) {
+  return AnswerStream<wire::Dequantize>(context, stream, edit_dequantize_answer);
+}
+
 void TestService::AwaitCancellation(grpc::ServerContext* context) {
   while (!context->IsCancelled()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
@@ -180,10 +321,10 @@ void TestService::AwaitCancellation(grpc::ServerContext* context) {
 template <typename Operation>
 void TestService::Note(const typename Operation::Request& request) {
   ++streamed_requests;
-  streamed_ranges += request.has_range() ? 1 : 0;
+  streamed_parameters += HasParameters(request) ? 1 : 0;
   streamed_specs += request.has_spec() ? 1 : 0;
   for (const auto& input : Operation::kInputs) {
-    streamed_elements += (request.*input.get)().data().size() / sizeof(float);
+    streamed_elements += ViewOf((request.*input.get)()).element_count();
   }
   if (request.ByteSizeLong() > largest_streamed_request) {
     largest_streamed_request = request.ByteSizeLong();
@@ -202,6 +343,14 @@ grpc::Status TestService::GetServerInfo(grpc::ServerContext* /*context*/,
   response->set_max_message_bytes(std::uint64_t{1} << 40U);
   response->set_max_in_flight_bytes(7);
   response->set_worker_threads(2);
+  v1::MethodSupport& method = *response->add_methods();
+  method.set_method("Quantize");
+  method.set_numerics(v1::NUMERICS_LITERT_XNNPACK);
+  method.add_parameters(v1::PARAMETER_KIND_AFFINE_PER_CHANNEL);
+  method.mutable_parameters()->Add(99);
+  method.add_input_types(v1::DATA_TYPE_FLOAT32);
+  method.add_output_types(v1::DATA_TYPE_INT8);
+  method.add_output_types(v1::DATA_TYPE_UINT8);
   return grpc::Status::OK;
 }
 

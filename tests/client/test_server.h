@@ -24,17 +24,25 @@ class TestService final : public v1::QuantizationService::Service {
       grpc::ServerReaderWriter<v1::FakeQuantizeResponse, v1::FakeQuantizeRequest>;
   using FakeQuantizeGradientStream =
       grpc::ServerReaderWriter<v1::FakeQuantizeGradientResponse, v1::FakeQuantizeGradientRequest>;
+  using QuantizeStream = grpc::ServerReaderWriter<v1::QuantizeResponse, v1::QuantizeRequest>;
+  using DequantizeStream = grpc::ServerReaderWriter<v1::DequantizeResponse, v1::DequantizeRequest>;
 
   grpc::Status FakeQuantize(grpc::ServerContext* context, const v1::FakeQuantizeRequest* request,
                             v1::FakeQuantizeResponse* response) override;
   grpc::Status FakeQuantizeGradient(grpc::ServerContext* context,
                                     const v1::FakeQuantizeGradientRequest* request,
                                     v1::FakeQuantizeGradientResponse* response) override;
+  grpc::Status Quantize(grpc::ServerContext* context, const v1::QuantizeRequest* request,
+                        v1::QuantizeResponse* response) override;
+  grpc::Status Dequantize(grpc::ServerContext* context, const v1::DequantizeRequest* request,
+                          v1::DequantizeResponse* response) override;
   // Implements the schema: what a request leaves out is taken from the one before.
   grpc::Status StreamFakeQuantize(grpc::ServerContext* context,
                                   FakeQuantizeStream* stream) override;
   grpc::Status StreamFakeQuantizeGradient(grpc::ServerContext* context,
                                           FakeQuantizeGradientStream* stream) override;
+  grpc::Status StreamQuantize(grpc::ServerContext* context, QuantizeStream* stream) override;
+  grpc::Status StreamDequantize(grpc::ServerContext* context, DequantizeStream* stream) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
 
@@ -43,6 +51,9 @@ class TestService final : public v1::QuantizationService::Service {
   // The same for FakeQuantizeGradient.
   std::function<grpc::Status(grpc::ServerContext*, v1::FakeQuantizeGradientResponse*)>
       edit_gradient_answer;
+  // The same for Quantize and Dequantize.
+  std::function<grpc::Status(grpc::ServerContext*, v1::QuantizeResponse*)> edit_quantize_answer;
+  std::function<grpc::Status(grpc::ServerContext*, v1::DequantizeResponse*)> edit_dequantize_answer;
   // Called instead of answering a stream.
   std::function<grpc::Status(grpc::ServerContext*, FakeQuantizeStream*)> stream_instead;
 
@@ -51,7 +62,8 @@ class TestService final : public v1::QuantizationService::Service {
 
   // What came over streams.
   std::atomic<int> streamed_requests = 0;
-  std::atomic<int> streamed_ranges = 0;
+  // Messages that have parameters, of any kind.
+  std::atomic<int> streamed_parameters = 0;
   std::atomic<int> streamed_specs = 0;
   std::atomic<std::size_t> largest_streamed_request = 0;
   std::atomic<std::size_t> streamed_elements = 0;

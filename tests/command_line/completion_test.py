@@ -113,6 +113,8 @@ class BashTest(CompletionTestCase):
         self.assertEqual(self.complete("quantd", "--log-level", "="),
                          ["debug", "info", "warning", "error"])
         self.assertEqual(self.complete("quantctl", "bench", "--arrivals", "=", "p"), ["poisson"])
+        self.assertEqual(self.complete("quantctl", "quantize", "--numerics", "lite"),
+                         ["litert", "litert-xnnpack"])
 
     def test_it_completes_after_an_equals_sign_that_is_not_a_word_break(self):
         self.assertEqual(self.complete("quantd", "--log-level=w"), ["--log-level=warning"])
@@ -128,6 +130,7 @@ class BashTest(CompletionTestCase):
         self.make_files("one.npy", "other.npy")
         for words in (("--input", "on"), ("--input", "=", "on")):
             self.assertEqual(self.complete("quantctl", "fake-quant", *words), ["one.npy"])
+        self.assertEqual(self.complete("quantctl", "quantize", "--scale", "ot"), ["other.npy"])
         self.assertEqual(self.complete("quantd", "--config", "ot"), ["other.npy"])
 
     def test_it_offers_nothing_for_a_free_value(self):
@@ -185,6 +188,8 @@ class ZshTest(CompletionTestCase):
             ("quantctl bench --arrivals po", "quantctl bench --arrivals poisson "),
             ("quantctl bench --arrivals=po", "quantctl bench --arrivals=poisson "),
             ("quantctl fake-quant --input on", "quantctl fake-quant --input one.npy "),
+            ("quantctl quantize --scale on", "quantctl quantize --scale one.npy "),
+            ("quantctl quantize --numerics=py", "quantctl quantize --numerics=pytorch "),
             ("quantd --listen=a --lis", "quantd --listen=a --listen="),
             ("quantd --log-level=w", "quantd --log-level=warning "),
             ("quantd --config=ot", "quantd --config=other.npy "),

@@ -47,8 +47,9 @@ TEST(Flag, KindFollowsFromThePlaceholderOfTheValue) {
   app.add_option("--share", value)->type_name("[SHARE]")->expected(0, 1);
   app.add_option("--listen", values)->type_name("ADDRESS");
   app.add_flag("--switch,!--no-switch", on);
+  app.add_option("--number-or-file", value)->type_name("NUMBER|FILE");
   const std::vector<Flag> flags = FlagsOf(app);
-  ASSERT_EQ(flags.size(), 7U);
+  ASSERT_EQ(flags.size(), 8U);
   EXPECT_EQ(flags[0].value, Flag::Value::kFile);
   EXPECT_EQ(flags[1].value, Flag::Value::kChoice);
   EXPECT_THAT(flags[1].choices, ElementsAre("debug", "info"));
@@ -60,6 +61,7 @@ TEST(Flag, KindFollowsFromThePlaceholderOfTheValue) {
   EXPECT_TRUE(flags[5].may_be_repeated);
   EXPECT_EQ(flags[6].value, Flag::Value::kNone);
   EXPECT_THAT(flags[6].names, ElementsAre("--switch", "--no-switch"));
+  EXPECT_EQ(flags[7].value, Flag::Value::kFile);
 }
 
 TEST(FlagsBehind, ReturnsOwnFlagsAndThoseThatFallThrough) {

@@ -18,8 +18,12 @@ PERCENTILES = ("p50", "p90", "p95", "p99", "p99_9", "p99_99", "max")
 METHODS = {
     "fake-quantize": ("FakeQuantize", "unary"),
     "gradient": ("FakeQuantizeGradient", "unary"),
+    "quantize": ("Quantize", "unary"),
+    "dequantize": ("Dequantize", "unary"),
     "stream-fake-quantize": ("StreamFakeQuantize", "bidi_stream"),
     "stream-gradient": ("StreamFakeQuantizeGradient", "bidi_stream"),
+    "stream-quantize": ("StreamQuantize", "bidi_stream"),
+    "stream-dequantize": ("StreamDequantize", "bidi_stream"),
 }
 
 
@@ -76,6 +80,21 @@ class CountTest(BenchTestCase):
                     self.assertEqual(calls, 3 if "stream" in method else result["calls"])
                     self.assertEqual(result["server_view"]["messages_received"], received)
                     self.assertEqual(result["server_view"]["calls"], calls)
+
+    def test_answers_are_verified_for_every_numerics_and_type(self):
+        for flags in (
+                ("--method=quantize", "--numerics=onnx", "--axis=0", "--output-type=int4"),
+                ("--method=quantize", "--numerics=onnx", "--axis=-1", "--block-size=3"),
+                ("--method=quantize", "--numerics=pytorch", "--output-type=int32", "--type=float16"),
+                ("--method=quantize", "--numerics=tensorflow-xla", "--num-bits=5"),
+                ("--method=dequantize", "--numerics=litert", "--type=int16"),
+                ("--method=dequantize", "--numerics=onnx", "--type=uint2", "--output-type=bfloat16"),
+                ("--method=gradient", "--numerics=keras-jax", "--axis=1", "--type=bfloat16"),
+                ("--method=fake-quantize", "--numerics=pytorch", "--type=float64")):
+            with self.subTest(flags):
+                result = self.bench("--requests=20", "--warmup=0s", "--verify", "--shape=37,29",
+                                    *flags)
+                self.assertEqual((result["verified_answers"], result["errors"]), (20, 0))
 
     def test_the_warm_up_is_counted_separately(self):
         before = self.messages("fake-quantize")

@@ -5,6 +5,7 @@ and the tensors in FOLDER, and writes the answers to FOLDER, as 32-bit numbers (
 error.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -34,6 +35,102 @@ def _without_elements(op, **expected):
     tensors = {"gradients": empty, "input_gradients": empty} if expected else {"outputs": empty}
     return golden_cases.GoldenCase(name=f"{op}_without_elements", op=op, num_bits=8, narrow_range=False,
                                    min=[-1], max=[1], axis=None, inputs=empty, **tensors, **expected)
+
+
+@dataclasses.dataclass(frozen=True)
+class CodeCase:
+    """A request of Quantize or Dequantize, or one of FakeQuantize with a scale."""
+
+    name: str
+    request: object
+
+    @property
+    def method(self):
+        return type(self.request).__name__.removesuffix("Request")
+
+    @property
+    def code_type(self):
+        """The type of the codes; FakeQuantize has none, and ignores it."""
+        return {"Quantize": lambda: self.request.output_type,
+                "Dequantize": lambda: self.request.input.data_type,
+                "FakeQuantize": lambda: api.DATA_TYPE_UINT8}[self.method]()
+
+    def call(self, stub):
+        return getattr(stub, self.method)(self.request, timeout=60)
+
+    def write(self, folder):
+        """Writes the tensor, and returns the entry in calls.json."""
+        tensor, spec, affine = self.request.input, self.request.spec, self.request.affine
+        (folder / f"{self.name}.inputs").write_bytes(tensor.data)
+        call = {
+            "name": self.name,
+            "method": self.method,
+            "inputs": f"{self.name}.inputs",
+            "shape": list(tensor.shape),
+            "codeType": api.DataType.Name(self.code_type),
+            "narrowRange": spec.narrow_range,
+            "numerics": api.Numerics.Name(spec.numerics),
+        }
+        if self.request.HasField("affine"):
+            call |= {"scale": list(affine.scale), "zeroPoint": list(affine.zero_point)}
+            if affine.HasField("block_size"):
+                call["blockSize"] = affine.block_size
+            parameters = affine
+        else:
+            call |= {"min": list(self.request.range.min), "max": list(self.request.range.max)}
+            parameters = self.request.range
+        if parameters.HasField("axis"):
+            call["axis"] = parameters.axis
+        for key, field in (("numBits", "num_bits"), ("quantMin", "quant_min"), ("quantMax", "quant_max")):
+            if spec.HasField(field):
+                call[key] = getattr(spec, field)
+        return call
+
+    def problems(self, folder, expected):
+        """Compares what the driver wrote with the server's answer to the same request."""
+        found = {"output": (folder / f"{self.name}.output").read_bytes()}
+        wanted = {"output": expected.output.data}
+        if self.method == "Quantize":
+            found["scale"] = np.fromfile(folder / f"{self.name}.scale", "<f4").tolist()
+            found["zeroPoint"] = np.fromfile(folder / f"{self.name}.zeroPoint", "<i4").tolist()
+            wanted["scale"] = list(expected.parameters.scale)
+            wanted["zeroPoint"] = list(expected.parameters.zero_point)
+        return [f"{key} is {found[key]!r} instead of {value!r}"
+                for key, value in wanted.items() if found[key] != value]
+
+
+def _code_cases():
+    """Returns requests of every type of codes, and with every kind of parameters."""
+    values = np.float32([[-7, -0.3, 0], [1.1, 6, 0.26]])
+    tensor = api.tensor_of_bytes(values)
+    affine = api.AffineParameters(scale=[0.5, 0.25, 1], zero_point=[0, 1, 1], axis=-1)
+    cases = [
+        CodeCase(f"quantize_{name}", api.QuantizeRequest(input=tensor, affine=affine, output_type=number))
+        for name, number in api.DataType.items() if "INT" in name and name != "DATA_TYPE_INT32"]
+    cases += [
+        CodeCase("quantize_range", api.QuantizeRequest(
+            input=tensor, range=api.Range(min=[-1], max=[3]), output_type=api.DATA_TYPE_INT8,
+            spec=api.QuantizationSpec(num_bits=5, narrow_range=True, numerics=api.Numerics.Value(
+                "NUMERICS_KERAS_JAX")))),
+        CodeCase("quantize_blocks", api.QuantizeRequest(
+            input=tensor, output_type=api.DATA_TYPE_UINT8,
+            affine=api.AffineParameters(scale=[1, 2, 3, 4], axis=1, block_size=2))),
+        CodeCase("quantize_codes", api.QuantizeRequest(
+            input=tensor, output_type=api.DATA_TYPE_INT32,
+            affine=api.AffineParameters(scale=[0.125]),
+            spec=api.QuantizationSpec(quant_min=-9, quant_max=10, numerics=api.NUMERICS_PYTORCH))),
+    ]
+    for name, size in (("INT8", 6), ("UINT8", 6), ("INT16", 12), ("UINT16", 12), ("INT32", 24),
+                       ("INT4", 3), ("UINT4", 3), ("INT2", 2), ("UINT2", 2)):
+        codes = api.Tensor(data_type=api.DataType.Value(f"DATA_TYPE_{name}"), shape=[2, 3],
+                           data=bytes(range(0x17, 0x17 + size)))
+        cases.append(CodeCase(f"dequantize_{name}", api.DequantizeRequest(
+            input=codes, affine=api.AffineParameters(scale=[0.5, 0.25, 1], axis=-1),
+            output_type=api.DATA_TYPE_FLOAT32)))
+    cases.append(CodeCase("dequantize_empty", api.DequantizeRequest(
+        input=api.Tensor(data_type=api.DATA_TYPE_INT8, shape=[0, 3], data=b""),
+        range=api.Range(min=[-1], max=[1]), output_type=api.DATA_TYPE_FLOAT32)))
+    return cases
 
 
 def _write_call(folder, case):
@@ -92,13 +189,19 @@ class ClientExampleTests:
         self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
         return done.stdout
 
-    def answers_of(self, cases):
-        """Returns the driver's result for each case: the answer, or the error as a dictionary."""
+    @contextlib.contextmanager
+    def driven(self, write, cases):
+        """Has the driver make the calls that write(folder, case) writes, and gives its folder."""
         with tempfile.TemporaryDirectory(prefix="quantd-calls-") as folder:
             folder = pathlib.Path(folder)
-            calls = [_write_call(folder, case) for case in cases]
+            calls = [write(folder, case) for case in cases]
             (folder / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
             self.run_silently(*self.driver, self.quantd.address, folder)
+            yield folder
+
+    def answers_of(self, cases):
+        """Returns the driver's result for each case: the answer, or the error as a dictionary."""
+        with self.driven(_write_call, cases) as folder:
             return [_read_answer(folder, case) for case in cases]
 
     def assert_right_bits(self, cases):
@@ -125,6 +228,23 @@ class ClientExampleTests:
         self.assert_right_bits([golden_cases.GoldenCase(
             name="scalar", op="vars", num_bits=8, narrow_range=False, min=[-1], max=[1], axis=None,
             inputs=one, outputs=quantized)])
+
+    def test_codes_and_their_values_are_the_server_s_for_every_type(self):
+        cases = _code_cases()
+        with self.driven(lambda folder, case: case.write(folder), cases) as folder:
+            for case in cases:
+                with self.subTest(case.name):
+                    self.assertEqual(case.problems(folder, case.call(self.stub)), [])
+
+    def test_fake_quantization_takes_a_scale(self):
+        case = golden_cases.one_case_of_each_op()[0]
+        request = api.FakeQuantizeRequest(
+            input=api.tensor_of_bytes(case.inputs),
+            affine=api.AffineParameters(scale=[0.25], zero_point=[3]),
+            spec=api.QuantizationSpec(num_bits=4, numerics=api.NUMERICS_PYTORCH))
+        scaled = CodeCase("scaled", request)
+        with self.driven(lambda folder, case: case.write(folder), [scaled]) as folder:
+            self.assertEqual(scaled.problems(folder, scaled.call(self.stub)), [])
 
     def test_an_error_has_code_reason_field_and_numbers(self):
         for case in golden_cases.one_case_of_each_op():

@@ -76,7 +76,7 @@ class LargeTensor : public testing::Test {
 
 TEST_F(LargeTensor, MatchesCoreWithOneRange) {
   std::size_t done = 0;
-  const auto nudged = client_->FakeQuantizeInto(tensor_, per_tensor(), {}, output_,
+  const auto nudged = client_->FakeQuantizeInto(tensor_, per_tensor(), {}, std::span(output_),
                                                 [&](std::size_t now, std::size_t) { done = now; });
   ASSERT_TRUE(nudged.ok()) << nudged.status();
   EXPECT_EQ(done, values_.size());
@@ -84,7 +84,7 @@ TEST_F(LargeTensor, MatchesCoreWithOneRange) {
 }
 
 TEST_F(LargeTensor, MatchesCoreWithOneRangePerChannel) {
-  const auto nudged = client_->FakeQuantizeInto(tensor_, per_channel(1), {}, output_);
+  const auto nudged = client_->FakeQuantizeInto(tensor_, per_channel(1), {}, std::span(output_));
   ASSERT_TRUE(nudged.ok()) << nudged.status();
   ExpectCoresBits(per_channel(0));
 }
@@ -93,10 +93,10 @@ TEST_F(LargeTensor, MatchesTheGradientsOfCore) {
   // The tensor serves as its own gradients. All values on one side of the range have the same
   // sign, so that no sum cancels out.
   const auto result =
-      client_->FakeQuantizeGradientInto(tensor_, tensor_, per_channel(1), {}, output_);
+      client_->FakeQuantizeGradientInto(tensor_, tensor_, per_channel(1), {}, std::span(output_));
   ASSERT_TRUE(result.ok()) << result.status();
 
-  const auto quantization = core::FakeQuantization::Create(per_channel(1), {});
+  const auto quantization = core::FakeQuantization::CreateForGradient(per_channel(1), {});
   std::vector<float> input(values_.size());
   std::vector<float> min(kChannels);
   std::vector<float> max(kChannels);

@@ -36,10 +36,10 @@ class QuantctlTestCase(quantd_process.QuantdTestCase):
     def json_of(self, *arguments):
         return json.loads(self.succeed(*arguments, "--json"))
 
-    def save(self, name, array):
+    def save(self, name, array, dtype=np.float32):
         """Returns the path of a new .npy file."""
         path = self.directory / name
-        np.save(path, np.asarray(array, dtype=np.float32))
+        np.save(path, np.asarray(array, dtype=dtype))
         return path
 
     def range_flags(self, case):
@@ -75,7 +75,9 @@ class FakeQuantTest(QuantctlTestCase):
         result = self.json_of("fake-quant", "--input", self.save("x.npy", [-7, -1, 0, 1, 2.5]),
                               "--min", "-6", "--max", "6", "--output", self.directory / "y.npy")
         self.assertEqual(result.keys(),
-                         {"nudged_range", "sqnr_db", "max_abs_error", "clipped_share"})
+                         {"numerics", "nudged_range", "sqnr_db", "max_abs_error",
+                          "clipped_share"})
+        self.assertEqual(result["numerics"], "tensorflow")
         nudged = result["nudged_range"]
         self.assertEqual(nudged.keys(), NUDGED_RANGE_KEYS)
         scale = np.float32(12) / np.float32(255)
@@ -121,7 +123,8 @@ class GradientTest(QuantctlTestCase):
         result = self.json_of("gradient", "--gradients", self.save("g.npy", case.gradients),
                               "--inputs", self.save("x.npy", case.inputs),
                               *self.range_flags(case), "--output", output)
-        self.assertEqual(result.keys(), {"min_gradient", "max_gradient", "nudged_range"})
+        self.assertEqual(result.keys(),
+                         {"numerics", "min_gradient", "max_gradient", "nudged_range"})
         self.assertEqual(result["nudged_range"].keys(), NUDGED_RANGE_KEYS)
         self.assertTrue(golden_cases.equal_bits(np.load(output), case.input_gradients).all())
         problems = case.problems_of_sums(result["min_gradient"], result["max_gradient"])
@@ -132,6 +135,111 @@ class GradientTest(QuantctlTestCase):
             for case in [case for case in golden_cases.all_cases() if case.op == op][:5]:
                 with self.subTest(case.name):
                     self.check(case)
+
+
+class CodesTest(QuantctlTestCase):
+    """Tests quantize and dequantize."""
+
+    def setUp(self):
+        super().setUp()
+        self.codes = self.directory / "codes.npy"
+        self.values = self.directory / "values.npy"
+
+    def quantize(self, *flags, input_file=CONVOLUTION_KERNEL):
+        """Returns the report, and the codes that were written."""
+        result = self.json_of("quantize", "--input", input_file, "--output", self.codes, *flags)
+        return result, np.load(self.codes)
+
+    def dequantize(self, *flags):
+        """Returns the values that were written."""
+        self.json_of("dequantize", "--input", self.codes, "--output", self.values, *flags)
+        return np.load(self.values)
+
+    def test_one_input_tells_the_numerics_apart(self):
+        special = self.save("x.npy", [0.5, -0.5, 1.5, np.nan, np.inf, 3e9])
+        for numerics, expected in (("onnx", [5, 5, 7, -128, 127, 127]),
+                                   ("litert", [6, 4, 7, -128, -128, -128]),
+                                   ("litert-xnnpack", [5, 5, 7, 127, 127, 127])):
+            with self.subTest(numerics):
+                result, codes = self.quantize("--scale", "1", "--zero-point", "5", "--output-type",
+                                              "int8", "--numerics", numerics, input_file=special)
+                self.assertEqual(codes.dtype, np.int8)
+                self.assertEqual(codes.tolist(), expected)
+                self.assertEqual(result["numerics"], numerics)
+
+    def test_the_error_is_that_of_the_values_that_dequantize_writes(self):
+        kernel = np.load(CONVOLUTION_KERNEL).astype(np.float64)
+        scale, zero_point = self.directory / "scale.npy", self.directory / "zero_point.npy"
+        result, codes = self.quantize("--data-range", "--axis", "3", "--scale-output", scale,
+                                      "--zero-point-output", zero_point)
+        self.assertEqual((codes.dtype, codes.shape), (np.uint8, kernel.shape))
+        self.assertEqual(np.load(zero_point).tolist(), result["parameters"]["zero_point"])
+        values = self.dequantize("--axis", "3", "--scale", scale, "--zero-point", zero_point)
+        self.assertEqual((values.dtype, values.shape), (np.float32, kernel.shape))
+        error = values.astype(np.float64) - kernel
+        self.assertAlmostEqual(result["sqnr_db"],
+                               10 * np.log10((kernel**2).sum() / (error**2).sum()), places=6)
+        self.assertAlmostEqual(result["max_abs_error"], np.abs(error).max(), places=6)
+
+    def test_dequantize_gives_fake_quant_s_bits_for_quantize_s_codes(self):
+        fake = self.directory / "fake.npy"
+        for flags in (("--min", "-3", "--max", "2", "--numerics", "tensorflow-xla"),
+                      ("--min", "-3", "--max", "2", "--numerics", "keras-jax-jit", "--num-bits", "5"),
+                      ("--scale", "0.02", "--zero-point", "3", "--numerics", "pytorch",
+                       "--quant-min", "-100", "--quant-max", "100")):
+            with self.subTest(flags):
+                self.succeed("fake-quant", "--input", CONVOLUTION_KERNEL, "--output", fake, *flags)
+                self.quantize("--output-type", "int8", *flags)
+                self.assertTrue(golden_cases.equal_bits(self.dequantize(*flags),
+                                                        np.load(fake)).all())
+
+    def test_codes_of_four_bits_can_be_packed(self):
+        flags = ("--scale", "0.1", "--output-type", "int4")
+        _, unpacked = self.quantize(*flags)
+        self.assertEqual((unpacked.dtype, unpacked.shape), (np.int8, (5, 5, 8, 32)))
+        values = self.dequantize("--scale", "0.1", "--type", "int4")
+        _, packed = self.quantize(*flags, "--packed")
+        self.assertEqual((packed.dtype, packed.shape), (np.uint8, (unpacked.size // 2,)))
+        low, high = unpacked.ravel()[::2] & 15, unpacked.ravel()[1::2] & 15
+        self.assertEqual(packed.tolist(), (low | high << 4).astype(np.uint8).tolist())
+        again = self.dequantize("--scale", "0.1", "--type", "int4", "--packed", "--shape", "5,5,8,32")
+        self.assertTrue(golden_cases.equal_bits(again, values).all())
+
+    def test_arrays_may_lie_in_archives(self):
+        archive = self.directory / "q.npz"
+        np.savez_compressed(archive, x=np.load(CONVOLUTION_KERNEL), blocks=np.full((5, 5, 8, 2), 0.1, "f4"))
+        self.succeed("quantize", "--input", f"{archive}:x", "--scale", f"{archive}:blocks", "--axis",
+                     "-1", "--block-size", "16", "--output-type", "int8", "--output",
+                     f"{archive}:codes")
+        self.succeed("dequantize", "--input", f"{archive}:codes", "--scale", f"{archive}:blocks",
+                     "--axis", "-1", "--block-size", "16", "--output-type", "float16", "--output",
+                     f"{archive}:y")
+        arrays = np.load(archive)
+        self.assertEqual(set(arrays.files), {"x", "blocks", "codes", "y"})
+        expected = np.rint(arrays["x"] / np.float32(0.1)).astype(np.int8)
+        self.assertEqual(arrays["codes"].tolist(), expected.tolist())
+        self.assertEqual(arrays["y"].dtype, np.float16)
+        self.assertTrue((arrays["y"] == (expected * np.float32(0.1)).astype(np.float16)).all())
+
+    def test_bfloat16_is_read_and_written_as_uint16_if_type_says_so(self):
+        bits = self.save("bits.npy", [0x3F80, 0xC000, 0x4049], np.uint16)  # 1, -2, 3.140625
+        self.succeed("fake-quant", "--input", bits, "--type", "bfloat16", "--min", "-2", "--max",
+                     "2", "--num-bits", "2", "--output", self.values)
+        written = np.load(self.values)
+        self.assertEqual(written.dtype, np.uint16)
+        # The range is nudged to -2.6666667 .. 1.3333334.
+        self.assertEqual((written.astype(np.uint32) << 16).view(np.float32).tolist(),
+                         [1.3359375, -1.3359375, 1.3359375])
+        _, codes = self.quantize("--type", "bfloat16", "--scale", "1", "--output-type", "int8",
+                                 input_file=bits)
+        self.assertEqual(codes.tolist(), [1, -2, 3])
+
+    def test_large_tensors_have_the_same_codes_as_small_ones(self):
+        small = np.random.default_rng(1).normal(size=(3, 8191)).astype(np.float32)
+        large = self.save("large.npy", np.tile(small, (400, 1)))
+        _, codes = self.quantize("--scale", "0.3", "--output-type", "int4", input_file=large)
+        expected = np.clip(np.rint(small / np.float32(0.3)), -8, 7).astype(np.int8)
+        self.assertTrue((codes == np.tile(expected, (400, 1))).all())
 
 
 class TrainRangeTest(QuantctlTestCase):
@@ -174,6 +282,16 @@ class InfoAndHealthTest(QuantctlTestCase):
         for text in (self.succeed("info"), json.dumps(self.json_of("info"))):
             self.assertIn(self.quantd.simd_target, text)
 
+    def test_info_lists_what_each_method_takes(self):
+        methods = {(entry["method"], entry["numerics"]): entry
+                   for entry in self.json_of("info")["methods"] if "RANGE" not in entry["parameters"]}
+        xnnpack = methods["Quantize", "LITERT_XNNPACK"]
+        self.assertEqual(xnnpack["parameters"], ["AFFINE"])
+        self.assertEqual(set(xnnpack["output_types"]), {"INT8", "UINT8"})
+        self.assertIn("AFFINE_BLOCKS", methods["Dequantize", "ONNX"]["parameters"])
+        self.assertIn("INT2", methods["Dequantize", "ONNX"]["input_types"])
+        self.assertRegex(self.succeed("info"), r"(?m)^Quantize\n(  .*\n)+\nDequantize$")
+
     def test_health_exits_with_0_only_if_the_server_serves(self):
         self.assertEqual(self.quantctl("health").returncode, 0)
         self.assertEqual(self.quantctl("health", "--service", "no.such.Service").returncode, 1)
@@ -206,8 +324,8 @@ class FailureTest(QuantctlTestCase):
         not_an_array.write_text("no array at all", encoding="utf-8")
         truncated = self.save("truncated.npy", good)
         truncated.write_bytes(truncated.read_bytes()[:-1])
-        other_type = self.directory / "double.npy"
-        np.save(other_type, good.astype(np.float64))
+        other_type = self.directory / "int64.npy"
+        np.save(other_type, good.astype(np.int64))
         fortran = self.directory / "fortran.npy"
         np.save(fortran, np.asfortranarray(good))
         for path in (self.directory / "missing.npy", not_an_array, truncated, other_type, fortran):
@@ -219,7 +337,8 @@ class FailureTest(QuantctlTestCase):
     def test_bad_usage_exits_with_2(self):
         for flags in (["--min", "0"], ["--no-such-flag"], ["--min", "a", "--max", "1"],
                       ["--min", "0", "--max", "1", "--num-bits", "many"],
-                      ["--min", "0", "--max", "1", "--numerics", "pytorch"]):
+                      ["--min", "0", "--max", "1", "--numerics", "tensorflow2"],
+                      ["--min", "0", "--max", "1", "--scale", "1"], ["--zero-point", "1"]):
             with self.subTest(flags):
                 self.assertEqual(self.fake_quant(CONVOLUTION_KERNEL, *flags).returncode, 2)
         for arguments in ([], ["no-such-command"]):

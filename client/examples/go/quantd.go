@@ -1,4 +1,5 @@
-// Package quantd is a client for quantd: TensorFlow's fake quantization for slices.
+// Package quantd is a client for quantd: it quantizes slices, with the bits of the framework that the
+// numerics names.
 package quantd
 
 import (
@@ -30,18 +31,28 @@ type Tensor struct {
 	Elements []float32
 }
 
-// A Quantization describes how to quantize. The zero value is a good default for all fields except
-// Min and Max.
+// A Quantization describes how to quantize: with Min and Max, or with Scale. The zero value is a good
+// default for all other fields.
 type Quantization struct {
 	// The range: one value each or, with an Axis, one value per channel.
 	Min, Max []float32
-	// The dimension of the channels, -rank..rank-1; nil means one range for the whole tensor.
+	// The distance between neighbouring codes: one value; with an Axis, one per channel; with a
+	// BlockSize, one per block, in C order.
+	Scale []float32
+	// The code that represents 0: as many as Scale, or none for zeros.
+	ZeroPoint []int32
+	// How many neighbouring elements along the Axis share a scale; 0 means that there are no blocks.
+	BlockSize uint32
+	// The dimension of the channels, -rank..rank-1; nil means one range or scale for the whole tensor.
 	Axis *int32
-	// From 2 to 16; 0 means 8.
+	// From 2 to 16; 0 means as many as the codes' type has, and 8 for FakeQuantize.
 	NumBits uint32
-	// Whether the lowest code is 1 instead of 0, like TensorFlow's narrow_range.
+	// Whether to leave out the lowest code, like TensorFlow's narrow_range.
 	NarrowRange bool
-	// The op whose last bit to reproduce; quantization.proto explains the difference.
+	// With Scale, the lowest and the highest code, instead of NumBits and NarrowRange; nil means all.
+	QuantMin, QuantMax *int32
+	// Whose last bit to reproduce; quantization.proto describes them. NUMERICS_UNSPECIFIED means
+	// NUMERICS_TENSORFLOW with a range, and NUMERICS_ONNX with a scale.
 	Numerics quantdv1.Numerics
 }
 
@@ -49,32 +60,54 @@ type Quantization struct {
 type Result struct {
 	// In the input's shape.
 	Output Tensor
-	// The range that was actually used, nudged so that a code represents exactly zero.
+	// The range that was actually used, nudged so that a code represents exactly zero; nil with a scale.
 	NudgedRange *quantdv1.NudgedRange
+	// The numerics that was used.
+	Numerics quantdv1.Numerics
 }
 
 // A Gradient is the gradient of a loss with respect to FakeQuantize's arguments.
 type Gradient struct {
 	// In the inputs' shape.
 	Inputs Tensor
-	// One value per channel.
+	// One value per channel; none with a scale.
 	Min, Max []float32
-	// The range that was actually used, nudged so that a code represents exactly zero.
+	// The range that was actually used, nudged so that a code represents exactly zero; nil with a scale.
 	NudgedRange *quantdv1.NudgedRange
+	// The numerics that was used.
+	Numerics quantdv1.Numerics
+}
+
+// Codes are an n-dimensional array of integer codes.
+type Codes struct {
+	// As in Tensor.
+	Shape []int64
+	// Their type, such as DATA_TYPE_INT8.
+	Type quantdv1.DataType
+	// The codes in C order, little endian; those of 4 and 2 bits are packed, the first one in the low
+	// bits.
+	Data []byte
+	// Scale and zero point, as Quantize used them; Dequantize ignores them.
+	Parameters *quantdv1.AffineParameters
+	// The range that was actually used; nil with a scale.
+	NudgedRange *quantdv1.NudgedRange
+	// The numerics that was used.
+	Numerics quantdv1.Numerics
 }
 
 // By default, gRPC clients reject answers over 4 MiB.
 var unlimited = grpc.MaxCallRecvMsgSize(math.MaxInt32)
 
-// FakeQuantize rounds every element of input to the nearest value that a code represents. NaN results
-// in NaN, and an infinity in the nearest end of the range. If the call fails, the error is an *Error.
+// FakeQuantize rounds every element of input to the nearest value that a code represents. If the call
+// fails, the error is an *Error.
 //
 // Give ctx a deadline. Without one, a call to a server that hangs never ends.
 func (c *Client) FakeQuantize(ctx context.Context, input Tensor, q Quantization) (*Result, error) {
 	response, err := c.service.FakeQuantize(ctx, &quantdv1.FakeQuantizeRequest{
-		Input: messageOf(input),
-		Range: q.rangeMessage(),
-		Spec:  q.specMessage(),
+		Input:  messageOf(input),
+		Range:  q.rangeMessage(),
+		Affine: q.affineMessage(),
+		Spec:   q.specMessage(),
 	}, unlimited)
 	if err != nil {
 		return nil, errorOf(err)
@@ -83,7 +116,11 @@ func (c *Client) FakeQuantize(ctx context.Context, input Tensor, q Quantization)
 	if err != nil {
 		return nil, err
 	}
-	return &Result{Output: output, NudgedRange: response.GetNudgedRange()}, nil
+	return &Result{
+		Output:      output,
+		NudgedRange: response.GetNudgedRange(),
+		Numerics:    response.GetNumerics(),
+	}, nil
 }
 
 // FakeQuantizeGradient returns the gradient of FakeQuantize with respect to its input, Min and Max.
@@ -94,6 +131,7 @@ func (c *Client) FakeQuantizeGradient(ctx context.Context, gradients, inputs Ten
 		Gradients: messageOf(gradients),
 		Inputs:    messageOf(inputs),
 		Range:     q.rangeMessage(),
+		Affine:    q.affineMessage(),
 		Spec:      q.specMessage(),
 	}, unlimited)
 	if err != nil {
@@ -108,15 +146,84 @@ func (c *Client) FakeQuantizeGradient(ctx context.Context, gradients, inputs Ten
 		Min:         response.GetMinGradient(),
 		Max:         response.GetMaxGradient(),
 		NudgedRange: response.GetNudgedRange(),
+		Numerics:    response.GetNumerics(),
 	}, nil
 }
 
+// Quantize rounds every element of input to a code of outputType. Errors and deadlines are the same as
+// for FakeQuantize.
+func (c *Client) Quantize(ctx context.Context, input Tensor, q Quantization, outputType quantdv1.DataType) (*Codes, error) {
+	response, err := c.service.Quantize(ctx, &quantdv1.QuantizeRequest{
+		Input:      messageOf(input),
+		Range:      q.rangeMessage(),
+		Affine:     q.affineMessage(),
+		Spec:       q.specMessage(),
+		OutputType: outputType,
+	}, unlimited)
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	return &Codes{
+		Shape:       response.GetOutput().GetShape(),
+		Type:        response.GetOutput().GetDataType(),
+		Data:        response.GetOutput().GetData(),
+		Parameters:  response.GetParameters(),
+		NudgedRange: response.GetNudgedRange(),
+		Numerics:    response.GetNumerics(),
+	}, nil
+}
+
+// Dequantize returns the values that codes represent. q is what Quantize was given. Errors and deadlines
+// are the same as for FakeQuantize.
+func (c *Client) Dequantize(ctx context.Context, codes Codes, q Quantization) (*Tensor, error) {
+	response, err := c.service.Dequantize(ctx, &quantdv1.DequantizeRequest{
+		Input: &quantdv1.Tensor{
+			DataType: codes.Type,
+			Shape:    codes.Shape,
+			Storage:  &quantdv1.Tensor_Data{Data: codes.Data},
+		},
+		Range:      q.rangeMessage(),
+		Affine:     q.affineMessage(),
+		Spec:       q.specMessage(),
+		OutputType: quantdv1.DataType_DATA_TYPE_FLOAT32,
+	}, unlimited)
+	if err != nil {
+		return nil, errorOf(err)
+	}
+	output, err := tensorOf(response.GetOutput())
+	if err != nil {
+		return nil, err
+	}
+	return &output, nil
+}
+
+// rangeMessage returns nil if q has scales.
 func (q Quantization) rangeMessage() *quantdv1.Range {
+	if q.Scale != nil {
+		return nil
+	}
 	return &quantdv1.Range{Min: q.Min, Max: q.Max, Axis: q.Axis}
 }
 
+// affineMessage returns nil if q has a range.
+func (q Quantization) affineMessage() *quantdv1.AffineParameters {
+	if q.Scale == nil {
+		return nil
+	}
+	affine := &quantdv1.AffineParameters{Scale: q.Scale, ZeroPoint: q.ZeroPoint, Axis: q.Axis}
+	if q.BlockSize != 0 {
+		affine.BlockSize = &q.BlockSize
+	}
+	return affine
+}
+
 func (q Quantization) specMessage() *quantdv1.QuantizationSpec {
-	spec := &quantdv1.QuantizationSpec{NarrowRange: q.NarrowRange, Numerics: q.Numerics}
+	spec := &quantdv1.QuantizationSpec{
+		NarrowRange: q.NarrowRange,
+		QuantMin:    q.QuantMin,
+		QuantMax:    q.QuantMax,
+		Numerics:    q.Numerics,
+	}
 	if q.NumBits != 0 {
 		spec.NumBits = &q.NumBits
 	}

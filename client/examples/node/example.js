@@ -1,5 +1,5 @@
 /**
- * Fake-quantizes an array and prints the result.
+ * Quantizes an array, to floats and to codes, and prints the results.
  *
  *   node example.js [--server HOST:PORT] [--num-bits N]
  */
@@ -17,15 +17,16 @@ const {values: options} = parseArgs({
 const input = Float32Array.of(-2, -1, -0.3, 0, 0.26, 0.5, 1, 7);
 const client = new QuantdClient(options.server);
 try {
-  const {output, nudgedRange} = await client.fakeQuantize(input, {
-    min: -1,
-    max: 1,
-    numBits: Number(options['num-bits']),
-  });
+  const quantization = {min: -1, max: 1, numBits: Number(options['num-bits'])};
+  const {output, nudgedRange} = await client.fakeQuantize(input, quantization);
+  const {output: codes} = await client.quantize(input, quantization);
+  const {output: values} = await client.dequantize(codes, quantization);
   console.log(row('input', input));
   console.log(row('output', output));
   console.log(row('range', [nudgedRange.min[0], nudgedRange.max[0]]));
   console.log(row('scale', nudgedRange.scale));
+  console.log(row('codes', codes, 0));
+  console.log(row('values', values));
 } catch (error) {
   if (!(error instanceof QuantdError)) {
     throw error;
@@ -36,6 +37,6 @@ try {
   client.close();
 }
 
-function row(name, numbers) {
-  return name.padEnd(6) + Array.from(numbers, (number) => number.toFixed(4).padStart(9)).join('');
+function row(name, numbers, digits = 4) {
+  return name.padEnd(6) + Array.from(numbers, (number) => number.toFixed(digits).padStart(9)).join('');
 }

@@ -1,5 +1,5 @@
 /**
- * A client for quantd: TensorFlow's fake quantization for Float32Arrays.
+ * A client for quantd: quantizes Float32Arrays, with the bits of the framework that the numerics names.
  *
  * Reads the schema at run time from the repository's proto/. If you copy this file, copy
  * that folder as well, and adjust PROTO_FOLDER.
@@ -27,22 +27,54 @@ const QuantizationService = grpc.makeClientConstructor(
   schema['quantd.v1.QuantizationService'], 'QuantizationService');
 /** @type {string[]} */
 const NUMERICS = schema['quantd.v1.Numerics'].type.value.map(({name}) => name);
+// The typed arrays of codes. Codes of 4 and 2 bits are packed, the first one in the low bits.
+const CODES = new Map(Object.entries({
+  DATA_TYPE_INT8: {ArrayType: Int8Array},
+  DATA_TYPE_UINT8: {ArrayType: Uint8Array},
+  DATA_TYPE_INT16: {ArrayType: Int16Array},
+  DATA_TYPE_UINT16: {ArrayType: Uint16Array},
+  DATA_TYPE_INT32: {ArrayType: Int32Array},
+  DATA_TYPE_INT4: {ArrayType: Uint8Array, perByte: 2},
+  DATA_TYPE_UINT4: {ArrayType: Uint8Array, perByte: 2},
+  DATA_TYPE_INT2: {ArrayType: Uint8Array, perByte: 4},
+  DATA_TYPE_UINT2: {ArrayType: Uint8Array, perByte: 4},
+}));
 const SIZE = {lowest: 0, highest: Number.MAX_SAFE_INTEGER};
 const INT32 = {lowest: -(2 ** 31), highest: 2 ** 31 - 1};
 const UINT32 = {lowest: 0, highest: 2 ** 32 - 1};
 
 /**
- * Describes how to quantize.
+ * Describes how to quantize: with min and max, or with scale.
  *
  * @typedef {object} Quantization
- * @property {number | ArrayLike<number>} min The lower end of the range, float32; with an axis, one per channel.
- * @property {number | ArrayLike<number>} max The upper end of the range; as many values as min.
- * @property {number} [axis] The dimension of the channels, -rank..rank-1. By default, the whole tensor has one range.
+ * @property {number | ArrayLike<number>} [min] The lower end of the range, float32; with an axis, one per channel.
+ * @property {number | ArrayLike<number>} [max] The upper end of the range; as many values as min.
+ * @property {number | ArrayLike<number>} [scale] The distance between neighbouring codes, float32; with an axis, one
+ *   per channel; with blockSize, one per block, in C order.
+ * @property {number | ArrayLike<number>} [zeroPoint] The code that represents 0; as many as scale. By default, 0.
+ * @property {number} [blockSize] How many neighbouring elements along the axis share a scale.
+ * @property {number} [axis] The dimension of the channels, -rank..rank-1. By default, the whole tensor has one range
+ *   or scale.
  * @property {number[]} [shape] The tensor's dimensions, in C order; [] is a scalar. By default, there is one dimension.
- * @property {number} [numBits] From 2 to 16; 8 by default.
- * @property {boolean} [narrowRange] Whether the lowest code is 1 instead of 0, like TensorFlow's narrow_range.
- * @property {'NUMERICS_TENSORFLOW' | 'NUMERICS_TENSORFLOW_ARGS'} [numerics] The op whose last bit to reproduce;
- *   NUMERICS_TENSORFLOW by default. quantization.proto explains the difference.
+ * @property {number} [numBits] From 2 to 16; by default, as many as the codes' type has, and 8 for fakeQuantize.
+ * @property {boolean} [narrowRange] Whether to leave out the lowest code, like TensorFlow's narrow_range.
+ * @property {number} [quantMin] With scale, the lowest code, instead of numBits and narrowRange.
+ * @property {number} [quantMax] The highest code; only with quantMin.
+ * @property {string} [numerics] Whose last bit to reproduce, a name from quantization.proto. By default,
+ *   NUMERICS_TENSORFLOW with a range, and NUMERICS_ONNX with a scale.
+ * @property {string} [codeType] The type of the codes, such as 'DATA_TYPE_INT8'. By default, quantize makes
+ *   'DATA_TYPE_UINT8', and dequantize takes the type of its typed array. Codes of 4 and 2 bits are packed in a
+ *   Uint8Array: give their type and shape to dequantize.
+ */
+
+/** @typedef {Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array} Codes */
+
+/**
+ * Scale and zero point of codes, one per channel or block: quantize and dequantize take it.
+ *
+ * @typedef {object} Parameters
+ * @property {Float32Array} scale
+ * @property {Int32Array} zeroPoint
  */
 
 /**
@@ -117,10 +149,11 @@ export class QuantdClient {
   /**
    * Rounds every element to the nearest value that a code represents.
    *
-   * @param {Float32Array} input The tensor in C order. NaN results in NaN, and an infinity in the nearest end
-   *   of the range.
+   * @param {Float32Array} input The tensor in C order. With a range, NaN results in NaN, and an infinity in the
+   *   nearest end of the range, unless docs/numerics.md says otherwise.
    * @param {Quantization} quantization
-   * @returns {Promise<{output: Float32Array, nudgedRange: NudgedRange}>} The output has the input's shape.
+   * @returns {Promise<{output: Float32Array, nudgedRange?: NudgedRange, numerics: string}>} The output has the
+   *   input's shape; nudgedRange is undefined with a scale.
    * @throws {QuantdError} If the call fails.
    * @throws {TypeError} If an argument cannot be represented in a message.
    * @throws {Error} If the answer does not match the request.
@@ -128,9 +161,13 @@ export class QuantdClient {
   async fakeQuantize(input, quantization) {
     const response = await this.#call('FakeQuantize', {
       input: tensorOf('input', input, quantization.shape),
-      ...rangeAndSpecOf(quantization),
+      ...parametersAndSpecOf(quantization),
     });
-    return {output: elementsOf(response.output, input), nudgedRange: nudgedRangeOf(response)};
+    return {
+      output: elementsOf(response.output, Float32Array, input.length),
+      nudgedRange: nudgedRangeOf(response),
+      numerics: response.numerics,
+    };
   }
 
   /**
@@ -140,8 +177,8 @@ export class QuantdClient {
    * @param {Float32Array} inputs The input of fakeQuantize, in the same shape.
    * @param {Quantization} quantization The quantization that was passed to fakeQuantize.
    * @returns {Promise<{inputGradients: Float32Array, minGradient: Float32Array, maxGradient: Float32Array,
-   *   nudgedRange: NudgedRange}>} inputGradients has the shape of inputs; the other gradients have one value
-   *   per channel.
+   *   nudgedRange?: NudgedRange, numerics: string}>} inputGradients has the shape of inputs; the other gradients
+   *   have one value per channel, or none with a scale.
    * @throws {QuantdError} If the call fails.
    * @throws {TypeError} If an argument cannot be represented in a message.
    * @throws {Error} If the answer does not match the request.
@@ -150,14 +187,67 @@ export class QuantdClient {
     const response = await this.#call('FakeQuantizeGradient', {
       gradients: tensorOf('gradients', gradients, quantization.shape),
       inputs: tensorOf('inputs', inputs, quantization.shape),
-      ...rangeAndSpecOf(quantization),
+      ...parametersAndSpecOf(quantization),
     });
     return {
-      inputGradients: elementsOf(response.inputGradients, inputs),
+      inputGradients: elementsOf(response.inputGradients, Float32Array, inputs.length),
       minGradient: Float32Array.from(response.minGradient),
       maxGradient: Float32Array.from(response.maxGradient),
       nudgedRange: nudgedRangeOf(response),
+      numerics: response.numerics,
     };
+  }
+
+  /**
+   * Rounds every element to an integer code.
+   *
+   * @param {Float32Array} input The tensor in C order.
+   * @param {Quantization} quantization
+   * @returns {Promise<{output: Codes, parameters: Parameters, nudgedRange?: NudgedRange, numerics: string}>} The
+   *   output has the input's shape; nudgedRange is undefined with a scale.
+   * @throws {QuantdError} If the call fails.
+   * @throws {TypeError} If an argument cannot be represented in a message.
+   * @throws {Error} If the answer does not match the request.
+   */
+  async quantize(input, quantization) {
+    const {codeType = 'DATA_TYPE_UINT8'} = quantization;
+    const {ArrayType, perByte = 1} = codesOf(codeType);
+    const response = await this.#call('Quantize', {
+      input: tensorOf('input', input, quantization.shape),
+      ...parametersAndSpecOf(quantization),
+      outputType: codeType,
+    });
+    return {
+      output: elementsOf(response.output, ArrayType, Math.ceil(input.length / perByte)),
+      parameters: {
+        scale: Float32Array.from(response.parameters.scale),
+        zeroPoint: Int32Array.from(response.parameters.zeroPoint),
+      },
+      nudgedRange: nudgedRangeOf(response),
+      numerics: response.numerics,
+    };
+  }
+
+  /**
+   * Computes the values that codes represent: the inverse of quantize.
+   *
+   * @param {Codes} codes In C order.
+   * @param {Quantization} quantization The quantization that was passed to quantize, or the parameters that it
+   *   returned.
+   * @returns {Promise<{output: Float32Array, numerics: string}>} The output has the shape of the codes.
+   * @throws {QuantdError} If the call fails.
+   * @throws {TypeError} If an argument cannot be represented in a message.
+   * @throws {Error} If the answer does not match the request.
+   */
+  async dequantize(codes, quantization) {
+    const input = codeTensorOf(codes, quantization);
+    const response = await this.#call('Dequantize', {
+      input,
+      ...parametersAndSpecOf(quantization),
+      outputType: 'DATA_TYPE_FLOAT32',
+    });
+    const count = input.shape.reduce((product, size) => product * size, 1);
+    return {output: elementsOf(response.output, Float32Array, count), numerics: response.numerics};
   }
 
   /** Closes the connection. Await all calls first. */
@@ -183,24 +273,50 @@ function tensorOf(name, elements, shape = [elements?.length]) {
   if (!(elements instanceof Float32Array)) {
     throw new TypeError(`${name} must be a Float32Array; use Float32Array.from() to convert other numbers`);
   }
-  return {
-    dataType: 'DATA_TYPE_FLOAT32',
-    shape: Array.from(shape, (size) => integerOf('a size in shape', size, SIZE)),
-    // This is a view. The elements are only copied once, into the message.
-    data: Buffer.from(elements.buffer, elements.byteOffset, elements.byteLength),
-  };
+  return {dataType: 'DATA_TYPE_FLOAT32', shape: shapeOf(shape), data: bytesOf(elements)};
 }
 
-// The elements of an answer start anywhere in the buffer that gRPC received. A Float32Array has to start at
-// a multiple of 4 bytes. So the result is a view of the buffer where possible, and otherwise a copy.
-function elementsOf(tensor, input) {
+function codeTensorOf(codes, {codeType, shape}) {
+  const byClass = [...CODES].find(([, {ArrayType, perByte}]) => !perByte && codes?.constructor === ArrayType);
+  const dataType = codeType ?? byClass?.[0];
+  const {ArrayType, perByte} = codesOf(dataType ?? 'DATA_TYPE_UINT8');
+  if (dataType === undefined || !(codes instanceof ArrayType)) {
+    throw new TypeError(`codes must be a typed array that holds ${dataType ?? 'codes'}, such as ${ArrayType.name}`);
+  }
+  if (perByte && !shape) {
+    throw new TypeError(`shape must be given for packed codes of ${dataType}: the bytes do not say how many there are`);
+  }
+  return {dataType, shape: shapeOf(shape ?? [codes.length]), data: bytesOf(codes)};
+}
+
+function codesOf(codeType) {
+  const codes = CODES.get(codeType);
+  if (!codes) {
+    throw new TypeError(`codeType must be one of ${[...CODES.keys()].join(', ')}, not ${codeType}`);
+  }
+  return codes;
+}
+
+function shapeOf(shape) {
+  return Array.from(shape, (size) => integerOf('a size in shape', size, SIZE));
+}
+
+// A view. The elements are only copied once, into the message.
+function bytesOf(elements) {
+  return Buffer.from(elements.buffer, elements.byteOffset, elements.byteLength);
+}
+
+// The elements of an answer start anywhere in the buffer that gRPC received. A typed array has to start at
+// a multiple of its elements' size. So the result is a view of the buffer where possible, and otherwise a copy.
+function elementsOf(tensor, ArrayType, length) {
   const data = tensor?.data;
-  if (data?.length !== input.byteLength) {
-    throw new Error(`the server answered ${data?.length ?? 'no'} bytes; expected ${input.byteLength}: ` +
+  const size = ArrayType.BYTES_PER_ELEMENT;
+  if (data?.length !== length * size) {
+    throw new Error(`the server answered ${data?.length ?? 'no'} bytes; expected ${length * size}: ` +
       'check that the versions of client and server match');
   }
-  const bytes = data.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0 ? data : new Uint8Array(data);
-  return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / Float32Array.BYTES_PER_ELEMENT);
+  const bytes = data.byteOffset % size === 0 ? data : new Uint8Array(data);
+  return new ArrayType(bytes.buffer, bytes.byteOffset, length);
 }
 
 /**
@@ -209,24 +325,39 @@ function elementsOf(tensor, input) {
  *
  * @param {Quantization} quantization
  */
-function rangeAndSpecOf({min, max, axis, numBits, narrowRange = false, numerics = 'NUMERICS_TENSORFLOW'}) {
+function parametersAndSpecOf({
+  min, max, scale, zeroPoint, axis, blockSize, numBits, narrowRange = false, quantMin, quantMax,
+  numerics = 'NUMERICS_UNSPECIFIED',
+}) {
   if (typeof narrowRange !== 'boolean') {
     throw new TypeError(`narrowRange must be true or false, not ${narrowRange}`);
   }
   if (!NUMERICS.includes(numerics)) {
     throw new TypeError(`numerics must be one of ${NUMERICS.join(', ')}, not ${numerics}`);
   }
+  const optional = (name, value, limits) => (value === undefined ? undefined : integerOf(name, value, limits));
+  const spec = {
+    numBits: optional('numBits', numBits, UINT32),
+    narrowRange,
+    numerics,
+    quantMin: optional('quantMin', quantMin, INT32),
+    quantMax: optional('quantMax', quantMax, INT32),
+  };
+  const channels = {axis: optional('axis', axis, INT32)};
+  if (scale === undefined) {
+    return {range: {min: floatsOf('min', min), max: floatsOf('max', max), ...channels}, spec};
+  }
+  if (min !== undefined || max !== undefined) {
+    throw new TypeError('give either min and max, or scale, but not both');
+  }
   return {
-    range: {
-      min: floatsOf('min', min),
-      max: floatsOf('max', max),
-      axis: axis === undefined ? undefined : integerOf('axis', axis, INT32),
+    affine: {
+      scale: floatsOf('scale', scale),
+      zeroPoint: floatsOf('zeroPoint', zeroPoint).map((value) => integerOf('zeroPoint', value, INT32)),
+      blockSize: optional('blockSize', blockSize, UINT32),
+      ...channels,
     },
-    spec: {
-      numBits: numBits === undefined ? undefined : integerOf('numBits', numBits, UINT32),
-      narrowRange,
-      numerics,
-    },
+    spec,
   };
 }
 
@@ -246,12 +377,12 @@ function integerOf(name, value, {lowest, highest}) {
 }
 
 function nudgedRangeOf({nudgedRange}) {
-  return {
+  return nudgedRange ? {
     min: Float32Array.from(nudgedRange.min),
     max: Float32Array.from(nudgedRange.max),
     scale: Float32Array.from(nudgedRange.scale),
     zeroPoint: Int32Array.from(nudgedRange.zeroPoint),
-  };
+  } : undefined;
 }
 
 // Returns the messages in the google.rpc.Status of a failed call. There are none if the error comes from gRPC

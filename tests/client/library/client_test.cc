@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "core/base/error.h"
+#include "core/fake_quantization.h"
+#include "core/quantizer.h"
 #include "core/reference.h"
 #include "tests/client/temporary_folder.h"
 #include "tests/client/test_server.h"
@@ -20,6 +22,7 @@ using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::SizeIs;
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
@@ -44,15 +47,21 @@ class ClientTest : public ::testing::Test {
   const core::Range per_channel_{.min = min_, .max = max_, .axis = -1};
   const core::Range per_tensor_{.min = {min_.data(), 1}, .max = {max_.data(), 1}, .axis = {}};
   const core::QuantizationSpec spec_{.num_bits = 4, .narrow_range = true};
+
+  std::vector<float> Expected(const core::QuantizationParameters& parameters) const {
+    return *core::reference::FakeQuantize(shape_, std::span<const float>(values_), parameters,
+                                          spec_);
+  }
 };
 
 TEST_F(ClientTest, FakeQuantizeMatchesTheReferenceBitForBit) {
   for (const core::Range& range : {per_tensor_, per_channel_}) {
     const auto result = client_->FakeQuantize(tensor_, range, spec_);
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_THAT(result->output,
-                ElementsAreArray(*core::reference::FakeQuantize(shape_, values_, range, spec_)));
-    const auto nudged = core::Nudge(range, spec_);
+    EXPECT_THAT(result->output.values<float>(), ElementsAreArray(Expected(range)));
+    EXPECT_EQ(result->numerics, core::Numerics::kTensorFlow);
+    const auto plan = core::FakeQuantization::Create(range, spec_);
+    const core::NudgedRange* const nudged = plan->nudged_range();
     EXPECT_THAT(result->nudged_range.min, ElementsAreArray(nudged->min));
     EXPECT_THAT(result->nudged_range.max, ElementsAreArray(nudged->max));
     EXPECT_THAT(result->nudged_range.scale, ElementsAreArray(nudged->scale));
@@ -65,9 +74,9 @@ TEST_F(ClientTest, FakeQuantizeGradientMatchesTheReferenceBitForBit) {
   const auto result =
       client_->FakeQuantizeGradient({shape_, gradients}, tensor_, per_channel_, spec_);
   ASSERT_TRUE(result.ok()) << result.status();
-  const auto expected =
-      core::reference::FakeQuantizeGradient(shape_, gradients, values_, per_channel_, spec_);
-  EXPECT_THAT(result->input_gradients, ElementsAreArray(expected->input));
+  const auto expected = core::reference::FakeQuantizeGradient(
+      shape_, std::span<const float>(gradients), values_, per_channel_, spec_);
+  EXPECT_THAT(result->input_gradients.values<float>(), ElementsAreArray(expected->input));
   EXPECT_THAT(result->min_gradient, ElementsAreArray(expected->min));
   EXPECT_THAT(result->max_gradient, ElementsAreArray(expected->max));
   EXPECT_EQ(result->nudged_range.scale.size(), 3U);
@@ -77,33 +86,192 @@ TEST_F(ClientTest, SendsTheRequestedNumerics) {
   // Values between two codes: to which of them they are rounded depends on whether
   // they are divided by the scale or multiplied by its inverse.
   std::vector<float> values;
-  const float scale = core::Nudge(per_tensor_, {})->scale[0];
+  const float scale = core::FakeQuantization::Create(per_tensor_, {})->nudged_range()->scale[0];
   for (int step = -100; step < 100; ++step) {
     values.push_back((static_cast<float>(step) + 0.5F) * scale);
   }
   const std::vector<std::int64_t> shape = {200};
   const auto expected = [&](core::Numerics numerics) {
-    return *core::reference::FakeQuantize(shape, values, per_tensor_, {.numerics = numerics});
+    return *core::reference::FakeQuantize(shape, std::span<const float>(values), per_tensor_,
+                                          {.numerics = numerics});
   };
   ASSERT_FALSE(core::SameBits(expected(core::Numerics::kTensorFlow),
                               expected(core::Numerics::kTensorFlowArgs)));
   for (const auto numerics : {core::Numerics::kTensorFlow, core::Numerics::kTensorFlowArgs}) {
     const auto result = client_->FakeQuantize({shape, values}, per_tensor_, {.numerics = numerics});
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(core::SameBits(result->output, expected(numerics)));
+    EXPECT_TRUE(core::SameBits(result->output.values<float>(), expected(numerics)));
+    EXPECT_EQ(result->numerics, numerics);
   }
+}
+
+TEST_F(ClientTest, QuantizesByScaleAndSaysWhatWasUsed) {
+  const std::vector<float> scale = {0.5F, 0.25F, 1};
+  const std::vector<std::int32_t> zero_point = {0, 3, -2};
+  const core::AffineParameters affine{.scale = scale, .zero_point = zero_point, .axis = -1};
+  for (const core::ElementType type :
+       {core::ElementType::kInt8, core::ElementType::kInt16, core::ElementType::kInt4}) {
+    SCOPED_TRACE(core::RowOf(type).name);
+    const auto result = client_->Quantize(tensor_, affine, {}, type);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->output.type(), type);
+    EXPECT_EQ(ToCodes(result->output),
+              *core::reference::Quantize(shape_, values_, affine, {}, type));
+    EXPECT_EQ(result->numerics, core::Numerics::kOnnx);
+    EXPECT_THAT(result->parameters.scale, ElementsAreArray(scale));
+    EXPECT_THAT(result->parameters.zero_point, ElementsAreArray(zero_point));
+    EXPECT_EQ(result->parameters.axis, -1);
+    EXPECT_EQ(result->parameters.block_size, std::nullopt);
+    EXPECT_THAT(result->nudged_range.min, IsEmpty());
+
+    const auto values =
+        client_->Dequantize(result->output.view(shape_), affine, {}, core::ElementType::kBFloat16);
+    ASSERT_TRUE(values.ok()) << values.status();
+    EXPECT_EQ(values->numerics, core::Numerics::kOnnx);
+    const auto expected =
+        core::reference::Dequantize(shape_, ToCodes(result->output), affine, {}, type);
+    EXPECT_THAT(ToFloats(values->output),
+                ElementsAreArray(ToFloats(FromFloats(*expected, core::ElementType::kBFloat16))));
+  }
+}
+
+TEST_F(ClientTest, QuantizesByRangeAndSaysWhatWasUsed) {
+  const auto result = client_->Quantize(tensor_, per_channel_, spec_, core::ElementType::kInt8);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const auto plan = core::Quantizer::Create(
+      per_channel_, spec_, {core::ElementType::kFloat32, core::ElementType::kInt8});
+  EXPECT_EQ(ToCodes(result->output), *core::reference::Quantize(shape_, values_, per_channel_,
+                                                                spec_, core::ElementType::kInt8));
+  EXPECT_EQ(result->nudged_range.scale, plan->nudged_range()->scale);
+  EXPECT_EQ(result->parameters.scale, plan->parameters().scale);
+  // Codes of a signed type are those of the unsigned grid minus 8.
+  EXPECT_EQ(result->parameters.zero_point[0], result->nudged_range.zero_point[0] - 8);
+  EXPECT_EQ(result->numerics, core::Numerics::kTensorFlow);
+}
+
+TEST_F(ClientTest, QuantizesInBlocks) {
+  const std::vector<float> scale = {0.5F, 0.25F, 1, 2};
+  const core::AffineParameters blocks{.scale = scale, .axis = 1, .block_size = 2};
+  const auto result = client_->Quantize(tensor_, blocks, {}, core::ElementType::kUint8);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(ToCodes(result->output),
+            *core::reference::Quantize(shape_, values_, blocks, {}, core::ElementType::kUint8));
+  EXPECT_THAT(result->parameters.scale, ElementsAreArray(scale));
+  EXPECT_THAT(result->parameters.zero_point, ElementsAre(0, 0, 0, 0));
+  EXPECT_EQ(result->parameters.block_size, 2U);
+}
+
+TEST_F(ClientTest, QuantizesByTheRangeOfTheData) {
+  const std::vector<float> values = {-7, -0.3F, 0, 1.1F, 6, 2};
+  const auto result =
+      client_->Quantize({shape_, values}, core::DataRange{.symmetric = true, .axis = 0}, {},
+                        core::ElementType::kInt8);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const std::vector<float> min = {-7, -6};
+  const std::vector<float> max = {7, 6};
+  const core::Range range{.min = min, .max = max, .axis = 0};
+  EXPECT_EQ(ToCodes(result->output),
+            *core::reference::Quantize(shape_, values, range, {}, core::ElementType::kInt8));
+  EXPECT_THAT(result->nudged_range.scale, SizeIs(2));
+  EXPECT_THAT(result->parameters.scale, SizeIs(2));
+
+  const auto dynamic =
+      client_->Quantize({shape_, values}, core::DataRange{}, {.numerics = core::Numerics::kOnnx},
+                        core::ElementType::kUint8);
+  ASSERT_TRUE(dynamic.ok()) << dynamic.status();
+  EXPECT_THAT(dynamic->nudged_range.scale, IsEmpty());
+  EXPECT_THAT(dynamic->parameters.scale, ElementsAre(13.0F / 255));
+  EXPECT_THAT(dynamic->parameters.zero_point, ElementsAre(137));
+}
+
+TEST_F(ClientTest, FakeQuantizesByScale) {
+  const float scale = 0.1F;
+  const std::int32_t zero_point = 100;
+  const core::AffineParameters affine{.scale = {&scale, 1}, .zero_point = {&zero_point, 1}};
+  const core::QuantizationSpec spec{
+      .numerics = core::Numerics::kPyTorch, .quant_min = 0, .quant_max = 127};
+  const auto result = client_->FakeQuantize(tensor_, affine, spec);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->output.values<float>(),
+              ElementsAreArray(*core::reference::FakeQuantize(
+                  shape_, std::span<const float>(values_), affine, spec)));
+  EXPECT_EQ(result->numerics, core::Numerics::kPyTorch);
+  EXPECT_THAT(result->nudged_range.min, IsEmpty());
+
+  const auto gradients = client_->FakeQuantizeGradient(tensor_, tensor_, affine, spec);
+  ASSERT_TRUE(gradients.ok()) << gradients.status();
+  EXPECT_THAT(gradients->min_gradient, IsEmpty());
+  EXPECT_THAT(gradients->input_gradients.values<float>()[3], 1.1F);
+}
+
+TEST_F(ClientTest, SomeNumericsHaveNoGradientsOfTheRange) {
+  const core::QuantizationSpec spec{.numerics = core::Numerics::kTensorFlowXlaArgs};
+  const auto result = client_->FakeQuantizeGradient(tensor_, tensor_, per_tensor_, spec);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_THAT(result->min_gradient, IsEmpty());
+  EXPECT_THAT(result->nudged_range.min, SizeIs(1));
+}
+
+TEST_F(ClientTest, SendsTheRequestedPrecision) {
+  // 1 / 0.3 lies between two numbers of float16, and its product with 1000.5 near a tie.
+  const float scale = 0.3F;
+  const core::AffineParameters affine{.scale = {&scale, 1}};
+  std::vector<float> values;
+  for (int i = 0; i < 200; ++i) {
+    values.push_back((static_cast<float>(i) + 0.5F) * scale);
+  }
+  const std::vector<std::int64_t> shape = {200};
+  const Elements half = FromFloats(values, core::ElementType::kFloat16);
+  const auto codes = [&](std::optional<core::ElementType> precision) {
+    const auto result = client_->Quantize(half.view(shape), affine, {.precision = precision},
+                                          core::ElementType::kInt16);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return ToCodes(result->output);
+  };
+  EXPECT_EQ(codes(core::ElementType::kFloat32), codes(std::nullopt));
+  EXPECT_NE(codes(core::ElementType::kFloat16), codes(std::nullopt));
+}
+
+TEST_F(ClientTest, KeepsTheTypeOfFloats) {
+  for (const core::ElementType type : {core::ElementType::kFloat16, core::ElementType::kBFloat16}) {
+    SCOPED_TRACE(core::RowOf(type).name);
+    const Elements input = FromFloats(values_, type);
+    const auto result = client_->FakeQuantize(input.view(shape_), per_tensor_, spec_);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->output.type(), type);
+    const std::vector<float> widened = ToFloats(input);
+    const auto expected =
+        core::reference::FakeQuantize(shape_, std::span<const float>(widened), per_tensor_, spec_);
+    EXPECT_EQ(ToFloats(result->output), ToFloats(FromFloats(*expected, type)));
+  }
+}
+
+TEST_F(ClientTest, RefusesAnOutputOfAnotherType) {
+  Elements output(core::ElementType::kFloat16, values_.size());
+  const absl::Status status =
+      client_->FakeQuantizeInto(tensor_, per_tensor_, spec_, output.output()).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("output is of type float16; expected float32, as the inputs"));
+}
+
+TEST_F(ClientTest, RefusesPackedCodesOfAnotherNumberThanTheShapeSays) {
+  const Elements codes(core::ElementType::kInt4, 4);
+  const absl::Status status = client_->Dequantize(codes.view(shape_), per_tensor_, {}).status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("2 bytes; expected 3"));
 }
 
 TEST_F(ClientTest, AcceptsEmptyTensorsAndScalars) {
   const std::vector<std::int64_t> empty_shape = {0, 3};
   const auto empty = client_->FakeQuantize({empty_shape, {}}, per_channel_, {});
   ASSERT_TRUE(empty.ok()) << empty.status();
-  EXPECT_THAT(empty->output, IsEmpty());
+  EXPECT_THAT(empty->output.values<float>(), IsEmpty());
 
   const float value = 100;
   const auto scalar = client_->FakeQuantize({{}, {&value, 1}}, per_tensor_, {});
   ASSERT_TRUE(scalar.ok()) << scalar.status();
-  EXPECT_THAT(scalar->output, ElementsAre(scalar->nudged_range.max[0]));
+  EXPECT_THAT(scalar->output.values<float>(), ElementsAre(scalar->nudged_range.max[0]));
 }
 
 TEST_F(ClientTest, SendsTensorsAboveGrpcsDefaultLimitOfFourMebibytes) {
@@ -125,7 +293,7 @@ TEST_F(ClientTest, FailedCallsCarryTheServersErrorDetail) {
   EXPECT_EQ(detail->metadata.at("channel"), "0");
 }
 
-TEST_F(ClientTest, GetServerInfoNamesTheDataTypesOfNewerServers) {
+TEST_F(ClientTest, GetServerInfoSaysWhatNewerServersTake) {
   const auto info = client_->GetServerInfo();
   ASSERT_TRUE(info.ok()) << info.status();
   EXPECT_EQ(info->version, "1.2.3");
@@ -135,6 +303,13 @@ TEST_F(ClientTest, GetServerInfoNamesTheDataTypesOfNewerServers) {
   EXPECT_EQ(info->max_message_bytes, std::uint64_t{1} << 40U);
   EXPECT_EQ(info->max_in_flight_bytes, 7U);
   EXPECT_EQ(info->worker_threads, 2U);
+  ASSERT_THAT(info->methods, SizeIs(1));
+  const MethodSupport& quantize = info->methods.front();
+  EXPECT_EQ(quantize.method, "Quantize");
+  EXPECT_EQ(quantize.numerics, "LITERT_XNNPACK");
+  EXPECT_THAT(quantize.parameters, ElementsAre("AFFINE_PER_CHANNEL", "99"));
+  EXPECT_THAT(quantize.input_types, ElementsAre("FLOAT32"));
+  EXPECT_THAT(quantize.output_types, ElementsAre("INT8", "UINT8"));
 }
 
 TEST_F(ClientTest, CheckHealthReturnsTheServersState) {
@@ -191,7 +366,7 @@ TEST(Client, ReportsDeadlineExceededAfterTheTimeout) {
   const float bound = 0;
   const auto result = ConnectTo(server.address(), std::chrono::milliseconds(50))
                           ->FakeQuantize({{}, {&bound, 1}},
-                                         {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}}, {});
+                                         core::Range{.min = {&bound, 1}, .max = {&bound, 1}}, {});
   EXPECT_TRUE(absl::IsDeadlineExceeded(result.status())) << result.status();
   EXPECT_THAT(std::string(result.status().message()), HasSubstr("within 50 ms"));
 }
@@ -205,6 +380,10 @@ TEST(Client, RejectsAnswersThatDoNotMatchTheRequest) {
       {"output has 3 bytes", [](auto* answer) { answer->mutable_output()->set_data("abc"); }},
       {"DATA_TYPE_INT8",
        [](auto* answer) { answer->mutable_output()->set_data_type(v1::DATA_TYPE_INT8); }},
+      {"numerics is NUMERICS_ONNX; expected NUMERICS_TENSORFLOW",
+       [](auto* answer) { answer->set_numerics(v1::NUMERICS_ONNX); }},
+      {"numerics is 99; expected NUMERICS_TENSORFLOW",
+       [](auto* answer) { answer->set_numerics(static_cast<v1::Numerics>(99)); }},
       {"nudged_range.min", [](auto* answer) { answer->mutable_nudged_range()->clear_min(); }},
       {"nudged_range.max", [](auto* answer) { answer->mutable_nudged_range()->add_max(1); }},
       {"nudged_range.scale", [](auto* answer) { answer->mutable_nudged_range()->clear_scale(); }},
@@ -219,8 +398,8 @@ TEST(Client, RejectsAnswersThatDoNotMatchTheRequest) {
     const float bound = 0;
     const auto result =
         ConnectTo(server.address())
-            ->FakeQuantize({{}, {&bound, 1}}, {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}},
-                           {});
+            ->FakeQuantize({{}, {&bound, 1}}, core::Range{.min = {&bound, 1}, .max = {&bound, 1}},
+                           {.numerics = core::Numerics::kTensorFlow});
     EXPECT_TRUE(absl::IsInternal(result.status())) << result.status();
     EXPECT_THAT(std::string(result.status().message()), HasSubstr(edit.message));
   }
@@ -250,7 +429,42 @@ TEST(Client, RejectsGradientsThatDoNotFitTheRequest) {
     const auto result =
         ConnectTo(server.address())
             ->FakeQuantizeGradient(tensor, tensor,
-                                   {.min = {&bound, 1}, .max = {&bound, 1}, .axis = {}}, {});
+                                   core::Range{.min = {&bound, 1}, .max = {&bound, 1}}, {});
+    EXPECT_TRUE(absl::IsInternal(result.status())) << result.status();
+    EXPECT_THAT(std::string(result.status().message()), HasSubstr(edit.message));
+  }
+}
+
+TEST(Client, RejectsCodesThatDoNotFitTheRequest) {
+  struct Edit {
+    std::string message;
+    std::function<void(v1::QuantizeResponse*)> apply;
+  };
+  const std::vector<Edit> edits = {
+      {"output has 3 bytes; expected 1",
+       [](auto* answer) { answer->mutable_output()->set_data("abc"); }},
+      {"DATA_TYPE_INT8; expected DATA_TYPE_INT4",
+       [](auto* answer) { answer->mutable_output()->set_data_type(v1::DATA_TYPE_INT8); }},
+      {"parameters.scale has 0 values; expected 1",
+       [](auto* answer) { answer->clear_parameters(); }},
+      {"parameters.zero_point has 2 values; expected 1",
+       [](auto* answer) { answer->mutable_parameters()->add_zero_point(1); }},
+      {"nudged_range.min has 1 values; expected 0",
+       [](auto* answer) { answer->mutable_nudged_range()->add_min(1); }},
+      {"numerics is NUMERICS_UNSPECIFIED; expected one that this client knows",
+       [](auto* answer) { answer->clear_numerics(); }}};
+  for (const Edit& edit : edits) {
+    TestService service;
+    service.edit_quantize_answer = [&edit](grpc::ServerContext*, v1::QuantizeResponse* answer) {
+      edit.apply(answer);
+      return grpc::Status::OK;
+    };
+    const TestServer server(&service);
+    const float scale = 1;
+    const auto result =
+        ConnectTo(server.address())
+            ->Quantize({{}, {&scale, 1}}, core::AffineParameters{.scale = {&scale, 1}}, {},
+                       core::ElementType::kInt4);
     EXPECT_TRUE(absl::IsInternal(result.status())) << result.status();
     EXPECT_THAT(std::string(result.status().message()), HasSubstr(edit.message));
   }

@@ -18,6 +18,7 @@ namespace quantd::client {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
 
 const std::vector<std::int64_t> kShape = {2, 3};
@@ -28,7 +29,7 @@ const std::vector<float> kValues = {-1.5F,
                                     -std::numeric_limits<float>::infinity(),
                                     3};
 
-std::vector<std::uint32_t> BitsOf(const std::vector<float>& values) {
+std::vector<std::uint32_t> BitsOf(std::span<const float> values) {
   std::vector<std::uint32_t> bits;
   bits.reserve(values.size());
   for (const float value : values) {
@@ -70,7 +71,7 @@ TEST_F(NpyTest, RoundTripsEveryBit) {
   const auto array = ReadNpy(path_);
   ASSERT_TRUE(array.ok()) << array.status();
   EXPECT_EQ(array->shape, kShape);
-  EXPECT_EQ(BitsOf(array->values), BitsOf(values));
+  EXPECT_EQ(BitsOf(array->elements.values<float>()), BitsOf(values));
 }
 
 TEST_F(NpyTest, WritesTheSameBytesAsNumpy) {
@@ -112,20 +113,147 @@ TEST_F(NpyTest, ReadsEveryVersionThatNumpyWrites) {
     const auto array = ReadNpy(path_);
     ASSERT_TRUE(array.ok()) << array.status();
     EXPECT_EQ(array->shape, kShape);
-    EXPECT_THAT(array->values, ElementsAre(0, 1, 2, 3, 4, 5));
+    EXPECT_THAT(array->elements.values<float>(), ElementsAre(0, 1, 2, 3, 4, 5));
   }
 }
 
 TEST_F(NpyTest, RejectsNumpyArraysInFortranOrderOrOfOtherTypes) {
   for (const std::string array :
-       {"np.asfortranarray(np.ones((2, 3), np.float32))", "np.ones(3, '>f4')", "np.ones(3)",
-        "np.ones(3, np.float16)", "np.array([object()])", "np.ones(3, [('a', 'f4')])"}) {
+       {"np.asfortranarray(np.ones((2, 3), np.float32))", "np.ones(3, '>f4')", "np.ones(3, int)",
+        "np.ones(3, bool)", "np.array([object()])", "np.ones(3, [('a', 'f4')])"}) {
     RunPython("np.save(folder + 'x.npy', " + array + ", allow_pickle=True)\n");
     const auto read = ReadNpy(path_);
     EXPECT_TRUE(absl::IsInvalidArgument(read.status())) << array;
     EXPECT_THAT(std::string(read.status().message()), HasSubstr("np.save(")) << array;
     EXPECT_THAT(std::string(read.status().message()), HasSubstr(path_.string())) << array;
   }
+}
+
+TEST_F(NpyTest, ReadsAndWritesTheBytesOfEveryTypeThatNumpyHas) {
+  struct Type {
+    core::ElementType type;
+    std::string name;
+  };
+  for (const auto& [type, name] :
+       {Type{core::ElementType::kFloat32, "float32"}, Type{core::ElementType::kFloat16, "float16"},
+        Type{core::ElementType::kFloat64, "float64"}, Type{core::ElementType::kInt8, "int8"},
+        Type{core::ElementType::kUint8, "uint8"}, Type{core::ElementType::kInt16, "int16"},
+        Type{core::ElementType::kUint16, "uint16"}, Type{core::ElementType::kInt32, "int32"}}) {
+    SCOPED_TRACE(name);
+    RunPython("np.save(folder + 'numpy.npy', np.array([[3, 2, 1], [0, 7, 100]], np." + name +
+              "))\n");
+    const auto array = ReadNpy(folder_ / "numpy.npy");
+    ASSERT_TRUE(array.ok()) << array.status();
+    EXPECT_EQ(array->elements.type(), type);
+    EXPECT_EQ(array->shape, kShape);
+    if (core::RowOf(type).is_code) {
+      EXPECT_THAT(ToCodes(array->elements), ElementsAre(3, 2, 1, 0, 7, 100));
+    } else {
+      EXPECT_THAT(ToFloats(array->elements), ElementsAre(3, 2, 1, 0, 7, 100));
+    }
+    ASSERT_TRUE(WriteNpy(path_, array->shape, array->elements).ok());
+    EXPECT_EQ(ReadBytes(path_), ReadBytes(folder_ / "numpy.npy"));
+  }
+}
+
+TEST_F(NpyTest, WritesBfloat16AsMlDtypesOrAsUint16) {
+  const Elements elements = FromFloats(std::vector<float>{1, -2}, core::ElementType::kBFloat16);
+  const std::vector<std::int64_t> shape = {2};
+  ASSERT_TRUE(WriteNpy(path_, shape, elements).ok());
+  RunPython(
+      "x = np.load(folder + 'x.npy')\n"
+      "assert x.dtype.str == '|V2' and list(x.view(np.uint16)) == [0x3F80, 0xC000], x\n");
+  EXPECT_EQ(ReadNpy(path_)->elements.type(), core::ElementType::kBFloat16);
+
+  ASSERT_TRUE(WriteNpy(path_, shape, elements, {.bfloat16_as_uint16 = true}).ok());
+  RunPython(
+      "x = np.load(folder + 'x.npy')\n"
+      "assert x.dtype == np.uint16 and list(x) == [0x3F80, 0xC000], x\n");
+  const auto again = Interpret(*ReadNpy(path_), {.type = core::ElementType::kBFloat16}, path_);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_THAT(ToFloats(again->elements), ElementsAre(1, -2));
+}
+
+// Codes of every type of 4 and 2 bits, three of them, and their packed bytes.
+struct SmallCodes {
+  core::ElementType type;
+  std::vector<std::int32_t> codes;
+  std::vector<std::uint8_t> packed;
+  std::string numpy;
+};
+
+std::vector<SmallCodes> AllSmallCodes() {
+  return {{core::ElementType::kInt4, {-8, 7, -1}, {0x78, 0x0F}, "int8"},
+          {core::ElementType::kUint4, {1, 15, 2}, {0xF1, 0x02}, "uint8"},
+          {core::ElementType::kInt2, {-2, 1, -1}, {0x36}, "int8"},
+          {core::ElementType::kUint2, {1, 3, 2}, {0x2D}, "uint8"}};
+}
+
+TEST_F(NpyTest, StoresCodesOfLessThanAByteAsOnePerElement) {
+  for (const SmallCodes& small : AllSmallCodes()) {
+    SCOPED_TRACE(core::RowOf(small.type).name);
+    ASSERT_TRUE(
+        WriteNpy(path_, std::vector<std::int64_t>{1, 3}, FromCodes(small.codes, small.type)).ok());
+    RunPython("x = np.load(folder + 'x.npy')\nassert x.dtype == np." + small.numpy +
+              " and x.shape == (1, 3), x\n");
+    EXPECT_EQ(ToCodes(ReadNpy(path_)->elements), small.codes);
+    const auto again = Interpret(*ReadNpy(path_), {.type = small.type}, path_);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->elements.type(), small.type);
+    EXPECT_THAT(again->shape, ElementsAre(1, 3));
+    EXPECT_EQ(ToCodes(again->elements), small.codes);
+  }
+}
+
+TEST_F(NpyTest, StoresPackedCodesAsBytesOfOneDimension) {
+  for (const SmallCodes& small : AllSmallCodes()) {
+    SCOPED_TRACE(core::RowOf(small.type).name);
+    ASSERT_TRUE(WriteNpy(path_, std::vector<std::int64_t>{1, 3}, FromCodes(small.codes, small.type),
+                         {.packed = true})
+                    .ok());
+    const auto bytes = ReadNpy(path_);
+    EXPECT_THAT(bytes->elements.values<std::uint8_t>(), ElementsAreArray(small.packed));
+    EXPECT_THAT(bytes->shape, ElementsAre(small.packed.size()));
+    const std::vector<std::int64_t> shape = {3, 1};
+    const auto again =
+        Interpret(*bytes, {.type = small.type, .packed = true, .shape = shape}, path_);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(again->shape, shape);
+    EXPECT_EQ(ToCodes(again->elements), small.codes);
+    // Without a shape, the unused places of the last byte count as codes.
+    const auto all = Interpret(*bytes, {.type = small.type, .packed = true}, path_);
+    EXPECT_THAT(all->shape, ElementsAre(4));
+  }
+}
+
+TEST_F(NpyTest, RefusesMeaningsThatAnArrayDoesNotHave) {
+  const auto error = [&](const Elements& elements, const NpyMeaning& meaning) {
+    const auto array =
+        Interpret({.shape = {static_cast<std::int64_t>(elements.size())}, .elements = elements},
+                  meaning, path_);
+    EXPECT_TRUE(absl::IsInvalidArgument(array.status())) << array.status();
+    EXPECT_THAT(std::string(array.status().message()), HasSubstr(path_.string()));
+    return std::string(array.status().message());
+  };
+  const std::vector<std::int32_t> codes = {0, 7, 8};
+  EXPECT_THAT(error(FromCodes(codes, core::ElementType::kInt8), {.type = core::ElementType::kInt4}),
+              HasSubstr("element 2 (in C order) is 8; expected -8 to 7, the codes of int4"));
+  EXPECT_THAT(
+      error(FromCodes(codes, core::ElementType::kInt8), {.type = core::ElementType::kBFloat16}),
+      HasSubstr("elements of type int8; expected bfloat16"));
+  EXPECT_THAT(error(FromCodes(codes, core::ElementType::kInt16),
+                    {.type = core::ElementType::kUint4, .packed = true}),
+              HasSubstr("elements of type int16; expected uint8, which holds uint4"));
+  EXPECT_THAT(
+      error(FromCodes(codes, core::ElementType::kUint8), {.type = core::ElementType::kUint4,
+                                                          .packed = true,
+                                                          .shape = std::vector<std::int64_t>{7}}),
+      HasSubstr("has 3 bytes; expected 4 for the 7 packed codes of type uint4"));
+  EXPECT_THAT(
+      error(FromCodes(codes, core::ElementType::kUint8), {.type = core::ElementType::kUint4,
+                                                          .packed = true,
+                                                          .shape = std::vector<std::int64_t>{-6}}),
+      HasSubstr("dimension 0 of the shape is -6"));
 }
 
 TEST_F(NpyTest, RejectsEveryTruncationAndTrailingData) {
@@ -141,7 +269,8 @@ TEST_F(NpyTest, RejectsEveryTruncationAndTrailingData) {
 
 TEST_F(NpyTest, DoesNotAllocateWhatAHostileHeaderClaims) {
   // 2^57 elements are more than any machine can hold, but do not overflow the size.
-  const std::string header = FormatNpyHeader(std::vector{std::int64_t{1} << 57});
+  const std::string header =
+      FormatNpyHeader(core::ElementType::kFloat32, std::vector{std::int64_t{1} << 57});
   EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy(FileWith(header + "abcd")).status()));
 }
 
@@ -153,7 +282,7 @@ TEST_F(NpyTest, SurvivesEveryMutationOfEveryHeaderByteInAFile) {
       mutated[position] = value;
       const auto array = ReadNpy(FileWith(mutated));
       if (array.ok()) {
-        EXPECT_EQ(array->values.size(), kValues.size());
+        EXPECT_EQ(array->elements.size(), kValues.size());
       } else {
         EXPECT_TRUE(absl::IsInvalidArgument(array.status())) << array.status();
       }

@@ -29,19 +29,20 @@ FakeQuantizationPasses CorePasses(const TensorView& input, const core::Quantizat
       .forward = [input, spec](const core::Range& range) -> absl::StatusOr<FakeQuantizeResult> {
         ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
                          core::FakeQuantization::Create(range, spec));
-        FakeQuantizeResult result{.output = std::vector<float>(input.element_count()),
-                                  .nudged_range = quantization.nudged_range()};
-        RETURN_IF_ERROR(quantization.Apply(input, std::span(result.output), nullptr));
+        FakeQuantizeResult result{
+            .output = Elements(core::ElementType::kFloat32, input.element_count()),
+            .nudged_range = *quantization.nudged_range()};
+        RETURN_IF_ERROR(quantization.Apply(input, result.output.output(), nullptr));
         return result;
       },
       .backward = [input, spec](std::span<const float> gradients,
                                 const core::Range& range) -> absl::StatusOr<RangeGradients> {
         ASSIGN_OR_RETURN(const core::FakeQuantization quantization,
-                         core::FakeQuantization::Create(range, spec));
+                         core::FakeQuantization::CreateForGradient(range, spec));
         std::vector<float> input_gradients(input.element_count());
         RangeGradients result{.min = std::vector<float>(quantization.channel_count()),
                               .max = std::vector<float>(quantization.channel_count()),
-                              .nudged_range = quantization.nudged_range()};
+                              .nudged_range = *quantization.nudged_range()};
         RETURN_IF_ERROR(quantization.ApplyGradient(
             {input.shape, gradients}, input,
             {.input = std::span(input_gradients), .min = result.min, .max = result.max}, nullptr));
@@ -59,7 +60,7 @@ double MeasuredSqnrDb(const TensorView& input, const RangeValues& range,
                       const core::QuantizationSpec& spec) {
   const auto result = CorePasses(input, spec).forward(range.view());
   EXPECT_TRUE(result.ok()) << result.status();
-  return core::MeasureError(input.shape, input.elements<float>(), result->output,
+  return core::MeasureError(input.shape, input.elements<float>(), result->output.values<float>(),
                             result->nudged_range, range.axis)
       ->sqnr_db;
 }

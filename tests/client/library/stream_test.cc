@@ -16,6 +16,9 @@
 
 #include "client/library/client.h"
 #include "core/base/error.h"
+#include "core/fake_quantization.h"
+#include "core/numerics.h"
+#include "core/parameter_layout.h"
 #include "core/reference.h"
 #include "core/tensor_shape.h"
 #include "tests/client/test_server.h"
@@ -29,6 +32,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 
 constexpr std::size_t kMessageBytes = 64;
 
@@ -86,6 +90,10 @@ std::vector<float> Expected(const RandomTensor& tensor, const core::Range& range
                                         spec);
 }
 
+core::NudgedRange Nudged(const core::Range& range, const core::QuantizationSpec& spec) {
+  return *core::FakeQuantization::Create(range, spec)->nudged_range();
+}
+
 std::size_t ChannelCount(const std::vector<std::int64_t>& shape, std::int32_t axis) {
   return core::MakeChannelLayout(shape, axis).value().channels;
 }
@@ -95,6 +103,13 @@ bool WithinAnUlp(float actual, double expected) {
   const auto rounded = static_cast<float>(expected);
   return std::nextafter(rounded, -kInfinity) <= actual &&
          actual <= std::nextafter(rounded, kInfinity);
+}
+
+// The reason of an error, and the field that it names.
+std::pair<std::string, std::string> ReasonAndField(const absl::Status& status) {
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  const auto detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
+  return {detail.reason, detail.field};
 }
 
 class StreamTest : public ::testing::Test {
@@ -113,12 +128,12 @@ TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryAxis) {
     const core::Range range = tensor.range(axis);
     const auto result = client_->FakeQuantize(tensor.values(), range, spec_);
     ASSERT_TRUE(result.ok()) << result.status();
-    EXPECT_TRUE(core::SameBits(result->output, Expected(tensor, range, spec_)));
-    const auto nudged = core::Nudge(range, spec_);
-    EXPECT_EQ(result->nudged_range.min, nudged->min);
-    EXPECT_EQ(result->nudged_range.max, nudged->max);
-    EXPECT_EQ(result->nudged_range.scale, nudged->scale);
-    EXPECT_EQ(result->nudged_range.zero_point, nudged->zero_point);
+    EXPECT_TRUE(core::SameBits(result->output.values<float>(), Expected(tensor, range, spec_)));
+    const core::NudgedRange nudged = Nudged(range, spec_);
+    EXPECT_EQ(result->nudged_range.min, nudged.min);
+    EXPECT_EQ(result->nudged_range.max, nudged.max);
+    EXPECT_EQ(result->nudged_range.scale, nudged.scale);
+    EXPECT_EQ(result->nudged_range.zero_point, nudged.zero_point);
   }
   EXPECT_LE(service_.largest_streamed_request, kMessageBytes + 100);
 }
@@ -126,18 +141,184 @@ TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryAxis) {
 TEST_F(StreamTest, SendsTheRequestedNumerics) {
   std::vector<float> values;
   const RandomTensor tensor({1000});
-  const float scale = core::Nudge(tensor.range(), {})->scale[0];
+  const float scale = Nudged(tensor.range(), {}).scale[0];
   for (int step = -100; step < 100; ++step) {
     values.push_back((static_cast<float>(step) + 0.5F) * scale);
   }
   const std::vector<std::int64_t> shape = {200};
   const core::QuantizationSpec args{.numerics = core::Numerics::kTensorFlowArgs};
-  const auto expected = core::reference::FakeQuantize(shape, values, tensor.range(), args);
-  ASSERT_FALSE(
-      core::SameBits(*expected, *core::reference::FakeQuantize(shape, values, tensor.range(), {})));
+  const auto expected =
+      core::reference::FakeQuantize(shape, std::span<const float>(values), tensor.range(), args);
+  ASSERT_FALSE(core::SameBits(
+      *expected,
+      *core::reference::FakeQuantize(shape, std::span<const float>(values), tensor.range(), {})));
   const auto result = client_->FakeQuantize({shape, values}, tensor.range(), args);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(core::SameBits(result->output, *expected));
+  EXPECT_TRUE(core::SameBits(result->output.values<float>(), *expected));
+}
+
+// Parameters of scales for a tensor.
+class RandomScales {
+ public:
+  RandomScales(std::span<const std::int64_t> shape, std::optional<std::int32_t> axis,
+               std::optional<std::uint32_t> block_size)
+      : affine_{.scale = {}, .axis = axis, .block_size = block_size} {
+    const std::size_t count = core::MakeParameterLayout(shape, affine_)->parameter_count();
+    std::uniform_real_distribution<float> scale(0.05F, 0.5F);
+    for (std::size_t i = 0; i < count; ++i) {
+      scale_.push_back(scale(random_));
+      zero_point_.push_back(static_cast<std::int32_t>(random_() % 3) - 1);
+    }
+    affine_.scale = scale_;
+    affine_.zero_point = zero_point_;
+  }
+  RandomScales(const RandomScales&) = delete;
+  RandomScales& operator=(const RandomScales&) = delete;
+
+  const core::AffineParameters& affine() const { return affine_; }
+
+ private:
+  std::mt19937 random_{11};  // NOLINT(bugprone-random-generator-seed)
+  std::vector<float> scale_;
+  std::vector<std::int32_t> zero_point_;
+  core::AffineParameters affine_;
+};
+
+// Quantizes and dequantizes a tensor in parts, and compares both with the reference.
+void ExpectTheReferencesCodes(Client& client, const RandomTensor& tensor,
+                              const core::AffineParameters& affine, core::ElementType type) {
+  const auto result = client.Quantize(tensor.values(), affine, {}, type);
+  ASSERT_TRUE(result.ok()) << result.status();
+  const std::vector<std::int32_t> codes = ToCodes(result->output);
+  EXPECT_EQ(codes, *core::reference::Quantize(tensor.shape(), tensor.values().elements<float>(),
+                                              affine, {}, type));
+  EXPECT_TRUE(std::ranges::equal(result->parameters.scale, affine.scale));
+  EXPECT_TRUE(std::ranges::equal(result->parameters.zero_point, affine.zero_point));
+  EXPECT_EQ(result->parameters.axis, affine.axis);
+  EXPECT_EQ(result->parameters.block_size, affine.block_size);
+  const auto values = client.Dequantize(result->output.view(tensor.shape()), affine, {});
+  ASSERT_TRUE(values.ok()) << values.status();
+  EXPECT_TRUE(
+      core::SameBits(values->output.values<float>(),
+                     *core::reference::Dequantize(tensor.shape(), codes, affine, {}, type)));
+}
+
+TEST_F(StreamTest, GivesTheSameCodesAsOneCallForEveryAxisAndType) {
+  const std::vector<std::int64_t> shape = {3, 5, 7};
+  const RandomTensor tensor(shape);
+  for (const core::ElementType type : {core::ElementType::kInt8, core::ElementType::kInt16,
+                                       core::ElementType::kInt4, core::ElementType::kInt2}) {
+    for (const std::optional<std::int32_t> axis :
+         {std::optional<std::int32_t>(), std::optional(0), std::optional(1), std::optional(-1)}) {
+      SCOPED_TRACE(std::string(core::RowOf(type).name) + ", axis " +
+                   std::to_string(axis.value_or(99)));
+      for (const std::size_t message_bytes : {4U, 16U, 64U}) {
+        const auto client =
+            ConnectInParts(server_.address(), std::chrono::minutes(1), message_bytes);
+        ExpectTheReferencesCodes(*client, tensor, RandomScales(shape, axis, {}).affine(), type);
+      }
+    }
+  }
+  EXPECT_GT(service_.streamed_requests, 100);
+}
+
+TEST_F(StreamTest, GivesTheSameCodesAsOneCallForBlocks) {
+  const std::vector<std::int64_t> shape = {3, 5, 7};
+  const RandomTensor tensor(shape);
+  for (const std::int32_t axis : {0, 1, 2}) {
+    for (const std::uint32_t block_size : {1U, 2U, 3U, 100U}) {
+      SCOPED_TRACE("axis " + std::to_string(axis) + ", blocks of " + std::to_string(block_size));
+      const RandomScales scales(shape, axis, block_size);
+      for (const std::size_t message_bytes : {8U, 64U}) {
+        const auto client =
+            ConnectInParts(server_.address(), std::chrono::minutes(1), message_bytes);
+        ExpectTheReferencesCodes(*client, tensor, scales.affine(), core::ElementType::kInt8);
+        ExpectTheReferencesCodes(*client, tensor, scales.affine(), core::ElementType::kInt4);
+      }
+    }
+  }
+}
+
+TEST_F(StreamTest, ReportsWhatIsWrongWithBlocksWithoutSendingThem) {
+  const RandomTensor tensor({10, 10});
+  const std::vector<float> scales(20, 0.5F);
+  std::vector<float> bad_scales = scales;
+  bad_scales[13] = -1;
+  struct BadCall {
+    std::string reason;
+    std::string field;
+    core::AffineParameters affine;
+  };
+  const auto whole = Client::Connect({.address = server_.address()});
+  for (const BadCall& bad : std::vector<BadCall>{
+           {"INVALID_BLOCK_SIZE",
+            "affine.block_size",
+            {.scale = scales, .axis = 1, .block_size = 0}},
+           {"INVALID_BLOCK_SIZE", "affine.block_size", {.scale = scales, .block_size = 5}},
+           {"INVALID_SCALE", "affine.scale[13]", {.scale = bad_scales, .axis = 1, .block_size = 5}},
+           {"PARAMETERS_SIZE_MISMATCH",
+            "affine.scale",
+            {.scale = scales, .axis = 1, .block_size = 4}}}) {
+    SCOPED_TRACE(bad.reason);
+    const absl::Status status =
+        client_->Quantize(tensor.values(), bad.affine, {}, core::ElementType::kInt8).status();
+    EXPECT_EQ(ReasonAndField(status), std::pair(bad.reason, bad.field));
+    EXPECT_EQ(
+        status,
+        (*whole)->Quantize(tensor.values(), bad.affine, {}, core::ElementType::kInt8).status());
+  }
+  EXPECT_EQ(service_.streamed_elements, 0U);
+}
+
+TEST_F(StreamTest, NamesTheElementWithoutACodeByItsPlaceInTheWholeTensor) {
+  std::vector<float> values(100, 0.5F);
+  values[77] = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<std::int64_t> shape = {100};
+  const RandomTensor one({1});
+  const absl::Status status =
+      client_->Quantize({shape, values}, one.range(), {}, core::ElementType::kUint8).status();
+  EXPECT_EQ(ReasonAndField(status),
+            std::pair(std::string("INVALID_VALUE"), std::string("input.data")));
+  EXPECT_EQ(core::GetErrorDetail(status)->metadata.at("index"), "77");
+  EXPECT_THAT(std::string(status.message()), StartsWith("element 77 of input is NaN"));
+  EXPECT_GT(service_.streamed_requests, 2);
+}
+
+TEST_F(StreamTest, SendsATensorWithTheRangeOfItsDataInOneMessage) {
+  const RandomTensor tensor({100});
+  ASSERT_TRUE(
+      client_->Quantize(tensor.values(), core::DataRange{}, {}, core::ElementType::kUint8).ok());
+  EXPECT_EQ(service_.streamed_requests, 0);
+}
+
+TEST_F(StreamTest, CutsTensorsWhoseAnswersAreLarge) {
+  const Elements codes(core::ElementType::kInt2, 200);
+  const RandomTensor one({1});
+  const auto client = Client::Connect(
+      {.address = server_.address(), .stream_from_bytes = 400, .stream_message_bytes = 400});
+  const std::vector<std::int64_t> shape = {200};
+  ASSERT_TRUE((*client)->Dequantize(codes.view(shape), one.range(), {}).ok());
+  // An empty one with the range, and two of 100 codes, whose values have 400 bytes.
+  EXPECT_EQ(service_.streamed_requests, 3);
+}
+
+TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryNumericsByRange) {
+  const std::vector<std::int64_t> shape = {2, 5, 40};
+  const RandomTensor tensor(shape, 5);
+  for (const core::NumericsRow& row : core::kNumericsTable) {
+    if (!row.range.has_value()) {
+      continue;
+    }
+    SCOPED_TRACE(row.name);
+    const core::QuantizationSpec spec{.numerics = row.numerics};
+    const core::Range range =
+        row.range->per_channel.has_value()
+            ? tensor.range(1)
+            : core::Range{.min = tensor.range().min.first(1), .max = tensor.range().max.first(1)};
+    const auto result = client_->FakeQuantize(tensor.values(), range, spec);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_TRUE(core::SameBits(result->output.values<float>(), Expected(tensor, range, spec)));
+  }
 }
 
 TEST_F(StreamTest, SendsScalarsAndEmptyTensorsInOneMessage) {
@@ -152,7 +333,7 @@ TEST_F(StreamTest, SendsUnchangedFieldsOnlyOnce) {
   const RandomTensor tensor({100});
   ASSERT_TRUE(client_->FakeQuantize(tensor.values(), tensor.range(), spec_).ok());
   EXPECT_EQ(service_.streamed_requests, 8);
-  EXPECT_EQ(service_.streamed_ranges, 1);
+  EXPECT_EQ(service_.streamed_parameters, 1);
   EXPECT_EQ(service_.streamed_specs, 1);
 }
 
@@ -160,9 +341,10 @@ TEST_F(StreamTest, SendsOnlyThePartOfTheRangeThatAMessageNeeds) {
   const RandomTensor tensor({2, 20}, 20);
   const auto result = client_->FakeQuantize(tensor.values(), tensor.range(1), spec_);
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_TRUE(core::SameBits(result->output, Expected(tensor, tensor.range(1), spec_)));
+  EXPECT_TRUE(
+      core::SameBits(result->output.values<float>(), Expected(tensor, tensor.range(1), spec_)));
   EXPECT_EQ(service_.streamed_requests, 5);
-  EXPECT_EQ(service_.streamed_ranges, 5);
+  EXPECT_EQ(service_.streamed_parameters, 5);
 }
 
 TEST_F(StreamTest, SumsTheGradientsOfMinAndMaxForEveryAxis) {
@@ -177,13 +359,13 @@ TEST_F(StreamTest, SumsTheGradientsOfMinAndMaxForEveryAxis) {
     const auto expected =
         core::reference::FakeQuantizeGradient(shape, tensor.gradients().elements<float>(),
                                               tensor.values().elements<float>(), range, spec_);
-    EXPECT_TRUE(core::SameBits(result->input_gradients, expected->input));
+    EXPECT_TRUE(core::SameBits(result->input_gradients.values<float>(), expected->input));
     ASSERT_THAT(result->min_gradient, SizeIs(expected->min.size()));
     for (std::size_t channel = 0; channel < expected->min.size(); ++channel) {
       EXPECT_TRUE(WithinAnUlp(result->min_gradient[channel], expected->min[channel]));
       EXPECT_TRUE(WithinAnUlp(result->max_gradient[channel], expected->max[channel]));
     }
-    EXPECT_EQ(result->nudged_range.scale, core::Nudge(range, spec_)->scale);
+    EXPECT_EQ(result->nudged_range.scale, Nudged(range, spec_).scale);
   }
 }
 
@@ -197,7 +379,7 @@ TEST_F(StreamTest, RoundsTheGradientsOfMinAndMaxOnce) {
   const float min = -1;
   const float max = 1;
   const auto result = client->FakeQuantizeGradient(
-      {shape, gradients}, {shape, inputs}, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, {});
+      {shape, gradients}, {shape, inputs}, core::Range{.min = {&min, 1}, .max = {&max, 1}}, {});
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(service_.streamed_requests, 3);
   EXPECT_THAT(result->max_gradient, ElementsAre(1));
@@ -209,7 +391,7 @@ TEST_F(StreamTest, CanWriteIntoTheMemoryOfTheInput) {
   std::vector<float> memory(tensor.values().elements<float>().begin(),
                             tensor.values().elements<float>().end());
   const auto result =
-      client_->FakeQuantizeInto({tensor.shape(), memory}, tensor.range(), spec_, memory);
+      client_->FakeQuantizeInto({tensor.shape(), memory}, tensor.range(), spec_, std::span(memory));
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_TRUE(core::SameBits(memory, Expected(tensor, tensor.range(), spec_)));
 }
@@ -228,13 +410,6 @@ TEST_F(StreamTest, ReportsProgressUntilTheTensorIsComplete) {
   ASSERT_FALSE(steps.empty());
   EXPECT_TRUE(std::ranges::is_sorted(steps));
   EXPECT_EQ(steps.back(), 1000U);
-}
-
-// The reason of an error, and the field that it names.
-std::pair<std::string, std::string> ReasonAndField(const absl::Status& status) {
-  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-  const auto detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
-  return {detail.reason, detail.field};
 }
 
 TEST_F(StreamTest, ReportsTheServersErrorsOfTheWholeTensorWithoutSendingIt) {
@@ -288,7 +463,8 @@ TEST_F(StreamTest, RejectsWrongSizesBeforeSendingAnything) {
     EXPECT_EQ(ReasonAndField(client->FakeQuantize({negative_shape, values}, range, spec_).status()),
               std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("input.shape[0]")));
     EXPECT_EQ(
-        ReasonAndField(client->FakeQuantizeInto(tensor.values(), range, spec_, output).status()),
+        ReasonAndField(
+            client->FakeQuantizeInto(tensor.values(), range, spec_, std::span(output)).status()),
         std::pair(std::string("TENSOR_SIZE_MISMATCH"), std::string("output")));
     EXPECT_EQ(
         ReasonAndField(
@@ -311,7 +487,7 @@ TEST_F(StreamTest, CanBeUsedByManyThreads) {
   for (int i = 0; i < 4; ++i) {
     calls.push_back(std::async(std::launch::async, [&] {
       const auto result = client_->FakeQuantize(tensor.values(), tensor.range(1), spec_);
-      return result.ok() && core::SameBits(result->output, expected);
+      return result.ok() && core::SameBits(result->output.values<float>(), expected);
     }));
   }
   for (std::future<bool>& call : calls) {
@@ -344,6 +520,7 @@ class BadServerTest : public ::testing::Test {
       }
       v1::FakeQuantizeResponse response;
       *response.mutable_output() = request.input();
+      response.set_numerics(v1::NUMERICS_TENSORFLOW);
       v1::NudgedRange& range = *response.mutable_nudged_range();
       range.add_min(-1);
       range.add_max(1);
@@ -409,6 +586,7 @@ TEST_F(BadServerTest, RejectsAnswersToRequestsThatWereNotSent) {
   service_.stream_instead = [](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     v1::FakeQuantizeResponse response;
     response.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
+    response.set_numerics(v1::NUMERICS_TENSORFLOW);
     v1::NudgedRange& range = *response.mutable_nudged_range();
     range.add_min(-1);
     range.add_max(1);

@@ -286,10 +286,11 @@ TEST(LoadRun, CountsAnswersOfTheWrongSizeAsWrong) {
 TEST(LoadRun, PicksRequestsBySeed) {
   std::vector<Workload::Part> parts;
   for (const std::int64_t count : {1, 100, 10'000}) {
-    parts.push_back({.request = MakeRequest({.operation = kFakeQuantize,
-                                             .tensor = RandomTensor({{count}}, 1),
-                                             .range = {.min = {-1}, .max = {1}, .axis = {}},
-                                             .spec = {}})});
+    parts.push_back(
+        {.request = MakeRequest({.operation = kFakeQuantize,
+                                 .tensor = RandomTensor({{count}}, core::ElementType::kFloat32, 1),
+                                 .parameters = RangeValues{.min = {-1}, .max = {1}, .axis = {}},
+                                 .spec = {}})});
   }
   const Workload workload(MethodOf(kFakeQuantize, wire::Transfer::kUnary), std::move(parts));
   for (const std::uint64_t seed : {1U, 2U}) {

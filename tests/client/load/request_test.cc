@@ -10,6 +10,7 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "core/base/float16.h"
 #include "tests/client/load/small_requests.h"
 #include "tests/core/same_bits.h"
 
@@ -192,6 +193,103 @@ TEST_F(FakeQuantizeGradientRequest, RejectsAnAnswerOfTheWrongSize) {
   EXPECT_THAT(Check(), HasSubstr("input_gradients has 52 bytes; expected 48"));
 }
 
+class QuantizeRequest : public ::testing::Test {
+ protected:
+  absl::Status Status() const { return request_.Check(Encode(answer_)); }
+  std::string Check() const { return std::string(Status().message()); }
+
+  const Request request_ = MakeRequest(SmallQuantizeContent());
+  v1::QuantizeResponse answer_ = QuantizeAnswerTo(request_);
+};
+
+TEST_F(QuantizeRequest, SerializesItsContent) {
+  const auto message = Decode<v1::QuantizeRequest>(request_.bytes());
+  EXPECT_EQ(message.input().data().size(), 48U);
+  EXPECT_THAT(message.affine().scale(), ElementsAre(0.5F, 0.25F, 1));
+  EXPECT_THAT(message.affine().zero_point(), ElementsAre(0, 1, -2));
+  EXPECT_EQ(message.affine().axis(), 1);
+  EXPECT_FALSE(message.affine().has_block_size());
+  EXPECT_EQ(message.output_type(), v1::DATA_TYPE_INT4);
+  EXPECT_FALSE(message.has_range());
+}
+
+TEST_F(QuantizeRequest, ReportsTheSizeOfItsTensors) {
+  EXPECT_EQ(request_.element_count(), 12U);
+  EXPECT_EQ(request_.tensor_bytes(), 12 * sizeof(float) + 6);
+}
+
+TEST_F(QuantizeRequest, AcceptsTheCorrectAnswer) { EXPECT_TRUE(Status().ok()) << Status(); }
+
+TEST_F(QuantizeRequest, NamesTheFirstCodeThatIsWrong) {
+  // The codes -8 of -2.5 and 7 of 9 share a byte.
+  EXPECT_EQ(answer_.output().data()[2], '\x78');
+  answer_.mutable_output()->mutable_data()->at(2) = '\x74';
+  EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+  EXPECT_THAT(Check(), HasSubstr("output: element 4 is 4; expected -8"));
+}
+
+TEST_F(QuantizeRequest, NamesWhatIsWrongInTheParameters) {
+  answer_.mutable_parameters()->set_scale(1, 5);
+  EXPECT_THAT(Check(), HasSubstr("parameters.scale: element 1 is 5; expected 0.25"));
+  answer_.mutable_parameters()->set_scale(1, 0.25F);
+  answer_.mutable_parameters()->set_zero_point(2, 5);
+  EXPECT_THAT(Check(), HasSubstr("parameters.zero_point: element 2 is 5; expected -2"));
+}
+
+TEST_F(QuantizeRequest, RejectsAnotherNumericsAndRangesThatWereNotAskedFor) {
+  answer_.set_numerics(v1::NUMERICS_PYTORCH);
+  EXPECT_THAT(Check(), HasSubstr("numerics is PYTORCH; expected ONNX"));
+  answer_.set_numerics(v1::NUMERICS_ONNX);
+  answer_.mutable_nudged_range()->add_min(1);
+  EXPECT_THAT(Check(), HasSubstr("nudged_range.min has 1 values; expected 0"));
+}
+
+class DequantizeRequest : public ::testing::Test {
+ protected:
+  absl::Status Status() const { return request_.Check(Encode(answer_)); }
+
+  const Request request_ = MakeRequest(SmallDequantizeContent());
+  v1::DequantizeResponse answer_ = DequantizeAnswerTo(request_);
+};
+
+TEST_F(DequantizeRequest, AcceptsTheCorrectAnswer) {
+  EXPECT_EQ(Decode<v1::DequantizeRequest>(request_.bytes()).input().data().size(), 6U);
+  EXPECT_EQ(request_.tensor_bytes(), 6 + 12 * sizeof(core::Float16));
+  EXPECT_TRUE(Status().ok()) << Status();
+}
+
+TEST_F(DequantizeRequest, NamesTheFirstValueThatIsWrong) {
+  const core::Float16 wrong = core::FromFloat<core::Float16>(42);
+  answer_.mutable_output()->mutable_data()->replace(
+      2 * sizeof(wrong), sizeof(wrong), reinterpret_cast<const char*>(&wrong), sizeof(wrong));
+  EXPECT_TRUE(absl::IsDataLoss(Status())) << Status();
+  EXPECT_THAT(std::string(Status().message()), HasSubstr("output: element 2 is 42; expected 2"));
+}
+
+TEST(Request, AcceptsTheCorrectAnswerForEveryTypeOfFloats) {
+  for (const core::ElementType type :
+       {core::ElementType::kFloat32, core::ElementType::kFloat16, core::ElementType::kBFloat16}) {
+    SCOPED_TRACE(core::RowOf(type).name);
+    RequestContent content = SmallContent(kFakeQuantize);
+    content.tensor.elements = FromFloats(ToFloats(content.tensor.elements), type);
+    const Request forward = MakeRequest(content);
+    EXPECT_TRUE(forward.Check(Encode(AnswerTo(forward))).ok());
+    content.operation = kFakeQuantizeGradient;
+    const Request backward = MakeRequest(content);
+    EXPECT_TRUE(backward.Check(Encode(GradientAnswerTo(backward))).ok());
+  }
+}
+
+TEST(Request, AcceptsTheCorrectAnswerForFloat64) {
+  RequestContent content = SmallContent(kFakeQuantize);
+  content.tensor = RandomTensor(content.tensor.shape, core::ElementType::kFloat64, 1);
+  content.parameters =
+      AffineValues{.scale = {0.1F}, .zero_point = {}, .axis = {}, .block_size = {}};
+  content.spec = {.numerics = core::Numerics::kPyTorch};
+  const Request request = MakeRequest(content);
+  EXPECT_TRUE(request.Check(Encode(AnswerTo(request))).ok());
+}
+
 TEST(Request, IsRejectedWithTheServersError) {
   const auto reason = [](const RequestContent& content) {
     const absl::Status status = Request::Create(content, false).status();
@@ -199,47 +297,64 @@ TEST(Request, IsRejectedWithTheServersError) {
     return core::GetErrorDetail(status).value_or(core::ErrorDetail{}).reason;
   };
   RequestContent content = SmallContent(kFakeQuantize);
-  content.range.axis = 2;
+  std::get<RangeValues>(content.parameters).axis = 2;
   EXPECT_EQ(reason(content), "AXIS_OUT_OF_RANGE");
   content = SmallContent(kFakeQuantizeGradient);
-  content.range.min.pop_back();
-  content.range.max.pop_back();
+  std::get<RangeValues>(content.parameters).min.pop_back();
+  std::get<RangeValues>(content.parameters).max.pop_back();
   EXPECT_EQ(reason(content), "RANGE_SIZE_MISMATCH");
+  content = SmallQuantizeContent();
+  content.output_type = core::ElementType::kInt32;
+  EXPECT_EQ(reason(content), "UNSUPPORTED_DATA_TYPE");
+  content = SmallDequantizeContent();
+  std::get<AffineValues>(content.parameters).scale[1] = 0;
+  EXPECT_EQ(reason(content), "INVALID_SCALE");
+}
+
+std::vector<float> RandomFloats(const std::vector<std::int64_t>& shape, std::uint64_t seed) {
+  return ToFloats(RandomTensor(shape, core::ElementType::kFloat32, seed).elements);
 }
 
 TEST(RandomTensor, IsNormallyDistributed) {
   const std::vector<std::int64_t> shape = {100, 1000};
-  const NpyArray tensor = RandomTensor(shape, 1);
-  EXPECT_EQ(tensor.shape, shape);
-  ASSERT_THAT(tensor.values, SizeIs(100'000));
+  EXPECT_EQ(RandomTensor(shape, core::ElementType::kFloat32, 1).shape, shape);
+  const std::vector<float> values = RandomFloats(shape, 1);
+  ASSERT_THAT(values, SizeIs(100'000));
   const auto share_within = [&](float bound) {
     return static_cast<double>(std::ranges::count_if(
-               tensor.values, [&](float value) { return std::abs(value) < bound; })) /
+               values, [&](float value) { return std::abs(value) < bound; })) /
            100'000;
   };
-  EXPECT_NEAR(std::accumulate(tensor.values.begin(), tensor.values.end(), 0.0) / 100'000, 0, 0.02);
+  EXPECT_NEAR(std::accumulate(values.begin(), values.end(), 0.0) / 100'000, 0, 0.02);
   EXPECT_NEAR(share_within(1), 0.683, 0.01);
   EXPECT_NEAR(share_within(2), 0.954, 0.01);
 }
 
+TEST(RandomTensor, HasAllCodesOfItsTypeEquallyOften) {
+  const std::vector<std::int32_t> codes = ToCodes(
+      RandomTensor(std::vector<std::int64_t>{160'000}, core::ElementType::kInt4, 1).elements);
+  ASSERT_THAT(codes, SizeIs(160'000));
+  for (std::int32_t code = -8; code <= 7; ++code) {
+    EXPECT_NEAR(static_cast<double>(std::ranges::count(codes, code)), 10'000, 500) << code;
+  }
+}
+
 TEST(RandomTensor, DependsOnlyOnTheSeed) {
-  const std::vector<std::int64_t> shape = {1000};
-  EXPECT_EQ(RandomTensor(shape, 1).values, RandomTensor(shape, 1).values);
-  EXPECT_NE(RandomTensor(shape, 1).values, RandomTensor(shape, 2).values);
+  EXPECT_EQ(RandomFloats({1000}, 1), RandomFloats({1000}, 1));
+  EXPECT_NE(RandomFloats({1000}, 1), RandomFloats({1000}, 2));
 }
 
 TEST(RandomTensor, RepeatsItsValuesAfterAMillion) {
   constexpr std::size_t kPeriod = std::size_t{1} << 20U;
-  const std::vector<float> values =
-      RandomTensor(std::vector<std::int64_t>{2 * kPeriod + 5}, 1).values;
+  const std::vector<float> values = RandomFloats({2 * kPeriod + 5}, 1);
   const auto whole = std::span(values);
   EXPECT_TRUE(core::SameBits(whole.subspan(kPeriod), whole.first(kPeriod + 5)));
   EXPECT_FALSE(core::SameBits(whole.subspan(kPeriod / 2, 100), whole.first(100)));
 }
 
 TEST(RandomTensor, MayBeEmptyOrAScalar) {
-  EXPECT_THAT(RandomTensor(std::vector<std::int64_t>{3, 0}, 1).values, SizeIs(0));
-  EXPECT_THAT(RandomTensor({}, 1).values, SizeIs(1));
+  EXPECT_THAT(RandomFloats({3, 0}, 1), SizeIs(0));
+  EXPECT_THAT(RandomFloats({}, 1), SizeIs(1));
 }
 
 }  // namespace

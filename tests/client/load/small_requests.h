@@ -9,8 +9,10 @@
 
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "client/load/request.h"
 #include "quantd/v1/quantization_service.pb.h"
@@ -23,6 +25,8 @@ namespace quantd::client {
 inline constexpr std::size_t kFakeQuantize = wire::kOperationIndex<wire::FakeQuantize>;
 inline constexpr std::size_t kFakeQuantizeGradient =
     wire::kOperationIndex<wire::FakeQuantizeGradient>;
+inline constexpr std::size_t kQuantize = wire::kOperationIndex<wire::Quantize>;
+inline constexpr std::size_t kDequantize = wire::kOperationIndex<wire::Dequantize>;
 
 inline const wire::Method& MethodOf(std::size_t operation, wire::Transfer transfer) {
   return wire::kMethods[wire::MethodIndex(operation, transfer)];
@@ -31,10 +35,30 @@ inline const wire::Method& MethodOf(std::size_t operation, wire::Transfer transf
 // Twelve values in three channels, within the range and outside, and a NaN.
 inline RequestContent SmallContent(std::size_t operation) {
   return {.operation = operation,
-          .tensor = {.shape = {4, 3},
-                     .values = {0, -0.4F, 0.7F, 1.6F, -2.5F, 9, -9, NAN, 0.1F, 5, -0.1F, -0.2F}},
-          .range = {.min = {-1, -2, -3}, .max = {1.5F, 2, 4}, .axis = 1},
+          .tensor = FloatArray({4, 3}, std::vector<float>{0, -0.4F, 0.7F, 1.6F, -2.5F, 9, -9, NAN,
+                                                          0.1F, 5, -0.1F, -0.2F}),
+          .parameters = RangeValues{.min = {-1, -2, -3}, .max = {1.5F, 2, 4}, .axis = 1},
           .spec = {.num_bits = 4, .narrow_range = true}};
+}
+
+// The same values as 4-bit codes of three channels.
+inline RequestContent SmallQuantizeContent() {
+  RequestContent content = SmallContent(kQuantize);
+  content.parameters = AffineValues{
+      .scale = {0.5F, 0.25F, 1}, .zero_point = {0, 1, -2}, .axis = 1, .block_size = {}};
+  content.spec = {};
+  content.output_type = core::ElementType::kInt4;
+  return content;
+}
+
+// Twelve 4-bit codes, to become float16.
+inline RequestContent SmallDequantizeContent() {
+  RequestContent content = SmallQuantizeContent();
+  content.operation = kDequantize;
+  content.tensor.elements = FromCodes(
+      std::vector<std::int32_t>{-8, 7, 0, 1, 2, 3, -1, -2, -3, 4, 5, 6}, core::ElementType::kInt4);
+  content.output_type = core::ElementType::kFloat16;
+  return content;
 }
 
 inline Request MakeRequest(const RequestContent& content, bool verified = true) {
@@ -72,6 +96,20 @@ inline v1::FakeQuantizeGradientResponse GradientAnswerTo(const Request& request)
   const auto message = Decode<v1::FakeQuantizeGradientRequest>(request.bytes());
   v1::FakeQuantizeGradientResponse answer;
   EXPECT_TRUE(TestService().FakeQuantizeGradient(nullptr, &message, &answer).ok());
+  return answer;
+}
+
+inline v1::QuantizeResponse QuantizeAnswerTo(const Request& request) {
+  const auto message = Decode<v1::QuantizeRequest>(request.bytes());
+  v1::QuantizeResponse answer;
+  EXPECT_TRUE(TestService().Quantize(nullptr, &message, &answer).ok());
+  return answer;
+}
+
+inline v1::DequantizeResponse DequantizeAnswerTo(const Request& request) {
+  const auto message = Decode<v1::DequantizeRequest>(request.bytes());
+  v1::DequantizeResponse answer;
+  EXPECT_TRUE(TestService().Dequantize(nullptr, &message, &answer).ok());
   return answer;
 }
 

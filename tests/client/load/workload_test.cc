@@ -16,11 +16,12 @@ Workload MixOf(const std::vector<double>& weights) {
   std::vector<Workload::Part> parts;
   for (const double weight : weights) {
     const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(parts.size()) + 1};
-    parts.push_back({.request = MakeRequest({.operation = kFakeQuantize,
-                                             .tensor = RandomTensor(shape, 1),
-                                             .range = {.min = {-1}, .max = {1}, .axis = {}},
-                                             .spec = {}}),
-                     .weight = weight});
+    parts.push_back(
+        {.request = MakeRequest({.operation = kFakeQuantize,
+                                 .tensor = RandomTensor(shape, core::ElementType::kFloat32, 1),
+                                 .parameters = RangeValues{.min = {-1}, .max = {1}, .axis = {}},
+                                 .spec = {}}),
+         .weight = weight});
   }
   return {MethodOf(kFakeQuantize, wire::Transfer::kUnary), std::move(parts)};
 }

@@ -107,6 +107,51 @@ TEST_F(QuantctlBenchTest, WrongAnswersAreShownAsErrorsAndExitWithCode3) {
                               "42; expected ")));
 }
 
+TEST_F(QuantctlBenchTest, VerifiesEveryMethodWithEveryKindOfParameters) {
+  struct Load {
+    std::vector<std::string> arguments;
+    std::string title;
+  };
+  for (const Load& load : std::vector<Load>{
+           {{"--method=quantize"}, "quantize of float32 [6,5] to uint8, at "},
+           {{"--method=quantize", "--num-bits=5", "--axis=1", "--output-type=int8"},
+            "quantize of float32 [6,5] to int8, 5 bits, per channel of axis 1, at "},
+           {{"--method=stream-quantize", "--numerics=onnx", "--axis=0", "--output-type=int4"},
+            "stream-quantize of float32 [6,5] to int4, onnx, per channel of axis 0, at "},
+           {{"--method=quantize", "--type=float16", "--axis=-1", "--block-size=2"},
+            "quantize of float16 [6,5] to uint8, per block of axis -1, at "},
+           {{"--method=quantize", "--numerics=tensorflow-uniform", "--output-type=int8"},
+            "quantize of float32 [6,5] to int8, tensorflow-uniform, at "},
+           {{"--method=dequantize"}, "dequantize of uint8 [6,5] to float32, at "},
+           {{"--method=dequantize", "--type=int4", "--output-type=bfloat16", "--numerics=onnx"},
+            "dequantize of int4 [6,5] to bfloat16, onnx, at "},
+           {{"--method=stream-dequantize", "--type=int32", "--scale=0.001"},
+            "stream-dequantize of int32 [6,5] to float32, at "},
+           {{"--type=bfloat16"}, "fake-quantize of bfloat16 [6,5], 8 bits, at "},
+           {{"--type=float64", "--numerics=pytorch"},
+            "fake-quantize of float64 [6,5], 8 bits, pytorch, at "},
+           {{"--method=gradient", "--numerics=keras-jax", "--axis=1"},
+            "gradient of float32 [6,5], 8 bits, keras-jax, per channel of axis 1, at "}}) {
+    std::vector<std::string> arguments = load.arguments;
+    arguments.insert(arguments.end(), {"--verify", "--shape=6,5"});
+    const CommandLineResult result = Bench(arguments);
+    EXPECT_EQ(result.exit_code, 0) << load.title << result.error << result.output;
+    EXPECT_THAT(result.output, StartsWith(load.title));
+    EXPECT_THAT(result.output, HasSubstr("verified          20 answers, 0 wrong"));
+  }
+}
+
+TEST_F(QuantctlBenchTest, FindsWrongCodes) {
+  service_.edit_quantize_answer = [](grpc::ServerContext*, v1::QuantizeResponse* response) {
+    ++response->mutable_output()->mutable_data()->at(3);
+    return grpc::Status::OK;
+  };
+  const CommandLineResult result =
+      Bench({"--method=quantize", "--numerics=onnx", "--verify", "--shape=100"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("20 wrong answers; the first: output: element 3 is "));
+}
+
 TEST_F(QuantctlBenchTest, VerifiesAShareOfTheAnswers) {
   SpoilAnswers();
   EXPECT_EQ(JsonOf({"--verify=25%", "--shape=100"})["errors"], 5);
@@ -203,8 +248,11 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
            {{"--method=dream"}, "--method"},
            {{"--arrivals=late"}, "--arrivals"},
            {{"--output=xml"}, "--output"},
-           {{"--type=int8"}, "--type"},
+           {{"--type=int7"}, "--type"},
            {{"--min=1"}, "--max is missing"},
+           {{"--precision=float16", "--verify"}, "no reference for --precision float16"},
+           {{"--output-type=int8"}, "fake-quantize keeps the type of its tensors"},
+           {{"--method=dequantize", "--range-from-data"}, "expected the range that the codes"},
            {{"--method=stream-gradient", "--connections=9"}, "at least one message per connection"},
        }) {
     const CommandLineResult result = Bench(bad.arguments);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "client/library/npy.h"
+#include "core/fake_quantization.h"
 #include "core/reference.h"
 #include "tests/client/quantctl/command_line.h"
 #include "tests/client/temporary_folder.h"
@@ -19,6 +20,7 @@ namespace quantd::client {
 namespace {
 
 using nlohmann::json;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::EndsWith;
@@ -57,6 +59,19 @@ class QuantctlTest : public ::testing::Test {
     return json::parse(result.output);
   }
 
+  // What the output file holds, as float32.
+  std::vector<float> Written() {
+    const auto array = ReadNpy(output_);
+    EXPECT_TRUE(array.ok()) << array.status();
+    return ToFloats(array->elements);
+  }
+
+  std::vector<std::int32_t> WrittenCodes() {
+    const auto array = ReadNpy(output_);
+    EXPECT_TRUE(array.ok()) << array.status();
+    return ToCodes(array->elements);
+  }
+
   TestService service_;
   TestServer server_{&service_};
   TemporaryFolder folder_;
@@ -71,7 +86,8 @@ TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
   const json result = JsonOf({"fake-quant", "--input", input_, "--min", "-6", "--max", "6",
                               "--num-bits", "4", "--narrow-range", "--output", output_});
   EXPECT_THAT(KeysOf(result),
-              ElementsAre("clipped_share", "max_abs_error", "nudged_range", "sqnr_db"));
+              ElementsAre("clipped_share", "max_abs_error", "nudged_range", "numerics", "sqnr_db"));
+  EXPECT_EQ(result["numerics"], "tensorflow");
   EXPECT_THAT(KeysOf(result["nudged_range"]), ElementsAre("max", "min", "scale", "zero_point"));
   EXPECT_EQ(result["nudged_range"]["zero_point"], json({8}));
   EXPECT_NEAR(result["clipped_share"].get<double>(), 1.0 / 6, 1e-12);
@@ -80,9 +96,9 @@ TEST_F(QuantctlTest, FakeQuantWritesTheTensorAndPrintsRangeAndErrorAsJson) {
   const float min = -6;
   const float max = 6;
   const auto expected = core::reference::FakeQuantize(
-      shape_, values_, {.min = {&min, 1}, .max = {&max, 1}, .axis = {}},
+      shape_, std::span<const float>(values_), core::Range{.min = {&min, 1}, .max = {&max, 1}},
       {.num_bits = 4, .narrow_range = true});
-  EXPECT_THAT(ReadNpy(output_)->values, ElementsAreArray(*expected));
+  EXPECT_THAT(Written(), ElementsAreArray(*expected));
   EXPECT_EQ(ReadNpy(output_)->shape, shape_);
 }
 
@@ -127,7 +143,7 @@ TEST_F(QuantctlTest, NumericsDetermineTheResult) {
   const float min = -0.1F;
   const float max = 0.9F;
   const core::Range range{.min = {&min, 1}, .max = {&max, 1}, .axis = {}};
-  const float scale = core::Nudge(range, {})->scale[0];
+  const float scale = core::FakeQuantization::Create(range, {})->nudged_range()->scale[0];
   std::vector<float> values;
   values.reserve(225);
   for (int code = 0; code < 225; ++code) {
@@ -140,11 +156,11 @@ TEST_F(QuantctlTest, NumericsDetermineTheResult) {
                        "--numerics", numerics, "--output", output_})
                   .exit_code,
               0);
-    outputs.push_back(ReadNpy(output_)->values);
+    outputs.push_back(Written());
   }
   EXPECT_THAT(outputs[0], Not(ElementsAreArray(outputs[1])));
   EXPECT_THAT(outputs[1], ElementsAreArray(*core::reference::FakeQuantize(
-                              std::vector<std::int64_t>{225}, values, range,
+                              std::vector<std::int64_t>{225}, std::span<const float>(values), range,
                               {.numerics = core::Numerics::kTensorFlowArgs})));
 }
 
@@ -162,14 +178,193 @@ TEST_F(QuantctlTest, GradientWritesInputGradientsAndPrintsRangeGradients) {
   const std::string gradients = Save("g.npy", shape_, {1, 2, 3, 4, 5, 6});
   const json result = JsonOf({"gradient", "--gradients", gradients, "--inputs", input_, "--min",
                               "-2", "--max", "2", "--output", output_});
-  EXPECT_THAT(KeysOf(result), ElementsAre("max_gradient", "min_gradient", "nudged_range"));
+  EXPECT_THAT(KeysOf(result),
+              ElementsAre("max_gradient", "min_gradient", "nudged_range", "numerics"));
   EXPECT_EQ(result["min_gradient"], json({1.0}));
   EXPECT_EQ(result["max_gradient"], json({11.0}));
-  EXPECT_THAT(ReadNpy(output_)->values, ElementsAre(0, 2, 3, 4, 0, 0));
+  EXPECT_THAT(Written(), ElementsAre(0, 2, 3, 4, 0, 0));
   EXPECT_THAT(RunHere({"gradient", "--gradients", gradients, "--inputs", input_, "--min", "-2",
                        "--max", "2", "--output", output_})
                   .output,
               HasSubstr("max gradient"));
+}
+
+TEST_F(QuantctlTest, FakeQuantAcceptsAScaleWithEveryNumericsThatTakesOne) {
+  const std::string scales = Save("scales.npy", {3}, {0.5F, 0.25F, 1});
+  for (const std::string numerics : {"onnx", "pytorch", "litert", "litert-xnnpack"}) {
+    const json result = JsonOf({"fake-quant", "--input", input_, "--scale", "0.5", "--zero-point",
+                                "100", "--numerics", numerics, "--output", output_});
+    EXPECT_THAT(KeysOf(result),
+                ElementsAre("clipped_share", "max_abs_error", "numerics", "parameters", "sqnr_db"));
+    EXPECT_EQ(result["numerics"], numerics);
+    EXPECT_EQ(result["parameters"]["zero_point"], json({100}));
+    EXPECT_THAT(Written(), ElementsAre(-7, -1, 0, 1.5F, 2.5F, 6)) << numerics;
+  }
+  const json per_channel =
+      JsonOf({"fake-quant", "--input", input_, "--scale", scales, "--axis", "1", "--output",
+              output_, "--quant-min", "-4", "--quant-max", "3"});
+  EXPECT_EQ(per_channel["numerics"], "onnx");
+  EXPECT_THAT(Written(), ElementsAre(-2, -1, 0, 1.5F, 0.75F, 3));
+  // -7, 2.5 and 6 lie beyond the values of their codes.
+  EXPECT_EQ(per_channel["clipped_share"], 0.5);
+}
+
+TEST_F(QuantctlTest, FakeQuantKeepsTheTypeOfTheFile) {
+  const Elements half = FromFloats(values_, core::ElementType::kFloat16);
+  ASSERT_TRUE(WriteNpy(input_, shape_, half).ok());
+  ASSERT_EQ(RunHere({"fake-quant", "--input", input_, "--range-from-data", "--output", output_})
+                .exit_code,
+            0);
+  EXPECT_EQ(ReadNpy(output_)->elements.type(), core::ElementType::kFloat16);
+}
+
+TEST_F(QuantctlTest, Bfloat16IsReadAndWrittenAsUint16IfTypeSaysSo) {
+  const Elements brain = FromFloats(values_, core::ElementType::kBFloat16);
+  ASSERT_TRUE(WriteNpy(input_, shape_, brain, {.bfloat16_as_uint16 = true}).ok());
+  std::vector<std::string> command = {"fake-quant", "--input", input_,     "--min", "-6",
+                                      "--max",      "6",       "--output", output_};
+  EXPECT_THAT(RunHere(command).error, HasSubstr("expected floats: dequantize codes first, or say "
+                                                "--type bfloat16"));
+  command.insert(command.end(), {"--type", "bfloat16"});
+  ASSERT_EQ(RunHere(command).exit_code, 0);
+  const auto written = ReadNpy(output_);
+  EXPECT_EQ(written->elements.type(), core::ElementType::kUint16);
+  const auto values = Interpret(*written, {.type = core::ElementType::kBFloat16}, output_);
+  EXPECT_NEAR(ToFloats(values->elements)[0], -6, 0.05);
+
+  ASSERT_TRUE(WriteNpy(input_, shape_, brain).ok());
+  command.resize(command.size() - 2);
+  ASSERT_EQ(RunHere(command).exit_code, 0);
+  EXPECT_EQ(ReadNpy(output_)->elements.type(), core::ElementType::kBFloat16);
+}
+
+TEST_F(QuantctlTest, QuantizeWritesCodesAndPrintsParametersAndErrorAsJson) {
+  const json result = JsonOf({"quantize", "--input", input_, "--scale", "0.5", "--zero-point", "3",
+                              "--output-type", "int8", "--output", output_});
+  EXPECT_THAT(KeysOf(result),
+              ElementsAre("clipped_share", "max_abs_error", "numerics", "parameters", "sqnr_db"));
+  EXPECT_EQ(result["numerics"], "onnx");
+  EXPECT_EQ(
+      result["parameters"],
+      json({{"scale", {0.5}}, {"zero_point", {3}}, {"axis", nullptr}, {"block_size", nullptr}}));
+  EXPECT_NEAR(result["max_abs_error"].get<double>(), 0.2, 1e-6);
+  EXPECT_EQ(result["clipped_share"], 0.0);
+  EXPECT_EQ(ReadNpy(output_)->elements.type(), core::ElementType::kInt8);
+  EXPECT_EQ(ReadNpy(output_)->shape, shape_);
+  EXPECT_THAT(WrittenCodes(), ElementsAre(-11, 1, 3, 6, 8, 15));
+}
+
+TEST_F(QuantctlTest, QuantizeWithARangePrintsItToo) {
+  const std::vector<std::string> command = {"quantize", "--input",  input_, "--min",
+                                            "-6",       "--max",    "6",    "--num-bits",
+                                            "4",        "--output", output_};
+  const json result = JsonOf(command);
+  EXPECT_EQ(result["nudged_range"]["zero_point"], json({8}));
+  EXPECT_EQ(result["parameters"]["zero_point"], json({8}));
+  EXPECT_NEAR(result["clipped_share"].get<double>(), 2.0 / 6, 1e-12);
+  EXPECT_THAT(WrittenCodes(), ElementsAre(0, 7, 8, 10, 11, 15));
+  EXPECT_THAT(RunHere(command).output, AllOf(HasSubstr("nudged min"), HasSubstr("zero point"),
+                                             HasSubstr("tensorflow"), HasSubstr("SQNR")));
+}
+
+TEST_F(QuantctlTest, DequantizeIsTheInverseOfQuantizeWithTheFilesThatItWrote) {
+  const std::string codes = folder_ / "codes.npy";
+  const std::string scale = folder_ / "scale.npy";
+  const std::string zero_point = folder_ / "zero_point.npy";
+  const json quantized =
+      JsonOf({"quantize", "--input", input_, "--data-range", "--numerics", "onnx", "--output",
+              codes, "--scale-output", scale, "--zero-point-output", zero_point});
+  EXPECT_EQ(quantized["parameters"]["zero_point"], json({137}));
+  const json result = JsonOf({"dequantize", "--input", codes, "--scale", scale, "--zero-point",
+                              zero_point, "--output", output_});
+  EXPECT_EQ(result, json({{"numerics", "onnx"}, {"shape", {2, 3}}}));
+  EXPECT_EQ(ReadNpy(output_)->shape, shape_);
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    EXPECT_NEAR(Written()[i], values_[i], quantized["max_abs_error"].get<double>() + 1e-6);
+  }
+}
+
+TEST_F(QuantctlTest, QuantizeAndDequantizePackCodesOfFourBits) {
+  const std::string codes = folder_ / "codes.npy";
+  const std::vector<std::string> quantize = {"quantize",      "--input", input_,     "--scale", "1",
+                                             "--output-type", "int4",    "--output", codes};
+  ASSERT_EQ(RunHere(quantize).exit_code, 0);
+  EXPECT_EQ(ReadNpy(codes)->elements.type(), core::ElementType::kInt8);
+  EXPECT_EQ(ReadNpy(codes)->shape, shape_);
+  const std::vector<std::string> dequantize = {
+      "dequantize", "--input", codes, "--type", "int4", "--scale", "1", "--output", output_};
+  ASSERT_EQ(RunHere(dequantize).exit_code, 0);
+  EXPECT_THAT(Written(), ElementsAre(-7, -1, 0, 1, 2, 6));
+
+  std::vector<std::string> packed = quantize;
+  packed.emplace_back("--packed");
+  ASSERT_EQ(RunHere(packed).exit_code, 0);
+  EXPECT_THAT(ReadNpy(codes)->elements.values<std::uint8_t>(), ElementsAre(0xF9, 0x10, 0x62));
+  std::vector<std::string> unpacked = dequantize;
+  unpacked.insert(unpacked.end(), {"--packed", "--shape", "2,3"});
+  ASSERT_EQ(RunHere(unpacked).exit_code, 0);
+  EXPECT_THAT(Written(), ElementsAre(-7, -1, 0, 1, 2, 6));
+  EXPECT_EQ(ReadNpy(output_)->shape, shape_);
+}
+
+TEST_F(QuantctlTest, QuantizesInBlocksWithScalesOfAnyShape) {
+  const std::string scales = Save("scales.npy", {2, 2}, {1, 0.5F, 0.25F, 2});
+  const json result = JsonOf({"quantize", "--input", input_, "--scale", scales, "--axis", "-1",
+                              "--block-size", "2", "--output-type", "int8", "--output", output_});
+  EXPECT_EQ(result["parameters"]["block_size"], 2);
+  EXPECT_THAT(WrittenCodes(), ElementsAre(-7, -1, 0, 5, 10, 3));
+  EXPECT_NEAR(result["max_abs_error"].get<double>(), 0.05, 1e-6);
+  EXPECT_THAT(RunHere({"quantize", "--input", input_, "--scale", scales, "--axis", "-1",
+                       "--block-size", "2", "--output-type", "int8", "--output", output_})
+                  .output,
+              HasSubstr("block"));
+}
+
+TEST_F(QuantctlTest, TheErrorOfBlocksCountsWhatTheirCodesCannotReach) {
+  const std::string scales = Save("scales.npy", {2, 2}, {1, 0.5F, 0.25F, 2});
+  const json result = JsonOf({"quantize", "--input", input_, "--scale", scales, "--axis", "1",
+                              "--block-size", "2", "--output-type", "int4", "--output", output_});
+  // 2.5 is more than 7 steps of 0.25.
+  EXPECT_NEAR(result["clipped_share"].get<double>(), 1.0 / 6, 1e-12);
+  EXPECT_NEAR(result["max_abs_error"].get<double>(), 0.75, 1e-6);
+}
+
+TEST_F(QuantctlTest, DequantizeGivesTheTypeThatWasAskedFor) {
+  const std::string codes = folder_ / "codes.npy";
+  ASSERT_TRUE(WriteNpy(codes, std::vector<std::int64_t>{2},
+                       FromCodes(std::vector<std::int32_t>{3, 200}, core::ElementType::kUint8))
+                  .ok());
+  for (const core::ElementType type : {core::ElementType::kFloat16, core::ElementType::kBFloat16}) {
+    ASSERT_EQ(RunHere({"dequantize", "--input", codes, "--min", "-1", "--max", "1", "--output-type",
+                       std::string(core::RowOf(type).name), "--output", output_})
+                  .exit_code,
+              0);
+    EXPECT_EQ(ReadNpy(output_)->elements.type(), type);
+  }
+}
+
+TEST_F(QuantctlTest, ParameterFilesOfTheWrongTypeAreNamed) {
+  const std::string codes = folder_ / "codes.npy";
+  ASSERT_TRUE(WriteNpy(codes, std::vector<std::int64_t>{2},
+                       FromCodes(std::vector<std::int32_t>{3, 2}, core::ElementType::kUint8))
+                  .ok());
+  EXPECT_THAT(
+      RunHere({"quantize", "--input", input_, "--scale", codes, "--axis", "0", "--output", output_})
+          .error,
+      AllOf(HasSubstr(codes), HasSubstr("elements of type uint8; expected float32")));
+  const std::string scales = Save("scales.npy", {2}, {1, 2});
+  EXPECT_THAT(RunHere({"quantize", "--input", input_, "--scale", scales, "--zero-point", scales,
+                       "--axis", "0", "--output", output_})
+                  .error,
+              HasSubstr("elements of type float32; expected int32"));
+}
+
+TEST_F(QuantctlTest, GradientWithAScaleHasNoGradientsOfARange) {
+  const json result = JsonOf({"gradient", "--gradients", input_, "--inputs", input_, "--scale",
+                              "0.01", "--numerics", "pytorch", "--output", output_});
+  EXPECT_THAT(KeysOf(result), ElementsAre("max_gradient", "min_gradient", "numerics"));
+  EXPECT_EQ(result["min_gradient"], json::array());
+  EXPECT_THAT(Written(), ElementsAre(0, 0, 0, 1.3F, 2.5F, 0));
 }
 
 TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItForFakeQuant) {
@@ -211,6 +406,18 @@ TEST_F(QuantctlTest, LargeTensorsShowTheirProgressOnlyOnATerminal) {
 TEST_F(QuantctlTest, InfoDescribesTheServer) {
   EXPECT_EQ(JsonOf({"info"})["max_message_bytes"], std::uint64_t{1} << 40U);
   EXPECT_THAT(RunHere({"info"}).output, HasSubstr("AVX3 (of AVX3, AVX2)"));
+}
+
+TEST_F(QuantctlTest, InfoListsWhatEachMethodTakes) {
+  EXPECT_EQ(JsonOf({"info"})["methods"], json({{{"method", "Quantize"},
+                                                {"numerics", "LITERT_XNNPACK"},
+                                                {"parameters", {"AFFINE_PER_CHANNEL", "99"}},
+                                                {"input_types", {"FLOAT32"}},
+                                                {"output_types", {"INT8", "UINT8"}}}}));
+  EXPECT_THAT(RunHere({"info"}).output,
+              HasSubstr("\nQuantize\n"
+                        "  litert-xnnpack               scale per channel, 99\n"
+                        "                               float32 to int8, uint8\n"));
 }
 
 TEST_F(QuantctlTest, HealthExitsWith0OnlyWhenServing) {
@@ -269,7 +476,14 @@ TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
       {{"--min", "0", "--max", "1", "--axis", "1"}, "--min-file"},
       {{"--min", "a", "--max", "1"}, "--min"},
       {{"--range-from-data", "--num-bits", "-1"}, "--num-bits"},
-      {{"--range-from-data", "--numerics", "pytorch"}, "--numerics: pytorch not in {tensorflow,"},
+      {{"--range-from-data", "--numerics", "tensorflow2"},
+       "--numerics: tensorflow2 not in {tensorflow,"},
+      {{"--zero-point", "3"}, "--scale is missing"},
+      {{"--scale", "1", "--axis", "0"}, "expected a file for --scale"},
+      {{"--scale", "1", "--min", "0", "--max", "1"}, "given twice"},
+      {{"--min", "0", "--max", "1", "--block-size", "2"}, "expected it only with --scale"},
+      {{"--data-range"}, "--data-range"},
+      {{"--scale", "1", "--precision", "int8"}, "--precision: int8 not in {float32,float16}"},
       {{"--range-from-data", "--colour"}, "--colour"},
       {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
   for (const auto& [arguments, message] : cases) {
@@ -289,6 +503,13 @@ TEST(Quantctl, RequiresAKnownCommandAndItsFiles) {
            {"no-such-command"},
            {"fake-quant"},
            {"train-range"},
+           {"quantize", "--input", "x", "--output", "y"},
+           {"quantize", "--input", "x", "--output", "y", "--scale", "1", "--symmetric"},
+           {"quantize", "--input", "x", "--output", "y", "--scale", "1", "--output-type",
+            "float32"},
+           {"dequantize", "--input", "x", "--output", "y", "--range-from-data"},
+           {"dequantize", "--input", "x", "--output", "y", "--scale", "1", "--packed"},
+           {"dequantize", "--input", "x", "--output", "y", "--scale", "1", "--shape", "2"},
            {"info", "health"},
            {"train-range", "--input", "x", "--steps", "0"},
            {"train-range", "--input", "x", "--learning-rate", "-1"}}) {

@@ -26,6 +26,27 @@ for (const [what, elements, quantization, message] of [
     client.fakeQuantize(elements, {...range, ...quantization}), {name: 'TypeError', message}));
 }
 
+for (const [what, codes, quantization, message] of [
+  ['an array of codes', [1, 2], {}, /^codes must be a typed array that holds codes/],
+  ['an array of floats', input, {}, /^codes must be a typed array that holds codes/],
+  ['an array of another type', Int8Array.of(1), {codeType: 'DATA_TYPE_INT16'}, /holds DATA_TYPE_INT16, such as Int16Array/],
+  ['a type of floats', Int8Array.of(1), {codeType: 'DATA_TYPE_FLOAT32'}, /^codeType must be one of DATA_TYPE_INT8, /],
+  ['packed codes without a shape', Uint8Array.of(1), {codeType: 'DATA_TYPE_INT4'}, /^shape must be given for packed/],
+]) {
+  test(`${what} to dequantize is rejected`, () => assert.rejects(
+    client.dequantize(codes, {...range, ...quantization}), {name: 'TypeError', message}));
+}
+
+test('an unknown type of codes is rejected', () => assert.rejects(
+  client.quantize(input, {...range, codeType: 'INT8'}),
+  {name: 'TypeError', message: /^codeType must be one of DATA_TYPE_INT8, .*, not INT8/}));
+
+test('a range beside a scale is rejected', () => assert.rejects(
+  client.quantize(input, {...range, scale: 1}), {name: 'TypeError', message: /^give either min and max, or scale/}));
+
+test('a fraction as zero point is rejected', () => assert.rejects(
+  client.quantize(input, {scale: 1, zeroPoint: 0.5}), {name: 'TypeError', message: /^zeroPoint must be an integer/}));
+
 test('an array of gradients is rejected', () => assert.rejects(
   client.fakeQuantizeGradient([1, 2], input, range),
   {name: 'TypeError', message: /^gradients must be a Float32Array/}));

@@ -1,4 +1,4 @@
-// The example fake-quantizes an array and prints the result.
+// The example quantizes an array, to floats and to codes, and prints the results.
 //
 //	example [--server HOST:PORT] [--num-bits N]
 package main
@@ -15,6 +15,7 @@ import (
 	"google.golang.org/grpc"
 
 	"quantd"
+	quantdv1 "quantd/v1"
 )
 
 func main() {
@@ -48,11 +49,17 @@ func run(server string, numBits uint32) error {
 	defer cancel()
 	elements := []float32{-2, -1, -0.3, 0, 0.26, 0.5, 1, 7}
 	input := quantd.Tensor{Shape: []int64{int64(len(elements))}, Elements: elements}
-	result, err := quantd.NewClient(connection).FakeQuantize(ctx, input, quantd.Quantization{
-		Min:     []float32{-1},
-		Max:     []float32{1},
-		NumBits: numBits,
-	})
+	client := quantd.NewClient(connection)
+	quantization := quantd.Quantization{Min: []float32{-1}, Max: []float32{1}, NumBits: numBits}
+	result, err := client.FakeQuantize(ctx, input, quantization)
+	if err != nil {
+		return err
+	}
+	codes, err := client.Quantize(ctx, input, quantization, quantdv1.DataType_DATA_TYPE_UINT8)
+	if err != nil {
+		return err
+	}
+	values, err := client.Dequantize(ctx, *codes, quantization)
 	if err != nil {
 		return err
 	}
@@ -61,6 +68,12 @@ func run(server string, numBits uint32) error {
 	printRow("output", result.Output.Elements...)
 	printRow("range", result.NudgedRange.GetMin()[0], result.NudgedRange.GetMax()[0])
 	printRow("scale", result.NudgedRange.GetScale()...)
+	fmt.Printf("%-6s", "codes")
+	for _, code := range codes.Data {
+		fmt.Printf("%9d", code)
+	}
+	fmt.Println()
+	printRow("values", values.Elements...)
 	return nil
 }
 

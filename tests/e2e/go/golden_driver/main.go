@@ -31,10 +31,16 @@ type call struct {
 	Shape       []int64
 	Min         []float32
 	Max         []float32
+	Scale       []float32
+	ZeroPoint   []int32
 	Axis        *int32
+	BlockSize   uint32
 	NumBits     uint32
+	QuantMin    *int32
+	QuantMax    *int32
 	NarrowRange bool
 	Numerics    string
+	CodeType    string
 }
 
 type driver struct {
@@ -102,10 +108,19 @@ func (d driver) answer(c call) (map[string]interface{}, error) {
 	q := quantd.Quantization{
 		Min:         c.Min,
 		Max:         c.Max,
+		Scale:       c.Scale,
+		ZeroPoint:   c.ZeroPoint,
 		Axis:        c.Axis,
+		BlockSize:   c.BlockSize,
 		NumBits:     c.NumBits,
 		NarrowRange: c.NarrowRange,
+		QuantMin:    c.QuantMin,
+		QuantMax:    c.QuantMax,
 		Numerics:    quantdv1.Numerics(quantdv1.Numerics_value[c.Numerics]),
+	}
+	codeType := quantdv1.DataType(quantdv1.DataType_value[c.CodeType])
+	if c.Method == "Dequantize" {
+		return d.dequantize(ctx, c, q, codeType)
 	}
 	inputs, err := d.read(c.Inputs, c.Shape)
 	if err != nil {
@@ -118,7 +133,19 @@ func (d driver) answer(c call) (map[string]interface{}, error) {
 		}
 		answer := numbersOf(result.NudgedRange)
 		answer["output"] = result.Output.Elements
-		return answer, sameShape(result.Output, inputs)
+		return answer, sameShape(result.Output.Shape, c.Shape)
+	}
+	if c.Method == "Quantize" {
+		codes, err := d.client.Quantize(ctx, inputs, q, codeType)
+		if err != nil {
+			return nil, err
+		}
+		answer := map[string]interface{}{
+			"output":    codes.Data,
+			"scale":     codes.Parameters.GetScale(),
+			"zeroPoint": codes.Parameters.GetZeroPoint(),
+		}
+		return answer, sameShape(codes.Shape, c.Shape)
 	}
 	gradients, err := d.read(c.Gradients, c.Shape)
 	if err != nil {
@@ -132,7 +159,7 @@ func (d driver) answer(c call) (map[string]interface{}, error) {
 	answer["inputGradients"] = gradient.Inputs.Elements
 	answer["minGradient"] = gradient.Min
 	answer["maxGradient"] = gradient.Max
-	return answer, sameShape(gradient.Inputs, inputs)
+	return answer, sameShape(gradient.Inputs.Shape, c.Shape)
 }
 
 func (d driver) read(file string, shape []int64) (quantd.Tensor, error) {
@@ -145,9 +172,21 @@ func (d driver) read(file string, shape []int64) (quantd.Tensor, error) {
 	return quantd.Tensor{Shape: shape, Elements: elements}, err
 }
 
-func sameShape(actual, expected quantd.Tensor) error {
-	if fmt.Sprint(actual.Shape) != fmt.Sprint(expected.Shape) {
-		return fmt.Errorf("the answer has the shape %v instead of %v", actual.Shape, expected.Shape)
+func (d driver) dequantize(ctx context.Context, c call, q quantd.Quantization, codeType quantdv1.DataType) (map[string]interface{}, error) {
+	data, err := os.ReadFile(filepath.Join(d.folder, c.Inputs))
+	if err != nil {
+		return nil, err
+	}
+	values, err := d.client.Dequantize(ctx, quantd.Codes{Shape: c.Shape, Type: codeType, Data: data}, q)
+	if err != nil {
+		return nil, err
+	}
+	return map[string]interface{}{"output": values.Elements}, sameShape(values.Shape, c.Shape)
+}
+
+func sameShape(actual, expected []int64) error {
+	if fmt.Sprint(actual) != fmt.Sprint(expected) {
+		return fmt.Errorf("the answer has the shape %v instead of %v", actual, expected)
 	}
 	return nil
 }
