@@ -16,9 +16,9 @@
 
 namespace quantd::core {
 
-// How a value becomes a whole number of steps from an origin, which is the zero point
-// or, with ValueFormula::kFromLowest and kFromLowestFused, the lowest code.
-// `shifted` is the value within the nudged range, less its lower end.
+// How a value becomes a whole number of steps: from the lowest code if the name says
+// so, and otherwise from the zero point. `shifted` is the value within the nudged
+// range, less its lower end; lowest_step is quant_min - zero_point.
 enum class StepFormula {
   // floor(shifted / scale + lowest_step + 0.5)
   kDivide,
@@ -51,13 +51,28 @@ enum class StepFormula {
 
 // How a whole number of steps becomes a value.
 enum class ValueFormula {
-  // steps from the zero point * scale
+  // steps * scale
   kFromZero,
-  // steps from the lowest code * scale + nudged_min
+  // steps * scale + nudged_min
   kFromLowest,
-  // fma(steps from the lowest code, scale, nudged_min)
+  // fma(steps, scale, nudged_min)
   kFromLowestFused,
 };
+
+constexpr ValueFormula ValueOf(StepFormula step) {
+  switch (step) {
+    case StepFormula::kFromLowest:
+    case StepFormula::kFromLowestHalfAway:
+      return ValueFormula::kFromLowest;
+    case StepFormula::kFromLowestFused:
+      return ValueFormula::kFromLowestFused;
+    default:
+      return ValueFormula::kFromZero;
+  }
+}
+
+// Whether the formula is one of ranges.
+constexpr bool IsOfRanges(StepFormula step) { return step <= StepFormula::kFromLowestHalfAway; }
 
 // How the scale of a range is computed.
 enum class ScaleRule {
@@ -109,13 +124,15 @@ struct RangeArithmetic {
   StepFormula per_tensor;
   // Nothing if it has no channels.
   std::optional<StepFormula> per_channel;
-  ValueFormula value;
   ScaleRule scale = ScaleRule::kDivide;
   InverseRule inverse = InverseRule::kFromRange;
   ZeroPointRule zero_point = ZeroPointRule::kHalfAwayFromZero;
   // That of the gradient.
   ZeroPointRule gradient_zero_point = ZeroPointRule::kHalfAwayFromZero;
   NanRule nan = NanRule::kKept;
+  // Whether the producer computes in flush-to-zero, which takes subnormal operands
+  // and results for zeros of their sign.
+  bool flushes_subnormals = true;
   // Whether min == max == 0 stands for a channel of zeros.
   bool has_zero_range = false;
   bool has_narrow_range = true;
@@ -132,7 +149,13 @@ struct AffineArithmetic {
   float max_scale = std::numeric_limits<float>::max();
   bool has_channels = true;
   bool has_blocks = false;
+  // The types whose codes have no other zero point than 0.
+  ElementTypes without_zero_point = {};
   bool has_gradient = false;
+  // Whether scale and zero point may be computed from the data.
+  bool has_dynamic_parameters = false;
+  // Whether fake quantization computes float64 tensors in double.
+  bool has_float64 = false;
   // The types of codes.
   ElementTypes quantizes_to;
   ElementTypes dequantizes_from;
@@ -156,21 +179,18 @@ inline constexpr std::array kNumericsTable = {
                 .name = "TENSORFLOW",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kDivide,
                                          .per_channel = StepFormula::kMultiply,
-                                         .value = ValueFormula::kFromZero,
                                          .has_zero_range = true,
                                          .gradient = GradientMask::kProduct}},
     NumericsRow{.numerics = Numerics::kTensorFlowArgs,
                 .name = "TENSORFLOW_ARGS",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
                                          .per_channel = StepFormula::kMultiply,
-                                         .value = ValueFormula::kFromZero,
                                          .has_zero_range = true,
                                          .gradient = GradientMask::kProduct}},
     NumericsRow{.numerics = Numerics::kTensorFlowXla,
                 .name = "TENSORFLOW_XLA",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestFused,
                                          .per_channel = StepFormula::kFromLowestFused,
-                                         .value = ValueFormula::kFromLowestFused,
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .inverse = InverseRule::kFromScale,
                                          .nan = NanRule::kLowest,
@@ -179,7 +199,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "TENSORFLOW_XLA_UNFUSED",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowest,
                                          .per_channel = StepFormula::kFromLowest,
-                                         .value = ValueFormula::kFromLowest,
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .inverse = InverseRule::kFromScale,
                                          .nan = NanRule::kLowest,
@@ -188,7 +207,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "TENSORFLOW_XLA_ARGS",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestFused,
                                          .per_channel = {},
-                                         .value = ValueFormula::kFromLowestFused,
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient = GradientMask::kSelection,
                                          .has_range_gradients = false}},
@@ -196,7 +214,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "TENSORFLOW_XLA_ARGS_UNFUSED",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowest,
                                          .per_channel = {},
-                                         .value = ValueFormula::kFromLowest,
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient = GradientMask::kSelection,
                                          .has_range_gradients = false}},
@@ -204,7 +221,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "KERAS_JAX",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
                                          .per_channel = StepFormula::kMultiply,
-                                         .value = ValueFormula::kFromZero,
                                          .scale = ScaleRule::kMultiplyByInverseForSeveral,
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient_zero_point = ZeroPointRule::kHalfToEven,
@@ -213,7 +229,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "KERAS_JAX_JIT",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kMultiplyFused,
                                          .per_channel = StepFormula::kMultiplyFused,
-                                         .value = ValueFormula::kFromZero,
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient_zero_point = ZeroPointRule::kHalfToEven,
@@ -222,7 +237,6 @@ inline constexpr std::array kNumericsTable = {
                 .name = "KERAS_JAX_JIT_UNFUSED",
                 .range = RangeArithmetic{.per_tensor = StepFormula::kMultiply,
                                          .per_channel = StepFormula::kMultiply,
-                                         .value = ValueFormula::kFromZero,
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient_zero_point = ZeroPointRule::kHalfToEven,
@@ -230,57 +244,61 @@ inline constexpr std::array kNumericsTable = {
     NumericsRow{
         .numerics = Numerics::kOnnx,
         .name = "ONNX",
-        .affine = AffineArithmetic{
-            .step = StepFormula::kDivideHalfEven,
-            .has_blocks = true,
-            .quantizes_to = {ElementType::kInt8, ElementType::kUint8, ElementType::kInt16,
-                             ElementType::kUint16, ElementType::kInt4, ElementType::kUint4,
-                             ElementType::kInt2, ElementType::kUint2},
-            .dequantizes_from = {ElementType::kInt8, ElementType::kUint8, ElementType::kInt16,
-                                 ElementType::kUint16, ElementType::kInt32, ElementType::kInt4,
-                                 ElementType::kUint4, ElementType::kInt2, ElementType::kUint2}}},
-    NumericsRow{.numerics = Numerics::kPyTorch,
-                .name = "PYTORCH",
-                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEven,
-                                           .has_gradient = true,
-                                           .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
-                                                            ElementType::kInt32},
-                                           .dequantizes_from = {ElementType::kInt8,
-                                                                ElementType::kUint8,
-                                                                ElementType::kInt32}}},
-    NumericsRow{.numerics = Numerics::kLiteRt,
-                .name = "LITERT",
-                .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestHalfAway,
-                                         .per_channel = {},
-                                         .value = ValueFormula::kFromLowest,
-                                         .inverse = InverseRule::kFromScale,
-                                         .nan = NanRule::kLowest,
-                                         .has_narrow_range = false},
-                .affine = AffineArithmetic{.step = StepFormula::kDivideHalfAway,
-                                           .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
-                                                            ElementType::kInt16},
-                                           .dequantizes_from = {ElementType::kInt8,
-                                                                ElementType::kUint8,
-                                                                ElementType::kInt16}}},
-    NumericsRow{.numerics = Numerics::kLiteRtXnnpack,
-                .name = "LITERT_XNNPACK",
-                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEvenNanHighest,
-                                           .min_scale = 2.4e-38F,
-                                           .max_scale = 8.5e37F,
-                                           .has_channels = false,
-                                           .quantizes_to = {ElementType::kInt8,
-                                                            ElementType::kUint8},
-                                           .dequantizes_from = {ElementType::kInt8,
-                                                                ElementType::kUint8}}},
-    NumericsRow{.numerics = Numerics::kTensorFlowUniform,
-                .name = "TENSORFLOW_UNIFORM",
-                .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfUp,
-                                           .min_scale = kMinNormalFloat,
-                                           .max_scale = kMaxFloatWithNormalInverse,
-                                           .quantizes_to = {ElementType::kInt8,
-                                                            ElementType::kInt32},
-                                           .dequantizes_from = {ElementType::kInt8,
-                                                                ElementType::kInt32}}},
+        .affine = AffineArithmetic{.step = StepFormula::kDivideHalfEven,
+                                   .has_blocks = true,
+                                   .without_zero_point = {ElementType::kInt32},
+                                   .has_dynamic_parameters = true,
+                                   .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
+                                                    ElementType::kInt16, ElementType::kUint16,
+                                                    ElementType::kInt4, ElementType::kUint4,
+                                                    ElementType::kInt2, ElementType::kUint2},
+                                   .dequantizes_from = {ElementType::kInt8, ElementType::kUint8,
+                                                        ElementType::kInt16, ElementType::kUint16,
+                                                        ElementType::kInt32, ElementType::kInt4,
+                                                        ElementType::kUint4, ElementType::kInt2,
+                                                        ElementType::kUint2}}},
+    NumericsRow{
+        .numerics = Numerics::kPyTorch,
+        .name = "PYTORCH",
+        .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEven,
+                                   .has_gradient = true,
+                                   .has_float64 = true,
+                                   .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
+                                                    ElementType::kInt32},
+                                   .dequantizes_from = {ElementType::kInt8, ElementType::kUint8,
+                                                        ElementType::kInt32}}},
+    NumericsRow{
+        .numerics = Numerics::kLiteRt,
+        .name = "LITERT",
+        .range = RangeArithmetic{.per_tensor = StepFormula::kFromLowestHalfAway,
+                                 .per_channel = {},
+                                 .inverse = InverseRule::kFromScale,
+                                 .nan = NanRule::kLowest,
+                                 .flushes_subnormals = false,
+                                 .has_narrow_range = false},
+        .affine = AffineArithmetic{.step = StepFormula::kDivideHalfAway,
+                                   .without_zero_point = {ElementType::kInt16},
+                                   .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
+                                                    ElementType::kInt16},
+                                   .dequantizes_from = {ElementType::kInt8, ElementType::kUint8,
+                                                        ElementType::kInt16}}},
+    NumericsRow{
+        .numerics = Numerics::kLiteRtXnnpack,
+        .name = "LITERT_XNNPACK",
+        .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEvenNanHighest,
+                                   .min_scale = 2.4e-38F,
+                                   .max_scale = 8.5e37F,
+                                   .has_channels = false,
+                                   .quantizes_to = {ElementType::kInt8, ElementType::kUint8},
+                                   .dequantizes_from = {ElementType::kInt8, ElementType::kUint8}}},
+    NumericsRow{
+        .numerics = Numerics::kTensorFlowUniform,
+        .name = "TENSORFLOW_UNIFORM",
+        .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfUp,
+                                   .min_scale = kMinNormalFloat,
+                                   .max_scale = kMaxFloatWithNormalInverse,
+                                   .quantizes_to = {ElementType::kInt8, ElementType::kInt32},
+                                   .dequantizes_from = {ElementType::kInt8, ElementType::kInt32}}},
 };
 
 static_assert(

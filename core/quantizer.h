@@ -15,17 +15,12 @@
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
 #include "core/quantization.h"
+#include "core/resolved_spec.h"
 #include "core/worker_pool.h"
 
 namespace quantd::core {
 
 class QuantizationPlan;
-
-// The types of a tensor before and after an operation.
-struct ConversionTypes {
-  ElementType input;
-  ElementType output;
-};
 
 // Scale and zero point of codes; one value per channel or block.
 struct UsedParameters {

@@ -13,21 +13,24 @@ namespace quantd::core {
 
 enum class OperationKind { kFakeQuantize, kFakeQuantizeGradient, kQuantize, kDequantize };
 
-// The parameters and types that an operation takes.
+// The two kinds of parameters.
+enum class ParameterSource { kRange, kAffine };
+
+// The parameters of one kind that an operation takes, and the types with these.
 struct Support {
-  bool range = false;
-  bool range_per_channel = false;
-  bool affine = false;
-  bool affine_per_channel = false;
-  bool affine_blocks = false;
-  bool data_range = false;
+  bool per_tensor = false;
+  bool per_channel = false;
+  bool blocks = false;
+  // Whether the parameters may be computed from the data.
+  bool from_data = false;
   ElementTypes input_types;
   // For a fake quantization and its gradient, the type of the input.
   ElementTypes output_types;
 };
 
-// Returns nothing if the numerics does not have the operation.
-std::optional<Support> SupportOf(OperationKind operation, Numerics numerics);
+// Returns nothing if the numerics does not have the operation with such parameters.
+std::optional<Support> SupportOf(OperationKind operation, Numerics numerics,
+                                 ParameterSource source);
 
 }  // namespace quantd::core
 

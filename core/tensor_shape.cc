@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <string>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
@@ -29,14 +30,14 @@ absl::Status TooManyElements() {
       {.field = "shape", .metadata = {{"max_elements", absl::StrCat(kMaxElementCount)}}});
 }
 
-absl::Status AxisOutOfRange(std::int32_t axis, std::size_t rank) {
+absl::Status AxisOutOfRange(std::string_view field, std::int32_t axis, std::size_t rank) {
   const std::string expected =
-      rank == 0 ? "a scalar has no axis: leave out the axis to use one range for the whole tensor"
+      rank == 0 ? "a scalar has no axis: leave out the axis for the whole tensor"
                 : absl::StrCat("expected -", rank, "..", rank - 1, " for a tensor of rank ", rank);
   return InvalidArgument(
       ErrorReason::kAxisOutOfRange,
       absl::StrCat("axis ", axis, " is outside the tensor's dimensions; ", expected),
-      {.field = "range.axis",
+      {.field = std::string(field),
        .metadata = {{"axis", absl::StrCat(axis)}, {"rank", absl::StrCat(rank)}}});
 }
 
@@ -73,7 +74,8 @@ absl::StatusOr<std::size_t> ElementCount(std::span<const std::int64_t> shape) {
 }
 
 absl::StatusOr<ChannelLayout> MakeChannelLayout(std::span<const std::int64_t> shape,
-                                                std::optional<std::int32_t> axis) {
+                                                std::optional<std::int32_t> axis,
+                                                std::string_view axis_field) {
   ASSIGN_OR_RETURN(const std::size_t count, ElementCount(shape));
   if (!axis.has_value()) {
     return ChannelLayout{.outer = 1, .channels = 1, .inner = count};
@@ -81,7 +83,7 @@ absl::StatusOr<ChannelLayout> MakeChannelLayout(std::span<const std::int64_t> sh
   const auto rank = static_cast<std::int64_t>(shape.size());
   const std::int64_t index = *axis < 0 ? *axis + rank : *axis;
   if (index < 0 || index >= rank) {
-    return AxisOutOfRange(*axis, shape.size());
+    return AxisOutOfRange(axis_field, *axis, shape.size());
   }
   const auto dimension = static_cast<std::size_t>(index);
   return ChannelLayout{.outer = Product(shape.first(dimension)),

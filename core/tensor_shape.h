@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "absl/status/statusor.h"
 
@@ -33,9 +34,10 @@ struct ChannelLayout {
 // Returns the layout of `shape` along `axis`, which is -rank..rank-1 and counts
 // from the last dimension if it is negative; without an axis, that of one channel.
 //
-// Errors: those of ElementCount(); AXIS_OUT_OF_RANGE at "range.axis".
+// Errors: those of ElementCount(); AXIS_OUT_OF_RANGE at `axis_field`.
 absl::StatusOr<ChannelLayout> MakeChannelLayout(std::span<const std::int64_t> shape,
-                                                std::optional<std::int32_t> axis);
+                                                std::optional<std::int32_t> axis,
+                                                std::string_view axis_field = "range.axis");
 
 }  // namespace quantd::core
 

@@ -26,8 +26,9 @@ struct TensorView {
       : type(kElementTypeOf<float>), shape(dimensions), bytes(std::as_bytes(elements)) {}
 
   // The number of elements that there are bytes for. It is the product of the
-  // shape in a view that has been checked.
-  std::size_t element_count() const { return bytes.size() / ElementBytes(type); }
+  // shape in a view that has been checked, plus the unused places in the last byte
+  // of packed codes.
+  std::size_t element_count() const { return ElementsIn(type, bytes.size()); }
 
   // The elements as an array. They must be of type T, in one piece and aligned,
   // as those of the second constructor are.
@@ -60,7 +61,7 @@ class OutputView {
 
   ElementType type() const { return type_; }
   std::size_t element_count() const { return element_count_; }
-  std::size_t size_bytes() const { return element_count_ * ElementBytes(type_); }
+  std::size_t size_bytes() const { return ElementBytes(type_, element_count_); }
 
   // The elements, which must be of type T.
   template <typename T>
@@ -72,10 +73,11 @@ class OutputView {
   // The same memory as bytes, to copy elements of any type.
   std::span<std::byte> bytes() const { return {static_cast<std::byte*>(data_), size_bytes()}; }
 
-  // `count` of the elements, from `first` on. They exist.
+  // `count` of the elements, from `first` on. They exist, and the first of them
+  // begins a byte.
   OutputView Part(std::size_t first, std::size_t count) const {
     assert(first <= element_count_ && count <= element_count_ - first);
-    return {type_, static_cast<std::byte*>(data_) + first * ElementBytes(type_), count};
+    return {type_, static_cast<std::byte*>(data_) + ElementBytes(type_, first), count};
   }
 
  private:
