@@ -6,7 +6,7 @@ docs/numerics.md lists them, too. Anything else that differs fails script/test-p
 import numpy as np
 
 
-def explained(case, name):
-    """Returns where a difference in the result `name` of a case is one of these."""
-    del name
-    return np.zeros(case.inputs.shape, bool)
+def explained(case, name, shape):
+    """Returns where a difference in the result `name` of a case, which has this shape, is one of these."""
+    del case, name
+    return np.zeros(shape, bool)

@@ -50,15 +50,12 @@ def main():
     selected = [row for row in rows.all_rows() if arguments.only in row.name]
     started = time.monotonic()
     outcomes, versions, failures = {}, {}, []
-    with QuantdServer(arguments.quantd) as server:
+    with QuantdServer(arguments.quantd) as server, concurrent.futures.ThreadPoolExecutor(2) as threads:
         print(server.description, f"seed {arguments.seed}", sep=", ", flush=True)
-        for producer_name, of_producer in itertools.groupby(selected, key=lambda row: row.producer):
-            with process.start(producer_name) as producer:
-                print(f"\n{producer.version} ({producer_name})", flush=True)
-                for row in of_producer:
-                    outcomes[row] = _judge(row, producer, server, arguments)
-                    versions[row] = producer.version
-                    _print_outcome(row, outcomes[row])
+        groups = [list(group) for _, group in itertools.groupby(selected, key=lambda row: row.producer)]
+        for of_producer in threads.map(lambda group: _judge_producer(group, server, arguments), groups):
+            outcomes |= of_producer[0]
+            versions |= of_producer[1]
         if not arguments.only:
             failures = [*refusals.failures(server.client), *onnx_node_tests.failures(server.client)]
     _print_table(outcomes, versions)
@@ -81,6 +78,17 @@ def _arguments():
     return parser.parse_args()
 
 
+def _judge_producer(of_producer, server, arguments):
+    """Returns the outcomes of the rows of one producer, and its version for each."""
+    outcomes, versions = {}, {}
+    with process.start(of_producer[0].producer) as producer:
+        for row in of_producer:
+            outcomes[row] = _judge(row, producer, server, arguments)
+            versions[row] = producer.version
+            _print_outcome(row, outcomes[row])
+    return outcomes, versions
+
+
 def _judge(row, producer, server, arguments):
     """Returns the outcome of one row."""
     rng = np.random.default_rng([arguments.seed, *row.name.encode()])
@@ -90,7 +98,8 @@ def _judge(row, producer, server, arguments):
         for index in itertools.count():
             if outcome.elements >= arguments.elements or outcome.problem:
                 return outcome
-            case = row.make_case(rng, index, size)
+            # Small cases, so that there are more different parameters.
+            case = row.make_case(rng, index, size if rng.integers(3) == 0 else size // 16)
             expected = thread.submit(_expected, row, producer, case)
             try:
                 actual = (getattr(server, row.ask) if row.ask else server.compute)(case)
@@ -140,15 +149,16 @@ def _compare(case, actual, expected, examples):
         if not differ.any():
             continue
         outcome.differing += int(differ.sum())
-        outcome.explained += int((differ & differences.explained(case, name)).sum())
-        for where in itertools.islice(zip(*np.nonzero(differ), strict=True), EXAMPLES - len(examples)):
+        outcome.explained += int((differ & differences.explained(case, name, differ.shape)).sum())
+        for where in np.argwhere(differ)[:EXAMPLES - len(examples)]:
+            where = tuple(where.tolist())
             examples.append(_example(case, name, where, actual[name], value))
     return outcome
 
 
 def _example(case, name, where, actual, expected):
     at_input = f"x = {case.inputs[where]!r}, " if actual.shape == case.inputs.shape else ""
-    return (f"{name}{[int(index) for index in where]}: {at_input}quantd {actual[where]!r}, "
+    return (f"{name}{list(where)}: {at_input}quantd {actual[where]!r}, "
             f"expected {expected[where]!r}; {_described(case)}")
 
 
@@ -166,10 +176,9 @@ def _described(case):
 
 def _print_outcome(row, outcome):
     note = f" {outcome.explained} explained" if outcome.explained else ""
-    print(f"  {row.numerics:28} {row.method:22} {row.types:36} {outcome.elements:>12,} "
-          f"{outcome.differing:>10,}{note}", flush=True)
-    for line in [outcome.problem, *outcome.examples] if outcome.problem else outcome.examples:
-        print(f"    {line}", flush=True)
+    lines = [f"{row.numerics:28} {row.method:22} {row.types:36} {outcome.elements:>12,} "
+             f"{outcome.differing:>10,}{note}", *filter(None, [outcome.problem]), *outcome.examples]
+    print("\n    ".join(lines), flush=True)
 
 
 def _print_table(outcomes, versions):

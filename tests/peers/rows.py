@@ -6,7 +6,7 @@ from collections.abc import Callable
 import numpy as np
 
 import inputs
-from case import Case
+from case import Case, to_float32
 
 #: The lowest and the highest code of each type.
 CODES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-2**15, 2**15 - 1), "uint16": (0, 2**16 - 1),
@@ -69,7 +69,8 @@ def layout(rng, index, size, blocks=False):
     kind = index % (6 if blocks else 4)
     if kind == 0:
         return (size,), None, None
-    channels = int(rng.choice([1, 2, 3, 7, 64, 257]))
+    # Some producers compute a single channel differently from several.
+    channels = int(rng.choice([1, 1, 2, 3, 7, 64, 257]))
     if kind == 1:
         return (size // channels, channels), -1, None
     if kind == 2:
@@ -119,7 +120,8 @@ def _range_case(operation, numerics, element_type, nan=True):
         shape, axis, _ = layout(rng, index, size) if has_channels else ((size,), None, None)
         num_bits = int(rng.integers(2, 17))
         narrow_range = numerics != "LITERT" and bool(rng.integers(2))
-        zeros = numerics in ("TENSORFLOW", "TENSORFLOW_ARGS")
+        # The others refuse min = max = 0, or give NaN.
+        zeros = numerics == "TENSORFLOW"
         count = 1 if axis is None else shape[axis]
         low, high = inputs.ranges(rng, count, num_bits, narrow_range, zeros)
         elements = inputs.around_ranges(
@@ -137,13 +139,15 @@ def _range_case(operation, numerics, element_type, nan=True):
 
 
 def affine_case(operation, numerics, input_type, output_type, *, code_type=None, channels=True, blocks=False,
-                scale_type="float32", limits=(1e-30, 1e30), zero_points=None, code_ranges=None, **fields):
+                scale_type="float32", limits=(1e-30, 1e30), zero_points=None, code_ranges=None, fit_int32=False,
+                **fields):
     """Returns a function that makes cases by scale and zero point.
 
     Args:
         code_type: the type of the codes, if it is neither the input's nor the output's.
         zero_points: the lowest and the highest zero point; those of the codes by default.
         code_ranges: the lowest and the highest codes to choose from, which are then named.
+        fit_int32: whether to leave out elements that are not finite or, divided by the scale, beyond int32.
         fields: those of all cases.
     """
     codes_of = code_type or (input_type if operation == "dequantize" else output_type)
@@ -166,6 +170,10 @@ def affine_case(operation, numerics, input_type, output_type, *, code_type=None,
             elements = inputs.around_codes(
                 rng, shape, _broadcast(scale, shape, axis, block_size),
                 _broadcast(zero_point, shape, axis, block_size), lowest, highest, input_type)
+            if fit_int32:
+                values = to_float32(elements, input_type)
+                with np.errstate(over="ignore", invalid="ignore"):
+                    elements[~(np.abs(values / _broadcast(scale, shape, axis, block_size)) < 2**31)] = 0
         if operation == "fake_quantize_gradient":
             gradients = inputs.gradients(rng, shape, input_type, specials=index % 3 == 0)
         return Case(operation, numerics, elements, input_type, output_type, gradients=gradients, scale=scale,
@@ -179,11 +187,10 @@ def _onnx_rows():
     codes = tuple(code_type for code_type in CODES if code_type != "int32")
     for code_type in codes:
         for element_type in FLOATS:
-            # Up to opset 21, ONNX Runtime computes with float16 in float32; later ones need to be told.
-            has_precision = code_type in ("int2", "uint2") and element_type == "float16"
-            options = {"opset": 25, "precision": "float32"} if has_precision else {"opset": 21}
+            # Up to opset 21, ONNX Runtime computes with float16 in float32. Otherwise, 16 bits need to be told.
+            options = {"opset": 21, "precision": None}
             if code_type in ("int2", "uint2") or element_type == "bfloat16":
-                options["opset"] = 25
+                options = {"opset": 25, "precision": None if element_type == "float32" else "float32"}
             yield _onnx_quantize_row(code_type, element_type, f"{element_type} to {code_type}", **options)
             yield _onnx_fake_quantize_row(code_type, element_type, **options)
         yield _onnx_quantize_row(code_type, "float16", f"float16 to {code_type}, precision float16", opset=25,
@@ -203,14 +210,15 @@ def _onnx_producer(element_type):
 def _onnx_quantize_row(code_type, element_type, types, **options):
     return Row("ONNX", "Quantize", types, _onnx_producer(element_type),
                affine_case("quantize", "ONNX", element_type, code_type, blocks=True, scale_type=element_type,
-                           **options),
+                           fit_int32=element_type == "bfloat16", **options),
                native=FLOATS)
 
 
 def _onnx_fake_quantize_row(code_type, element_type, **options):
     return Row("ONNX", "FakeQuantize", f"{element_type}, {code_type} codes", _onnx_producer(element_type),
                affine_case("fake_quantize", "ONNX", element_type, element_type, code_type=code_type, blocks=True,
-                           scale_type=element_type, code_ranges=[CODES[code_type]], **options),
+                           scale_type=element_type, code_ranges=[CODES[code_type]],
+                           fit_int32=element_type == "bfloat16", **options),
                native=FLOATS)
 
 
@@ -245,9 +253,13 @@ def _pytorch_rows():
 
 
 def _litert_rows():
-    for code_type in ("int8", "uint8", "int16"):
-        yield from _conversion_rows("LITERT", "litert", code_type,
-                                    zero_points=(0, 0) if code_type == "int16" else None)
+    for code_type in ("int8", "uint8"):
+        yield from _conversion_rows("LITERT", "litert", code_type)
+    # LiteRT's zero point of int16 is 0, and it dequantizes int16 per tensor only.
+    yield from _conversion_rows("LITERT", "litert", "int16", zero_points=(0, 0), channels=False)
+    for element_type in FLOATS:
+        yield Row("LITERT", "Quantize", f"{element_type} to int16, channels", "litert",
+                  affine_case("quantize", "LITERT", element_type, "int16", zero_points=(0, 0)))
     for code_type in ("int8", "uint8"):
         yield from _conversion_rows("LITERT_XNNPACK", "litert", code_type, channels=False,
                                     limits=(2.5e-38, 8.4e37))
@@ -267,7 +279,8 @@ def _conversion_rows(numerics, producer, code_type, **options):
                   affine_case("quantize", numerics, element_type, code_type, **options))
         yield Row(numerics, "Dequantize", f"{code_type} to {element_type}", producer,
                   affine_case("dequantize", numerics, code_type, element_type, **options))
-        if numerics != "PYTORCH":
+        # PyTorch's is its own, and there are no codes of 32 bits in a fake quantization.
+        if numerics != "PYTORCH" and code_type != "int32":
             yield Row(numerics, "FakeQuantize", f"{element_type}, {code_type} codes", producer,
                       affine_case("fake_quantize", numerics, element_type, element_type, code_type=code_type,
                                   **{"code_ranges": [CODES[code_type]]} | options))

@@ -69,7 +69,7 @@ def _quantization(case):
     quantization = schema.QuantizationParametersT()
     quantization.scale = case.scale.ravel().tolist()
     quantization.zeroPoint = case.zero_point.ravel().tolist()
-    quantization.quantizedDimension = 0 if case.axis is None else case.axis
+    quantization.quantizedDimension = 0 if case.axis is None else case.axis % case.inputs.ndim
     return quantization
 
 

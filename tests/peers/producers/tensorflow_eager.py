@@ -20,7 +20,7 @@ def _eager(function):
 
 def _uniform(case):
     types = {"int8": tf.qint8, "int32": tf.qint32}
-    axis = -1 if case.axis is None else case.axis
+    axis = -1 if case.axis is None else case.axis % case.inputs.ndim
     if case.operation == "quantize":
         output = OPS.UniformQuantize(
             input=tf.constant(case.inputs), scales=tf.constant(case.scale),
