@@ -6,10 +6,10 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
+#include "core/decimal.h"
 #include "core/numerics.h"
 
 namespace quantd::core {
@@ -50,8 +50,6 @@ absl::Status CheckSizes(const AffineParameters& affine) {
   }
   return absl::OkStatus();
 }
-
-std::string Decimal(float value) { return absl::StrFormat("%.9g", value); }
 
 absl::Status InvalidScale(float scale, std::size_t index, const NumericsRow& row) {
   const AffineArithmetic& arithmetic = *row.affine;

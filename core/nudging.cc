@@ -7,10 +7,10 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/decimal.h"
 
 namespace quantd::core {
 namespace {
@@ -23,9 +23,6 @@ absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
       {.field = "range.max",
        .metadata = {{"min_size", absl::StrCat(min_size)}, {"max_size", absl::StrCat(max_size)}}});
 }
-
-// Prints enough digits to distinguish any two float32 values.
-std::string Decimal(float value) { return absl::StrFormat("%.9g", value); }
 
 absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float min, float max,
                           absl::string_view complaint) {

@@ -34,8 +34,9 @@ enum class StepFormula {
   kFromLowestHalfAway,
   // x / scale within the codes, rounded half to even; NaN is the lowest
   kDivideHalfEven,
-  // The same with x / scale rounded to float16
+  // The same with x / scale rounded to float16 or bfloat16
   kDivideHalfEvenFloat16,
+  kDivideHalfEvenBFloat16,
   // zero_point + (x * inverse_scale rounded half to even), within the codes; NaN and
   // what does not fit into 64 bits is the lowest
   kMultiplyHalfEven,

@@ -22,14 +22,6 @@ namespace quantd::core {
 
 class QuantizationPlan;
 
-// Scale and zero point of codes; one value per channel or block.
-struct UsedParameters {
-  PerChannel<float> scale;
-  PerChannel<std::int32_t> zero_point;
-  std::optional<std::int32_t> axis;
-  std::optional<std::uint32_t> block_size;
-};
-
 // A conversion of floats to codes with checked parameters, for tensors of any shape
 // that these fit. Immutable, cheap to copy, and safe for use by several threads at
 // once.
@@ -62,7 +54,7 @@ class Quantizer {
 
   Numerics numerics() const;
   // The scale and zero point of each channel, in the codes of the output's type.
-  const UsedParameters& parameters() const;
+  UsedParameters parameters() const;
   // The nudged ranges; null for numerics by scale.
   const NudgedRange* nudged_range() const;
 

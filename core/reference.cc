@@ -192,6 +192,8 @@ class AffineChannel {
         return zero_point_ + HalfEvenNanLowest(x / scale_);
       case StepFormula::kDivideHalfEvenFloat16:
         return zero_point_ + HalfEvenNanLowest(ToFloat(FromFloat<Float16>(x / scale_)));
+      case StepFormula::kDivideHalfEvenBFloat16:
+        return zero_point_ + HalfEvenNanLowest(ToFloat(FromFloat<BFloat16>(x / scale_)));
       case StepFormula::kMultiplyHalfEven:
         return Saturated(UnsaturatedCode(x));
       case StepFormula::kDivideHalfAway:
@@ -209,14 +211,11 @@ class AffineChannel {
     }
   }
 
+  // The difference is modulo 2^32, which only codes of 32 bits notice.
   float Dequantize(std::int32_t code) const {
-    switch (step_) {
-      case StepFormula::kMultiplyHalfUp:
-        return static_cast<float>(WrappedSum(ToInt32(static_cast<float>(code)), -zero_point_)) *
-               scale_;
-      default:
-        return static_cast<float>(std::int64_t{code} - zero_point_) * scale_;
-    }
+    const bool rounds_first = step_ == StepFormula::kMultiplyHalfUp;
+    const std::int32_t rounded = rounds_first ? ToInt32(static_cast<float>(code)) : code;
+    return static_cast<float>(WrappedSum(rounded, -zero_point_)) * scale_;
   }
 
   float FakeQuantize(float x) const { return Dequantize(Quantize(x)); }

@@ -228,24 +228,30 @@ absl::Status ResolveCodes(bool by_range, const QuantizationSpec& spec,
   return absl::OkStatus();
 }
 
-// Returns kDivideHalfEven, or its variant for float16 if that was asked for.
+// Returns kDivideHalfEven, or its variant for the precision that was asked for.
 absl::StatusOr<StepFormula> WithPrecision(const QuantizationSpec& spec, StepFormula step,
                                           ElementType input) {
-  if (!spec.precision.has_value() ||
-      (step == StepFormula::kDivideHalfEven && *spec.precision == ElementType::kFloat32)) {
+  if (!spec.precision.has_value()) {
     return step;
   }
-  if (step == StepFormula::kDivideHalfEven && *spec.precision == ElementType::kFloat16 &&
-      input == ElementType::kFloat16) {
-    return StepFormula::kDivideHalfEvenFloat16;
+  const ElementType precision = *spec.precision;
+  if (step == StepFormula::kDivideHalfEven) {
+    if (precision == ElementType::kFloat32) {
+      return step;
+    }
+    if (precision == input && input == ElementType::kFloat16) {
+      return StepFormula::kDivideHalfEvenFloat16;
+    }
+    if (precision == input && input == ElementType::kBFloat16) {
+      return StepFormula::kDivideHalfEvenBFloat16;
+    }
   }
   return InvalidArgument(
       ErrorReason::kUnsupportedDataType,
-      absl::StrCat("spec.precision is ", NameOf(*spec.precision),
-                   "; expected it only with the numerics ONNX, where it is float32, or float16 "
-                   "for an input of that type: leave it out"),
-      {.field = "spec.precision",
-       .metadata = {{"precision", std::string(NameOf(*spec.precision))}}});
+      absl::StrCat("spec.precision is ", NameOf(precision),
+                   "; expected it only with the numerics ONNX, where it is float32, or the type of "
+                   "an input of float16 or bfloat16: leave it out"),
+      {.field = "spec.precision", .metadata = {{"precision", std::string(NameOf(precision))}}});
 }
 
 absl::Status NoNarrowRange(Numerics numerics) {

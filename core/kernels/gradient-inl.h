@@ -1,6 +1,5 @@
-// The backward kernels as templates over the types of input and output, the mask
-// and the kind of store. Included once for each SIMD target, by the translation
-// unit of each pair of types.
+// The backward kernels as templates over the mask and the kind of store. Included once
+// for each SIMD target.
 
 #if defined(QUANTD_CORE_KERNELS_GRADIENT_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef QUANTD_CORE_KERNELS_GRADIENT_INL_H_
@@ -14,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 
 #include "core/base/element_pointer.h"
 #include "core/kernels/flush_subnormals.h"
@@ -49,15 +49,14 @@ using SingleFloatTag = hn::CappedTag<float, 1>;
 using SingleDoubleTag = hn::CappedTag<double, 1>;
 
 // Elements at the same place in each of the tensors.
-template <typename In, typename Out>
 struct GradientElements {
   GradientElements operator+(std::size_t elements) const {
     return {gradients + elements, inputs + elements, input_gradients + elements};
   }
 
-  ElementPointer<In> gradients;
-  ElementPointer<In> inputs;
-  Out* HWY_RESTRICT input_gradients;
+  ElementPointer<float> gradients;
+  ElementPointer<float> inputs;
+  float* HWY_RESTRICT input_gradients;
 };
 
 // Sums side by side: of the gradients below the range, and of those above it.
@@ -68,48 +67,68 @@ struct GradientSums {
   double* HWY_RESTRICT above;
 };
 
-// Returns the gradients with those outside suppressed.
-template <GradientMask mask, class D, class V = hn::Vec<D>>
-HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> inside) {
-  static_assert(mask == GradientMask::kProduct);
-  return hn::Mul(gradient, hn::IfThenElseZero(inside, hn::Set(d, UnfoldedOne())));
+// Returns which inputs have a share in the sum below the bounds, or above them.
+template <GradientMask mask, class V>
+HWY_INLINE auto IsBelow(V x, V lower) {
+  if constexpr (mask == GradientMask::kSelectionWithEnds) {
+    return hn::Le(x, lower);
+  } else {
+    return hn::Lt(x, lower);
+  }
+}
+template <GradientMask mask, class V>
+HWY_INLINE auto IsAbove(V x, V upper) {
+  if constexpr (mask == GradientMask::kSelectionWithEnds) {
+    return hn::Ge(x, upper);
+  } else {
+    return hn::Gt(x, upper);
+  }
 }
 
-// Writes a vector of input gradients, and returns what it took from the gradients: 0
-// for the elements without a share in the sums, and NaN or another number for those
-// with one.
-template <GradientMask mask, Store store, class D, typename In, typename Out, class V = hn::Vec<D>>
-HWY_INLINE V StoreInputGradients(D d, GradientElements<In, Out> elements, V nudged_min,
-                                 V nudged_max) {
+// Returns the gradients of elements that are chosen, and for the others 0 or the
+// product with it.
+template <GradientMask mask, class D, class V = hn::Vec<D>>
+HWY_INLINE V Masked(D d, V gradient, hn::Mask<D> chosen) {
+  if constexpr (mask == GradientMask::kProduct) {
+    return hn::Mul(gradient, hn::IfThenElseZero(chosen, hn::Set(d, UnfoldedOne())));
+  } else {
+    return hn::IfThenElseZero(chosen, gradient);
+  }
+}
+
+// Writes a vector of input gradients, and returns 0 for the elements without a share in
+// the sums, and NaN or another number for those with one, if that is not 0.
+template <GradientMask mask, Store store, class D, class V = hn::Vec<D>>
+HWY_INLINE V StoreInputGradients(D d, GradientElements elements, V lower, V upper) {
   const V x = LoadElements(d, elements.inputs);
   // Not Le(), for which gcc would load x a second time. NaN fails the other test.
-  const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, nudged_max), hn::Ge(x, nudged_min));
+  const hn::Mask<D> inside = hn::AndNot(hn::Gt(x, upper), hn::Ge(x, lower));
   const V gradient = LoadElements(d, elements.gradients);
   const V input_gradient = Masked<mask>(d, gradient, inside);
   StoreVector<store>(d, input_gradient, elements.input_gradients);
-  return hn::Sub(gradient, input_gradient);
-}
-
-// Returns a gradient's share in a sum: the gradient itself if it belongs to the sum,
-// and its product with 0 otherwise.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V Share(D d, V gradient, hn::Mask<D> belongs) {
-  return hn::Mul(gradient, hn::IfThenElseZero(belongs, hn::Set(d, UnfoldedOne())));
+  if constexpr (mask == GradientMask::kSelectionWithEnds) {
+    return hn::IfThenZeroElse(hn::AndNot(hn::Ge(x, upper), hn::Gt(x, lower)), gradient);
+  } else if constexpr (mask == GradientMask::kSelection) {
+    return hn::IfThenZeroElse(inside, gradient);
+  } else {
+    // What the product took from it.
+    return hn::Sub(gradient, input_gradient);
+  }
 }
 
 // Adds the shares of `rows` vectors, which lie `stride` elements apart, to one sum for
 // each lane of `d`.
-template <class D, typename In, typename Out, class V = hn::Vec<hn::Rebind<float, D>>>
-HWY_INLINE void AddShares(D d, GradientElements<In, Out> elements, std::size_t rows,
-                          std::size_t stride, V nudged_min, V nudged_max, GradientSums sums) {
+template <GradientMask mask, class D, class V = hn::Vec<hn::Rebind<float, D>>>
+HWY_INLINE void AddShares(D d, GradientElements elements, std::size_t rows, std::size_t stride,
+                          V lower, V upper, GradientSums sums) {
   const hn::Rebind<float, D> df;
   auto below = hn::LoadU(d, sums.below);
   auto above = hn::LoadU(d, sums.above);
   for (std::size_t row = 0; row < rows; ++row) {
     const V x = LoadElements(df, elements.inputs + row * stride);
     const V gradient = LoadElements(df, elements.gradients + row * stride);
-    below = hn::Add(below, hn::PromoteTo(d, Share(df, gradient, hn::Lt(x, nudged_min))));
-    above = hn::Add(above, hn::PromoteTo(d, Share(df, gradient, hn::Gt(x, nudged_max))));
+    below = hn::Add(below, hn::PromoteTo(d, Masked<mask>(df, gradient, IsBelow<mask>(x, lower))));
+    above = hn::Add(above, hn::PromoteTo(d, Masked<mask>(df, gradient, IsAbove<mask>(x, upper))));
   }
   hn::StoreU(below, d, sums.below);
   hn::StoreU(above, d, sums.above);
@@ -117,21 +136,22 @@ HWY_INLINE void AddShares(D d, GradientElements<In, Out> elements, std::size_t r
 
 // Returns which elements of a group have a share in the sums: bit i stands for
 // element i.
-template <typename In, typename Out>
-HWY_INLINE std::uint64_t SharesOfGroup(GradientElements<In, Out> elements, float nudged_min,
-                                       float nudged_max) {
+template <GradientMask mask>
+HWY_INLINE std::uint64_t SharesOfGroup(GradientElements elements, ChannelBounds bounds) {
   const FloatTag d;
-  const auto lower = hn::Set(d, nudged_min);
-  const auto upper = hn::Set(d, nudged_max);
-  const auto infinity = hn::Inf(d);
+  const auto lower = hn::Set(d, bounds.lower);
+  const auto upper = hn::Set(d, bounds.upper);
   std::uint64_t shares = 0;
   for (std::size_t i = 0; i < kGroupElements; i += hn::Lanes(d)) {
     const auto x = LoadElements(d, elements.inputs + i);
-    const auto finite = hn::Lt(hn::Abs(LoadElements(d, elements.gradients + i)), infinity);
+    auto has_share = hn::Or(IsBelow<mask>(x, lower), IsAbove<mask>(x, upper));
+    if constexpr (mask == GradientMask::kProduct) {
+      const auto magnitude = hn::Abs(LoadElements(d, elements.gradients + i));
+      has_share = hn::Or(has_share, hn::Not(hn::Lt(magnitude, hn::Inf(d))));
+    }
     // Highway may write eight bytes.
     std::uint8_t bytes[8] = {};
-    hn::StoreMaskBits(d, hn::Or(hn::Or(hn::Lt(x, lower), hn::Gt(x, upper)), hn::Not(finite)),
-                      bytes);
+    hn::StoreMaskBits(d, has_share, bytes);
     std::uint16_t bits;
     std::memcpy(&bits, bytes, sizeof(bits));
     shares |= std::uint64_t{bits} << i;
@@ -140,27 +160,24 @@ HWY_INLINE std::uint64_t SharesOfGroup(GradientElements<In, Out> elements, float
 }
 
 // Adds the shares of the elements of a group that have their bit in `shares`.
-template <typename In, typename Out>
-HWY_INLINE void AddEach(GradientElements<In, Out> elements, std::uint64_t shares, float nudged_min,
-                        float nudged_max, GradientSums sums) {
+template <GradientMask mask>
+HWY_INLINE void AddEach(GradientElements elements, std::uint64_t shares, ChannelBounds bounds,
+                        GradientSums sums) {
+  const SingleFloatTag d;
+  const auto lower = hn::Set(d, bounds.lower);
+  const auto upper = hn::Set(d, bounds.upper);
   for (; shares != 0; shares &= shares - 1) {
     const auto i = static_cast<std::size_t>(std::countr_zero(shares));
-    const SingleFloatTag d;
-    const float gradient = hn::GetLane(LoadElements(d, elements.gradients + i));
-    const float x = hn::GetLane(LoadElements(d, elements.inputs + i));
-    // Without a branch, because which side it is cannot be predicted.
-    sums.below[i % kPartialSums] += gradient * (x < nudged_min ? UnfoldedOne() : 0.0F);
-    sums.above[i % kPartialSums] += gradient * (x > nudged_max ? UnfoldedOne() : 0.0F);
+    AddShares<mask>(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + i % kPartialSums);
   }
 }
 
 // Differentiates `rows` rows of kPartialSums elements, one behind another.
-template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
-HWY_INLINE void GroupRows(GradientElements<In, Out> elements, float nudged_min, float nudged_max,
-                          GradientSums sums) {
+template <std::size_t rows, GradientMask mask, Store store>
+HWY_INLINE void GroupRows(GradientElements elements, ChannelBounds bounds, GradientSums sums) {
   const FloatTag d;
-  const auto lower = hn::Set(d, nudged_min);
-  const auto upper = hn::Set(d, nudged_max);
+  const auto lower = hn::Set(d, bounds.lower);
+  const auto upper = hn::Set(d, bounds.upper);
   auto taken = hn::Zero(d);
   for (std::size_t i = 0; i < rows * kPartialSums; i += hn::Lanes(d)) {
     taken = hn::Or(taken, StoreInputGradients<mask, store>(d, elements + i, lower, upper));
@@ -169,119 +186,101 @@ HWY_INLINE void GroupRows(GradientElements<In, Out> elements, float nudged_min, 
     return;
   }
   if constexpr (rows == kGroupRows) {
-    const std::uint64_t shares = SharesOfGroup(elements, nudged_min, nudged_max);
+    const std::uint64_t shares = SharesOfGroup<mask>(elements, bounds);
     if (std::popcount(shares) <= kFewShares) {
-      AddEach(elements, shares, nudged_min, nudged_max, sums);
+      AddEach<mask>(elements, shares, bounds, sums);
       return;
     }
   }
   const DoubleTag dd;
   const hn::Rebind<float, DoubleTag> df;
   for (std::size_t i = 0; i < kPartialSums; i += hn::Lanes(dd)) {
-    AddShares(dd, elements + i, rows, kPartialSums, hn::Set(df, nudged_min),
-              hn::Set(df, nudged_max), sums + i);
+    AddShares<mask>(dd, elements + i, rows, kPartialSums, hn::Set(df, bounds.lower),
+                    hn::Set(df, bounds.upper), sums + i);
   }
 }
 
-template <GradientMask mask, Store store, typename In, typename Out>
-void DifferentiateRun(const GradientRunArguments<In, Out>& arguments) {
-  const GradientElements<In, Out> elements = {arguments.gradients, arguments.inputs,
-                                              arguments.input_gradients};
+template <GradientMask mask, Store store>
+void DifferentiateRun(const GradientRunArguments& arguments) {
+  const GradientElements elements = {arguments.gradients, arguments.inputs,
+                                     arguments.input_gradients};
   const GradientSums sums = {arguments.sums->below, arguments.sums->above};
   const std::size_t count = arguments.count;
-  const float nudged_min = arguments.channel->nudged_min;
-  const float nudged_max = arguments.channel->nudged_max;
+  const ChannelBounds bounds = arguments.bounds;
   std::size_t i = 0;
   for (; count - i >= kGroupElements; i += kGroupElements) {
-    GroupRows<kGroupRows, mask, store>(elements + i, nudged_min, nudged_max, sums);
+    GroupRows<kGroupRows, mask, store>(elements + i, bounds, sums);
   }
   for (; count - i >= kPartialSums; i += kPartialSums) {
-    GroupRows<1, mask, store>(elements + i, nudged_min, nudged_max, sums);
+    GroupRows<1, mask, store>(elements + i, bounds, sums);
   }
   const SingleFloatTag d;
-  const auto lower = hn::Set(d, nudged_min);
-  const auto upper = hn::Set(d, nudged_max);
+  const auto lower = hn::Set(d, bounds.lower);
+  const auto upper = hn::Set(d, bounds.upper);
   for (std::size_t sum = 0; i < count; ++i, ++sum) {
     StoreInputGradients<mask, Store::kCached>(d, elements + i, lower, upper);
-    AddShares(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + sum);
+    AddShares<mask>(SingleDoubleTag(), elements + i, 1, 0, lower, upper, sums + sum);
   }
 }
 
-// Returns the ends of the nudged ranges of a vector of columns whose parameters
-// begin at `lane`.
-template <class D>
-HWY_INLINE hn::Vec<D> NudgedMin(D d, const ColumnParameters& parameters, std::size_t lane) {
-  return hn::Mul(hn::Load(d, parameters.lowest_step + lane), hn::Load(d, parameters.scale + lane));
-}
-template <class D>
-HWY_INLINE hn::Vec<D> NudgedMax(D d, const ColumnParameters& parameters, std::size_t lane,
-                                float levels) {
-  const auto highest_step = hn::Add(hn::Load(d, parameters.lowest_step + lane), hn::Set(d, levels));
-  return hn::Mul(highest_step, hn::Load(d, parameters.scale + lane));
-}
-
-// Parameters of neighbouring columns, from `lane` of a block on.
+// The bounds of neighbouring columns, from `lane` of a block on.
 struct ColumnLanes {
-  const ColumnParameters* block;
+  const ColumnBounds* block;
   std::size_t lane;
-  float levels;
 };
 
 // Differentiates one vector of columns in `rows` rows. D and DD are tags of floats
 // and of doubles; a vector of floats is a whole number of those of doubles.
-template <std::size_t rows, GradientMask mask, Store store, class D, class DD, typename In,
-          typename Out>
-HWY_INLINE void ColumnStrip(D d, DD dd, GradientElements<In, Out> elements, std::size_t stride,
+template <std::size_t rows, GradientMask mask, Store store, class D, class DD>
+HWY_INLINE void ColumnStrip(D d, DD dd, GradientElements elements, std::size_t stride,
                             ColumnLanes lanes, GradientSums sums) {
-  const auto [block, lane, levels] = lanes;
-  const auto nudged_min = NudgedMin(d, *block, lane);
-  const auto nudged_max = NudgedMax(d, *block, lane, levels);
+  const auto [block, lane] = lanes;
+  const auto lower = hn::Load(d, block->lower + lane);
+  const auto upper = hn::Load(d, block->upper + lane);
   auto taken = hn::Zero(d);
   for (std::size_t at = 0; at < rows * stride; at += stride) {
-    taken =
-        hn::Or(taken, StoreInputGradients<mask, store>(d, elements + at, nudged_min, nudged_max));
+    taken = hn::Or(taken, StoreInputGradients<mask, store>(d, elements + at, lower, upper));
   }
   if (hn::AllTrue(d, hn::Eq(taken, hn::Zero(d)))) {
     return;
   }
   const hn::Rebind<float, DD> df;
   for (std::size_t i = 0; i < hn::Lanes(d); i += hn::Lanes(dd)) {
-    AddShares(dd, elements + i, rows, stride, NudgedMin(df, *block, lane + i),
-              NudgedMax(df, *block, lane + i, levels), sums + i);
+    AddShares<mask>(dd, elements + i, rows, stride, hn::Load(df, block->lower + lane + i),
+                    hn::Load(df, block->upper + lane + i), sums + i);
   }
 }
 
 // Differentiates `rows` rows, which begin at `elements`.
-template <std::size_t rows, GradientMask mask, Store store, typename In, typename Out>
-HWY_INLINE void DifferentiateRows(const GradientColumnsArguments<In, Out>& arguments,
-                                  GradientElements<In, Out> elements) {
+template <std::size_t rows, GradientMask mask, Store store>
+HWY_INLINE void DifferentiateRows(const GradientColumnsArguments& arguments,
+                                  GradientElements elements) {
   const FloatTag d;
   const std::size_t stride = arguments.stride;
-  const float levels = arguments.levels;
   GradientSums sums = {arguments.sums_below, arguments.sums_above};
-  const ColumnParameters* block = arguments.parameters;
+  const ColumnBounds* block = arguments.bounds;
   std::size_t left = arguments.columns;
   for (; left >= kMaxLanes; left -= kMaxLanes, ++block) {
     for (std::size_t lane = 0; lane < kMaxLanes; lane += hn::Lanes(d)) {
-      ColumnStrip<rows, mask, store>(d, DoubleTag(), elements, stride, {block, lane, levels}, sums);
+      ColumnStrip<rows, mask, store>(d, DoubleTag(), elements, stride, {block, lane}, sums);
       elements = elements + hn::Lanes(d);
       sums = sums + hn::Lanes(d);
     }
   }
   for (std::size_t lane = 0; lane < left; ++lane) {
     ColumnStrip<rows, mask, Store::kCached>(SingleFloatTag(), SingleDoubleTag(), elements + lane,
-                                            stride, {block, lane, levels}, sums + lane);
+                                            stride, {block, lane}, sums + lane);
   }
 }
 
 // Takes a copy of the arguments, which no store to memory can change.
-template <GradientMask mask, Store store, typename In, typename Out>
-void DifferentiateColumns(const GradientColumnsArguments<In, Out>& all_arguments) {
-  const GradientColumnsArguments<In, Out> arguments = all_arguments;
+template <GradientMask mask, Store store>
+void DifferentiateColumns(const GradientColumnsArguments& all_arguments) {
+  const GradientColumnsArguments arguments = all_arguments;
   const std::size_t stride = arguments.stride;
   const std::size_t rows = arguments.rows;
-  const GradientElements<In, Out> elements = {arguments.gradients, arguments.inputs,
-                                              arguments.input_gradients};
+  const GradientElements elements = {arguments.gradients, arguments.inputs,
+                                     arguments.input_gradients};
   std::size_t row = 0;
   if (stride <= kNarrowStride) {
     for (; row + kNarrowRows <= rows; row += kNarrowRows) {
@@ -300,8 +299,8 @@ bool IsAligned(const T* pointer) {
   return ElementsToAlignment(pointer, hn::Lanes(FloatTag())) == 0;
 }
 
-template <GradientMask mask, typename In, typename Out>
-void GradientRunWithStore(const GradientRunArguments<In, Out>& arguments) {
+template <GradientMask mask>
+void GradientRunWithStore(const GradientRunArguments& arguments) {
   if (arguments.store == Store::kStreaming && IsAligned(arguments.input_gradients)) {
     DifferentiateRun<mask, Store::kStreaming>(arguments);
     hwy::FlushStream();
@@ -310,8 +309,8 @@ void GradientRunWithStore(const GradientRunArguments<In, Out>& arguments) {
   DifferentiateRun<mask, Store::kCached>(arguments);
 }
 
-template <GradientMask mask, typename In, typename Out>
-void GradientColumnsWithStore(const GradientColumnsArguments<In, Out>& arguments) {
+template <GradientMask mask>
+void GradientColumnsWithStore(const GradientColumnsArguments& arguments) {
   const bool rows_aligned =
       IsAligned(arguments.input_gradients) && arguments.stride % hn::Lanes(FloatTag()) == 0;
   if (arguments.store == Store::kStreaming && rows_aligned) {
@@ -322,23 +321,20 @@ void GradientColumnsWithStore(const GradientColumnsArguments<In, Out>& arguments
   DifferentiateColumns<mask, Store::kCached>(arguments);
 }
 
-template <typename In, typename Out>
-void GradientRunWithMask(const GradientRunArguments<In, Out>& arguments) {
-  assert(arguments.sums != nullptr);
-  const ScopedFlushSubnormals flush;
-  switch (arguments.mask) {
-    case GradientMask::kProduct:
-      return GradientRunWithStore<GradientMask::kProduct>(arguments);
+// Calls function.operator()<mask>() in the mode in which the producer computes.
+template <class Function>
+void WithMask(GradientMask mask, bool flushes_subnormals, const Function& function) {
+  std::optional<ScopedFlushSubnormals> flush;
+  if (flushes_subnormals) {
+    flush.emplace();
   }
-}
-
-template <typename In, typename Out>
-void GradientColumnsWithMask(const GradientColumnsArguments<In, Out>& arguments) {
-  assert(arguments.rows <= 1 || arguments.columns <= arguments.stride);
-  const ScopedFlushSubnormals flush;
-  switch (arguments.mask) {
+  switch (mask) {
     case GradientMask::kProduct:
-      return GradientColumnsWithStore<GradientMask::kProduct>(arguments);
+      return function.template operator()<GradientMask::kProduct>();
+    case GradientMask::kSelection:
+      return function.template operator()<GradientMask::kSelection>();
+    case GradientMask::kSelectionWithEnds:
+      return function.template operator()<GradientMask::kSelectionWithEnds>();
   }
 }
 

@@ -1,5 +1,5 @@
-// The backward kernels: the gradient of fake quantization. See fake_quantize.h
-// for what all kernels have in common.
+// The backward kernels: the gradient of fake quantization. See quantize.h for
+// what all kernels have in common.
 
 #ifndef QUANTD_CORE_KERNELS_GRADIENT_H_
 #define QUANTD_CORE_KERNELS_GRADIENT_H_
@@ -14,15 +14,15 @@
 namespace quantd::core::kernels {
 
 // `count` contiguous elements of one channel. Nothing overlaps.
-template <typename In, typename Out>
 struct GradientRunArguments {
-  ElementPointer<In> gradients;
-  ElementPointer<In> inputs;
+  ElementPointer<float> gradients;
+  ElementPointer<float> inputs;
   std::size_t count;
-  const ChannelParameters* channel;
+  ChannelBounds bounds;
   GradientMask mask;
+  bool flushes_subnormals;
   Store store;
-  Out* input_gradients;
+  float* input_gradients;
   // The sums of the run so far, which the kernel adds to. A run may be worked on
   // part by part if each part but the last has a multiple of kPartialSums elements.
   PartialSums* sums;
@@ -30,31 +30,29 @@ struct GradientRunArguments {
 
 // `rows` rows of `columns` elements. Rows begin `stride` elements apart, in each
 // of the tensors. Nothing overlaps.
-template <typename In, typename Out>
 struct GradientColumnsArguments {
-  ElementPointer<In> gradients;
-  ElementPointer<In> inputs;
+  ElementPointer<float> gradients;
+  ElementPointer<float> inputs;
   std::size_t rows;
   std::size_t columns;
   std::size_t stride;
-  // Column j has the parameters j % kMaxLanes of block j / kMaxLanes.
-  const ColumnParameters* parameters;
-  // The number of steps between the lowest and the highest code of each column.
-  float levels;
+  // Column j has the bounds j % kMaxLanes of block j / kMaxLanes.
+  const ColumnBounds* bounds;
   GradientMask mask;
+  bool flushes_subnormals;
   Store store;
-  Out* input_gradients;
+  float* input_gradients;
   // A sum for each column, to which its elements are added row by row: of the
-  // gradients whose inputs lie below the nudged range, and of those above it.
+  // gradients whose inputs lie below the bounds, and of those above them.
   double* sums_below;
   double* sums_above;
 };
 
 // Differentiates a run: writes the input gradients, and adds to the sums.
-void GradientRun(const GradientRunArguments<float, float>& arguments);
+void GradientRun(const GradientRunArguments& arguments);
 
 // Differentiates rows of columns.
-void GradientColumns(const GradientColumnsArguments<float, float>& arguments);
+void GradientColumns(const GradientColumnsArguments& arguments);
 
 }  // namespace quantd::core::kernels
 

@@ -1,9 +1,12 @@
-// The parameters of kernels, beside the elements.
+// What kernels are told of the quantization that they compute.
 
 #ifndef QUANTD_CORE_KERNELS_PARAMETERS_H_
 #define QUANTD_CORE_KERNELS_PARAMETERS_H_
 
 #include <cstddef>
+#include <cstdint>
+
+#include "core/numerics.h"
 
 namespace quantd::core::kernels {
 
@@ -11,14 +14,36 @@ namespace quantd::core::kernels {
 // for outputs that are much larger than it, and slower for all others.
 enum class Store { kCached, kStreaming };
 
-// The parameters of one channel, named as in docs/design.md.
+// What all channels have in common.
+struct Rules {
+  StepFormula step = StepFormula::kDivide;
+  // Whether NaN stays NaN, with a formula of ranges. Otherwise it becomes the lowest.
+  bool keeps_nan = true;
+  // Whether subnormal results are flushed to zeros.
+  bool flushes_subnormals = false;
+  // The lowest code, from which lowest_step is counted, and the number of steps from
+  // it to the highest.
+  float quant_min = 0;
+  float levels = 0;
+  // What is subtracted from a code to store it.
+  std::int32_t code_offset = 0;
+};
+
+// The parameters of one channel, named as in docs/numerics.md.
 struct ChannelParameters {
+  // Those of a range.
   float nudged_min = 0;
   float nudged_max = 0;
   float scale = 0;
   float inverse_scale = 0;
   // quant_min - zero_point, which is -quant_zero.
   float lowest_step = 0;
+};
+
+// The inputs of one channel whose gradients pass: those from `lower` to `upper`.
+struct ChannelBounds {
+  float lower = 0;
+  float upper = 0;
 };
 
 // The largest number of lanes of float32 that a kernel uses at once, where the
@@ -35,6 +60,12 @@ struct alignas(kMaxLanes * sizeof(float)) ColumnParameters {
   float scale[kMaxLanes] = {};
   float inverse_scale[kMaxLanes] = {};
   float lowest_step[kMaxLanes] = {};
+};
+
+// The bounds of kMaxLanes neighbouring columns.
+struct alignas(kMaxLanes * sizeof(float)) ColumnBounds {
+  float lower[kMaxLanes] = {};
+  float upper[kMaxLanes] = {};
 };
 
 }  // namespace quantd::core::kernels

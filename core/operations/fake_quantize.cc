@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <memory>
 
 #include "core/base/element_type.h"
-#include "core/kernels/fake_quantize.h"
-#include "core/operations/partition.h"
+#include "core/base/float16.h"
+#include "core/kernels/float64.h"
+#include "core/kernels/quantize.h"
+#include "core/operations/element_map.h"
+#include "core/operations/staging.h"
 #include "core/operations/streaming.h"
-#include "core/operations/traversal.h"
 
 namespace quantd::core {
 namespace {
@@ -17,77 +18,75 @@ namespace {
 constexpr std::size_t kStreamingRunBytes = 12 * kBytesPerMib;
 constexpr std::size_t kStreamingColumnBytes = 9 * kBytesPerMib;
 
-template <typename In, typename Out>
-void QuantizeRuns(const QuantizationPlan& plan, const ChannelLayout& layout,
-                  const Traversal<In, 1>& traversal, Out* output) {
-  const RunPartition partition(layout);
-  const kernels::Store store = StoreFor(layout.element_count() * sizeof(Out), kStreamingRunBytes);
-  traversal.ForEachSegment(
-      partition, [&](std::size_t /*index*/, const RunPartition::Segment& segment, auto& reader) {
-        if (plan.IsZero(segment.channel)) {
-          std::fill_n(output + segment.first_element, segment.element_count, Out{0});
-          return;
-        }
-        kernels::RunArguments<In, Out> arguments = {.input = {},
-                                                    .count = 0,
-                                                    .channel = &plan.channel(segment.channel),
-                                                    .quotient = plan.quotient(),
-                                                    .ties = plan.ties(),
-                                                    .store = store,
-                                                    .output = nullptr};
-        reader.ForEachRun(segment, [&](const auto& pointers, std::size_t first, std::size_t count) {
-          arguments.input = pointers[0];
-          arguments.count = count;
-          arguments.output = output + first;
-          kernels::FakeQuantizeRun(arguments);
-        });
-      });
+// The kernel of MapElements() for float32.
+class Float32Kernel {
+ public:
+  // `output_bytes` is the size of what is written to memory; 0 to keep it in the cache.
+  Float32Kernel(const QuantizationPlan& plan, std::size_t output_bytes)
+      : plan_(plan),
+        run_store_(StoreFor(output_bytes, kStreamingRunBytes)),
+        column_store_(StoreFor(output_bytes, kStreamingColumnBytes)) {}
+
+  void Run(ElementPointer<float> input, std::size_t count, std::size_t channel,
+           float* output) const {
+    kernels::FakeQuantizeRun({.input = input,
+                              .count = count,
+                              .channel = &plan_.channel(channel),
+                              .rules = &plan_.rules(),
+                              .store = run_store_,
+                              .output = output});
+  }
+
+  void Columns(ElementPointer<float> input, RowsOfColumns rows,
+               const kernels::ColumnParameters* parameters, float* output) const {
+    kernels::FakeQuantizeColumns({.input = input,
+                                  .rows = rows.rows,
+                                  .columns = rows.columns,
+                                  .stride = rows.stride,
+                                  .parameters = parameters,
+                                  .rules = &plan_.rules(),
+                                  .store = column_store_,
+                                  .output = output});
+  }
+
+  void Zero(float* output, std::size_t count) const { std::fill_n(output, count, 0.0F); }
+
+ private:
+  const QuantizationPlan& plan_;
+  kernels::Store run_store_;
+  kernels::Store column_store_;
+};
+
+template <typename T>
+void FakeQuantizeElements(const QuantizationPlan& plan, const ParameterLayout& layout,
+                          const TensorView& input, const OutputView& output, WorkerPool* pool) {
+  const Float32Kernel kernel(plan, StagedFloat<T> ? 0 : output.size_bytes());
+  MapStaged(MapArguments<T, T>{.plan = plan,
+                               .layout = layout,
+                               .input = input.bytes,
+                               .output = output.elements<T>().data(),
+                               .pool = pool},
+            kernel);
 }
 
-template <typename In, typename Out>
-void QuantizeColumns(const QuantizationPlan& plan, const ChannelLayout& layout,
-                     const Traversal<In, 1>& traversal, Out* output) {
-  const ColumnPartition partition(layout);
-  const std::shared_ptr<const QuantizationPlan::Columns> columns = plan.ColumnsFor(partition);
-  const kernels::Store store =
-      StoreFor(layout.element_count() * sizeof(Out), kStreamingColumnBytes);
-  traversal.ForEachBlock(
-      partition, [&](std::size_t /*index*/, const ColumnPartition::Block& block, auto& reader) {
-        reader.ForEachRows(
-            partition, block,
-            [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
-              kernels::FakeQuantizeColumns(kernels::ColumnsArguments<In, Out>{
-                  .input = pointers[0],
-                  .rows = rows,
-                  .columns = width,
-                  .stride = partition.columns(),
-                  .parameters = &columns->blocks[block.first_column / kernels::kMaxLanes],
-                  .levels = plan.levels(),
-                  .quotient = plan.quotient(),
-                  .ties = plan.ties(),
-                  .store = store,
-                  .output = output + first});
-            });
-        // The kernel keeps NaN, but the output of a channel of zeros has none.
-        ForEachElementOf(columns->zero_columns, partition, block,
-                         [&](std::size_t element) { output[element] = 0; });
-      });
-}
-
-template <typename In, typename Out>
-void QuantizeElements(const QuantizationPlan& plan, const ChannelLayout& layout,
-                      const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  const Traversal<In, 1> traversal({&input.bytes}, layout.element_count(), pool);
-  Out* const elements = output.elements<Out>().data();
-  HasLongRuns(layout) ? QuantizeRuns<In, Out>(plan, layout, traversal, elements)
-                      : QuantizeColumns<In, Out>(plan, layout, traversal, elements);
+void FakeQuantizeDoubles(const QuantizationPlan& plan, const ParameterLayout& layout,
+                         const TensorView& input, const OutputView& output, WorkerPool* pool) {
+  double* const elements = output.elements<double>().data();
+  ForEachParameterRunOf<double, 1>(layout, {&input.bytes}, pool,
+                                   [&](const auto& pointers, std::size_t first, std::size_t count,
+                                       std::size_t parameter, std::size_t stride) {
+                                     kernels::FakeQuantizeFloat64(pointers[0], count,
+                                                                  &plan.float64_channel(parameter),
+                                                                  stride, elements + first);
+                                   });
 }
 
 }  // namespace
 
-void FakeQuantize(const QuantizationPlan& plan, const ChannelLayout& layout,
+void FakeQuantize(const QuantizationPlan& plan, const ParameterLayout& layout,
                   const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  assert(layout.channels == plan.channel_count());
+  assert(layout.parameter_count() == plan.channel_count());
+  assert(input.type == output.type());
   assert(input.element_count() == layout.element_count());
   assert(output.element_count() == layout.element_count());
   if (layout.element_count() == 0) {
@@ -95,7 +94,15 @@ void FakeQuantize(const QuantizationPlan& plan, const ChannelLayout& layout,
   }
   switch (input.type) {
     case ElementType::kFloat32:
-      return QuantizeElements<float, float>(plan, layout, input, output, pool);
+      return FakeQuantizeElements<float>(plan, layout, input, output, pool);
+    case ElementType::kFloat16:
+      return FakeQuantizeElements<Float16>(plan, layout, input, output, pool);
+    case ElementType::kBFloat16:
+      return FakeQuantizeElements<BFloat16>(plan, layout, input, output, pool);
+    case ElementType::kFloat64:
+      return FakeQuantizeDoubles(plan, layout, input, output, pool);
+    default:
+      assert(false && "Resolve() refuses other types");
   }
 }
 

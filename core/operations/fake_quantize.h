@@ -5,14 +5,14 @@
 
 #include "core/base/tensor_view.h"
 #include "core/operations/quantization_plan.h"
-#include "core/tensor_shape.h"
+#include "core/parameter_layout.h"
 #include "core/worker_pool.h"
 
 namespace quantd::core {
 
 // See FakeQuantization::Apply(). The arguments have been checked: `layout` is that
-// of `input` along the axis of the plan, and `output` has as many elements.
-void FakeQuantize(const QuantizationPlan& plan, const ChannelLayout& layout,
+// of `input` with the parameters of the plan, and `output` has as many elements.
+void FakeQuantize(const QuantizationPlan& plan, const ParameterLayout& layout,
                   const TensorView& input, const OutputView& output, WorkerPool* pool);
 
 }  // namespace quantd::core

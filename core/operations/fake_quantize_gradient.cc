@@ -1,5 +1,6 @@
 #include "core/operations/fake_quantize_gradient.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cstddef>
 #include <memory>
@@ -7,8 +8,13 @@
 
 #include "absl/container/inlined_vector.h"
 #include "core/base/element_type.h"
+#include "core/base/float16.h"
+#include "core/kernels/convert.h"
+#include "core/kernels/float64.h"
 #include "core/kernels/gradient.h"
+#include "core/operations/element_map.h"
 #include "core/operations/partition.h"
+#include "core/operations/staging.h"
 #include "core/operations/streaming.h"
 #include "core/operations/traversal.h"
 
@@ -18,26 +24,80 @@ namespace {
 constexpr std::size_t kStreamingBytes = 4 * kBytesPerMib;
 
 // The tensors of the operation.
-template <typename In, typename Out>
+template <typename T>
 struct Tensors {
   const ScatteredBytes& gradients;
-  Out* input_gradients;
+  T* input_gradients;
   // Visits gradients and inputs, in this order.
-  Traversal<In, 2> traversal;
+  Traversal<T, 2> traversal;
+  // 16-bit floats are converted from and to it.
+  kernels::Store store;
 };
+
+// Elements at the same place in each tensor, in order.
+template <typename T>
+struct GradientPieces {
+  ElementPointer<T> gradients;
+  ElementPointer<T> inputs;
+  T* input_gradients;
+};
+
+// Calls compute(pieces of floats, first, count) for `count` elements, in order. Each
+// count but the last is `unit` times a whole number.
+template <typename T, typename Function>
+void ForEachStagedPiece(const GradientPieces<T>& pieces, std::size_t count, std::size_t unit,
+                        Function compute) {
+  if constexpr (StagedFloat<T>) {
+    Stage<float> gradients;
+    Stage<float> inputs;
+    Stage<float> input_gradients;
+    const std::size_t together = kStagedElements / unit * unit;
+    for (std::size_t i = 0; i < count; i += together) {
+      const std::size_t staged = std::min(together, count - i);
+      kernels::Widen(pieces.gradients + i, staged, gradients.elements);
+      kernels::Widen(pieces.inputs + i, staged, inputs.elements);
+      compute(GradientPieces<float>{gradients.elements, inputs.elements, input_gradients.elements},
+              i, staged);
+      kernels::Narrow(input_gradients.elements, staged, pieces.input_gradients + i);
+    }
+  } else {
+    compute(pieces, std::size_t{0}, count);
+  }
+}
 
 ChannelSums NoSums(std::size_t channel_count) {
   return {.below = std::vector<double>(channel_count), .above = std::vector<double>(channel_count)};
 }
 
+// Differentiates elements of one channel, and adds to its sums.
+template <typename T>
+void DifferentiateRun(const QuantizationPlan& plan, std::size_t channel, kernels::Store store,
+                      const GradientPieces<T>& pieces, std::size_t count,
+                      kernels::PartialSums& sums) {
+  static_assert(kStagedElements % kernels::kPartialSums == 0);
+  ForEachStagedPiece(
+      pieces, count, kernels::kPartialSums,
+      [&](const GradientPieces<float>& floats, std::size_t /*first*/, std::size_t staged) {
+        kernels::GradientRun({.gradients = floats.gradients,
+                              .inputs = floats.inputs,
+                              .count = staged,
+                              .bounds = plan.bounds(channel),
+                              .mask = plan.mask(),
+                              .flushes_subnormals = plan.rules().flushes_subnormals,
+                              .store = store,
+                              .input_gradients = floats.input_gradients,
+                              .sums = &sums});
+      });
+}
+
 // Returns the sums of each segment, in the order of the segments.
-template <typename In, typename Out>
-absl::InlinedVector<kernels::OutsideSums, 1> DifferentiateSegments(
-    const QuantizationPlan& plan, const RunPartition& partition, kernels::Store store,
-    const Tensors<In, Out>& tensors) {
-  static_assert(PieceReader<In, 2>::kRunUnit % kernels::kPartialSums == 0);
+template <typename T>
+absl::InlinedVector<kernels::OutsideSums, 1> DifferentiateSegments(const QuantizationPlan& plan,
+                                                                   const RunPartition& partition,
+                                                                   const Tensors<T>& tensors) {
+  static_assert(PieceReader<T, 2>::kRunUnit % kernels::kPartialSums == 0);
   absl::InlinedVector<kernels::OutsideSums, 1> segment_sums(partition.segment_count());
-  Out* const output = tensors.input_gradients;
+  T* const output = tensors.input_gradients;
   tensors.traversal.ForEachSegment(
       partition, [&](std::size_t index, const RunPartition::Segment& segment, auto& reader) {
         if (plan.IsZero(segment.channel)) {
@@ -46,32 +106,20 @@ absl::InlinedVector<kernels::OutsideSums, 1> DifferentiateSegments(
           return;
         }
         kernels::PartialSums sums;
-        kernels::GradientRunArguments<In, Out> arguments = {
-            .gradients = {},
-            .inputs = {},
-            .count = 0,
-            .channel = &plan.channel(segment.channel),
-            .mask = plan.mask(),
-            .store = store,
-            .input_gradients = nullptr,
-            .sums = &sums};
         reader.ForEachRun(segment, [&](const auto& pointers, std::size_t first, std::size_t count) {
-          arguments.gradients = pointers[0];
-          arguments.inputs = pointers[1];
-          arguments.count = count;
-          arguments.input_gradients = output + first;
-          kernels::GradientRun(arguments);
+          DifferentiateRun<T>(plan, segment.channel, tensors.store,
+                              {pointers[0], pointers[1], output + first}, count, sums);
         });
         segment_sums[index] = kernels::AddPartialSums(sums);
       });
   return segment_sums;
 }
 
-template <typename In, typename Out>
+template <typename T>
 ChannelSums DifferentiateRuns(const QuantizationPlan& plan, const ChannelLayout& layout,
-                              kernels::Store store, const Tensors<In, Out>& tensors) {
+                              const Tensors<T>& tensors) {
   const RunPartition partition(layout);
-  const auto segment_sums = DifferentiateSegments(plan, partition, store, tensors);
+  const auto segment_sums = DifferentiateSegments(plan, partition, tensors);
   // Whichever threads took the sums, they are added in the order of the segments.
   ChannelSums sums = NoSums(plan.channel_count());
   partition.ForEachSegment([&](std::size_t segment, std::size_t channel) {
@@ -101,15 +149,55 @@ std::vector<double> AddRowsAndColumns(const ColumnPartition& partition,
   return channels;
 }
 
-template <typename In, typename Out>
+// Where the sums of rows of columns are added to.
+struct ColumnSums {
+  double* below;
+  double* above;
+};
+
+// Differentiates rows of columns.
+template <typename T>
+void DifferentiateRows(const QuantizationPlan& plan, kernels::Store store, RowsOfColumns rows,
+                       const kernels::ColumnBounds* bounds, const GradientPieces<T>& pieces,
+                       ColumnSums sums) {
+  const auto differentiate = [&](const GradientPieces<float>& floats, RowsOfColumns together) {
+    kernels::GradientColumns({.gradients = floats.gradients,
+                              .inputs = floats.inputs,
+                              .rows = together.rows,
+                              .columns = together.columns,
+                              .stride = together.stride,
+                              .bounds = bounds,
+                              .mask = plan.mask(),
+                              .flushes_subnormals = plan.rules().flushes_subnormals,
+                              .store = store,
+                              .input_gradients = floats.input_gradients,
+                              .sums_below = sums.below,
+                              .sums_above = sums.above});
+  };
+  if constexpr (StagedFloat<T>) {
+    for (std::size_t row = 0; row < rows.rows; ++row) {
+      const std::size_t at = row * rows.stride;
+      ForEachStagedPiece<T>(
+          {pieces.gradients + at, pieces.inputs + at, pieces.input_gradients + at}, rows.columns,
+          rows.columns,
+          [&](const GradientPieces<float>& floats, std::size_t /*first*/, std::size_t staged) {
+            differentiate(floats, {1, staged, staged});
+          });
+    }
+  } else {
+    differentiate(pieces, rows);
+  }
+}
+
+template <typename T>
 ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayout& layout,
-                                 kernels::Store store, const Tensors<In, Out>& tensors) {
+                                 const Tensors<T>& tensors) {
   const ColumnPartition partition(layout);
   const std::shared_ptr<const QuantizationPlan::Columns> columns = plan.ColumnsFor(partition);
   // A row of sums for each row of blocks, whichever threads take them.
   std::vector<double> below(partition.row_blocks() * partition.columns());
   std::vector<double> above(below.size());
-  Out* const output = tensors.input_gradients;
+  T* const output = tensors.input_gradients;
   tensors.traversal.ForEachBlock(
       partition, [&](std::size_t index, const ColumnPartition::Block& block, auto& reader) {
         const std::size_t sums =
@@ -117,19 +205,10 @@ ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayo
         reader.ForEachRows(
             partition, block,
             [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
-              kernels::GradientColumns(kernels::GradientColumnsArguments<In, Out>{
-                  .gradients = pointers[0],
-                  .inputs = pointers[1],
-                  .rows = rows,
-                  .columns = width,
-                  .stride = partition.columns(),
-                  .parameters = &columns->blocks[block.first_column / kernels::kMaxLanes],
-                  .levels = plan.levels(),
-                  .mask = plan.mask(),
-                  .store = store,
-                  .input_gradients = output + first,
-                  .sums_below = below.data() + sums,
-                  .sums_above = above.data() + sums});
+              DifferentiateRows<T>(plan, tensors.store, {rows, width, partition.columns()},
+                                   &columns->bounds[block.first_column / kernels::kMaxLanes],
+                                   {pointers[0], pointers[1], output + first},
+                                   {below.data() + sums, above.data() + sums});
             });
         ForEachElementOf(columns->zero_columns, partition, block, [&](std::size_t element) {
           tensors.gradients.CopyTo(element, std::span(output + element, 1));
@@ -139,17 +218,33 @@ ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayo
           .above = AddRowsAndColumns(partition, columns->zero_columns, above)};
 }
 
-template <typename In, typename Out>
+template <typename T>
 ChannelSums DifferentiateElements(const QuantizationPlan& plan, const ChannelLayout& layout,
                                   const TensorView& gradients, const TensorView& inputs,
                                   const OutputView& input_gradients, WorkerPool* pool) {
-  const Tensors<In, Out> tensors = {
+  const Tensors<T> tensors = {
       .gradients = gradients.bytes,
-      .input_gradients = input_gradients.elements<Out>().data(),
-      .traversal = {{&gradients.bytes, &inputs.bytes}, layout.element_count(), pool}};
-  const kernels::Store store = StoreFor(input_gradients.size_bytes(), kStreamingBytes);
-  return HasLongRuns(layout) ? DifferentiateRuns(plan, layout, store, tensors)
-                             : DifferentiateColumns(plan, layout, store, tensors);
+      .input_gradients = input_gradients.elements<T>().data(),
+      .traversal = {{&gradients.bytes, &inputs.bytes}, layout.element_count(), pool},
+      .store = StagedFloat<T> ? kernels::Store::kCached
+                              : StoreFor(input_gradients.size_bytes(), kStreamingBytes)};
+  return HasLongRuns(layout) ? DifferentiateRuns(plan, layout, tensors)
+                             : DifferentiateColumns(plan, layout, tensors);
+}
+
+// Only numerics without gradients of the range have doubles.
+ChannelSums DifferentiateDoubles(const QuantizationPlan& plan, const ChannelLayout& layout,
+                                 const TensorView& gradients, const TensorView& inputs,
+                                 const OutputView& input_gradients, WorkerPool* pool) {
+  double* const output = input_gradients.elements<double>().data();
+  ForEachParameterRunOf<double, 2>({.channels = layout}, {&gradients.bytes, &inputs.bytes}, pool,
+                                   [&](const auto& pointers, std::size_t first, std::size_t count,
+                                       std::size_t parameter, std::size_t stride) {
+                                     kernels::GradientFloat64(pointers[0], pointers[1], count,
+                                                              &plan.float64_channel(parameter),
+                                                              stride, output + first);
+                                   });
+  return NoSums(plan.channel_count());
 }
 
 }  // namespace
@@ -161,12 +256,21 @@ ChannelSums FakeQuantizeGradient(const QuantizationPlan& plan, const ChannelLayo
   assert(gradients.element_count() == layout.element_count());
   assert(inputs.element_count() == layout.element_count());
   assert(input_gradients.element_count() == layout.element_count());
-  if (layout.element_count() > 0) {
-    switch (inputs.type) {
-      case ElementType::kFloat32:
-        return DifferentiateElements<float, float>(plan, layout, gradients, inputs, input_gradients,
-                                                   pool);
-    }
+  if (layout.element_count() == 0) {
+    return NoSums(plan.channel_count());
+  }
+  switch (inputs.type) {
+    case ElementType::kFloat32:
+      return DifferentiateElements<float>(plan, layout, gradients, inputs, input_gradients, pool);
+    case ElementType::kFloat16:
+      return DifferentiateElements<Float16>(plan, layout, gradients, inputs, input_gradients, pool);
+    case ElementType::kBFloat16:
+      return DifferentiateElements<BFloat16>(plan, layout, gradients, inputs, input_gradients,
+                                             pool);
+    case ElementType::kFloat64:
+      return DifferentiateDoubles(plan, layout, gradients, inputs, input_gradients, pool);
+    default:
+      assert(false && "Resolve() refuses other types");
   }
   return NoSums(plan.channel_count());
 }

@@ -1,11 +1,40 @@
 #include "core/operations/quantization_plan.h"
 
 #include <cassert>
+#include <cmath>
 #include <span>
+#include <string>
 #include <utility>
+#include <variant>
+
+#include "absl/strings/str_cat.h"
+#include "core/affine_check.h"
+#include "core/base/error.h"
+#include "core/base/status_macros.h"
+#include "core/nudging.h"
+#include "core/operations/passing_inputs.h"
 
 namespace quantd::core {
 namespace {
+
+absl::Status RangeSizeMismatch(std::size_t size, std::size_t expected,
+                               const std::string& expectation) {
+  return InvalidArgument(
+      ErrorReason::kRangeSizeMismatch,
+      absl::StrCat("range.min and range.max have ", size, " values; expected ", expectation),
+      {.field = "range.min",
+       .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
+}
+
+absl::Status ScaleSizeMismatch(std::size_t size, std::size_t expected, bool has_blocks) {
+  return InvalidArgument(
+      ErrorReason::kParametersSizeMismatch,
+      absl::StrCat(
+          "affine.scale has ", size, " values; expected ", expected, ", one for each ",
+          has_blocks ? "block along the axis, in C order of the blocks" : "channel of the axis"),
+      {.field = "affine.scale",
+       .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
+}
 
 // One value per channel, in views that a loop can index without looking where the
 // values are.
@@ -19,37 +48,164 @@ struct NudgedChannels {
   std::span<const std::int32_t> zero_point;
 };
 
-kernels::ChannelParameters MakeChannelParameters(const Range& range, const QuantizationSpec& spec,
+kernels::ChannelParameters MakeChannelParameters(const Range& range, const ResolvedSpec& spec,
                                                  const NudgedChannels& nudged,
                                                  std::size_t channel) {
-  if (nudged.scale[channel] == 0) {
+  const float scale = nudged.scale[channel];
+  if (scale == 0) {
     return {};
   }
-  const auto levels = static_cast<float>(spec.levels());
-  return {.nudged_min = nudged.min[channel],
-          .nudged_max = nudged.max[channel],
-          .scale = nudged.scale[channel],
-          .inverse_scale = levels / (range.max[channel] - range.min[channel]),
-          .lowest_step = static_cast<float>(spec.quant_min() - nudged.zero_point[channel])};
+  return {
+      .nudged_min = nudged.min[channel],
+      .nudged_max = nudged.max[channel],
+      .scale = scale,
+      .inverse_scale = InverseScale(range.min[channel], range.max[channel], scale,
+                                    static_cast<float>(spec.codes.levels()), spec.range().inverse),
+      .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel])};
+}
+
+std::optional<std::int32_t> AxisOf(const QuantizationParameters& parameters) {
+  return std::visit([](const auto& given) { return given.axis; }, parameters);
 }
 
 }  // namespace
 
-QuantizationPlan::QuantizationPlan(const Range& range, const QuantizationSpec& spec,
-                                   NudgedRange nudged_range)
-    : axis_(range.axis),
-      nudged_range_(std::move(nudged_range)),
-      levels_(static_cast<float>(spec.levels())),
-      quotient_(RowOf(spec.numerics).quotient(range)),
-      ties_(RowOf(spec.numerics).ties),
-      mask_(RowOf(spec.numerics).mask) {
-  assert(range.min.size() == nudged_range_.min.size());
+absl::StatusOr<std::shared_ptr<const QuantizationPlan>> QuantizationPlan::Create(
+    OperationKind operation, const QuantizationParameters& parameters, const QuantizationSpec& spec,
+    const ConversionTypes& types) {
+  ASSIGN_OR_RETURN(const ResolvedSpec resolved, Resolve(operation, parameters, spec, types));
+  // Not make_shared(), for which the constructor would have to be public.
+  std::shared_ptr<QuantizationPlan> plan(
+      new QuantizationPlan(operation, parameters, resolved, types));
+  if (const auto* affine = std::get_if<AffineParameters>(&parameters)) {
+    RETURN_IF_ERROR(CheckAffineParameters(*affine, resolved));
+    plan->SetScales(*affine);
+    return plan;
+  }
+  const auto& range = std::get<Range>(parameters);
+  ASSIGN_OR_RETURN(NudgedRange nudged_range, Nudge(range, resolved,
+                                                   operation == OperationKind::kFakeQuantizeGradient
+                                                       ? resolved.range().gradient_zero_point
+                                                       : resolved.range().zero_point));
+  if (!range.axis.has_value() && range.min.size() != 1) {
+    return RangeSizeMismatch(range.min.size(), 1,
+                             "1 for the whole tensor: set range.axis to have one for each channel");
+  }
+  plan->SetRange(range, std::move(nudged_range));
+  return plan;
+}
+
+QuantizationPlan::QuantizationPlan(OperationKind operation,
+                                   const QuantizationParameters& parameters,
+                                   const ResolvedSpec& spec, const ConversionTypes& types)
+    : operation_(operation),
+      spec_(spec),
+      types_(types),
+      axis_(AxisOf(parameters)),
+      rules_({.step = spec.step,
+              .quant_min = static_cast<float>(spec.codes.min),
+              .levels = static_cast<float>(spec.codes.levels()),
+              .code_offset = spec.code_offset}) {}
+
+void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
+  nudged_range_ = std::move(nudged_range);
+  const RangeArithmetic& arithmetic = spec_.range();
+  rules_.keeps_nan = arithmetic.nan == NanRule::kKept;
+  rules_.flushes_subnormals = arithmetic.flushes_subnormals;
+  mask_ = arithmetic.gradient.value_or(GradientMask::kProduct);
   channels_.resize(range.min.size());
-  const NudgedChannels nudged(nudged_range_);
+  const NudgedChannels nudged(*nudged_range_);
   const std::span channels(channels_);
   for (std::size_t channel = 0; channel < channels.size(); ++channel) {
-    channels[channel] = MakeChannelParameters(range, spec, nudged, channel);
+    channels[channel] = MakeChannelParameters(range, spec_, nudged, channel);
   }
+  if (operation_ == OperationKind::kFakeQuantizeGradient) {
+    bounds_.resize(channels.size());
+    for (std::size_t channel = 0; channel < channels.size(); ++channel) {
+      bounds_[channel] = {.lower = nudged.min[channel], .upper = nudged.max[channel]};
+    }
+  }
+}
+
+void QuantizationPlan::SetScales(const AffineParameters& affine) {
+  block_size_ = affine.block_size.value_or(0);
+  const std::size_t count = affine.scale.size();
+  channels_.resize(count);
+  zero_points_.assign(affine.zero_point.begin(), affine.zero_point.end());
+  zero_points_.resize(count);
+  const std::span channels(channels_);
+  for (std::size_t i = 0; i < count; ++i) {
+    channels[i] = {
+        .scale = affine.scale[i],
+        .inverse_scale = 1 / affine.scale[i],
+        .lowest_step = static_cast<float>(std::int64_t{spec_.codes.min} - zero_points_[i])};
+  }
+  if (types_.input == ElementType::kFloat64) {
+    for (std::size_t i = 0; i < count; ++i) {
+      float64_channels_.push_back({.scale = channels[i].scale,
+                                   .inverse_scale = channels[i].inverse_scale,
+                                   .zero_point = static_cast<double>(zero_points_[i]),
+                                   .quant_min = static_cast<double>(spec_.codes.min),
+                                   .quant_max = static_cast<double>(spec_.codes.max)});
+    }
+  }
+  if (operation_ == OperationKind::kFakeQuantizeGradient) {
+    SetBoundsOfScales();
+  }
+}
+
+void QuantizationPlan::SetBoundsOfScales() {
+  // Of kMultiplyHalfEven, which is the only formula of scales with a gradient. Codes of
+  // more than 64 bits count as the lowest, so that they are outside as well.
+  const auto quant_min = static_cast<float>(spec_.codes.min);
+  const auto quant_max = static_cast<float>(spec_.codes.max);
+  for (std::size_t i = 0; i < channels_.size(); ++i) {
+    const auto zero_point = static_cast<float>(zero_points_[i]);
+    const float inverse_scale = channels_[i].inverse_scale;
+    const Interval<float> passing =
+        ValuesWithCodes(quant_min, quant_max, [zero_point, inverse_scale](float x) {
+          return zero_point + std::nearbyint(x * inverse_scale);
+        });
+    bounds_.push_back({.lower = passing.lower, .upper = passing.upper});
+  }
+  for (kernels::Float64Channel& channel : float64_channels_) {
+    const Interval<double> passing =
+        ValuesWithCodes(double{quant_min}, double{quant_max}, [&channel](double x) {
+          return channel.zero_point + std::nearbyint(x * channel.inverse_scale);
+        });
+    channel.lower = passing.lower;
+    channel.upper = passing.upper;
+  }
+}
+
+UsedParameters QuantizationPlan::used_parameters() const {
+  UsedParameters used{.scale = PerChannel<float>(channel_count()),
+                      .zero_point = PerChannel<std::int32_t>(channel_count()),
+                      .axis = axis_,
+                      .block_size = block_size_ == 0 ? std::nullopt : std::optional(block_size_)};
+  for (std::size_t i = 0; i < channel_count(); ++i) {
+    used.scale[i] = channels_[i].scale;
+    used.zero_point[i] = nudged_range_.has_value()
+                             ? nudged_range_->zero_point[i] - spec_.code_offset
+                             : zero_points_[i];
+  }
+  return used;
+}
+
+absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
+    std::span<const std::int64_t> shape) const {
+  const bool by_range = nudged_range_.has_value();
+  ASSIGN_OR_RETURN(const ChannelLayout channels,
+                   MakeChannelLayout(shape, axis_, by_range ? "range.axis" : "affine.axis"));
+  const ParameterLayout layout = {.channels = channels, .block_size = block_size_};
+  const std::size_t expected = layout.parameter_count();
+  if (expected != channel_count()) {
+    return by_range
+               ? RangeSizeMismatch(channel_count(), expected,
+                                   absl::StrCat(expected, ", one for each channel of the axis"))
+               : ScaleSizeMismatch(channel_count(), expected, layout.has_blocks());
+  }
+  return layout;
 }
 
 std::shared_ptr<const QuantizationPlan::Columns> QuantizationPlan::ColumnsFor(
@@ -69,21 +225,45 @@ std::shared_ptr<const QuantizationPlan::Columns> QuantizationPlan::ColumnsFor(
   return columns;
 }
 
+void QuantizationPlan::SetColumn(std::size_t column, std::size_t channel, Columns& columns) const {
+  const std::size_t lane = column % kernels::kMaxLanes;
+  const std::size_t block = column / kernels::kMaxLanes;
+  if (operation_ == OperationKind::kFakeQuantizeGradient) {
+    columns.bounds[block].lower[lane] = bounds_[channel].lower;
+    columns.bounds[block].upper[lane] = bounds_[channel].upper;
+  } else {
+    columns.blocks[block].scale[lane] = channels_[channel].scale;
+    columns.blocks[block].inverse_scale[lane] = channels_[channel].inverse_scale;
+    columns.blocks[block].lowest_step[lane] = channels_[channel].lowest_step;
+  }
+  if (IsZero(channel)) {
+    columns.zero_columns.push_back(column);
+  }
+}
+
 QuantizationPlan::Columns QuantizationPlan::ExpandTo(const ColumnPartition& partition) const {
+  Columns columns = EmptyColumns(partition.columns());
+  partition.ForEachColumn(
+      [&](std::size_t column, std::size_t channel) { SetColumn(column, channel, columns); });
+  return columns;
+}
+
+QuantizationPlan::Columns QuantizationPlan::ColumnsOf(std::size_t first, std::size_t count) const {
+  Columns columns = EmptyColumns(count);
+  for (std::size_t column = 0; column < count; ++column) {
+    SetColumn(column, first + column, columns);
+  }
+  return columns;
+}
+
+QuantizationPlan::Columns QuantizationPlan::EmptyColumns(std::size_t count) const {
+  const std::size_t blocks = (count + kernels::kMaxLanes - 1) / kernels::kMaxLanes;
   Columns columns;
-  columns.blocks.resize((partition.columns() + kernels::kMaxLanes - 1) / kernels::kMaxLanes);
-  kernels::ColumnParameters* const blocks = columns.blocks.data();
-  const kernels::ChannelParameters* const channels = channels_.data();
-  partition.ForEachColumn([&](std::size_t column, std::size_t channel) {
-    kernels::ColumnParameters& block = blocks[column / kernels::kMaxLanes];
-    const std::size_t lane = column % kernels::kMaxLanes;
-    block.scale[lane] = channels[channel].scale;
-    block.inverse_scale[lane] = channels[channel].inverse_scale;
-    block.lowest_step[lane] = channels[channel].lowest_step;
-    if (channels[channel].scale == 0) {
-      columns.zero_columns.push_back(column);
-    }
-  });
+  if (operation_ == OperationKind::kFakeQuantizeGradient) {
+    columns.bounds.resize(blocks);
+  } else {
+    columns.blocks.resize(blocks);
+  }
   return columns;
 }
 

@@ -1,4 +1,4 @@
-// The part of a quantization that follows from its range and spec alone.
+// The part of a quantization that follows from its parameters and spec alone.
 
 #ifndef QUANTD_CORE_OPERATIONS_QUANTIZATION_PLAN_H_
 #define QUANTD_CORE_OPERATIONS_QUANTIZATION_PLAN_H_
@@ -7,48 +7,75 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "core/base/mutex.h"
+#include "core/kernels/float64.h"
 #include "core/kernels/parameters.h"
 #include "core/numerics.h"
 #include "core/operations/partition.h"
+#include "core/parameter_layout.h"
 #include "core/quantization.h"
+#include "core/resolved_spec.h"
 
 namespace quantd::core {
 
-// The parameters of the kernels for a range and a spec, without a shape. Immutable
-// but for a cache, and safe for use by several threads at once.
+// The parameters of the kernels for an operation, without a shape. Immutable but for
+// a cache, and safe for use by several threads at once.
 class QuantizationPlan {
  public:
-  // `nudged_range` is what Nudge() made of `range` and `spec`.
-  QuantizationPlan(const Range& range, const QuantizationSpec& spec, NudgedRange nudged_range);
+  // Errors: those of Resolve(), Nudge() and CheckAffineParameters();
+  // RANGE_SIZE_MISMATCH for other than one range without an axis.
+  static absl::StatusOr<std::shared_ptr<const QuantizationPlan>> Create(
+      OperationKind operation, const QuantizationParameters& parameters,
+      const QuantizationSpec& spec, const ConversionTypes& types);
 
   QuantizationPlan(const QuantizationPlan&) = delete;
   QuantizationPlan& operator=(const QuantizationPlan&) = delete;
 
-  // The axis of the range.
-  std::optional<std::int32_t> axis() const { return axis_; }
+  const ResolvedSpec& spec() const { return spec_; }
+  const ConversionTypes& types() const { return types_; }
+
+  // The number of ranges or scales.
   std::size_t channel_count() const { return channels_.size(); }
-  const NudgedRange& nudged_range() const { return nudged_range_; }
+  // Nothing with scales.
+  const std::optional<NudgedRange>& nudged_range() const { return nudged_range_; }
+  // Scale and zero point in the codes of the tensor.
+  UsedParameters used_parameters() const;
 
-  // The number of steps between the lowest and the highest code.
-  float levels() const { return levels_; }
-  Quotient quotient() const { return quotient_; }
-  TieRule ties() const { return ties_; }
-  GradientMask mask() const { return mask_; }
+  // The layout of `shape`. Errors: those of MakeParameterLayout();
+  // RANGE_SIZE_MISMATCH or PARAMETERS_SIZE_MISMATCH if it has another number of
+  // parameters.
+  absl::StatusOr<ParameterLayout> LayoutOf(std::span<const std::int64_t> shape) const;
 
+  const kernels::Rules& rules() const { return rules_; }
   const kernels::ChannelParameters& channel(std::size_t index) const { return channels_[index]; }
 
   // Whether min and max of the channel are 0: it has no scale, and kernels must not
   // see it. All its outputs are 0, and its gradients pass through.
   bool IsZero(std::size_t channel) const { return channels_[channel].scale == 0; }
 
+  // The exact zero points, for codes of 32 bits.
+  std::span<const std::int32_t> zero_points() const { return zero_points_; }
+
+  // For gradients.
+  GradientMask mask() const { return mask_; }
+  const kernels::ChannelBounds& bounds(std::size_t channel) const { return bounds_[channel]; }
+
+  // For tensors of float64.
+  const kernels::Float64Channel& float64_channel(std::size_t index) const {
+    return float64_channels_[index];
+  }
+
   // The parameters of the channels, repeated over the columns of a row.
   struct Columns {
     // For column j, those of lane j % kMaxLanes of block j / kMaxLanes.
     std::vector<kernels::ColumnParameters> blocks;
+    // The same, for gradients.
+    std::vector<kernels::ColumnBounds> bounds;
     // The columns of the channels that are IsZero(), in increasing order.
     std::vector<std::size_t> zero_columns;
   };
@@ -58,16 +85,35 @@ class QuantizationPlan {
   // rows share them.
   std::shared_ptr<const Columns> ColumnsFor(const ColumnPartition& partition) const;
 
+  // Returns the parameters of `count` channels from `first` on, a column for each.
+  Columns ColumnsOf(std::size_t first, std::size_t count) const;
+
  private:
+  QuantizationPlan(OperationKind operation, const QuantizationParameters& parameters,
+                   const ResolvedSpec& spec, const ConversionTypes& types);
+
+  // Set what follows from a range that has been nudged, and from scales that have
+  // been checked.
+  void SetRange(const Range& range, NudgedRange nudged_range);
+  void SetScales(const AffineParameters& affine);
+  void SetBoundsOfScales();
+
+  Columns EmptyColumns(std::size_t count) const;
+  void SetColumn(std::size_t column, std::size_t channel, Columns& columns) const;
   Columns ExpandTo(const ColumnPartition& partition) const;
 
+  const OperationKind operation_;
+  const ResolvedSpec spec_;
+  const ConversionTypes types_;
   const std::optional<std::int32_t> axis_;
-  const NudgedRange nudged_range_;
-  const float levels_;
-  const Quotient quotient_;
-  const TieRule ties_;
-  const GradientMask mask_;
+  std::uint32_t block_size_ = 0;
+  std::optional<NudgedRange> nudged_range_;
+  kernels::Rules rules_;
+  GradientMask mask_ = GradientMask::kProduct;
   PerChannel<kernels::ChannelParameters> channels_;
+  PerChannel<kernels::ChannelBounds> bounds_;
+  std::vector<std::int32_t> zero_points_;
+  std::vector<kernels::Float64Channel> float64_channels_;
 
   mutable Mutex mutex_;
   // The last columns, and the number of elements between neighbouring channels

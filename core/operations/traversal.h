@@ -153,6 +153,16 @@ class Traversal {
     });
   }
 
+  // Calls visit(index, reader) for each of `part_count` parts, in any order and at the
+  // same time on several threads.
+  template <typename Visit>
+  void ForEachPart(std::size_t part_count, const Visit& visit) const {
+    ShareOut(part_count, [&](std::size_t index) {
+      Reader reader(inputs_);
+      visit(index, reader);
+    });
+  }
+
  private:
   template <typename Work>
   void ShareOut(std::size_t block_count, const Work& work) const {

@@ -1,0 +1,47 @@
+// Parameters of a quantization from the data's own minimum and maximum.
+
+#ifndef QUANTD_CORE_DATA_RANGE_H_
+#define QUANTD_CORE_DATA_RANGE_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/element_type.h"
+#include "core/base/tensor_view.h"
+#include "core/quantization.h"
+#include "core/worker_pool.h"
+
+namespace quantd::core {
+
+// Parameters that own their values: a range, or scales and zero points.
+class ComputedParameters {
+ public:
+  ComputedParameters(std::vector<float> min, std::vector<float> max,
+                     std::optional<std::int32_t> axis);
+  ComputedParameters(std::vector<float> scale, std::vector<std::int32_t> zero_point,
+                     std::optional<std::int32_t> axis, std::optional<std::uint32_t> block_size);
+
+  // Refers to this object.
+  QuantizationParameters parameters() const;
+
+ private:
+  bool is_range_;
+  std::vector<float> min_;
+  std::vector<float> max_;
+  std::vector<float> scale_;
+  std::vector<std::int32_t> zero_point_;
+  std::optional<std::int32_t> axis_;
+  std::optional<std::uint32_t> block_size_;
+};
+
+// See Quantizer::CreateFromData(), whose errors are those of this.
+absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range,
+                                                     const QuantizationSpec& spec,
+                                                     const TensorView& input, ElementType output,
+                                                     WorkerPool* pool);
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_CORE_DATA_RANGE_H_

@@ -1,0 +1,93 @@
+#include "core/kernels/float64.h"
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/float64.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// Must follow foreach_target.h.
+#include "core/kernels/memory-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+template <class D>
+HWY_INLINE void QuantizeAt(D d, ElementPointer<double> from, const Float64Channel& channel,
+                           double* to) {
+  const auto zero_point = hn::Set(d, channel.zero_point);
+  const auto quant_min = hn::Set(d, channel.quant_min);
+  const auto steps = hn::Mul(LoadElements(d, from), hn::Set(d, channel.inverse_scale));
+  const auto code = hn::Add(zero_point, hn::Round(steps));
+  // What does not fit into 64 bits is the lowest, and so is NaN.
+  const auto fits = hn::Lt(hn::Abs(code), hn::Set(d, 0x1p63));
+  const auto limited = hn::Min(hn::Max(code, quant_min), hn::Set(d, channel.quant_max));
+  const auto from_zero = hn::Sub(hn::IfThenElse(fits, limited, quant_min), zero_point);
+  hn::StoreU(hn::Mul(from_zero, hn::Set(d, channel.scale)), d, to);
+}
+
+template <class D>
+HWY_INLINE void DifferentiateAt(D d, ElementPointer<double> gradients,
+                                ElementPointer<double> inputs, const Float64Channel& channel,
+                                double* to) {
+  const auto x = LoadElements(d, inputs);
+  const auto inside =
+      hn::And(hn::Ge(x, hn::Set(d, channel.lower)), hn::Le(x, hn::Set(d, channel.upper)));
+  // A product, so that the gradients outside are zeros of their sign, or NaN.
+  const auto mask = hn::IfThenElseZero(inside, hn::Set(d, 1.0));
+  hn::StoreU(hn::Mul(LoadElements(d, gradients), mask), d, to);
+}
+
+// Calls function(tag, i, channel) for whole vectors of one channel, and then for single
+// elements.
+template <class Function>
+HWY_INLINE void ForEachVector(std::size_t count, const Float64Channel* channels, std::size_t stride,
+                              Function function) {
+  const hn::ScalableTag<double> d;
+  const hn::CappedTag<double, 1> single;
+  std::size_t i = 0;
+  for (; stride == 0 && i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+    function(d, i, *channels);
+  }
+  for (; i < count; ++i) {
+    function(single, i, channels[i * stride]);
+  }
+}
+
+void QuantizeFloat64s(ElementPointer<double> input, std::size_t count,
+                      const Float64Channel* channels, std::size_t stride, double* output) {
+  ForEachVector(count, channels, stride,
+                [&](auto d, std::size_t i, const Float64Channel& channel)
+                    HWY_ATTR { QuantizeAt(d, input + i, channel, output + i); });
+}
+
+void DifferentiateFloat64s(ElementPointer<double> gradients, ElementPointer<double> inputs,
+                           std::size_t count, const Float64Channel* channels, std::size_t stride,
+                           double* input_gradients) {
+  ForEachVector(count, channels, stride,
+                [&](auto d, std::size_t i, const Float64Channel& channel) HWY_ATTR {
+                  DifferentiateAt(d, gradients + i, inputs + i, channel, input_gradients + i);
+                });
+}
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace quantd::core::kernels {
+
+HWY_EXPORT(QuantizeFloat64s);
+HWY_EXPORT(DifferentiateFloat64s);
+
+void FakeQuantizeFloat64(ElementPointer<double> input, std::size_t count,
+                         const Float64Channel* channels, std::size_t stride, double* output) {
+  HWY_DYNAMIC_DISPATCH(QuantizeFloat64s)(input, count, channels, stride, output);
+}
+
+void GradientFloat64(ElementPointer<double> gradients, ElementPointer<double> inputs,
+                     std::size_t count, const Float64Channel* channels, std::size_t stride,
+                     double* input_gradients) {
+  HWY_DYNAMIC_DISPATCH(DifferentiateFloat64s)
+  (gradients, inputs, count, channels, stride, input_gradients);
+}
+
+}  // namespace quantd::core::kernels
+#endif  // HWY_ONCE

@@ -1,0 +1,38 @@
+// Fake quantization by scale in double, and its gradient: PyTorch's, which is the
+// only producer that computes so.
+
+#ifndef QUANTD_CORE_KERNELS_FLOAT64_H_
+#define QUANTD_CORE_KERNELS_FLOAT64_H_
+
+#include <cstddef>
+
+#include "core/base/element_pointer.h"
+
+namespace quantd::core::kernels {
+
+// The parameters of one channel.
+struct Float64Channel {
+  double scale = 0;
+  double inverse_scale = 0;
+  double zero_point = 0;
+  double quant_min = 0;
+  double quant_max = 0;
+  // The inputs whose gradients pass: those from `lower` to `upper`.
+  double lower = 0;
+  double upper = 0;
+};
+
+// Fake-quantizes `count` elements, the i-th of which has channel i * stride: a stride
+// of 0 is for a run of one channel, and 1 for one element of each. `input` and
+// `output` are either the same or do not overlap.
+void FakeQuantizeFloat64(ElementPointer<double> input, std::size_t count,
+                         const Float64Channel* channels, std::size_t stride, double* output);
+
+// Differentiates them. Nothing overlaps.
+void GradientFloat64(ElementPointer<double> gradients, ElementPointer<double> inputs,
+                     std::size_t count, const Float64Channel* channels, std::size_t stride,
+                     double* input_gradients);
+
+}  // namespace quantd::core::kernels
+
+#endif  // QUANTD_CORE_KERNELS_FLOAT64_H_

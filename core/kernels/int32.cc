@@ -1,0 +1,140 @@
+#include "core/kernels/int32.h"
+
+#include <algorithm>
+#include <limits>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "core/kernels/int32.cc"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// Must follow foreach_target.h.
+#include "core/kernels/formulas-inl.h"
+#include "core/kernels/memory-inl.h"
+#include "hwy/highway.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace quantd::core::kernels::HWY_NAMESPACE {
+
+constexpr std::int32_t kLowestInt32 = std::numeric_limits<std::int32_t>::min();
+constexpr std::int32_t kHighestInt32 = std::numeric_limits<std::int32_t>::max();
+
+// Returns value - zero_point within 32 bits.
+std::int32_t Distance(std::int32_t value, std::int32_t zero_point) {
+  return static_cast<std::int32_t>(
+      std::clamp<std::int64_t>(std::int64_t{value} - zero_point, kLowestInt32, kHighestInt32));
+}
+
+// Returns the codes of x, of a channel with these parameters.
+template <StepFormula step, class DI, class V>
+HWY_INLINE hn::Vec<DI> CodesOf(DI di, V x, const ChannelParameters& channel,
+                               std::int32_t zero_point, CodeRange codes) {
+  const hn::Rebind<float, DI> d;
+  const V steps = hn::Mul(x, hn::Set(d, channel.inverse_scale));
+  const auto lowest = hn::Set(di, codes.min);
+  const auto highest = hn::Set(di, codes.max);
+  if constexpr (step == StepFormula::kMultiplyHalfUp) {
+    // Limited before the zero point is added, so that the sum does not overflow.
+    const auto limited = hn::Min(
+        hn::Max(ToInt32(di, RoundHalfUp(d, steps)), hn::Set(di, Distance(codes.min, zero_point))),
+        hn::Set(di, Distance(codes.max, zero_point)));
+    return hn::Min(hn::Max(hn::Add(limited, hn::Set(di, zero_point)), lowest), highest);
+  } else {
+    const V code = hn::Add(hn::Set(d, static_cast<float>(zero_point)), hn::Round(steps));
+    const auto too_high = hn::RebindMask(di, hn::Ge(code, hn::Set(d, 0x1p31F)));
+    const auto whole = hn::IfThenElse(too_high, hn::Set(di, kHighestInt32), ToInt32(di, code));
+    // What does not fit into 64 bits is the lowest, and so is NaN.
+    const auto fits = hn::RebindMask(di, hn::Lt(hn::Abs(code), hn::Set(d, 0x1p63F)));
+    return hn::IfThenElse(fits, hn::Min(hn::Max(whole, lowest), highest), lowest);
+  }
+}
+
+template <StepFormula step, class D>
+HWY_INLINE void QuantizeAt(D d, ElementPointer<float> from, const ChannelParameters& channel,
+                           std::int32_t zero_point, CodeRange codes, std::int32_t* to) {
+  const hn::RebindToSigned<D> di;
+  hn::StoreU(CodesOf<step>(di, LoadElements(d, from), channel, zero_point, codes), di, to);
+}
+
+template <StepFormula step>
+void QuantizeAll(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
+                 CodeRange codes, std::int32_t* output) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> single;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; channels.stride == 0 && i + lanes <= count; i += lanes) {
+    QuantizeAt<step>(d, input + i, *channels.parameters, *channels.zero_points, codes, output + i);
+  }
+  for (; i < count; ++i) {
+    const std::size_t channel = i * channels.stride;
+    QuantizeAt<step>(single, input + i, channels.parameters[channel], channels.zero_points[channel],
+                     codes, output + i);
+  }
+}
+
+void QuantizeInt32(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
+                   StepFormula step, CodeRange codes, std::int32_t* output) {
+  if (step == StepFormula::kMultiplyHalfUp) {
+    return QuantizeAll<StepFormula::kMultiplyHalfUp>(input, count, channels, codes, output);
+  }
+  return QuantizeAll<StepFormula::kMultiplyHalfEven>(input, count, channels, codes, output);
+}
+
+template <bool rounds_first, class D>
+HWY_INLINE void DequantizeAt(D d, ElementPointer<std::int32_t> from,
+                             const ChannelParameters& channel, std::int32_t zero_point, float* to) {
+  const hn::RebindToSigned<D> di;
+  auto codes = LoadElements(di, from);
+  if constexpr (rounds_first) {
+    codes = ToInt32(di, hn::ConvertTo(d, codes));
+  }
+  const auto steps = hn::ConvertTo(d, hn::Sub(codes, hn::Set(di, zero_point)));
+  hn::StoreU(hn::Mul(steps, hn::Set(d, channel.scale)), d, to);
+}
+
+template <bool rounds_first>
+void DequantizeAll(ElementPointer<std::int32_t> input, std::size_t count,
+                   const Int32Channels& channels, float* output) {
+  const hn::ScalableTag<float> d;
+  const hn::CappedTag<float, 1> single;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; channels.stride == 0 && i + lanes <= count; i += lanes) {
+    DequantizeAt<rounds_first>(d, input + i, *channels.parameters, *channels.zero_points,
+                               output + i);
+  }
+  for (; i < count; ++i) {
+    const std::size_t channel = i * channels.stride;
+    DequantizeAt<rounds_first>(single, input + i, channels.parameters[channel],
+                               channels.zero_points[channel], output + i);
+  }
+}
+
+void DequantizeInt32(ElementPointer<std::int32_t> input, std::size_t count,
+                     const Int32Channels& channels, StepFormula step, float* output) {
+  if (step == StepFormula::kMultiplyHalfUp) {
+    return DequantizeAll<true>(input, count, channels, output);
+  }
+  return DequantizeAll<false>(input, count, channels, output);
+}
+
+}  // namespace quantd::core::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace quantd::core::kernels {
+
+HWY_EXPORT(QuantizeInt32);
+HWY_EXPORT(DequantizeInt32);
+
+void QuantizeToInt32(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
+                     StepFormula step, CodeRange codes, std::int32_t* output) {
+  HWY_DYNAMIC_DISPATCH(QuantizeInt32)(input, count, channels, step, codes, output);
+}
+
+void DequantizeFromInt32(ElementPointer<std::int32_t> input, std::size_t count,
+                         const Int32Channels& channels, StepFormula step, float* output) {
+  HWY_DYNAMIC_DISPATCH(DequantizeInt32)(input, count, channels, step, output);
+}
+
+}  // namespace quantd::core::kernels
+#endif  // HWY_ONCE

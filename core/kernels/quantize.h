@@ -1,0 +1,61 @@
+// The forward kernels: all vector instructions of fake quantization and of
+// quantization to codes.
+//
+// Kernels trust their arguments, do not allocate, and produce the same bits on
+// every SIMD target. They compute in float32; other floats are converted before and
+// after (convert.h). Each type of output has a translation unit of its own. Only
+// core/operations includes this, and the kernels' tests.
+
+#ifndef QUANTD_CORE_KERNELS_QUANTIZE_H_
+#define QUANTD_CORE_KERNELS_QUANTIZE_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/base/element_pointer.h"
+#include "core/kernels/parameters.h"
+
+namespace quantd::core::kernels {
+
+// `count` contiguous elements of one channel. `input` and `output` do not overlap,
+// unless both are floats: then they may be the same.
+template <typename Out>
+struct RunArguments {
+  ElementPointer<float> input;
+  std::size_t count;
+  const ChannelParameters* channel;
+  const Rules* rules;
+  Store store;
+  Out* output;
+};
+
+// `rows` rows of `columns` elements. Rows begin `stride` elements apart, in the
+// input and in the output, which overlap as in RunArguments.
+template <typename Out>
+struct ColumnsArguments {
+  ElementPointer<float> input;
+  std::size_t rows;
+  std::size_t columns;
+  std::size_t stride;
+  // Column j has the parameters j % kMaxLanes of block j / kMaxLanes.
+  const ColumnParameters* parameters;
+  const Rules* rules;
+  Store store;
+  Out* output;
+};
+
+// Fake-quantize a run, and rows of columns.
+void FakeQuantizeRun(const RunArguments<float>& arguments);
+void FakeQuantizeColumns(const ColumnsArguments<float>& arguments);
+
+// Quantize them to codes, of which they write the low 8 or 16 bits: signed ones are
+// in two's complement. Return whether any element was NaN although the formula keeps
+// NaN: it has no code then. Codes are never written past the cache.
+bool QuantizeRun(const RunArguments<std::uint8_t>& arguments);
+bool QuantizeRun(const RunArguments<std::uint16_t>& arguments);
+bool QuantizeColumns(const ColumnsArguments<std::uint8_t>& arguments);
+bool QuantizeColumns(const ColumnsArguments<std::uint16_t>& arguments);
+
+}  // namespace quantd::core::kernels
+
+#endif  // QUANTD_CORE_KERNELS_QUANTIZE_H_

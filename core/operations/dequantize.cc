@@ -1,0 +1,161 @@
+#include "core/operations/dequantize.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "core/base/element_type.h"
+#include "core/base/float16.h"
+#include "core/kernels/convert.h"
+#include "core/kernels/dequantize.h"
+#include "core/kernels/int32.h"
+#include "core/operations/element_map.h"
+#include "core/operations/staging.h"
+#include "core/operations/streaming.h"
+
+namespace quantd::core {
+namespace {
+
+constexpr std::size_t kStreamingBytes = 12 * kBytesPerMib;
+
+// The kernel of MapElements() from codes of up to 16 bits to float32.
+template <typename Code>
+class ValueKernel {
+ public:
+  // `output_bytes` is the size of what is written to memory; 0 to keep it in the cache.
+  ValueKernel(const QuantizationPlan& plan, std::size_t output_bytes)
+      : plan_(plan), store_(StoreFor(output_bytes, kStreamingBytes)) {}
+
+  void Run(ElementPointer<Code> input, std::size_t count, std::size_t channel,
+           float* output) const {
+    kernels::DequantizeRun(kernels::DequantizeRunArguments<Code>{.input = input,
+                                                                 .count = count,
+                                                                 .channel = &plan_.channel(channel),
+                                                                 .rules = &plan_.rules(),
+                                                                 .store = store_,
+                                                                 .output = output});
+  }
+
+  void Columns(ElementPointer<Code> input, RowsOfColumns rows,
+               const kernels::ColumnParameters* parameters, float* output) const {
+    kernels::DequantizeColumns(kernels::DequantizeColumnsArguments<Code>{.input = input,
+                                                                         .rows = rows.rows,
+                                                                         .columns = rows.columns,
+                                                                         .stride = rows.stride,
+                                                                         .parameters = parameters,
+                                                                         .rules = &plan_.rules(),
+                                                                         .store = store_,
+                                                                         .output = output});
+  }
+
+  void Zero(float* output, std::size_t count) const { std::fill_n(output, count, 0.0F); }
+
+ private:
+  const QuantizationPlan& plan_;
+  const kernels::Store store_;
+};
+
+template <typename Code, typename Out>
+void DequantizeCodes(const QuantizationPlan& plan, const ParameterLayout& layout,
+                     const ScatteredBytes& input, const OutputView& output, WorkerPool* pool) {
+  const ValueKernel<Code> kernel(plan, StagedFloat<Out> ? 0 : output.size_bytes());
+  MapStaged(MapArguments<Code, Out>{.plan = plan,
+                                    .layout = layout,
+                                    .input = input,
+                                    .output = output.elements<Out>().data(),
+                                    .pool = pool},
+            kernel);
+}
+
+template <typename Out>
+void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout,
+                     const ScatteredBytes& input, const OutputView& output, WorkerPool* pool) {
+  Out* const elements = output.elements<Out>().data();
+  const auto dequantize = [&](ElementPointer<std::int32_t> from, std::size_t count,
+                              std::size_t parameter, std::size_t stride, float* to) {
+    kernels::DequantizeFromInt32(from, count,
+                                 {.parameters = &plan.channel(parameter),
+                                  .zero_points = &plan.zero_points()[parameter],
+                                  .stride = stride},
+                                 plan.rules().step, to);
+  };
+  ForEachParameterRunOf<std::int32_t, 1>(
+      layout, {&input}, pool,
+      [&](const auto& pointers, std::size_t first, std::size_t count, std::size_t parameter,
+          std::size_t stride) {
+        if constexpr (StagedFloat<Out>) {
+          Stage<float> stage;
+          for (std::size_t i = 0; i < count; i += kStagedElements) {
+            const std::size_t staged = std::min(kStagedElements, count - i);
+            dequantize(pointers[0] + i, staged, parameter + i * stride, stride, stage.elements);
+            kernels::Narrow(stage.elements, staged, elements + first + i);
+          }
+        } else {
+          dequantize(pointers[0], count, parameter, stride, elements + first);
+        }
+      });
+}
+
+// Packed codes become codes of 8 bits first.
+template <typename Out>
+void DequantizePacked(const QuantizationPlan& plan, const ParameterLayout& layout,
+                      const TensorView& input, const OutputView& output, WorkerPool* pool) {
+  std::vector<std::uint8_t> packed(input.bytes.size());
+  input.bytes.CopyTo(0, std::span(packed));
+  std::vector<std::uint8_t> codes(layout.element_count());
+  const ElementTypeRow& row = RowOf(input.type);
+  kernels::Unpack(packed.data(), codes.size(), row.bits, row.lowest < 0, codes.data());
+  const ScatteredBytes bytes(std::as_bytes(std::span(codes)));
+  row.lowest < 0 ? DequantizeCodes<std::int8_t, Out>(plan, layout, bytes, output, pool)
+                 : DequantizeCodes<std::uint8_t, Out>(plan, layout, bytes, output, pool);
+}
+
+template <typename Out>
+void DequantizeTo(const QuantizationPlan& plan, const ParameterLayout& layout,
+                  const TensorView& input, const OutputView& output, WorkerPool* pool) {
+  switch (input.type) {
+    case ElementType::kInt8:
+      return DequantizeCodes<std::int8_t, Out>(plan, layout, input.bytes, output, pool);
+    case ElementType::kUint8:
+      return DequantizeCodes<std::uint8_t, Out>(plan, layout, input.bytes, output, pool);
+    case ElementType::kInt16:
+      return DequantizeCodes<std::int16_t, Out>(plan, layout, input.bytes, output, pool);
+    case ElementType::kUint16:
+      return DequantizeCodes<std::uint16_t, Out>(plan, layout, input.bytes, output, pool);
+    case ElementType::kInt32:
+      return DequantizeInt32<Out>(plan, layout, input.bytes, output, pool);
+    case ElementType::kInt4:
+    case ElementType::kUint4:
+    case ElementType::kInt2:
+    case ElementType::kUint2:
+      return DequantizePacked<Out>(plan, layout, input, output, pool);
+    default:
+      assert(false && "Resolve() refuses other types");
+  }
+}
+
+}  // namespace
+
+void Dequantize(const QuantizationPlan& plan, const ParameterLayout& layout,
+                const TensorView& input, const OutputView& output, WorkerPool* pool) {
+  assert(layout.parameter_count() == plan.channel_count());
+  assert(output.element_count() == layout.element_count());
+  if (layout.element_count() == 0) {
+    return;
+  }
+  switch (output.type()) {
+    case ElementType::kFloat32:
+      return DequantizeTo<float>(plan, layout, input, output, pool);
+    case ElementType::kFloat16:
+      return DequantizeTo<Float16>(plan, layout, input, output, pool);
+    case ElementType::kBFloat16:
+      return DequantizeTo<BFloat16>(plan, layout, input, output, pool);
+    default:
+      assert(false && "Resolve() refuses other types");
+  }
+}
+
+}  // namespace quantd::core

@@ -1,0 +1,23 @@
+// Quantization to codes as an operation on whole tensors.
+
+#ifndef QUANTD_CORE_OPERATIONS_QUANTIZE_H_
+#define QUANTD_CORE_OPERATIONS_QUANTIZE_H_
+
+#include "absl/status/status.h"
+#include "core/base/tensor_view.h"
+#include "core/operations/quantization_plan.h"
+#include "core/parameter_layout.h"
+#include "core/worker_pool.h"
+
+namespace quantd::core {
+
+// See Quantizer::Apply(). The arguments have been checked: `layout` is that of `input`
+// with the parameters of the plan, and `output` has as many elements.
+//
+// Errors: INVALID_VALUE for NaN without a code.
+absl::Status Quantize(const QuantizationPlan& plan, const ParameterLayout& layout,
+                      const TensorView& input, const OutputView& output, WorkerPool* pool);
+
+}  // namespace quantd::core
+
+#endif  // QUANTD_CORE_OPERATIONS_QUANTIZE_H_
