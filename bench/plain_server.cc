@@ -75,7 +75,7 @@ absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResp
   output.set_data_type(v1::DATA_TYPE_FLOAT32);
   *output.mutable_shape() = input.shape();
   output.mutable_data()->resize(input.data().size());
-  SetNudgedRange(quantization.nudged_range(), *response.mutable_nudged_range());
+  SetNudgedRange(*quantization.nudged_range(), *response.mutable_nudged_range());
   return quantization.Apply({core::ElementType::kFloat32, shape,
                              core::ScatteredBytes(std::as_bytes(std::span(input.data())))},
                             {core::ElementType::kFloat32, output.mutable_data()->data(), count},

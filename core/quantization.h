@@ -10,35 +10,13 @@
 
 #include "absl/container/inlined_vector.h"
 #include "core/base/element_type.h"
+#include "core/base/numerics.h"
 
 namespace quantd::core {
 
 inline constexpr std::uint32_t kMinNumBits = 2;
 inline constexpr std::uint32_t kMaxNumBits = 16;
 inline constexpr std::uint32_t kDefaultNumBits = 8;
-
-// Whose arithmetic to reproduce, bit for bit. core/numerics.h has a row for each,
-// and docs/numerics.md describes them.
-enum class Numerics {
-  // By range.
-  kTensorFlow,
-  kTensorFlowArgs,
-  kTensorFlowXla,
-  kTensorFlowXlaUnfused,
-  kTensorFlowXlaArgs,
-  kTensorFlowXlaArgsUnfused,
-  kKerasJax,
-  kKerasJaxJit,
-  kKerasJaxJitUnfused,
-  // By scale and zero point.
-  kOnnx,
-  kPyTorch,
-  // By either.
-  kLiteRt,
-  // By scale and zero point.
-  kLiteRtXnnpack,
-  kTensorFlowUniform,
-};
 
 // The codes of a quantization, and how values are rounded to them.
 struct QuantizationSpec {

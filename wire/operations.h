@@ -45,7 +45,8 @@ struct FakeQuantize {
   // The tensors of a request, which are all of one shape and type.
   static constexpr std::array<TensorField<Request>, 1> kInputs = {
       {{Request::kInputFieldNumber, "input", &Request::has_input, &Request::input}}};
-  // The tensor of a response, which is of the shape of the inputs.
+  // The tensor of a response, which is of the shape of the inputs. Its type is theirs,
+  // unless the request has an output type.
   static constexpr TensorField<Response> kOutput = {Response::kOutputFieldNumber, "output",
                                                     &Response::has_output, &Response::output};
 };
@@ -66,10 +67,62 @@ struct FakeQuantizeGradient {
       &Response::input_gradients};
 };
 
+struct Quantize {
+  using Request = v1::QuantizeRequest;
+  using Response = v1::QuantizeResponse;
+
+  static constexpr std::string_view kName = "Quantize";
+  static constexpr std::string_view kLabel = "quantize";
+  static constexpr std::string_view kCommand = "quantize";
+  // The output type of a request that does not say it.
+  static constexpr v1::DataType kDefaultOutputType = v1::DATA_TYPE_UINT8;
+
+  static constexpr std::array<TensorField<Request>, 1> kInputs = {
+      {{Request::kInputFieldNumber, "input", &Request::has_input, &Request::input}}};
+  static constexpr TensorField<Response> kOutput = {Response::kOutputFieldNumber, "output",
+                                                    &Response::has_output, &Response::output};
+};
+
+struct Dequantize {
+  using Request = v1::DequantizeRequest;
+  using Response = v1::DequantizeResponse;
+
+  static constexpr std::string_view kName = "Dequantize";
+  static constexpr std::string_view kLabel = "dequantize";
+  static constexpr std::string_view kCommand = "dequantize";
+  // The output type of a request that does not say it.
+  static constexpr v1::DataType kDefaultOutputType = v1::DATA_TYPE_FLOAT32;
+
+  static constexpr std::array<TensorField<Request>, 1> kInputs = {
+      {{Request::kInputFieldNumber, "input", &Request::has_input, &Request::input}}};
+  static constexpr TensorField<Response> kOutput = {Response::kOutputFieldNumber, "output",
+                                                    &Response::has_output, &Response::output};
+};
+
 // All of them. An operation's place in the list is its index.
-using Operations = std::tuple<FakeQuantize, FakeQuantizeGradient>;
+using Operations = std::tuple<FakeQuantize, FakeQuantizeGradient, Quantize, Dequantize>;
 
 inline constexpr std::size_t kOperationCount = std::tuple_size_v<Operations>;
+
+// The ways in which requests have parameters, of which they have one or several.
+template <typename Request>
+concept TakesRange = requires(const Request& request) {
+  request.range();
+};
+template <typename Request>
+concept TakesAffine = requires(const Request& request) {
+  request.affine();
+};
+template <typename Request>
+concept TakesDataRange = requires(const Request& request) {
+  request.data_range();
+};
+
+// A request that says the type of its response's tensor.
+template <typename Request>
+concept TakesOutputType = requires(const Request& request) {
+  request.output_type();
+};
 
 // A request that differentiates its operation has the gradients of the result
 // with respect to the range in its response.

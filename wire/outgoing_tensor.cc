@@ -35,7 +35,7 @@ void AppendTag(int number, std::string& output) {
 absl::Status MessageTooLarge(std::size_t bytes) {
   return core::MakeError(
       absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
-      absl::StrCat("a message with this tensor and its range would have ", bytes,
+      absl::StrCat("a message with this tensor and its parameters would have ", bytes,
                    " bytes; expected at most ", kMaxMessageBytes,
                    ", the limit of protobuf: send the tensor in parts, or fewer channels at once"),
       {.metadata = {{"message_bytes", absl::StrCat(bytes)},
@@ -65,7 +65,7 @@ void OutgoingTensor::Free::operator()(std::byte* memory) const {
 
 absl::StatusOr<OutgoingTensor> OutgoingTensor::Create(const Layout& layout,
                                                       const google::protobuf::MessageLite& rest) {
-  const std::size_t data_bytes = layout.element_count * core::ElementBytes(layout.type);
+  const std::size_t data_bytes = core::ElementBytes(layout.type, layout.element_count);
   const std::string head = EncodeHead(layout, data_bytes);
   const std::size_t padding = RoundUp(head.size()) - head.size();
   const std::size_t rest_bytes = rest.ByteSizeLong();

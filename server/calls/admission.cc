@@ -13,13 +13,24 @@ namespace {
 absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::uint64_t limit) {
   return core::MakeError(
       absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
-      absl::StrCat("the request has ", bytes, " bytes and ", in_flight,
-                   " bytes of others are being worked on; expected at most ", limit,
+      absl::StrCat("the request takes ", bytes, " bytes and ", in_flight,
+                   " bytes are being worked on already; expected at most ", limit,
                    " bytes in all: send it again a little later, or raise the server's "
                    "--max-in-flight-bytes"),
       {.metadata = {{"message_bytes", absl::StrCat(bytes)},
                     {"in_flight_bytes", absl::StrCat(in_flight)},
                     {"max_in_flight_bytes", absl::StrCat(limit)}}});
+}
+
+// The error of a message that would not fit into an idle server either, for which
+// waiting is no use.
+absl::Status NeverFits(std::uint64_t bytes, std::uint64_t limit) {
+  return core::MakeError(
+      absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
+      absl::StrCat("the request and its answer take ", bytes, " bytes; expected at most ", limit,
+                   ": send the tensor in parts over a stream, or raise the server's "
+                   "--max-in-flight-bytes"),
+      {.metadata = {{"bytes", absl::StrCat(bytes)}, {"max_in_flight_bytes", absl::StrCat(limit)}}});
 }
 
 }  // namespace
@@ -50,6 +61,11 @@ Admission::Ticket::~Ticket() { Close(); }
 
 absl::Status Admission::Ticket::Take(std::uint64_t bytes) {
   assert(admission_ != nullptr);
+  const std::uint64_t limit = admission_->max_in_flight_bytes_;
+  // The ticket's bytes never exceed the limit, so that this cannot wrap around.
+  if (bytes > limit - bytes_) {
+    return NeverFits(bytes_ + bytes, limit);
+  }
   RETURN_IF_ERROR(admission_->TakeBytes(bytes));
   bytes_ += bytes;
   return absl::OkStatus();

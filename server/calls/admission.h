@@ -38,7 +38,7 @@ class Admission {
     // a call that was admitted.
     //
     // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT if the bytes of all calls would
-    // exceed the limit.
+    // exceed the limit, and MESSAGE_TOO_LARGE if those of this one alone would.
     absl::Status Take(std::uint64_t bytes);
 
     // Gives back `bytes` of those that it holds.

@@ -12,8 +12,8 @@
 namespace quantd::server {
 namespace {
 
-// The greatest weight of a message that is answered on gRPC's own threads:
-// computing a MiB takes a fraction of the time of its transport.
+// The most work that is done on gRPC's own threads: computing a MiB takes a fraction of
+// the time of its transport.
 constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{1280} << 10;
 
 absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
@@ -47,6 +47,7 @@ absl::Status ServedCall::AdmitMessage(const grpc::ByteBuffer& message) {
   if (bytes > environment_.max_message_bytes) {
     return MessageTooLarge(bytes, environment_.max_message_bytes);
   }
+  work_ = session_->WorkOf(message);
   return TakeWeight(session_->WeightOf(message));
 }
 
@@ -61,7 +62,7 @@ absl::Status ServedCall::TakeWeight(std::uint64_t weight) {
   return absl::OkStatus();
 }
 
-bool ServedCall::IsLarge() const { return weight_ > kMaxInlineBytes; }
+bool ServedCall::IsLarge() const { return work_ > kMaxInlineBytes; }
 
 void ServedCall::RunOnWorker(std::function<void()> task) const {
   environment_.pool->Submit(std::move(task));

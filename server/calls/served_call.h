@@ -84,8 +84,9 @@ class ServedCall {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   // The total over all messages.
   std::uint64_t request_bytes_ = 0;
-  // What the message that was admitted holds.
+  // What the message that was admitted holds, and about what it takes to answer it.
   std::uint64_t weight_ = 0;
+  std::uint64_t work_ = 0;
   std::uint64_t answered_ = 0;
   bool in_flight_ = false;
   Admission::Ticket ticket_;

@@ -30,8 +30,13 @@ class Session {
   // it is parsed: its own and those that it may inherit.
   virtual std::uint64_t WeightOf(const grpc::ByteBuffer& request) const = 0;
 
+  // Returns about how many bytes are read or written to answer `request`, which is
+  // valid, before it is parsed: those of the greater side, the request or its answer.
+  virtual std::uint64_t WorkOf(const grpc::ByteBuffer& request) const = 0;
+
   // Parses and checks `request`. Returns the bytes that the server must hold to
-  // answer it, now that its meaning is known. They may be fewer than WeightOf().
+  // answer it, now that its meaning is known: also those of the answer as far as it is
+  // larger than the request. They may be fewer than WeightOf().
   virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
 
   // Computes the answer to the request that was decoded last. (gRPC's buffers are

@@ -12,7 +12,9 @@
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
+#include "core/parameter_layout.h"
 #include "core/tensor_shape.h"
+#include "server/operations/supported.h"
 #include "wire/element_type.h"
 
 namespace quantd::server {
@@ -22,16 +24,6 @@ using core::ErrorReason;
 
 static_assert(std::endian::native == std::endian::little,
               "tensors travel in little endian and are used as they are");
-
-template <typename T>
-std::span<const T> AsSpan(const google::protobuf::RepeatedField<T>& field) {
-  return {field.data(), static_cast<std::size_t>(field.size())};
-}
-
-std::string DataTypeName(v1::DataType type) {
-  return v1::DataType_IsValid(type) ? v1::DataType_Name(type)
-                                    : absl::StrCat("the unknown number ", static_cast<int>(type));
-}
 
 absl::Status MissingTensor(std::string_view field) {
   const absl::string_view name = core::ToAbsl(field);
@@ -50,21 +42,30 @@ absl::Status MissingStorage(std::string_view field) {
       {.field = std::string(field)});
 }
 
-std::string SupportedDataTypes() {
-  return absl::StrJoin(wire::kElementTypes, ", ", [](std::string* output, const auto& mapping) {
-    absl::StrAppend(output, v1::DataType_Name(mapping.data_type));
-  });
-}
-
-absl::Status UnsupportedDataType(std::string_view field, v1::DataType type) {
+absl::Status UnsupportedDataType(std::string_view field, v1::DataType type,
+                                 core::OperationKind operation) {
+  const std::string supported = SupportedInputTypes(operation);
   return core::InvalidArgument(
       ErrorReason::kUnsupportedDataType,
-      absl::StrCat(core::ToAbsl(field), ".data_type is ", DataTypeName(type), "; expected ",
-                   SupportedDataTypes(),
+      absl::StrCat(core::ToAbsl(field), ".data_type is ", DataTypeName(type), "; expected one of ",
+                   supported,
                    ": convert the elements to such a type, or set the type if they are of it"),
       {.field = absl::StrCat(core::ToAbsl(field), ".data_type"),
        .metadata = {{"data_type", absl::StrCat(static_cast<int>(type))},
-                    {"supported", SupportedDataTypes()}}});
+                    {"supported", supported}}});
+}
+
+absl::Status NotFloatValues(std::string_view field, v1::DataType type) {
+  const absl::string_view name = core::ToAbsl(field);
+  return core::InvalidArgument(
+      ErrorReason::kUnsupportedDataType,
+      absl::StrCat(
+          name, ".data_type is ", DataTypeName(type), " and ", name,
+          ".float_values are float32; expected DATA_TYPE_FLOAT32: set it, or send elements "
+          "of another type as bytes in data"),
+      {.field = absl::StrCat(name, ".data_type"),
+       .metadata = {{"data_type", absl::StrCat(static_cast<int>(type))},
+                    {"supported", "float32"}}});
 }
 
 absl::Status SharedMemoryUnavailable(std::string_view field) {
@@ -79,21 +80,21 @@ absl::Status SharedMemoryUnavailable(std::string_view field) {
 // Checks that there are bytes for `count` elements of `type`.
 absl::Status CheckElements(const ReceivedTensor& received, core::ElementType type,
                            std::size_t count) {
-  const std::size_t element_bytes = core::ElementBytes(type);
   const std::size_t size = received.elements->size();
-  const bool fits = size == count * element_bytes;
+  const std::size_t expected = core::ElementBytes(type, count);
+  const bool fits = size == expected;
   switch (received.tensor->storage_case()) {
     case v1::Tensor::kData:
       return fits ? absl::OkStatus()
                   : core::WrongSize({.field = absl::StrCat(core::ToAbsl(received.field), ".data"),
                                      .size = size,
-                                     .expected = count * element_bytes,
+                                     .expected = expected,
                                      .unit = "bytes"});
     case v1::Tensor::kFloatValues:
       return fits ? absl::OkStatus()
                   : core::WrongSize(
                         {.field = absl::StrCat(core::ToAbsl(received.field), ".float_values"),
-                         .size = size / element_bytes,
+                         .size = core::ElementsIn(type, size),
                          .expected = count});
     case v1::Tensor::kSharedMemory:
       return SharedMemoryUnavailable(received.field);
@@ -103,11 +104,15 @@ absl::Status CheckElements(const ReceivedTensor& received, core::ElementType typ
   return MissingStorage(received.field);
 }
 
-absl::StatusOr<core::TensorView> DecodeTensor(const ReceivedTensor& received) {
+absl::StatusOr<core::TensorView> DecodeTensor(const ReceivedTensor& received,
+                                              core::OperationKind operation) {
   const v1::Tensor& tensor = *received.tensor;
   const std::optional<core::ElementType> type = wire::ToElementType(tensor.data_type());
-  if (!type.has_value()) {
-    return UnsupportedDataType(received.field, tensor.data_type());
+  if (!type.has_value() || !TakesType(operation, *type)) {
+    return UnsupportedDataType(received.field, tensor.data_type(), operation);
+  }
+  if (tensor.has_float_values() && *type != core::ElementType::kFloat32) {
+    return NotFloatValues(received.field, tensor.data_type());
   }
   const std::span<const std::int64_t> shape = AsSpan(tensor.shape());
   const absl::StatusOr<std::size_t> count = core::ElementCount(shape);
@@ -116,47 +121,6 @@ absl::StatusOr<core::TensorView> DecodeTensor(const ReceivedTensor& received) {
   }
   RETURN_IF_ERROR(CheckElements(received, *type, *count));
   return core::TensorView(*type, shape, *received.elements);
-}
-
-absl::StatusOr<core::Range> DecodeRange(const v1::Range* range) {
-  if (range == nullptr) {
-    return core::InvalidArgument(
-        ErrorReason::kRangeSizeMismatch,
-        "range is missing; expected one min and one max, or one of each per channel: set range",
-        {.field = "range"});
-  }
-  return core::Range{
-      .min = AsSpan(range->min()),
-      .max = AsSpan(range->max()),
-      .axis = range->has_axis() ? std::optional<std::int32_t>(range->axis()) : std::nullopt};
-}
-
-absl::StatusOr<core::Numerics> DecodeNumerics(v1::Numerics numerics) {
-  switch (numerics) {
-    case v1::NUMERICS_UNSPECIFIED:
-    case v1::NUMERICS_TENSORFLOW:
-      return core::Numerics::kTensorFlow;
-    case v1::NUMERICS_TENSORFLOW_ARGS:
-      return core::Numerics::kTensorFlowArgs;
-    default:
-      return core::InvalidArgument(
-          ErrorReason::kUnsupportedNumerics,
-          absl::StrCat("spec.numerics is the unknown number ", static_cast<int>(numerics),
-                       "; expected NUMERICS_TENSORFLOW or NUMERICS_TENSORFLOW_ARGS: choose one of "
-                       "these, or a server that knows this one"),
-          {.field = "spec.numerics",
-           .metadata = {{"numerics", absl::StrCat(static_cast<int>(numerics))}}});
-  }
-}
-
-absl::StatusOr<core::QuantizationSpec> DecodeSpec(const v1::QuantizationSpec& message) {
-  core::QuantizationSpec spec;
-  ASSIGN_OR_RETURN(spec.numerics, DecodeNumerics(message.numerics()));
-  if (message.has_num_bits()) {
-    spec.num_bits = message.num_bits();
-  }
-  spec.narrow_range = message.narrow_range();
-  return spec;
 }
 
 // A client's shape may have any number of dimensions: shows enough of them for a
@@ -208,26 +172,43 @@ absl::Status CheckSameShape(const ReceivedTensor& first, const ReceivedTensor& o
 }  // namespace
 
 absl::StatusOr<DecodedRequest> Decode(std::span<const ReceivedTensor> tensors,
-                                      const v1::Range* range, const v1::QuantizationSpec& spec) {
+                                      const ReceivedSettings& settings,
+                                      const MethodTraits& method) {
   for (const ReceivedTensor& received : tensors) {
     if (received.tensor == nullptr) {
       return MissingTensor(received.field);
     }
   }
   DecodedRequest request;
-  ASSIGN_OR_RETURN(request.range, DecodeRange(range));
-  ASSIGN_OR_RETURN(request.spec, DecodeSpec(spec));
+  ASSIGN_OR_RETURN(request.settings, DecodeSettings(settings, method));
   for (const ReceivedTensor& received : tensors) {
     RETURN_IF_ERROR(CheckSameType(tensors.front(), received));
   }
   for (const ReceivedTensor& received : tensors) {
-    ASSIGN_OR_RETURN(core::TensorView view, DecodeTensor(received));
+    ASSIGN_OR_RETURN(core::TensorView view, DecodeTensor(received, method.operation));
     request.inputs.push_back(std::move(view));
   }
   for (const ReceivedTensor& received : tensors) {
     RETURN_IF_ERROR(CheckSameShape(tensors.front(), received));
   }
+  const core::TensorView& input = request.inputs.front();
+  ASSIGN_OR_RETURN(request.element_count, core::ElementCount(input.shape));
+  request.types = {.input = input.type,
+                   .output = request.settings.output_type.value_or(input.type)};
   return request;
+}
+
+std::uint64_t DerivedParameterBytes(const DecodedRequest& request) {
+  const std::optional<core::DataRange>& data_range = request.settings.data_range;
+  if (!data_range.has_value()) {
+    return 0;
+  }
+  const absl::StatusOr<core::ParameterLayout> layout = core::MakeParameterLayout(
+      request.inputs.front().shape,
+      core::AffineParameters{
+          .scale = {}, .axis = data_range->axis, .block_size = data_range->block_size});
+  // A data range that does not fit the shape has no parameters, and is refused.
+  return layout.ok() ? layout->parameter_count() * (sizeof(float) + sizeof(std::int32_t)) : 0;
 }
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message) {
@@ -235,6 +216,17 @@ void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message)
   message.mutable_max()->Assign(range.max.begin(), range.max.end());
   message.mutable_scale()->Assign(range.scale.begin(), range.scale.end());
   message.mutable_zero_point()->Assign(range.zero_point.begin(), range.zero_point.end());
+}
+
+void EncodeParameters(const core::UsedParameters& parameters, v1::AffineParameters& message) {
+  message.mutable_scale()->Assign(parameters.scale.begin(), parameters.scale.end());
+  message.mutable_zero_point()->Assign(parameters.zero_point.begin(), parameters.zero_point.end());
+  if (parameters.axis.has_value()) {
+    message.set_axis(*parameters.axis);
+  }
+  if (parameters.block_size.has_value()) {
+    message.set_block_size(*parameters.block_size);
+  }
 }
 
 }  // namespace quantd::server

@@ -4,6 +4,7 @@
 #define QUANTD_SERVER_OPERATIONS_CODEC_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -12,9 +13,11 @@
 #include "absl/status/statusor.h"
 #include "core/base/scattered_bytes.h"
 #include "core/base/tensor_view.h"
-#include "core/quantization.h"
+#include "core/quantizer.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "server/operations/settings_codec.h"
+#include "wire/methods.h"
 #include "wire/operations.h"
 #include "wire/received_message.h"
 
@@ -31,41 +34,51 @@ struct ReceivedTensor {
 
 // What a request asks for. Refers to the messages that it was decoded from.
 struct DecodedRequest {
-  // All of one shape and type; each has as many elements as the shape says.
+  // All of one shape and type; each has the bytes of as many elements as the shape
+  // says.
   absl::InlinedVector<core::TensorView, 2> inputs;
-  core::Range range;
-  core::QuantizationSpec spec;
+  // The product of the shape.
+  std::size_t element_count = 0;
+  core::ConversionTypes types = {};
+  DecodedSettings settings;
 };
 
 // Checks everything about a request that core does not check:
-//   UNSUPPORTED_DATA_TYPE      a type that is not set, unknown or not supported
+//   UNSUPPORTED_DATA_TYPE      a type that is not set, unknown, or not taken with any
+//                              numerics; float_values that are not float32
 //   TENSOR_SIZE_MISMATCH       no tensor, no storage, a bad shape, or another
 //                              number of elements than the shape's
 //   SHARED_MEMORY_UNAVAILABLE  a tensor in shared memory
 //   SHAPE_MISMATCH             tensors of different shapes or types
-//   RANGE_SIZE_MISMATCH        no range (`range` is null)
-//   UNSUPPORTED_NUMERICS       numerics that this server does not know
-// Errors name the field within the request.
+// and the errors of DecodeSettings(). They name the field within the request.
 absl::StatusOr<DecodedRequest> Decode(std::span<const ReceivedTensor> tensors,
-                                      const v1::Range* range, const v1::QuantizationSpec& spec);
+                                      const ReceivedSettings& settings, const MethodTraits& method);
 
-// The same for the tensors of an operation's request.
-template <typename Request>
-absl::StatusOr<DecodedRequest> Decode(const wire::ReceivedMessage<Request>& request,
-                                      const v1::Range* range, const v1::QuantizationSpec& spec) {
-  constexpr auto kFields = wire::kTensorFields<Request>;
-  const Request& message = request.message();
+// Decodes the tensors of `received` with everything else of `settings`, a request
+// whose tensors do not count.
+template <typename Operation>
+absl::StatusOr<DecodedRequest> Decode(
+    const wire::ReceivedMessage<typename Operation::Request>& received,
+    const typename Operation::Request& settings, wire::Transfer transfer) {
+  constexpr auto kFields = Operation::kInputs;
+  const typename Operation::Request& message = received.message();
   return [&]<std::size_t... indices>(std::index_sequence<indices...>) {
     const ReceivedTensor tensors[] = {
         {.field = kFields[indices].name,
          .tensor = (message.*kFields[indices].has)() ? &(message.*kFields[indices].get)() : nullptr,
-         .elements = &request.elements(indices)}...};
-    return Decode(tensors, range, spec);
+         .elements = &received.elements(indices)}...};
+    return Decode(tensors, SettingsOf(settings), TraitsOf<Operation>(transfer));
   }
   (std::make_index_sequence<kFields.size()>());
 }
 
+// Returns about how many bytes the parameters have that are computed from the data of
+// `request`; 0 if it brings its parameters.
+std::uint64_t DerivedParameterBytes(const DecodedRequest& request);
+
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message);
+
+void EncodeParameters(const core::UsedParameters& parameters, v1::AffineParameters& message);
 
 }  // namespace quantd::server
 

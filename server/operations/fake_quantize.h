@@ -3,8 +3,12 @@
 #ifndef QUANTD_SERVER_OPERATIONS_FAKE_QUANTIZE_H_
 #define QUANTD_SERVER_OPERATIONS_FAKE_QUANTIZE_H_
 
+#include <cstdint>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/fake_quantization.h"
+#include "core/worker_pool.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
 #include "wire/methods.h"
@@ -17,8 +21,16 @@ struct Implementation<wire::FakeQuantize> {
   using Plan = core::FakeQuantization;
   using Response = wire::FakeQuantize::Response;
 
+  static constexpr std::uint64_t kTypicalGrowth = 1;
+
+  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request, core::WorkerPool* /*pool*/) {
+    return Plan::Create(request.settings.parameters, request.settings.spec, request.types.input);
+  }
+
   static void Prepare(const Plan& plan, wire::Transfer /*transfer*/, Response& rest) {
-    EncodeNudgedRange(plan.nudged_range(), *rest.mutable_nudged_range());
+    if (plan.nudged_range() != nullptr) {
+      EncodeNudgedRange(*plan.nudged_range(), *rest.mutable_nudged_range());
+    }
   }
 
   static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments,

@@ -6,11 +6,14 @@
 #include <google/protobuf/repeated_field.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "core/fake_quantization.h"
+#include "core/worker_pool.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
 #include "wire/methods.h"
@@ -32,15 +35,24 @@ struct Implementation<wire::FakeQuantizeGradient> {
   }
 
   template <typename T>
-  static std::span<T> AsSpan(google::protobuf::RepeatedField<T>& field) {
+  static std::span<T> AsMutableSpan(google::protobuf::RepeatedField<T>& field) {
     return {field.mutable_data(), static_cast<std::size_t>(field.size())};
+  }
+
+  static constexpr std::uint64_t kTypicalGrowth = 1;
+
+  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request, core::WorkerPool* /*pool*/) {
+    return Plan::CreateForGradient(request.settings.parameters, request.settings.spec,
+                                   request.types.input);
   }
 
   // The sums before rounding are for the parts of a tensor, which are put together
   // from the answers of a stream.
   static void Prepare(const Plan& plan, wire::Transfer transfer, Response& rest) {
-    EncodeNudgedRange(plan.nudged_range(), *rest.mutable_nudged_range());
-    const std::size_t channels = plan.channel_count();
+    if (plan.nudged_range() != nullptr) {
+      EncodeNudgedRange(*plan.nudged_range(), *rest.mutable_nudged_range());
+    }
+    const std::size_t channels = plan.has_range_gradients() ? plan.channel_count() : 0;
     Fill(channels, *rest.mutable_min_gradient());
     Fill(channels, *rest.mutable_max_gradient());
     const std::size_t sums = transfer == wire::Transfer::kStream ? channels : 0;
@@ -51,10 +63,10 @@ struct Implementation<wire::FakeQuantizeGradient> {
   static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments, Response& rest) {
     return plan.ApplyGradient(arguments.inputs[0], arguments.inputs[1],
                               {.input = arguments.output,
-                               .min = AsSpan(*rest.mutable_min_gradient()),
-                               .max = AsSpan(*rest.mutable_max_gradient()),
-                               .min_sum = AsSpan(*rest.mutable_min_gradient_sum()),
-                               .max_sum = AsSpan(*rest.mutable_max_gradient_sum())},
+                               .min = AsMutableSpan(*rest.mutable_min_gradient()),
+                               .max = AsMutableSpan(*rest.mutable_max_gradient()),
+                               .min_sum = AsMutableSpan(*rest.mutable_min_gradient_sum()),
+                               .max_sum = AsMutableSpan(*rest.mutable_max_gradient_sum())},
                               arguments.pool);
   }
 };

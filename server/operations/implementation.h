@@ -26,13 +26,21 @@ struct ComputeArguments {
 //
 //   template <>
 //   struct Implementation<wire::Example> {
-//     // The checked parameters of a request, without its tensors. Made by
-//     // Plan::Create(range, spec); has CheckShape(shape).
+//     // The checked parameters of a request, without its tensors. Has
+//     // CheckShape(shape) and numerics().
 //     using Plan = core::Example;
 //
-//     // Sets all fields of `rest` but the output tensor: those that follow from
-//     // the plan to their values, the others to values that are encoded in as many
-//     // bytes. Called once for all messages with one plan.
+//     // How many times larger than its request an answer usually is, rounded up.
+//     static constexpr std::uint64_t kTypicalGrowth = 1;
+//
+//     // Makes the plan of a request. It depends on the tensors if there is a data
+//     // range.
+//     static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,
+//                                          core::WorkerPool* pool);
+//
+//     // Sets all fields of `rest` but the output tensor and the numerics: those that
+//     // follow from the plan to their values, the others to values that are encoded in
+//     // as many bytes. Called once for all messages with one plan.
 //     static void Prepare(const Plan& plan, wire::Transfer transfer, Response& rest);
 //
 //     // Writes the output, and those fields of `rest` that depend on the inputs.

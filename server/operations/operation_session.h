@@ -6,21 +6,26 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
+#include <algorithm>
 #include <cassert>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/base/element_type.h"
 #include "core/base/status_macros.h"
 #include "core/worker_pool.h"
 #include "server/calls/session.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
+#include "server/operations/inherited_settings.h"
 #include "server/telemetry/metrics.h"
 #include "wire/methods.h"
+#include "wire/numerics.h"
 #include "wire/operations.h"
 #include "wire/outgoing_tensor.h"
 #include "wire/received_message.h"
@@ -35,9 +40,8 @@ struct OperationContext {
   Metrics* metrics;
 };
 
-// A session of `Operation`. A request without a range or a spec inherits that of
-// the request before it, and with both of them the plan: nothing is checked or
-// prepared again.
+// A session of `Operation`. A request inherits what it leaves out from the request
+// before it, and with all of it the plan: nothing is checked or prepared again.
 template <typename Operation>
 class OperationSession final : public Session {
  public:
@@ -45,35 +49,49 @@ class OperationSession final : public Session {
       : context_(context), transfer_(transfer) {}
 
   std::uint64_t WeightOf(const grpc::ByteBuffer& request) const override {
-    return request.Length() + range_bytes_;
+    return request.Length() + inherited_.parameter_bytes();
   }
 
-  // Errors: MALFORMED_MESSAGE; those of server::Decode(), Plan::Create() and
-  // Plan::CheckShape(). Allocates nothing in proportion to the output.
+  std::uint64_t WorkOf(const grpc::ByteBuffer& request) const override {
+    return request.Length() * Implementation<Operation>::kTypicalGrowth +
+           inherited_.parameter_bytes();
+  }
+
+  // Errors: MALFORMED_MESSAGE; those of server::Decode() and CheckShape(), and those of
+  // MakePlan(), which Answer() has if the plan follows from the data. Allocates nothing
+  // in proportion to the output.
   absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) override {
     ASSIGN_OR_RETURN(Received received, Received::Parse(request));
-    const bool has_new_parameters = Inherit(received.mutable_message());
+    const bool has_new_settings = inherited_.Take(received.mutable_message());
     received_.emplace(std::move(received));
     ASSIGN_OR_RETURN(request_,
-                     server::Decode(*received_, range_.has_value() ? &*range_ : nullptr, spec_));
-    if (has_new_parameters || !plan_.has_value()) {
-      RETURN_IF_ERROR(MakePlan());
+                     server::Decode<Operation>(*received_, inherited_.settings(), transfer_));
+    if (!request_.settings.data_range.has_value()) {
+      if (has_new_settings || !HasPlanForTypes()) {
+        RETURN_IF_ERROR(MakePlan());
+      }
+      RETURN_IF_ERROR(plan_->CheckShape(request_.inputs.front().shape));
     }
-    RETURN_IF_ERROR(plan_->CheckShape(request_.inputs.front().shape));
-    return InputBytes() + range_bytes_;
+    return std::max(InputBytes(), OutputBytes()) + inherited_.parameter_bytes() +
+           DerivedParameterBytes(request_);
   }
 
-  // Errors: MESSAGE_TOO_LARGE if the answer would exceed 2 GiB.
+  // Errors: MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,
+  // such as INVALID_VALUE.
   absl::Status Answer(grpc::ByteBuffer* response) override {
     assert(received_.has_value());
-    const core::TensorView& input = request_.inputs.front();
+    const auto start = std::chrono::steady_clock::now();
+    if (request_.settings.data_range.has_value()) {
+      RETURN_IF_ERROR(MakePlan());
+    }
+    const auto planning = std::chrono::steady_clock::now() - start;
     ASSIGN_OR_RETURN(wire::OutgoingTensor answer,
                      wire::OutgoingTensor::Create({.field_number = Operation::kOutput.number,
-                                                   .type = input.type,
-                                                   .shape = input.shape,
-                                                   .element_count = input.element_count()},
+                                                   .type = request_.types.output,
+                                                   .shape = request_.inputs.front().shape,
+                                                   .element_count = request_.element_count},
                                                   rest_));
-    RETURN_IF_ERROR(Compute(answer.elements()));
+    RETURN_IF_ERROR(Compute(answer.elements(), planning));
     answer.EncodeRest(rest_);
     const grpc::Slice slice = std::move(answer).ToSlice();
     grpc::ByteBuffer(&slice, 1).Swap(response);
@@ -87,42 +105,42 @@ class OperationSession final : public Session {
   using Received = wire::ReceivedMessage<typename Operation::Request>;
   using Plan = typename Implementation<Operation>::Plan;
 
-  // Takes the range and the spec of `message`, for it and for those after it.
-  // Returns whether it has either.
-  bool Inherit(typename Operation::Request& message) {
-    if (message.has_range()) {
-      range_ = std::move(*message.mutable_range());
-      range_bytes_ = range_->ByteSizeLong();
-    }
-    if (message.has_spec()) {
-      spec_ = std::move(*message.mutable_spec());
-    }
-    return message.has_range() || message.has_spec();
+  bool HasPlanForTypes() const {
+    return plan_.has_value() && plan_types_.input == request_.types.input &&
+           plan_types_.output == request_.types.output;
   }
 
   absl::Status MakePlan() {
-    ASSIGN_OR_RETURN(Plan plan, Plan::Create(request_.range, request_.spec));
+    ASSIGN_OR_RETURN(Plan plan, Implementation<Operation>::MakePlan(request_, context_.pool));
     plan_.emplace(std::move(plan));
+    plan_types_ = request_.types;
     rest_.Clear();
+    rest_.set_numerics(wire::ToSchema(plan_->numerics()));
     Implementation<Operation>::Prepare(*plan_, transfer_, rest_);
     return absl::OkStatus();
   }
 
-  std::size_t InputBytes() const {
-    std::size_t bytes = 0;
+  std::uint64_t InputBytes() const {
+    std::uint64_t bytes = 0;
     for (const core::TensorView& input : request_.inputs) {
       bytes += input.bytes.size();
     }
     return bytes;
   }
 
-  // Runs the kernel, and counts it if it succeeds.
-  absl::Status Compute(const core::OutputView& output) {
+  std::uint64_t OutputBytes() const {
+    return core::ElementBytes(request_.types.output, request_.element_count);
+  }
+
+  // Runs the kernel, and counts it if it succeeds, with the time that it took before to
+  // make a plan from the data.
+  absl::Status Compute(const core::OutputView& output,
+                       std::chrono::steady_clock::duration planning) {
     const auto start = std::chrono::steady_clock::now();
     RETURN_IF_ERROR(Implementation<Operation>::Compute(
         *plan_, {.inputs = request_.inputs, .output = output, .pool = context_.pool}, rest_));
     context_.metrics->KernelRun(wire::kOperationIndex<Operation>,
-                                std::chrono::steady_clock::now() - start,
+                                planning + (std::chrono::steady_clock::now() - start),
                                 {.elements = output.element_count(),
                                  .bytes_in = InputBytes(),
                                  .bytes_out = output.size_bytes()});
@@ -132,11 +150,10 @@ class OperationSession final : public Session {
   const OperationContext context_;
   const wire::Transfer transfer_;
 
-  // Inherited by later requests.
-  std::optional<v1::Range> range_;
-  std::uint64_t range_bytes_ = 0;
-  v1::QuantizationSpec spec_;
+  // Left to later requests.
+  InheritedSettings<typename Operation::Request> inherited_;
   std::optional<Plan> plan_;
+  core::ConversionTypes plan_types_ = {};
   // The fields of the answer besides its tensor.
   typename Operation::Response rest_;
 

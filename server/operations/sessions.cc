@@ -1,7 +1,9 @@
 #include "server/operations/sessions.h"
 
+#include "server/operations/dequantize.h"
 #include "server/operations/fake_quantize.h"
 #include "server/operations/fake_quantize_gradient.h"
+#include "server/operations/quantize.h"
 #include "server/operations/server_info.h"
 #include "wire/operations.h"
 

@@ -20,9 +20,20 @@ SERVICE = "quantd.v1.QuantizationService"
 
 DATA_TYPE_FLOAT32 = tensor_pb2.DATA_TYPE_FLOAT32
 DATA_TYPE_INT8 = tensor_pb2.DATA_TYPE_INT8
+DATA_TYPE_UINT8 = tensor_pb2.DATA_TYPE_UINT8
+DATA_TYPE_INT32 = tensor_pb2.DATA_TYPE_INT32
+DATA_TYPE_INT4 = tensor_pb2.DATA_TYPE_INT4
+NUMERICS_LITERT = quantization_pb2.NUMERICS_LITERT
+NUMERICS_LITERT_XNNPACK = quantization_pb2.NUMERICS_LITERT_XNNPACK
+NUMERICS_ONNX = quantization_pb2.NUMERICS_ONNX
+NUMERICS_PYTORCH = quantization_pb2.NUMERICS_PYTORCH
 NUMERICS_TENSORFLOW = quantization_pb2.NUMERICS_TENSORFLOW
 NUMERICS_TENSORFLOW_ARGS = quantization_pb2.NUMERICS_TENSORFLOW_ARGS
 
+AffineParameters = quantization_pb2.AffineParameters
+DataRange = quantization_pb2.DataRange
+DataType = tensor_pb2.DataType
+DequantizeRequest = quantization_service_pb2.DequantizeRequest
 FakeQuantizeGradientRequest = quantization_service_pb2.FakeQuantizeGradientRequest
 FakeQuantizeGradientResponse = quantization_service_pb2.FakeQuantizeGradientResponse
 FakeQuantizeRequest = quantization_service_pb2.FakeQuantizeRequest
@@ -30,8 +41,10 @@ FakeQuantizeResponse = quantization_service_pb2.FakeQuantizeResponse
 GetServerInfoRequest = quantization_service_pb2.GetServerInfoRequest
 NudgedRange = quantization_pb2.NudgedRange
 Numerics = quantization_pb2.Numerics
+ParameterKind = quantization_service_pb2.ParameterKind
 QuantizationServiceStub = quantization_service_pb2_grpc.QuantizationServiceStub
 QuantizationSpec = quantization_pb2.QuantizationSpec
+QuantizeRequest = quantization_service_pb2.QuantizeRequest
 Range = quantization_pb2.Range
 Tensor = tensor_pb2.Tensor
 

@@ -39,6 +39,9 @@ class ErrorTest(quantd_process.QuantdTestCase):
         def no_range(request):
             request.ClearField("range")
 
+        def range_and_scales(request):
+            request.affine.scale[:] = [1]
+
         def one_max_missing(request):
             del request.range.max[2]
 
@@ -65,7 +68,8 @@ class ErrorTest(quantd_process.QuantdTestCase):
 
         for spoil, reason, field in (
             (too_many_bits, "INVALID_NUM_BITS", "spec.num_bits"),
-            (no_range, "RANGE_SIZE_MISMATCH", "range"),
+            (no_range, "PARAMETERS_MISMATCH", "range"),
+            (range_and_scales, "PARAMETERS_MISMATCH", "affine"),
             (one_max_missing, "RANGE_SIZE_MISMATCH", "range.max"),
             (infinite_bound, "INVALID_RANGE", "range.min[1]"),
             (axis_beyond_the_rank, "AXIS_OUT_OF_RANGE", "range.axis"),
@@ -83,6 +87,40 @@ class ErrorTest(quantd_process.QuantdTestCase):
                 self.assertEqual((error.domain, error.reason), ("quantd", reason))
                 self.assertEqual(error.fields, (field,))
                 self.assertGreater(len(error.message), 20)
+
+    def test_bad_scales_codes_and_values_name_reason_and_field(self):
+        def bad(reason, field, values=(0.5, 1, 2), output_type=0, spec=None, **affine):
+            affine = {"scale": [1, 2, 3], "axis": 0} | affine
+            return reason, field, api.QuantizeRequest(
+                input=api.tensor_of_bytes(np.float32(values)), affine=api.AffineParameters(**affine),
+                spec=api.QuantizationSpec(**spec or {}), output_type=output_type)
+
+        nan = float("nan")
+        cases = (
+            bad("INVALID_SCALE", "affine.scale[1]", scale=[1, 0, 1]),
+            bad("INVALID_SCALE", "affine.scale[2]", scale=[1, 1, nan]),
+            bad("PARAMETERS_SIZE_MISMATCH", "affine.scale", scale=[1, 1]),
+            bad("PARAMETERS_SIZE_MISMATCH", "affine.zero_point", zero_point=[1]),
+            bad("INVALID_ZERO_POINT", "affine.zero_point[0]", zero_point=[256, 0, 0]),
+            bad("INVALID_BLOCK_SIZE", "affine.block_size", block_size=0),
+            bad("INVALID_QUANT_RANGE", "spec.quant_min", spec={"quant_min": 1, "quant_max": 1}),
+            bad("INVALID_QUANT_RANGE", "spec.quant_max", spec={"quant_min": 0}),
+            bad("UNSUPPORTED_NUMERICS", "spec.numerics", spec={"numerics": api.NUMERICS_TENSORFLOW}),
+            bad("UNSUPPORTED_DATA_TYPE", "output_type", output_type=api.DATA_TYPE_INT32),
+            ("INVALID_VALUE", "input.data", api.QuantizeRequest(
+                input=api.tensor_of_bytes(np.float32([1, nan])), range=api.Range(min=[-1], max=[1]))),
+            ("PARAMETERS_MISMATCH", "data_range", api.QuantizeRequest(
+                input=api.tensor_of_bytes(np.float32([1])), range=api.Range(min=[-1], max=[1]),
+                data_range=api.DataRange())),
+        )
+        for reason, field, request in cases:
+            with self.subTest(reason, field=field):
+                error = self.error_of(self.stub.Quantize, request)
+                self.assertEqual((error.code, error.domain, error.reason, error.fields),
+                                 (INVALID_ARGUMENT, "quantd", reason, (field,)))
+                in_stream = self.error_of(lambda *arguments, **options: list(
+                    self.stub.StreamQuantize(*arguments, **options)), iter([request]))
+                self.assertEqual(in_stream.message, "message 0: " + error.message)
 
     def test_the_numbers_behind_an_error_are_in_its_metadata(self):
         request = valid_request()
@@ -102,7 +140,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
 
     def test_invalid_messages_are_rejected(self):
         channel = self.quantd.connect()
-        for method in ("FakeQuantize", "FakeQuantizeGradient"):
+        for method in ("FakeQuantize", "FakeQuantizeGradient", "Quantize", "Dequantize"):
             for garbage in (b"\xff", b"\x0a\x7f", b"\x0b", b"\x0a\x02\x08"):
                 with self.subTest(method=method, garbage=garbage):
                     call = channel.unary_unary(f"/{api.SERVICE}/{method}")

@@ -77,7 +77,8 @@ def bad_calls():
     refused = [
         (api.FakeQuantizeRequest(input=tensor, range=interval,
                                  spec=api.QuantizationSpec(num_bits=1)), "INVALID_NUM_BITS"),
-        (api.FakeQuantizeRequest(input=tensor), "RANGE_SIZE_MISMATCH"),
+        (api.FakeQuantizeRequest(input=tensor), "PARAMETERS_MISMATCH"),
+        (api.QuantizeRequest(input=tensor, affine=api.AffineParameters(scale=[0])), "INVALID_SCALE"),
         (api.FakeQuantizeRequest(input=tensor, range=inverted), "INVALID_RANGE"),
         (api.FakeQuantizeRequest(input=large, range=inverted), "INVALID_RANGE"),
         (api.FakeQuantizeRequest(input=cut, range=interval), "TENSOR_SIZE_MISMATCH"),

@@ -43,7 +43,8 @@ class MetricsTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        """Makes 3 FakeQuantize, 2 FakeQuantizeGradient and 1 GetServerInfo that succeed; 4 calls fail."""
+        """Makes 3 FakeQuantize, 2 FakeQuantizeGradient, 1 Quantize and 1 GetServerInfo that succeed;
+        4 calls fail."""
         cls.quantd = quantd_process.Quantd()
         cls.addClassCleanup(cls.quantd.stop)
         tensor = api.tensor_of_bytes(np.linspace(-2, 2, ELEMENTS, dtype=np.float32))
@@ -54,6 +55,7 @@ class MetricsTest(unittest.TestCase):
         for _ in range(2):
             stub.FakeQuantizeGradient(
                 api.FakeQuantizeGradientRequest(gradients=tensor, inputs=tensor, range=interval))
+        stub.Quantize(api.QuantizeRequest(input=tensor, range=interval))
         cls.info = stub.GetServerInfo(api.GetServerInfoRequest())
         inverted = api.Range(min=[1], max=[-1])
         for bad in (api.FakeQuantizeRequest(input=tensor, range=inverted),
@@ -77,7 +79,8 @@ class MetricsTest(unittest.TestCase):
 
     def test_calls_are_counted_as_grpc_dashboards_expect(self):
         for method, ok, invalid in (
-            ("FakeQuantize", 3, 4), ("FakeQuantizeGradient", 2, 0), ("GetServerInfo", 1, 0)
+            ("FakeQuantize", 3, 4), ("FakeQuantizeGradient", 2, 0), ("Quantize", 1, 0),
+            ("Dequantize", 0, 0), ("GetServerInfo", 1, 0)
         ):
             labels = {"grpc_type": "unary", "grpc_service": api.SERVICE, "grpc_method": method}
             self.assert_value(ok + invalid, "grpc_server_started_total", **labels)
@@ -95,11 +98,14 @@ class MetricsTest(unittest.TestCase):
         self.assert_value(3 * ELEMENTS, "quantd_elements_total", operation="fake_quantize")
         self.assert_value(2 * ELEMENTS, "quantd_elements_total",
                           operation="fake_quantize_gradient")
-        # A gradient request has two tensors, and its answer has one.
-        self.assert_value((3 + 2 * 2) * 4 * ELEMENTS, "quantd_tensor_bytes_total", direction="in",
-                          transport="grpc")
-        self.assert_value((3 + 2) * 4 * ELEMENTS, "quantd_tensor_bytes_total", direction="out",
-                          transport="grpc")
+        self.assert_value(ELEMENTS, "quantd_elements_total", operation="quantize")
+        self.assert_value(0, "quantd_elements_total", operation="dequantize")
+        # A gradient request has two tensors, and its answer has one. Codes have a quarter of the
+        # bytes of their values.
+        self.assert_value((3 + 2 * 2 + 1) * 4 * ELEMENTS, "quantd_tensor_bytes_total",
+                          direction="in", transport="grpc")
+        self.assert_value((3 + 2) * 4 * ELEMENTS + ELEMENTS, "quantd_tensor_bytes_total",
+                          direction="out", transport="grpc")
 
     def test_kernel_time_is_measured_once_per_call_that_computes(self):
         self.assert_value(3, "quantd_kernel_seconds_count", operation="fake_quantize")
@@ -110,7 +116,8 @@ class MetricsTest(unittest.TestCase):
 
     def test_rejections_are_counted_by_reason(self):
         self.assert_value(2, "quantd_rejected_requests_total", reason="INVALID_RANGE")
-        self.assert_value(2, "quantd_rejected_requests_total", reason="RANGE_SIZE_MISMATCH")
+        self.assert_value(1, "quantd_rejected_requests_total", reason="PARAMETERS_MISMATCH")
+        self.assert_value(1, "quantd_rejected_requests_total", reason="RANGE_SIZE_MISMATCH")
         self.assertEqual(self.metrics.total("quantd_rejected_requests_total"), 4)
 
     def test_nothing_is_in_flight_when_all_calls_are_answered(self):

@@ -121,11 +121,11 @@ class StreamTest(quantd_process.QuantdTestCase):
         self.assertEqual(error.fields, ("range.min[0]",))
         self.assertEqual(error.metadata["message_index"], "2")
 
-    def test_the_first_request_requires_a_range(self):
+    def test_the_first_request_requires_parameters(self):
         with self.assertRaises(grpc.RpcError) as raised:
             list(self.stream([request_of([1])]))
         error = api.call_error(raised.exception)
-        self.assertEqual((error.reason, error.fields), ("RANGE_SIZE_MISMATCH", ("range",)))
+        self.assertEqual((error.reason, error.fields), ("PARAMETERS_MISMATCH", ("range",)))
         self.assertEqual(error.metadata["message_index"], "0")
 
     def test_an_invalid_message_ends_the_stream_with_its_index(self):

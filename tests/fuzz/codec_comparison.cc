@@ -1,6 +1,7 @@
 #include "tests/fuzz/codec_comparison.h"
 
 #include <google/protobuf/message.h>
+#include <google/protobuf/repeated_field.h>
 #include <grpc/slice.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
@@ -9,9 +10,9 @@
 #include <concepts>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <span>
 #include <string>
+#include <variant>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -22,6 +23,7 @@
 #include "core/base/scattered_bytes.h"
 #include "core/base/status_macros.h"
 #include "core/base/tensor_view.h"
+#include "core/quantization.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/tensor.pb.h"
 #include "server/calls/session.h"
@@ -32,6 +34,7 @@
 #include "tests/fuzz/plain_decoding.h"
 #include "wire/element_type.h"
 #include "wire/methods.h"
+#include "wire/numerics.h"
 #include "wire/operations.h"
 #include "wire/received_message.h"
 
@@ -170,9 +173,56 @@ bool SameBits(std::span<const float> actual, std::span<const float> expected) {
   return std::ranges::equal(std::as_bytes(actual), std::as_bytes(expected));
 }
 
-bool SameSpec(const core::QuantizationSpec& actual, const core::QuantizationSpec& expected) {
-  return actual.num_bits == expected.num_bits && actual.narrow_range == expected.narrow_range &&
-         actual.numerics == expected.numerics;
+bool SameSpec(const core::QuantizationSpec& actual, const v1::QuantizationSpec& expected) {
+  return actual.num_bits.has_value() == expected.has_num_bits() &&
+         actual.num_bits.value_or(0) == expected.num_bits() &&
+         actual.narrow_range == expected.narrow_range() &&
+         (actual.numerics.has_value() ? wire::ToSchema(*actual.numerics)
+                                      : v1::NUMERICS_UNSPECIFIED) == expected.numerics() &&
+         actual.quant_min.has_value() == expected.has_quant_min() &&
+         actual.quant_min.value_or(0) == expected.quant_min() &&
+         actual.quant_max.has_value() == expected.has_quant_max() &&
+         actual.quant_max.value_or(0) == expected.quant_max() &&
+         (actual.precision.has_value() ? wire::ToDataType(*actual.precision)
+                                       : v1::DATA_TYPE_UNSPECIFIED) == expected.precision();
+}
+
+// Compares the axis of any kind of parameters.
+template <typename Actual, typename Expected>
+bool SameAxis(const Actual& actual, const Expected& expected) {
+  return actual.axis.has_value() == expected.has_axis() &&
+         actual.axis.value_or(0) == expected.axis();
+}
+
+template <typename Actual, typename Expected>
+bool SameBlocks(const Actual& actual, const Expected& expected) {
+  return actual.block_size.has_value() == expected.has_block_size() &&
+         actual.block_size.value_or(0) == expected.block_size();
+}
+
+template <typename T>
+std::span<const T> SpanOf(const google::protobuf::RepeatedField<T>& field) {
+  return {field.data(), static_cast<std::size_t>(field.size())};
+}
+
+bool SameParameters(const server::DecodedSettings& actual, const PlainRequest& expected) {
+  if (expected.data_range.has_value()) {
+    return actual.data_range.has_value() &&
+           actual.data_range->symmetric == expected.data_range->symmetric() &&
+           SameAxis(*actual.data_range, *expected.data_range) &&
+           SameBlocks(*actual.data_range, *expected.data_range);
+  }
+  if (expected.affine.has_value()) {
+    const auto* const affine = std::get_if<core::AffineParameters>(&actual.parameters);
+    return affine != nullptr && !actual.data_range.has_value() &&
+           SameBits(affine->scale, SpanOf(expected.affine->scale())) &&
+           std::ranges::equal(affine->zero_point, expected.affine->zero_point()) &&
+           SameAxis(*affine, *expected.affine) && SameBlocks(*affine, *expected.affine);
+  }
+  const auto* const range = std::get_if<core::Range>(&actual.parameters);
+  return range != nullptr && !actual.data_range.has_value() &&
+         SameBits(range->min, SpanOf(expected.range->min())) &&
+         SameBits(range->max, SpanOf(expected.range->max())) && SameAxis(*range, *expected.range);
 }
 
 // Compares what two decodings of a request return.
@@ -188,77 +238,91 @@ absl::Status CompareDecoding(const absl::StatusOr<server::DecodedRequest>& actua
   for (std::size_t i = 0; i < expected->inputs.size(); ++i) {
     RETURN_IF_ERROR(CompareInput(actual->inputs[i], expected->inputs[i]));
   }
-  if (!SameBits(actual->range.min, expected->min) || !SameBits(actual->range.max, expected->max) ||
-      actual->range.axis != expected->axis) {
-    return Difference("the range");
+  if (actual->element_count != expected->element_count) {
+    return Difference("the number of elements");
   }
-  return SameSpec(actual->spec, expected->spec) ? absl::OkStatus() : Difference("the spec");
+  if (wire::ToDataType(actual->types.output) != expected->output_type) {
+    return Difference("the type of the output");
+  }
+  if (!SameParameters(actual->settings, *expected)) {
+    return Difference("the parameters");
+  }
+  return SameSpec(actual->settings.spec, expected->spec) ? absl::OkStatus()
+                                                         : Difference("the spec");
 }
 
-// What earlier requests of a stream left.
-struct Inherited {
-  std::optional<v1::Range> range;
-  std::optional<v1::QuantizationSpec> spec;
-};
-
-v1::Range EarlierRange() {
-  v1::Range range;
-  range.add_min(-1);
-  range.add_max(2);
-  return range;
-}
-
-Inherited InheritedBy(const FuzzInput& input) {
-  Inherited inherited;
-  if (input.inherits_range) {
-    inherited.range = EarlierRange();
+// Returns what earlier requests of a stream left: a request without tensors.
+template <typename Operation>
+typename Operation::Request InheritedBy(const FuzzInput& input) {
+  using Request = typename Operation::Request;
+  Request inherited;
+  if (input.inherits_scales) {
+    inherited.mutable_affine()->add_scale(0.5F);
+    inherited.mutable_affine()->add_zero_point(3);
+  } else if (input.inherits_parameters) {
+    inherited.mutable_range()->add_min(-1);
+    inherited.mutable_range()->add_max(2);
   }
-  if (input.inherits_spec) {
-    v1::QuantizationSpec& spec = inherited.spec.emplace();
-    spec.set_num_bits(4);
-    spec.set_narrow_range(true);
+  if (input.inherits_spec || input.inherits_scales) {
+    inherited.mutable_spec()->set_num_bits(4);
+    inherited.mutable_spec()->set_narrow_range(true);
+  }
+  if (input.inherits_scales) {
+    // Every operation has this one.
+    inherited.mutable_spec()->set_numerics(v1::NUMERICS_PYTORCH);
+  }
+  if constexpr (wire::TakesOutputType<Request>) {
+    if (input.inherits_output_type) {
+      inherited.set_output_type(std::same_as<Operation, wire::Quantize> ? v1::DATA_TYPE_INT8
+                                                                        : v1::DATA_TYPE_BFLOAT16);
+    }
   }
   return inherited;
 }
 
+template <typename Request>
+bool HasParameters(const Request& request) {
+  if constexpr (wire::TakesDataRange<Request>) {
+    if (request.has_data_range()) {
+      return true;
+    }
+  }
+  return request.has_range() || request.has_affine();
+}
+
 // Sets what `request` inherits.
 template <typename Request>
-void Inherit(const Inherited& inherited, Request& request) {
-  if (!request.has_range() && inherited.range.has_value()) {
-    *request.mutable_range() = *inherited.range;
+void Inherit(const Request& inherited, Request& request) {
+  if (!HasParameters(request) && inherited.has_range()) {
+    *request.mutable_range() = inherited.range();
+  } else if (!HasParameters(request) && inherited.has_affine()) {
+    *request.mutable_affine() = inherited.affine();
   }
-  if (!request.has_spec() && inherited.spec.has_value()) {
-    *request.mutable_spec() = *inherited.spec;
+  if (!request.has_spec() && inherited.has_spec()) {
+    *request.mutable_spec() = inherited.spec();
+  }
+  if constexpr (wire::TakesOutputType<Request>) {
+    if (request.output_type() == v1::DATA_TYPE_UNSPECIFIED) {
+      request.set_output_type(inherited.output_type());
+    }
   }
 }
 
-// Decodes `received` with what it inherits, as server::OperationSession does.
-template <typename Request>
-absl::StatusOr<server::DecodedRequest> Decode(const wire::ReceivedMessage<Request>& received,
-                                              const Inherited& inherited,
-                                              const v1::QuantizationSpec& default_spec) {
-  const Request& message = received.message();
-  const v1::Range* const inherited_range =
-      inherited.range.has_value() ? &*inherited.range : nullptr;
-  const v1::QuantizationSpec& inherited_spec =
-      inherited.spec.has_value() ? *inherited.spec : default_spec;
-  return server::Decode(received, message.has_range() ? &message.range() : inherited_range,
-                        message.has_spec() ? message.spec() : inherited_spec);
-}
-
-// Returns a good request that leaves `inherited` to the requests after it, and a
-// range in any case: a stream ends with a first request that has none.
-template <typename Request>
-Request EarlierRequest(const Inherited& inherited) {
-  Request request;
-  for (const wire::TensorField<Request>& field : wire::kTensorFields<Request>) {
-    const wire::ElementTypeMapping& type = wire::kElementTypes.front();
+// Returns a good request that leaves `inherited` to the requests after it, and
+// parameters in any case: a stream ends with a first request that has none.
+template <typename Operation>
+typename Operation::Request EarlierRequest(const typename Operation::Request& inherited) {
+  typename Operation::Request request = inherited;
+  const bool takes_codes = std::same_as<Operation, wire::Dequantize>;
+  for (const auto& field : Operation::kInputs) {
     v1::Tensor& tensor = MutableTensor(request, field.number);
-    tensor.set_data_type(type.data_type);
-    tensor.set_data(std::string(core::ElementBytes(type.type), '\0'));
+    tensor.set_data_type(takes_codes ? v1::DATA_TYPE_UINT8 : v1::DATA_TYPE_FLOAT32);
+    tensor.set_data(std::string(takes_codes ? 1 : sizeof(float), '\0'));
   }
-  *request.mutable_range() = EarlierRange();
-  Inherit(inherited, request);
+  if (!HasParameters(request)) {
+    request.mutable_range()->add_min(-1);
+    request.mutable_range()->add_max(2);
+  }
   return request;
 }
 
@@ -284,26 +348,28 @@ absl::StatusOr<Reached> CompareAnswers(server::Session& actual, const grpc::Byte
   }
   grpc::ByteBuffer actual_answer;
   grpc::ByteBuffer expected_answer;
-  if (!actual.Answer(&actual_answer).ok() || !expected.Answer(&expected_answer).ok() ||
-      Join(actual_answer) != Join(expected_answer)) {
-    return Difference("the answer");
+  const absl::Status actual_status = actual.Answer(&actual_answer);
+  const absl::Status expected_status = expected.Answer(&expected_answer);
+  // The values of a tensor may be refused.
+  if (actual_status != expected_status || Join(actual_answer) != Join(expected_answer)) {
+    return Difference(absl::StrCat("the answer, which is ", actual_status.ToString(), ", expected ",
+                                   expected_status.ToString()));
   }
-  return Reached::kElements;
+  return expected_status.ok() ? Reached::kElements : Reached::kArguments;
 }
 
 // Compares sessions that get the message of `input`. `whole` is the request with
 // all that it inherits, and `plain` is its plain decoding.
-template <typename Request>
-absl::StatusOr<Reached> CompareSessions(const FuzzInput& input, const Inherited& inherited,
-                                        const Request& whole,
+template <typename Operation>
+absl::StatusOr<Reached> CompareSessions(const FuzzInput& input, wire::Transfer transfer,
+                                        const typename Operation::Request& inherited,
+                                        const typename Operation::Request& whole,
                                         const absl::StatusOr<PlainRequest>& plain) {
-  const bool is_first = !inherited.range.has_value() && !inherited.spec.has_value();
-  const wire::Transfer transfer = is_first ? wire::Transfer::kUnary : wire::Transfer::kStream;
-  const std::size_t operation = OperationOf(input.message_type);
-  const std::unique_ptr<server::Session> session = MakeSession(operation, transfer);
-  if (!is_first) {
+  constexpr std::size_t kOperation = wire::kOperationIndex<Operation>;
+  const std::unique_ptr<server::Session> session = MakeSession(kOperation, transfer);
+  if (transfer == wire::Transfer::kStream) {
     grpc::ByteBuffer answer;
-    RETURN_IF_ERROR(session->Decode(InOneSlice(EarlierRequest<Request>(inherited))).status());
+    RETURN_IF_ERROR(session->Decode(InOneSlice(EarlierRequest<Operation>(inherited))).status());
     RETURN_IF_ERROR(session->Answer(&answer));
   }
   if (!plain.ok()) {
@@ -311,38 +377,33 @@ absl::StatusOr<Reached> CompareSessions(const FuzzInput& input, const Inherited&
         CompareVerdicts("a session", session->Decode(InSlices(input)).status(), plain.status()));
     return Reached::kMessage;
   }
-  return CompareAnswers(*session, InSlices(input), *MakeSession(operation, transfer),
+  return CompareAnswers(*session, InSlices(input), *MakeSession(kOperation, transfer),
                         InOneSlice(whole));
 }
 
 // Compares what becomes of a request that both parsers accepted.
-template <typename Request>
-absl::StatusOr<Reached> CompareRequests(const FuzzInput& input,
-                                        const wire::ReceivedMessage<Request>& received,
-                                        const Request& generated) {
-  const Inherited inherited = InheritedBy(input);
+template <typename Operation>
+absl::StatusOr<Reached> CompareRequests(
+    const FuzzInput& input, const wire::ReceivedMessage<typename Operation::Request>& received,
+    const typename Operation::Request& generated) {
+  using Request = typename Operation::Request;
+  const Request inherited = InheritedBy<Operation>(input);
   Request whole = generated;
   Inherit(inherited, whole);
-  const absl::StatusOr<PlainRequest> plain = PlainDecode(whole);
-  const v1::QuantizationSpec default_spec;
-  RETURN_IF_ERROR(CompareDecoding(Decode(received, inherited, default_spec), plain));
-  // No session leaves a spec without a range.
-  if (inherited.spec.has_value() && !whole.has_range()) {
+  const wire::Transfer transfer =
+      inherited.ByteSizeLong() == 0 ? wire::Transfer::kUnary : wire::Transfer::kStream;
+  const absl::StatusOr<PlainRequest> plain = PlainDecode<Operation>(whole, transfer);
+  RETURN_IF_ERROR(CompareDecoding(server::Decode<Operation>(received, whole, transfer), plain));
+  // No session leaves a spec or a type without parameters.
+  if (transfer == wire::Transfer::kStream && !HasParameters(whole)) {
     return Reached::kMessage;
   }
-  return CompareSessions(input, inherited, whole, plain);
+  return CompareSessions<Operation>(input, transfer, inherited, whole, plain);
 }
 
-template <typename Message>
-constexpr bool kIsRequest = [] {
-  bool is_request = false;
-  wire::ForEachOperation([&]<typename Operation>() {
-    is_request = is_request || std::same_as<Message, typename Operation::Request>;
-  });
-  return is_request;
-}();
-
-template <typename Message>
+// Compares the parsing of a message, and what becomes of it if it is a request of
+// `Operation`.
+template <typename Operation, typename Message>
 absl::StatusOr<Reached> Compare(const FuzzInput& input) {
   Message generated;
   const bool is_valid =
@@ -357,8 +418,8 @@ absl::StatusOr<Reached> Compare(const FuzzInput& input) {
     return Reached::kRefusal;
   }
   RETURN_IF_ERROR(CompareMessages(*received, generated));
-  if constexpr (kIsRequest<Message>) {
-    return CompareRequests(input, *received, generated);
+  if constexpr (std::same_as<Message, typename Operation::Request>) {
+    return CompareRequests<Operation>(input, *received, generated);
   } else {
     return Reached::kMessage;
   }
@@ -367,8 +428,10 @@ absl::StatusOr<Reached> Compare(const FuzzInput& input) {
 }  // namespace
 
 absl::StatusOr<Reached> CompareCodec(const FuzzInput& input) {
-  return VisitMessage(input.message_type,
-                      [&]<typename Message>() { return Compare<Message>(input); });
+  return wire::VisitOperation(OperationOf(input.message_type), [&]<typename Operation>() {
+    return IsRequest(input.message_type) ? Compare<Operation, typename Operation::Request>(input)
+                                         : Compare<Operation, typename Operation::Response>(input);
+  });
 }
 
 }  // namespace quantd::fuzz

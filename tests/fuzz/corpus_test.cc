@@ -84,15 +84,20 @@ TEST(Corpus, ReachesEveryOutcomeOfEveryTypeOfMessage) {
 
 TEST(Corpus, HasAnsweredRequestsOfEveryOperationThatInherit) {
   std::set<std::size_t> operations;
+  std::set<std::size_t> with_scales;
   for (const CorpusFile& file : LoadCorpus()) {
     const FuzzInput input = ReadInput(file.bytes);
     const auto outcome = CompareCodec(input);
     ASSERT_TRUE(outcome.ok()) << outcome.status();
-    if (input.inherits_range && input.inherits_spec && *outcome == Reached::kElements) {
+    if (input.inherits_parameters && input.inherits_spec && *outcome == Reached::kElements) {
       operations.insert(OperationOf(input.message_type));
+    }
+    if (input.inherits_scales && *outcome == Reached::kElements) {
+      with_scales.insert(OperationOf(input.message_type));
     }
   }
   EXPECT_EQ(operations.size(), wire::kOperationCount);
+  EXPECT_EQ(with_scales.size(), wire::kOperationCount);
 }
 
 }  // namespace

@@ -14,10 +14,13 @@
 #include <vector>
 
 #include "core/base/element_type.h"
+#include "core/support.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "server/operations/operation_kind.h"
 #include "tests/fuzz/mutable_tensor.h"
 #include "wire/element_type.h"
+#include "wire/numerics.h"
 #include "wire/operations.h"
 
 namespace quantd::fuzz {
@@ -278,7 +281,8 @@ void RepairShape(v1::Tensor& tensor, RandomNumbers& random) {
 }
 
 // Cuts `values` off after `count`, or fills it up with `value`.
-void SetSize(std::size_t count, float value, google::protobuf::RepeatedField<float>& values) {
+template <typename T>
+void SetSize(std::size_t count, T value, google::protobuf::RepeatedField<T>& values) {
   if (static_cast<std::size_t>(values.size()) > count) {
     values.Truncate(static_cast<int>(count));
   }
@@ -288,28 +292,118 @@ void SetSize(std::size_t count, float value, google::protobuf::RepeatedField<flo
 }
 
 // Gives `tensor` as many elements of `type` as its shape says, which are few.
-void RepairElements(v1::Tensor& tensor, const wire::ElementTypeMapping& type) {
+void RepairElements(v1::Tensor& tensor, core::ElementType type) {
   const std::size_t count = *SmallCount(tensor);
-  tensor.set_data_type(type.data_type);
-  if (tensor.has_float_values() && type.data_type == v1::DATA_TYPE_FLOAT32) {
-    SetSize(count, 1, *tensor.mutable_float_values()->mutable_values());
+  tensor.set_data_type(wire::ToDataType(type));
+  if (tensor.has_float_values() && type == core::ElementType::kFloat32) {
+    SetSize(count, 1.0F, *tensor.mutable_float_values()->mutable_values());
   } else {
-    tensor.mutable_data()->resize(count * core::ElementBytes(type.type), '?');
+    tensor.mutable_data()->resize(core::ElementBytes(type, count), '?');
   }
+}
+
+// Gives the axis of `parameters` a dimension that `tensor` has, or clears it. Returns the
+// number of channels.
+template <typename Parameters>
+std::size_t RepairAxis(const v1::Tensor& tensor, Parameters& parameters, RandomNumbers& random) {
+  if (!parameters.has_axis() || tensor.shape_size() == 0) {
+    parameters.clear_axis();
+    return 1;
+  }
+  const int axis = static_cast<int>(Below(static_cast<std::size_t>(tensor.shape_size()), random));
+  parameters.set_axis(axis);
+  return static_cast<std::size_t>(tensor.shape(axis));
 }
 
 // Gives `range` as many values as the axis has channels.
 void RepairRange(const v1::Tensor& tensor, v1::Range& range, RandomNumbers& random) {
-  std::size_t channels = 1;
-  if (range.has_axis() && tensor.shape_size() > 0) {
-    const int axis = static_cast<int>(Below(static_cast<std::size_t>(tensor.shape_size()), random));
-    range.set_axis(axis);
-    channels = static_cast<std::size_t>(tensor.shape(axis));
-  } else {
-    range.clear_axis();
+  const std::size_t channels = RepairAxis(tensor, range, random);
+  SetSize(channels, -1.0F, *range.mutable_min());
+  SetSize(channels, 1.0F, *range.mutable_max());
+}
+
+// Gives `affine` as many values as the axis has channels or blocks, and an axis or none.
+void RepairScales(const v1::Tensor& tensor, v1::AffineParameters& affine, RandomNumbers& random) {
+  std::size_t count = RepairAxis(tensor, affine, random);
+  if (!affine.has_axis()) {
+    affine.clear_block_size();
+  } else if (affine.has_block_size() && count > 0) {
+    const std::size_t block = 1 + Below(4, random);
+    affine.set_block_size(static_cast<std::uint32_t>(block));
+    count = *SmallCount(tensor) / count * ((count + block - 1) / block);
   }
-  SetSize(channels, -1, *range.mutable_min());
-  SetSize(channels, 1, *range.mutable_max());
+  SetSize(count, 0.5F, *affine.mutable_scale());
+  SetSize(affine.zero_point_size() > 0 ? count : 0, 1, *affine.mutable_zero_point());
+}
+
+// Returns a numerics that the operation has with such parameters, and what it takes
+// with these. There is one for every operation.
+struct SupportedNumerics {
+  core::Numerics numerics;
+  core::Support support;
+};
+SupportedNumerics AnyNumerics(core::OperationKind operation, core::ParameterSource source,
+                              RandomNumbers& random) {
+  std::vector<SupportedNumerics> all;
+  for (const wire::NumericsMapping& mapping : wire::kNumerics) {
+    const auto support = core::SupportOf(operation, mapping.numerics, source);
+    if (support.has_value()) {
+      all.push_back({mapping.numerics, *support});
+    }
+  }
+  return all[Below(all.size(), random)];
+}
+
+core::ElementType AnyOf(const core::ElementTypes& types, RandomNumbers& random) {
+  std::vector<core::ElementType> all;
+  for (const wire::ElementTypeMapping& mapping : wire::kElementTypes) {
+    if (types.contains(mapping.type)) {
+      all.push_back(mapping.type);
+    }
+  }
+  return all[Below(all.size(), random)];
+}
+
+// Gives `request` parameters of one kind, which fit `tensor`. Returns their kind.
+template <typename Request>
+core::ParameterSource RepairParameters(const v1::Tensor& tensor, Request& request,
+                                       RandomNumbers& random) {
+  if constexpr (wire::TakesDataRange<Request>) {
+    if (Below(8, random) == 0) {
+      request.clear_range();
+      request.clear_affine();
+      RepairAxis(tensor, *request.mutable_data_range(), random);
+      return core::ParameterSource::kRange;
+    }
+    request.clear_data_range();
+  }
+  // Rarely the other kind than the request has.
+  if (request.has_affine() != (Below(8, random) == 0)) {
+    request.clear_range();
+    RepairScales(tensor, *request.mutable_affine(), random);
+    return core::ParameterSource::kAffine;
+  }
+  request.clear_affine();
+  RepairRange(tensor, *request.mutable_range(), random);
+  return core::ParameterSource::kRange;
+}
+
+template <typename Operation>
+void RepairRequest(typename Operation::Request& request, RandomNumbers& random) {
+  v1::Tensor& first = MutableTensor(request, Operation::kInputs.front().number);
+  RepairShape(first, random);
+  const core::ParameterSource source = RepairParameters(first, request, random);
+  const SupportedNumerics any = AnyNumerics(server::kOperationKind<Operation>, source, random);
+  request.mutable_spec()->set_numerics(wire::ToSchema(any.numerics));
+  const core::ElementType type = AnyOf(any.support.input_types, random);
+  for (const auto& field : Operation::kInputs) {
+    v1::Tensor& tensor = MutableTensor(request, field.number);
+    *tensor.mutable_shape() = first.shape();
+    RepairElements(tensor, type);
+  }
+  if constexpr (wire::TakesOutputType<typename Operation::Request>) {
+    request.set_output_type(wire::ToDataType(AnyOf(any.support.output_types, random)));
+  }
 }
 
 }  // namespace
@@ -330,15 +424,7 @@ std::string RepairRequest(const std::string& message, std::size_t operation,
   return wire::VisitOperation(operation, [&]<typename Operation>() {
     typename Operation::Request request;
     request.ParsePartialFromString(message);
-    v1::Tensor& first = MutableTensor(request, Operation::kInputs.front().number);
-    RepairShape(first, random);
-    const auto& type = wire::kElementTypes[Below(wire::kElementTypes.size(), random)];
-    for (const auto& field : Operation::kInputs) {
-      v1::Tensor& tensor = MutableTensor(request, field.number);
-      *tensor.mutable_shape() = first.shape();
-      RepairElements(tensor, type);
-    }
-    RepairRange(first, *request.mutable_range(), random);
+    RepairRequest<Operation>(request, random);
     return request.SerializeAsString();
   });
 }

@@ -24,9 +24,10 @@ std::string MutateField(const std::string& message, RandomNumbers& random,
                         const MutateBytes& mutate_bytes);
 
 // Corrects a request of the operation of this index: its tensors get one shape
-// and type and as many elements as the shape says, and its range gets as many
-// values as there are channels. Most mutations of a shape or of elements make a
-// request that is refused for just such a mismatch.
+// and type and as many elements as the shape says, it gets parameters of one kind
+// with as many values as there are channels, and a numerics that has these and the
+// types. Most mutations of a shape or of elements make a request that is refused for
+// just such a mismatch.
 std::string RepairRequest(const std::string& message, std::size_t operation, RandomNumbers& random);
 
 }  // namespace quantd::fuzz

@@ -21,30 +21,24 @@ static_assert(kMessageTypeCount <= 256, "a byte holds the number of a message ty
 constexpr std::size_t OperationOf(std::size_t message_type) { return message_type / 2; }
 constexpr bool IsRequest(std::size_t message_type) { return message_type % 2 == 0; }
 
-// Returns what function.operator()<Message>() returns for a type of message,
-// which exists.
-template <typename Function>
-constexpr auto VisitMessage(std::size_t message_type, Function&& function) {
-  return wire::VisitOperation(OperationOf(message_type), [&]<typename Operation>() {
-    return IsRequest(message_type) ? function.template operator()<typename Operation::Request>()
-                                   : function.template operator()<typename Operation::Response>();
-  });
-}
-
 // An input has these parts:
 //
 //   1 byte   the type of the message, modulo kMessageTypeCount
-//   1 byte   bit 0: inherits a range; bit 1: inherits a spec; bits 2 to 4: the
-//            number of slice lengths; the other bits mean nothing
+//   1 byte   bit 0: inherits parameters; bit 1: inherits a spec; bits 2 to 4: the
+//            number of slice lengths; bit 5: inherited parameters are scales instead of
+//            a range; bit 6: inherits an output type; bit 7 means nothing
 //   n bytes  the slice lengths, one byte each
 //   the rest is the message
 //
 // Bytes that are missing count as zeros, so that every input means something.
 struct FuzzInput {
   std::size_t message_type;
-  // Whether an earlier request of the stream left a range or a spec.
-  bool inherits_range;
+  // What an earlier request of the stream left.
+  bool inherits_parameters;
   bool inherits_spec;
+  // Whether these parameters, if any, are scales.
+  bool inherits_scales;
+  bool inherits_output_type;
   // The lengths of the slices that the message is cut into, used in turn.
   std::span<const std::uint8_t> slice_lengths;
   std::span<const std::uint8_t> message;
@@ -59,8 +53,10 @@ inline FuzzInput ReadInput(std::span<const std::uint8_t> bytes) {
   const auto rest = bytes.subspan(std::min(kInputHeaderBytes, bytes.size()));
   const std::size_t lengths = std::min((flags >> 2) & kMaxSliceLengths, rest.size());
   return {.message_type = type % kMessageTypeCount,
-          .inherits_range = (flags & 1) != 0,
+          .inherits_parameters = (flags & 1) != 0,
           .inherits_spec = (flags & 2) != 0,
+          .inherits_scales = (flags & 33) == 33,
+          .inherits_output_type = (flags & 64) != 0,
           .slice_lengths = rest.first(lengths),
           .message = rest.subspan(lengths)};
 }

@@ -19,11 +19,17 @@ CORPUS = pathlib.Path(__file__).parent / "corpus"
 REGRESSION = "regression-"
 
 # The operations by their place in wire/operations.h, and from these the types of messages.
-FAKE_QUANTIZE, FAKE_QUANTIZE_GRADIENT = range(2)
+FAKE_QUANTIZE, FAKE_QUANTIZE_GRADIENT, QUANTIZE, DEQUANTIZE = range(4)
 REQUEST, RESPONSE = 2 * FAKE_QUANTIZE, 2 * FAKE_QUANTIZE + 1
 GRADIENT_REQUEST, GRADIENT_RESPONSE = 2 * FAKE_QUANTIZE_GRADIENT, 2 * FAKE_QUANTIZE_GRADIENT + 1
+QUANTIZE_REQUEST, QUANTIZE_RESPONSE = 2 * QUANTIZE, 2 * QUANTIZE + 1
+DEQUANTIZE_REQUEST, DEQUANTIZE_RESPONSE = 2 * DEQUANTIZE, 2 * DEQUANTIZE + 1
 
-INHERITS_RANGE, INHERITS_SPEC = 1, 2
+INHERITS_RANGE, INHERITS_SPEC, INHERITS_SCALES, INHERITS_TYPE = 1, 2, 1 | 32, 64
+
+# Numbers of the schema's enums.
+FLOAT16, BFLOAT16, FLOAT64, INT8, UINT8, INT16, INT32, INT4, UINT4, INT2, UINT2 = 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13
+TENSORFLOW, TENSORFLOW_ARGS, KERAS_JAX, ONNX, PYTORCH, LITERT, XNNPACK, UNIFORM = 1, 2, 7, 11, 12, 13, 14, 15
 
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -78,9 +84,9 @@ def shape(*dimensions: int) -> bytes:
 FLOAT32 = number_field(1, 1)
 
 
-def tensor(dimensions: tuple[int, ...], data: bytes) -> bytes:
+def tensor(dimensions: tuple[int, ...], data: bytes, data_type: int = 1) -> bytes:
     """The fields of a Tensor."""
-    return FLOAT32 + shape(*dimensions) + nested(3, data)
+    return number_field(1, data_type) + shape(*dimensions) + nested(3, data)
 
 
 def ranges(bounds: Iterable[float], axis: int | None = None) -> bytes:
@@ -90,12 +96,46 @@ def ranges(bounds: Iterable[float], axis: int | None = None) -> bytes:
     return fields if axis is None else fields + number_field(3, axis)
 
 
+def scales(values: Iterable[float], zero_points: Iterable[int] = (), axis: int | None = None,
+           block_size: int | None = None) -> bytes:
+    """The fields of AffineParameters."""
+    fields = nested(1, floats(values))
+    zero_points = tuple(zero_points)
+    if zero_points:
+        fields += nested(2, *map(varint, zero_points))
+    if axis is not None:
+        fields += number_field(3, axis)
+    return fields if block_size is None else fields + number_field(4, block_size)
+
+
+def data_range(symmetric: bool = False, axis: int | None = None, block_size: int | None = None) -> bytes:
+    """The fields of a DataRange."""
+    fields = number_field(1, symmetric)
+    if axis is not None:
+        fields += number_field(2, axis)
+    return fields if block_size is None else fields + number_field(3, block_size)
+
+
 def spec(num_bits: int = 8, narrow_range: bool = False, numerics: int = 0) -> bytes:
     return number_field(1, num_bits) + number_field(2, narrow_range) + number_field(3, numerics)
 
 
+def numerics_alone(numerics: int) -> bytes:
+    """The fields of a QuantizationSpec."""
+    return number_field(3, numerics)
+
+
+def codes(quant_min: int, quant_max: int, numerics: int = 0) -> bytes:
+    """The fields of a QuantizationSpec with explicit codes, in zigzag."""
+    zigzag = [value << 1 ^ value >> 31 for value in (quant_min, quant_max)]
+    return numerics_alone(numerics) + number_field(4, zigzag[0]) + number_field(5, zigzag[1])
+
+
 PER_TENSOR = nested(2, ranges([1]))
 MATRIX = tensor((2, 3), ramp(6))
+HALVES = tensor((2, 3), bytes(range(12)), FLOAT16)
+DOUBLES = tensor((3,), struct.pack("<3d", -1.5, 0.25, 1e300), FLOAT64)
+BYTES = tensor((2, 3), bytes((0, 1, 127, 128, 254, 255)), UINT8)
 
 Named = tuple[str, bytes]
 
@@ -113,6 +153,17 @@ def good_requests() -> Iterator[Named]:
         2, ranges([1 + i / 32 for i in range(32)], axis=1))
     yield "runs", nested(1, tensor((2, 70), ramp(140))) + nested(2, ranges([1, 2], axis=0))
     yield "zero-range", nested(1, MATRIX) + nested(2, ranges([0]))
+    yield "scales", nested(1, MATRIX) + nested(4, scales([0.5], [3]))
+    yield "scales-per-channel", nested(1, MATRIX) + nested(4, scales([1, 2, 3], axis=1))
+    yield "scales-in-blocks", nested(1, MATRIX) + nested(4, scales([1, 2, 3, 4], axis=1, block_size=2))
+    yield "explicit-codes", nested(1, MATRIX) + nested(4, scales([0.5])) + nested(3, codes(-7, 8))
+    yield "float16", nested(1, HALVES) + PER_TENSOR
+    yield "bfloat16", nested(1, tensor((2,), b"\x80\x3f\xc0\x7f", BFLOAT16)) + PER_TENSOR
+    yield "float16-precision", nested(1, HALVES) + nested(4, scales([0.5])) + nested(
+        3, numerics_alone(ONNX) + number_field(6, FLOAT16))
+    yield "float64", nested(1, DOUBLES) + nested(4, scales([0.5])) + nested(3, numerics_alone(PYTORCH))
+    yield "keras-jax", nested(1, MATRIX) + PER_TENSOR + nested(3, numerics_alone(KERAS_JAX))
+    yield "litert", nested(1, MATRIX) + PER_TENSOR + nested(3, numerics_alone(LITERT))
     yield "not-a-number", nested(1, tensor((3,), floats([float("nan"), float("inf"), -0.0]))) + PER_TENSOR
 
 
@@ -218,7 +269,25 @@ def bad_requests() -> Iterator[Named]:
     yield "range-without-scale", input_ + nested(2, nested(1, floats([0])) + nested(2, floats([6e-45])))
     yield "no-bits", input_ + PER_TENSOR + nested(3, spec(0))
     yield "many-bits", input_ + PER_TENSOR + nested(3, spec(1 << 31))
-    yield "unknown-numerics", input_ + PER_TENSOR + nested(3, spec(numerics=3))
+    yield "unknown-numerics", input_ + PER_TENSOR + nested(3, spec(numerics=10))
+    yield "range-and-scales", input_ + PER_TENSOR + nested(4, scales([1]))
+    yield "numerics-without-ranges", input_ + PER_TENSOR + nested(3, numerics_alone(ONNX))
+    yield "numerics-without-scales", input_ + nested(4, scales([1])) + nested(3, numerics_alone(TENSORFLOW))
+    yield "no-scales", input_ + nested(4)
+    yield "scale-of-zero", input_ + nested(4, scales([0]))
+    yield "negative-zero-point", input_ + nested(4, scales([1], [-1]))
+    yield "two-zero-points", input_ + nested(4, scales([1], [1, 2]))
+    yield "unpacked-zero-points", input_ + nested(
+        4, scales([1, 2], axis=0) + number_field(2, 1) + number_field(2, 2))
+    yield "blocks-without-axis", input_ + nested(4, scales([1], block_size=2))
+    yield "blocks-of-zero", input_ + nested(4, scales([1, 1], axis=0, block_size=0))
+    yield "one-block-missing", input_ + nested(4, scales([1, 2, 3], axis=1, block_size=2))
+    yield "one-code", input_ + nested(4, scales([1])) + nested(3, codes(5, 5))
+    yield "lowest-code-alone", input_ + nested(4, scales([1])) + nested(3, number_field(4, 1))
+    yield "unknown-precision", input_ + nested(4, scales([1])) + nested(3, number_field(6, 99))
+    yield "float16-without-precision", input_ + nested(4, scales([1])) + nested(3, number_field(6, FLOAT16))
+    yield "integers", nested(1, tensor((6,), bytes(6), INT8)) + PER_TENSOR
+    yield "numbers-as-float16", nested(1, number_field(1, FLOAT16) + shape(6) + nested(4, nested(1, ramp(6)))) + PER_TENSOR
     yield "negative-numerics", input_ + PER_TENSOR + nested(3, spec(numerics=-1))
 
 
@@ -248,6 +317,78 @@ def gradient_requests() -> Iterator[Named]:
     yield "cut-off", (both + per_tensor)[:-3]
 
 
+def quantize_requests() -> Iterator[Named]:
+    input_ = nested(1, MATRIX)
+    per_tensor = nested(2, ranges([1]))
+    five = nested(1, tensor((5,), floats((0, 1, 2, 3, 4))))
+    yield "range", input_ + per_tensor
+    yield "range-per-channel", input_ + nested(2, ranges([1, 2, 3], axis=1))
+    yield "scales", input_ + nested(3, scales([0.5], [3]))
+    yield "scales-per-channel", input_ + nested(3, scales([1, 2], [3, 255], axis=0)) + nested(
+        5, numerics_alone(PYTORCH))
+    yield "blocks", input_ + nested(3, scales([1, 2, 3, 4], axis=-1, block_size=2))
+    yield "data-range", input_ + nested(4)
+    yield "data-range-per-channel", input_ + nested(4, data_range(True, axis=1)) + nested(
+        5, numerics_alone(TENSORFLOW_ARGS))
+    yield "dynamic", input_ + nested(4) + nested(5, numerics_alone(ONNX))
+    yield "no-elements-for-a-data-range", nested(1, tensor((0, 3), b"")) + nested(4, data_range(axis=1))
+    yield "int8", input_ + per_tensor + number_field(6, INT8)
+    yield "int4", five + nested(3, scales([1])) + number_field(6, INT4)
+    yield "uint2", five + nested(3, scales([1])) + number_field(6, UINT2)
+    yield "int16", input_ + per_tensor + nested(5, spec(12, True)) + number_field(6, INT16)
+    yield "int32", input_ + nested(3, scales([0.5])) + nested(5, numerics_alone(UNIFORM)) + number_field(6, INT32)
+    yield "xnnpack", input_ + nested(3, scales([0.5])) + nested(5, numerics_alone(XNNPACK))
+    yield "float16", nested(1, HALVES) + per_tensor
+    yield "type-first", number_field(6, INT8) + per_tensor + input_
+    yield "type-twice", input_ + per_tensor + number_field(6, INT8) + number_field(6, INT4)
+    yield "not-a-number", nested(1, tensor((2,), floats([1, float("nan")]))) + nested(3, scales([1]))
+    yield "not-a-number-without-a-code", nested(1, tensor((2,), floats([1, float("nan")]))) + per_tensor
+    yield "not-a-number-in-data", nested(1, tensor((2,), floats([1, float("nan")]))) + nested(4)
+    yield "no-parameters", input_
+    yield "all-parameters", input_ + per_tensor + nested(3, scales([1])) + nested(4)
+    yield "range-and-data-range", input_ + per_tensor + nested(4)
+    yield "data-range-in-blocks", input_ + nested(4, data_range(axis=1, block_size=2))
+    yield "symmetric-dynamic", input_ + nested(4, data_range(True)) + nested(5, numerics_alone(ONNX))
+    yield "data-range-of-pytorch", input_ + nested(4) + nested(5, numerics_alone(PYTORCH))
+    yield "axis-of-data-range", input_ + nested(4, data_range(axis=2))
+    yield "unknown-type", input_ + per_tensor + number_field(6, 99)
+    yield "huge-type", input_ + per_tensor + number_field(6, (1 << 32) + INT8)
+    yield "floats-as-codes", input_ + per_tensor + number_field(6, 1)
+    yield "type-that-tensorflow-has-not", input_ + per_tensor + number_field(6, INT32)
+    yield "too-many-bits", input_ + per_tensor + nested(5, spec(9))
+    yield "codes-beyond-the-type", input_ + nested(3, scales([1])) + nested(5, codes(0, 256))
+    yield "no-input", per_tensor
+    yield "cut-off", (input_ + per_tensor)[:-1]
+
+
+def dequantize_requests() -> Iterator[Named]:
+    input_ = nested(1, BYTES)
+    per_tensor = nested(2, ranges([1]))
+    packed = b"\x10\x32\xf4"
+    yield "range", input_ + per_tensor
+    yield "range-per-channel", input_ + nested(2, ranges([1, 2, 3], axis=1))
+    yield "scales", input_ + nested(3, scales([0.5], [3]))
+    yield "blocks", input_ + nested(3, scales([1, 2, 3, 4], axis=1, block_size=2))
+    yield "int4", nested(1, tensor((5,), packed, INT4)) + nested(3, scales([1]))
+    yield "uint4", nested(1, tensor((6,), packed, UINT4)) + per_tensor
+    yield "int2", nested(1, tensor((9,), packed, INT2)) + per_tensor
+    yield "int32", nested(1, tensor((2,), bytes(range(8)), INT32)) + nested(3, scales([0.5]))
+    yield "float16", input_ + per_tensor + number_field(5, FLOAT16)
+    yield "bfloat16", input_ + nested(3, scales([0.5])) + nested(4, numerics_alone(ONNX)) + number_field(5, BFLOAT16)
+    yield "scalar", nested(1, tensor((), b"\x07", INT4)) + per_tensor
+    yield "no-elements", nested(1, tensor((0,), b"", UINT2)) + per_tensor
+    yield "packed-cut-short", nested(1, tensor((5,), packed[:2], INT4)) + per_tensor
+    yield "packed-too-long", nested(1, tensor((4,), packed, INT4)) + per_tensor
+    yield "most-packed", nested(1, tensor(((1 << 60) - 1,), packed, INT2)) + per_tensor
+    yield "floats", nested(1, MATRIX) + per_tensor
+    yield "numbers", nested(1, number_field(1, UINT8) + shape(1) + nested(4, nested(1, ramp(1)))) + per_tensor
+    yield "type-that-tensorflow-has-not", nested(1, tensor((1,), bytes(4), INT32)) + per_tensor
+    yield "codes-as-values", input_ + per_tensor + number_field(5, UINT8)
+    yield "data-range-of-another-message", input_ + nested(4)
+    yield "no-parameters", input_
+    yield "cut-off", (input_ + per_tensor)[:-1]
+
+
 def responses() -> Iterator[Named]:
     nudged = nested(1, floats([-1])) + nested(2, floats([1])) + nested(3, floats([2 / 255])) + nested(
         4, varint(128))
@@ -262,6 +403,18 @@ def gradient_responses() -> Iterator[Named]:
     yield "whole", nested(1, MATRIX) + sums
     yield "sums-first", sums + nested(1, MATRIX)
     yield "broken-sums", nested(1, MATRIX) + nested(5, b"7 bytes")
+    yield "cut-off", nested(1, MATRIX)[:-1]
+
+
+def quantize_responses() -> Iterator[Named]:
+    used = nested(2, scales([0.5], [3]))
+    yield "whole", nested(1, BYTES) + used + number_field(4, ONNX)
+    yield "parameters-first", used + nested(1, BYTES)
+    yield "cut-off", (nested(1, BYTES) + used)[:-1]
+
+
+def dequantize_responses() -> Iterator[Named]:
+    yield "whole", nested(1, MATRIX) + number_field(2, ONNX)
     yield "cut-off", nested(1, MATRIX)[:-1]
 
 
@@ -293,6 +446,23 @@ def inheriting() -> Iterator[Seed]:
     yield Seed("gradient-request-inherits-both", GRADIENT_REQUEST, both, INHERITS_RANGE | INHERITS_SPEC)
     yield Seed("gradient-request-replaces-range", GRADIENT_REQUEST,
                both + nested(3, ranges([1, 2, 3], axis=1)), INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("request-inherits-scales", REQUEST, input_, INHERITS_SCALES)
+    yield Seed("request-replaces-scales", REQUEST, input_ + PER_TENSOR + nested(3, spec()), INHERITS_SCALES)
+    yield Seed("request-replaces-range-by-scales", REQUEST, input_ + nested(4, scales([2])), INHERITS_RANGE)
+    yield Seed("request-inherits-for-float16", REQUEST, nested(1, HALVES), INHERITS_RANGE)
+    yield Seed("gradient-request-inherits-scales", GRADIENT_REQUEST, both, INHERITS_SCALES)
+    yield Seed("quantize-request-inherits-both", QUANTIZE_REQUEST, input_, INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("quantize-request-inherits-scales-and-type", QUANTIZE_REQUEST, input_, INHERITS_SCALES | INHERITS_TYPE)
+    yield Seed("quantize-request-replaces-type", QUANTIZE_REQUEST, input_ + number_field(6, INT4),
+               INHERITS_RANGE | INHERITS_TYPE)
+    yield Seed("quantize-request-data-range-in-stream", QUANTIZE_REQUEST, input_ + nested(4), INHERITS_RANGE)
+    yield Seed("quantize-request-inherits-type-alone", QUANTIZE_REQUEST, input_, INHERITS_TYPE)
+    codes_ = nested(1, BYTES)
+    yield Seed("dequantize-request-inherits-both", DEQUANTIZE_REQUEST, codes_, INHERITS_RANGE | INHERITS_SPEC)
+    yield Seed("dequantize-request-inherits-scales-and-type", DEQUANTIZE_REQUEST, codes_,
+               INHERITS_SCALES | INHERITS_TYPE)
+    yield Seed("dequantize-request-inherits-for-int4", DEQUANTIZE_REQUEST,
+               nested(1, tensor((3,), b"\x10\x02", INT4)), INHERITS_RANGE)
 
 
 def seeds() -> Iterator[Seed]:
@@ -306,6 +476,14 @@ def seeds() -> Iterator[Seed]:
         yield Seed(f"gradient-request-{name}", GRADIENT_REQUEST, message)
     for name, message in message_forms(2, nested(1, MATRIX) + nested(3, ranges([1]))):
         yield Seed(f"gradient-request-form-{name}", GRADIENT_REQUEST, message)
+    for name, message in quantize_requests():
+        yield Seed(f"quantize-request-{name}", QUANTIZE_REQUEST, message)
+    for name, message in dequantize_requests():
+        yield Seed(f"dequantize-request-{name}", DEQUANTIZE_REQUEST, message)
+    for name, message in quantize_responses():
+        yield Seed(f"quantize-response-{name}", QUANTIZE_RESPONSE, message)
+    for name, message in dequantize_responses():
+        yield Seed(f"dequantize-response-{name}", DEQUANTIZE_RESPONSE, message)
     for name, message in responses():
         yield Seed(f"response-{name}", RESPONSE, message)
     for name, message in gradient_responses():

@@ -8,11 +8,9 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/element_type.h"
 #include "core/base/error.h"
 #include "core/base/error_reason.h"
 #include "core/base/status_macros.h"
-#include "wire/element_type.h"
 
 namespace quantd::fuzz {
 namespace {
@@ -34,12 +32,18 @@ void AppendLittleEndian(float value, std::string& bytes) {
   }
 }
 
-// Returns the tensor in field `name`, or null if it is missing.
-const v1::Tensor* FindTensor(const google::protobuf::Message& request, const std::string& name) {
+// Returns the message in field `name`, or null if it is missing or not in the schema.
+template <typename Field>
+const Field* Find(const google::protobuf::Message& request, const std::string& name) {
   const auto* const field = request.GetDescriptor()->FindFieldByName(name);
-  return request.GetReflection()->HasField(request, field)
-             ? &dynamic_cast<const v1::Tensor&>(request.GetReflection()->GetMessage(request, field))
+  return field != nullptr && request.GetReflection()->HasField(request, field)
+             ? &dynamic_cast<const Field&>(request.GetReflection()->GetMessage(request, field))
              : nullptr;
+}
+
+template <typename Field>
+std::optional<Field> Copy(const Field* field) {
+  return field != nullptr ? std::optional(*field) : std::nullopt;
 }
 
 // Returns the number of elements. A dimension of 0 makes it 0 only if all other
@@ -69,12 +73,48 @@ absl::StatusOr<std::uint64_t> CountElements(const std::string& name,
   return has_zero ? 0 : product_of_others;
 }
 
-absl::StatusOr<PlainTensor> DecodeTensor(const std::string& name, const v1::Tensor& tensor) {
-  const std::optional<core::ElementType> type = wire::ToElementType(tensor.data_type());
-  if (!type.has_value()) {
+// Returns how many bits an element has; 0 for a type that is not in the schema.
+std::uint64_t BitsOf(v1::DataType type) {
+  switch (type) {
+    case v1::DATA_TYPE_INT2:
+    case v1::DATA_TYPE_UINT2:
+      return 2;
+    case v1::DATA_TYPE_INT4:
+    case v1::DATA_TYPE_UINT4:
+      return 4;
+    case v1::DATA_TYPE_INT8:
+    case v1::DATA_TYPE_UINT8:
+      return 8;
+    case v1::DATA_TYPE_FLOAT16:
+    case v1::DATA_TYPE_BFLOAT16:
+    case v1::DATA_TYPE_INT16:
+    case v1::DATA_TYPE_UINT16:
+      return 16;
+    case v1::DATA_TYPE_FLOAT32:
+    case v1::DATA_TYPE_INT32:
+      return 32;
+    case v1::DATA_TYPE_FLOAT64:
+      return 64;
+    default:
+      return 0;
+  }
+}
+
+bool IsTaken(core::OperationKind operation, v1::DataType type) {
+  const bool is_code = type >= v1::DATA_TYPE_INT8;
+  return BitsOf(type) != 0 && (operation == core::OperationKind::kDequantize
+                                   ? is_code
+                                   : !is_code && (type != v1::DATA_TYPE_FLOAT64 ||
+                                                  operation != core::OperationKind::kQuantize));
+}
+
+absl::StatusOr<PlainTensor> DecodeTensor(const std::string& name, const v1::Tensor& tensor,
+                                         core::OperationKind operation) {
+  const v1::DataType type = tensor.data_type();
+  if (!IsTaken(operation, type) || (tensor.has_float_values() && type != v1::DATA_TYPE_FLOAT32)) {
     return Refuse(ErrorReason::kUnsupportedDataType, name + ".data_type");
   }
-  PlainTensor result{.data_type = tensor.data_type(),
+  PlainTensor result{.data_type = type,
                      .shape = {tensor.shape().begin(), tensor.shape().end()},
                      .elements = ElementBytes(tensor)};
   ASSIGN_OR_RETURN(const std::uint64_t count, CountElements(name, result.shape));
@@ -84,34 +124,62 @@ absl::StatusOr<PlainTensor> DecodeTensor(const std::string& name, const v1::Tens
   if (!tensor.has_data() && !tensor.has_float_values()) {
     return Refuse(ErrorReason::kTensorSizeMismatch, name);
   }
-  if (result.elements.size() != count * core::ElementBytes(*type)) {
+  const std::uint64_t bits = BitsOf(type);
+  if (result.elements.size() != (bits < 8 ? (count * bits + 7) / 8 : count * (bits / 8))) {
     return Refuse(ErrorReason::kTensorSizeMismatch,
                   name + (tensor.has_data() ? ".data" : ".float_values"));
   }
   return result;
 }
 
-absl::Status DecodeRange(const v1::Range* range, PlainRequest& result) {
-  if (range == nullptr) {
-    return Refuse(ErrorReason::kRangeSizeMismatch, "range");
+absl::Status DecodeParameters(const google::protobuf::Message& request, const PlainMethod& method,
+                              PlainRequest& result) {
+  result.range = Copy(Find<v1::Range>(request, "range"));
+  result.affine = Copy(Find<v1::AffineParameters>(request, "affine"));
+  result.data_range = Copy(Find<v1::DataRange>(request, "data_range"));
+  std::vector<std::string> given;
+  if (result.range.has_value()) {
+    given.emplace_back("range");
   }
-  result.min.assign(range->min().begin(), range->min().end());
-  result.max.assign(range->max().begin(), range->max().end());
-  if (range->has_axis()) {
-    result.axis = range->axis();
+  if (result.affine.has_value()) {
+    given.emplace_back("affine");
   }
-  return absl::OkStatus();
+  if (result.data_range.has_value()) {
+    given.emplace_back("data_range");
+  }
+  if (given.size() != 1) {
+    return Refuse(ErrorReason::kParametersMismatch, given.empty() ? "range" : given.back());
+  }
+  return result.data_range.has_value() && method.transfer == wire::Transfer::kStream
+             ? Refuse(ErrorReason::kParametersMismatch, "data_range")
+             : absl::OkStatus();
 }
 
-absl::Status DecodeSpec(const v1::QuantizationSpec& spec, PlainRequest& result) {
-  if (spec.numerics() < 0 || spec.numerics() > 2) {
+absl::Status DecodeSpec(const google::protobuf::Message& request, PlainRequest& result) {
+  result.spec = Copy(Find<v1::QuantizationSpec>(request, "spec")).value_or(v1::QuantizationSpec());
+  if (v1::Numerics_descriptor()->FindValueByNumber(result.spec.numerics()) == nullptr) {
     return Refuse(ErrorReason::kUnsupportedNumerics, "spec.numerics");
   }
-  result.spec = {.num_bits = spec.has_num_bits() ? spec.num_bits() : 8,
-                 .narrow_range = spec.narrow_range(),
-                 .numerics = spec.numerics() == v1::NUMERICS_TENSORFLOW_ARGS
-                                 ? core::Numerics::kTensorFlowArgs
-                                 : core::Numerics::kTensorFlow};
+  return v1::DataType_descriptor()->FindValueByNumber(result.spec.precision()) == nullptr
+             ? Refuse(ErrorReason::kUnsupportedDataType, "spec.precision")
+             : absl::OkStatus();
+}
+
+// Sets the type of the output if requests of the operation say it.
+absl::Status DecodeOutputType(const google::protobuf::Message& request, const PlainMethod& method,
+                              PlainRequest& result) {
+  const auto* const field = request.GetDescriptor()->FindFieldByName("output_type");
+  if (field == nullptr) {
+    return absl::OkStatus();
+  }
+  const int number = request.GetReflection()->GetEnumValue(request, field);
+  if (v1::DataType_descriptor()->FindValueByNumber(number) == nullptr) {
+    return Refuse(ErrorReason::kUnsupportedDataType, "output_type");
+  }
+  const v1::DataType by_default = method.operation == core::OperationKind::kQuantize
+                                      ? v1::DATA_TYPE_UINT8
+                                      : v1::DATA_TYPE_FLOAT32;
+  result.output_type = number == 0 ? by_default : static_cast<v1::DataType>(number);
   return absl::OkStatus();
 }
 
@@ -134,18 +202,19 @@ std::string ElementBytes(const v1::Tensor& tensor) {
 }
 
 absl::StatusOr<PlainRequest> PlainDecode(const google::protobuf::Message& request,
-                                         const std::vector<std::string>& inputs,
-                                         const v1::Range* range, const v1::QuantizationSpec& spec) {
+                                         const PlainMethod& method) {
+  const std::vector<std::string>& inputs = method.inputs;
   std::vector<const v1::Tensor*> tensors;
   for (const std::string& name : inputs) {
-    tensors.push_back(FindTensor(request, name));
+    tensors.push_back(Find<v1::Tensor>(request, name));
     if (tensors.back() == nullptr) {
       return Refuse(ErrorReason::kTensorSizeMismatch, name);
     }
   }
   PlainRequest result;
-  RETURN_IF_ERROR(DecodeRange(range, result));
-  RETURN_IF_ERROR(DecodeSpec(spec, result));
+  RETURN_IF_ERROR(DecodeParameters(request, method, result));
+  RETURN_IF_ERROR(DecodeSpec(request, result));
+  RETURN_IF_ERROR(DecodeOutputType(request, method, result));
   const v1::DataType type = tensors[0]->data_type();
   for (std::size_t i = 1; i < tensors.size(); ++i) {
     const v1::DataType other = tensors[i]->data_type();
@@ -154,13 +223,17 @@ absl::StatusOr<PlainRequest> PlainDecode(const google::protobuf::Message& reques
     }
   }
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    ASSIGN_OR_RETURN(PlainTensor tensor, DecodeTensor(inputs[i], *tensors[i]));
+    ASSIGN_OR_RETURN(PlainTensor tensor, DecodeTensor(inputs[i], *tensors[i], method.operation));
     result.inputs.push_back(std::move(tensor));
   }
   for (std::size_t i = 1; i < tensors.size(); ++i) {
     if (result.inputs[i].shape != result.inputs[0].shape) {
       return Refuse(ErrorReason::kShapeMismatch, inputs[i] + ".shape");
     }
+  }
+  ASSIGN_OR_RETURN(result.element_count, CountElements(inputs[0], result.inputs[0].shape));
+  if (result.output_type == v1::DATA_TYPE_UNSPECIFIED) {
+    result.output_type = type;
   }
   return result;
 }

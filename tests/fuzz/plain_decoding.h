@@ -9,13 +9,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "core/quantization.h"
+#include "core/support.h"
 #include "quantd/v1/quantization.pb.h"
 #include "quantd/v1/tensor.pb.h"
+#include "server/operations/operation_kind.h"
+#include "wire/methods.h"
 #include "wire/operations.h"
 
 namespace quantd::fuzz {
@@ -29,28 +30,38 @@ struct PlainTensor {
 
 struct PlainRequest {
   std::vector<PlainTensor> inputs;
-  std::vector<float> min;
-  std::vector<float> max;
-  std::optional<std::int32_t> axis;
-  core::QuantizationSpec spec;
+  std::uint64_t element_count = 0;
+  // One of these.
+  std::optional<v1::Range> range;
+  std::optional<v1::AffineParameters> affine;
+  std::optional<v1::DataRange> data_range;
+  v1::QuantizationSpec spec;
+  // That of the inputs if the request cannot say it.
+  v1::DataType output_type = v1::DATA_TYPE_UNSPECIFIED;
 };
 
-// Decodes `request`, whose tensors are in the fields of these names, as
-// server::Decode() does. Errors have its reasons and fields, but neither messages
-// nor metadata.
-absl::StatusOr<PlainRequest> PlainDecode(const google::protobuf::Message& request,
-                                         const std::vector<std::string>& inputs,
-                                         const v1::Range* range, const v1::QuantizationSpec& spec);
-
-// The same for the request of an operation that inherits nothing.
-template <typename Request>
-absl::StatusOr<PlainRequest> PlainDecode(const Request& request) {
+// What to decode a request for.
+struct PlainMethod {
+  core::OperationKind operation;
+  wire::Transfer transfer;
+  // The names of the fields that have its tensors.
   std::vector<std::string> inputs;
-  for (const wire::TensorField<Request>& field : wire::kTensorFields<Request>) {
-    inputs.emplace_back(field.name);
+};
+
+// Decodes `request`, which inherits nothing, as server::Decode() does. Errors have its
+// reasons and fields, but neither messages nor metadata.
+absl::StatusOr<PlainRequest> PlainDecode(const google::protobuf::Message& request,
+                                         const PlainMethod& method);
+
+template <typename Operation>
+absl::StatusOr<PlainRequest> PlainDecode(const typename Operation::Request& request,
+                                         wire::Transfer transfer) {
+  PlainMethod method{
+      .operation = server::kOperationKind<Operation>, .transfer = transfer, .inputs = {}};
+  for (const auto& field : Operation::kInputs) {
+    method.inputs.emplace_back(field.name);
   }
-  return PlainDecode(request, inputs, request.has_range() ? &request.range() : nullptr,
-                     request.spec());
+  return PlainDecode(request, method);
 }
 
 // Returns the bytes of the elements that `tensor` has, whatever its shape.

@@ -19,13 +19,22 @@ struct BadRequest {
   std::function<void(Request&)> spoil;
   std::string reason;
   std::string field;
+  // Whether it is also invalid behind others in a stream, for the same reason: these
+  // may leave it what it lacks, and a stream refuses data ranges altogether.
+  bool also_in_streams = true;
 };
 
 // Cases for PerChannelRequest().
 const std::vector<BadRequest<v1::FakeQuantizeRequest>>& BadFakeQuantizeRequests();
 
-// Additional cases for PerChannelGradientRequest().
+// Cases for PerChannelGradientRequest().
 const std::vector<BadRequest<v1::FakeQuantizeGradientRequest>>& BadFakeQuantizeGradientRequests();
+
+// Cases for PerChannelQuantizeRequest().
+const std::vector<BadRequest<v1::QuantizeRequest>>& BadQuantizeRequests();
+
+// Cases for PerChannelDequantizeRequest().
+const std::vector<BadRequest<v1::DequantizeRequest>>& BadDequantizeRequests();
 
 }  // namespace quantd::server
 

@@ -51,6 +51,47 @@ TEST(Load, RejectsACallBeyondTheBytesInFlightWithARetryDelay) {
   EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(100)).ok());
 }
 
+// Returns a request whose answer is sixteen times as large.
+v1::DequantizeRequest GrowingRequest(std::size_t bytes) {
+  v1::DequantizeRequest request;
+  request.mutable_input()->set_data_type(v1::DATA_TYPE_INT2);
+  request.mutable_input()->add_shape(static_cast<std::int64_t>(4 * bytes));
+  request.mutable_input()->set_data(std::string(bytes, '\0'));
+  request.mutable_affine()->add_scale(1);
+  return request;
+}
+
+grpc::Status Dequantize(const RunningService& running, const v1::DequantizeRequest& request) {
+  grpc::ClientContext context;
+  v1::DequantizeResponse response;
+  return running.stub->Dequantize(&context, request, &response);
+}
+
+TEST(Load, CountsTheBytesOfAnswersThatAreLargerThanTheirRequests) {
+  RunningService running;
+  auto others = running.admission.Admit(RunningService::kMaxInFlightBytes - 10'000);
+  ASSERT_TRUE(others.ok());
+  EXPECT_TRUE(Dequantize(running, GrowingRequest(500)).ok());
+  const CallError error = ErrorOf(Dequantize(running, GrowingRequest(1000)));
+  EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
+  EXPECT_TRUE(error.has_retry_delay);
+  others->Release();
+  EXPECT_TRUE(Dequantize(running, GrowingRequest(1000)).ok());
+}
+
+TEST(Load, DoesNotAskToRetryACallWhoseAnswerNeverFits) {
+  const RunningService running;
+  const grpc::Status status =
+      Dequantize(running, GrowingRequest(RunningService::kMaxInFlightBytes / 16));
+  const CallError error = ErrorOf(status);
+  EXPECT_EQ(error.code, grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_EQ(error.reason, "MESSAGE_TOO_LARGE");
+  EXPECT_FALSE(error.has_retry_delay);
+  EXPECT_EQ(error.metadata.at("max_in_flight_bytes"),
+            std::to_string(RunningService::kMaxInFlightBytes));
+  EXPECT_GT(std::stoull(error.metadata.at("bytes")), RunningService::kMaxInFlightBytes);
+}
+
 TEST(Load, RejectsEveryMethodWhileDraining) {
   RunningService running;
   running.admission.StartDraining();

@@ -89,7 +89,7 @@ TEST(Service, CountsACallBeforeItsAnswerArrives) {
     EXPECT_THAT(text, HasSubstr(CallLine("grpc_server_handled_total", "grpc_code=\"OK\",", i)));
     EXPECT_THAT(text, HasSubstr(CallLine("grpc_server_handled_total",
                                          "grpc_code=\"InvalidArgument\",", i)));
-    EXPECT_THAT(text, HasSubstr("quantd_rejected_requests_total{reason=\"RANGE_SIZE_MISMATCH\"} " +
+    EXPECT_THAT(text, HasSubstr("quantd_rejected_requests_total{reason=\"PARAMETERS_MISMATCH\"} " +
                                 std::to_string(i) + "\n"));
     EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 0\n"));
     EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 0\n"));

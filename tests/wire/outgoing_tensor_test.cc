@@ -13,6 +13,7 @@
 #include "core/base/error.h"
 #include "quantd/v1/quantization_service.pb.h"
 #include "tests/wire/requests.h"
+#include "wire/element_type.h"
 
 namespace quantd::wire {
 namespace {
@@ -55,6 +56,28 @@ TEST(OutgoingTensor, MatchesTheBytesOfTheGeneratedClass) {
     expected.mutable_output()->set_data_type(v1::DATA_TYPE_FLOAT32);
     expected.mutable_output()->mutable_shape()->Assign(shape.begin(), shape.end());
     expected.mutable_output()->set_data(BytesOf(elements));
+    EXPECT_EQ(AnswerBytes(*std::move(response)), expected.SerializeAsString());
+  }
+}
+
+TEST(OutgoingTensor, HasNoMoreBytesThanPackedElementsTake) {
+  const std::int64_t shape[] = {5};
+  for (const auto& [type, data] : {std::pair(core::ElementType::kInt4, "\x10\x32\x04"),
+                                   std::pair(core::ElementType::kUint2, "\x54\x01")}) {
+    OutgoingTensor::Layout layout = LayoutOf(shape, 5);
+    layout.type = type;
+    auto response = OutgoingTensor::Create(layout, Rest());
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->elements().element_count(), 5U);
+    const std::string bytes = data;
+    ASSERT_EQ(response->elements().size_bytes(), bytes.size());
+    std::ranges::copy(std::as_bytes(std::span(bytes)), response->elements().bytes().begin());
+    response->EncodeRest(Rest());
+
+    v1::FakeQuantizeResponse expected = Rest();
+    expected.mutable_output()->set_data_type(ToDataType(type));
+    expected.mutable_output()->add_shape(5);
+    expected.mutable_output()->set_data(bytes);
     EXPECT_EQ(AnswerBytes(*std::move(response)), expected.SerializeAsString());
   }
 }

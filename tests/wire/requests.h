@@ -68,6 +68,46 @@ inline v1::FakeQuantizeGradientRequest PerChannelGradientRequest() {
   return request;
 }
 
+// Returns a valid request for codes of type uint8, per channel along axis 1.
+inline v1::QuantizeRequest PerChannelQuantizeRequest() {
+  const v1::FakeQuantizeRequest forward = PerChannelRequest();
+  v1::QuantizeRequest request;
+  *request.mutable_input() = forward.input();
+  *request.mutable_range() = forward.range();
+  return request;
+}
+
+// Returns a valid request for the values of uint8 codes of shape [2, 3], per channel
+// along axis 1.
+inline v1::DequantizeRequest PerChannelDequantizeRequest() {
+  v1::DequantizeRequest request;
+  request.mutable_input()->set_data_type(v1::DATA_TYPE_UINT8);
+  request.mutable_input()->add_shape(2);
+  request.mutable_input()->add_shape(3);
+  request.mutable_input()->set_data(std::string("\0\x01\x7f\x80\xfe\xff", 6));
+  *request.mutable_range() = PerChannelRequest().range();
+  return request;
+}
+
+// Returns scales and zero points for the requests above, which fit uint8.
+inline v1::AffineParameters PerChannelScales() {
+  v1::AffineParameters affine;
+  for (const int channel : {0, 1, 2}) {
+    affine.add_scale(0.25F * static_cast<float>(channel + 1));
+    affine.add_zero_point(100 * channel);
+  }
+  affine.set_axis(1);
+  return affine;
+}
+
+// Replaces the range of a request by scales, with a numerics that every method has.
+template <typename Request>
+void UseScales(Request& request) {
+  request.clear_range();
+  *request.mutable_affine() = PerChannelScales();
+  request.mutable_spec()->set_numerics(v1::NUMERICS_PYTORCH);
+}
+
 // Returns a valid request for `count` elements, per tensor.
 inline v1::FakeQuantizeRequest PerTensorRequest(std::size_t count) {
   v1::FakeQuantizeRequest request;

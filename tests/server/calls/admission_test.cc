@@ -43,6 +43,20 @@ TEST(Admission, RejectsACallThatWouldExceedTheLimitWithTheNumbers) {
   EXPECT_EQ(admission.load().requests, 1U);
 }
 
+TEST(Admission, TellsAMessageThatNeverFitsFromOneThatMustWait) {
+  Admission admission(100);
+  auto others = admission.Admit(30);
+  Admission::Ticket ticket = *admission.Admit(0);
+  ASSERT_TRUE(ticket.Take(60).ok());
+  EXPECT_EQ(ReasonOf(ticket.Take(40)), "IN_FLIGHT_LIMIT");
+  const absl::Status never = ticket.Take(41);
+  EXPECT_EQ(never.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(ReasonOf(never), "MESSAGE_TOO_LARGE");
+  EXPECT_EQ(core::GetErrorDetail(never)->metadata.at("bytes"), "101");
+  others->Release();
+  EXPECT_TRUE(ticket.Take(40).ok());
+}
+
 TEST(Admission, HasRoomAgainAfterATicketIsReleased) {
   Admission admission(100);
   auto ticket = admission.Admit(100);

@@ -170,7 +170,7 @@ TEST_F(Streams, EndAtABadRequestAfterAnsweringThoseBefore) {
   EXPECT_EQ(error.metadata.at("message_index"), "2");
 }
 
-TEST_F(Streams, RequireARangeInTheFirstRequest) {
+TEST_F(Streams, RequireParametersInTheFirstRequest) {
   grpc::ClientContext context;
   const auto stream = Open(context);
   v1::FakeQuantizeRequest request = PerTensorRequest(3);
@@ -181,9 +181,45 @@ TEST_F(Streams, RequireARangeInTheFirstRequest) {
   EXPECT_FALSE(stream->Read(&response));
   const grpc::Status status = stream->Finish();
   const CallError error = ErrorOf(status);
-  EXPECT_EQ(error.reason, "RANGE_SIZE_MISMATCH");
+  EXPECT_EQ(error.reason, "PARAMETERS_MISMATCH");
   EXPECT_EQ(error.metadata.at("message_index"), "0");
-  EXPECT_THAT(status.error_message(), HasSubstr("message 0: range is missing"));
+  EXPECT_THAT(status.error_message(), HasSubstr("message 0: none of range, affine is set"));
+}
+
+TEST_F(Streams, OfCodesGiveTheValuesOfEveryMessage) {
+  // A tensor in parts, one of which has an odd number of packed codes.
+  const std::size_t counts[] = {8, 3, kLargeTensor};
+  grpc::ClientContext quantize_context;
+  grpc::ClientContext dequantize_context;
+  const auto quantize = running_.stub->StreamQuantize(&quantize_context);
+  const auto dequantize = running_.stub->StreamDequantize(&dequantize_context);
+  for (const std::size_t count : counts) {
+    v1::QuantizeRequest request;
+    const v1::FakeQuantizeRequest forward = PerTensorRequest(count);
+    *request.mutable_input() = forward.input();
+    v1::QuantizeResponse codes;
+    v1::DequantizeRequest back;
+    if (count == counts[0]) {
+      *request.mutable_range() = forward.range();
+      request.set_output_type(v1::DATA_TYPE_UINT4);
+      *back.mutable_range() = forward.range();
+    }
+    ASSERT_TRUE(quantize->Write(request) && quantize->Read(&codes));
+    EXPECT_EQ(codes.output().data().size(), (count + 1) / 2);
+    *back.mutable_input() = codes.output();
+    v1::DequantizeResponse values;
+    ASSERT_TRUE(dequantize->Write(back) && dequantize->Read(&values));
+
+    v1::FakeQuantizeRequest expected = forward;
+    expected.mutable_spec()->set_num_bits(4);
+    const OperationContext context{.pool = &running_.pool, .metrics = &running_.metrics};
+    EXPECT_EQ(values.output().SerializeAsString(),
+              Ask(expected, context)->output().SerializeAsString());
+  }
+  quantize->WritesDone();
+  dequantize->WritesDone();
+  EXPECT_TRUE(quantize->Finish().ok());
+  EXPECT_TRUE(dequantize->Finish().ok());
 }
 
 TEST_F(Streams, SendTheSumsOfGradientsUnrounded) {

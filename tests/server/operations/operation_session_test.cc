@@ -3,10 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/float16.h"
 #include "core/reference.h"
 #include "core/simd_target.h"
 #include "server/operations/codec.h"
@@ -36,13 +40,15 @@ TEST_F(OperationSessions, FakeQuantizeLikeTheReference) {
     const auto response = Ask(request, context_);
     ASSERT_TRUE(response.ok()) << response.status();
     const auto received = Receive(request);
-    const auto decoded = Decode(received, &request.range(), request.spec());
-    const auto expected = core::reference::FakeQuantize(
-        decoded->inputs[0].shape, FloatsOf(request.input()), decoded->range, decoded->spec);
+    const auto decoded = Decode<wire::FakeQuantize>(received, request, wire::Transfer::kUnary);
+    const auto expected =
+        core::reference::FakeQuantize(decoded->inputs[0].shape, FloatsOf(request.input()),
+                                      decoded->settings.parameters, decoded->settings.spec);
     EXPECT_EQ(response->output().data(), BytesOf(*expected));
     EXPECT_EQ(response->output().data_type(), v1::DATA_TYPE_FLOAT32);
     EXPECT_THAT(response->output().shape(), testing::ElementsAreArray(request.input().shape()));
     EXPECT_EQ(response->nudged_range().min_size(), request.range().min_size());
+    EXPECT_EQ(response->numerics(), v1::NUMERICS_TENSORFLOW);
   }
 }
 
@@ -51,10 +57,11 @@ TEST_F(OperationSessions, DifferentiateLikeTheReference) {
   const auto response = Ask(request, context_);
   ASSERT_TRUE(response.ok()) << response.status();
   const auto received = Receive(request);
-  const auto decoded = Decode(received, &request.range(), request.spec());
+  const auto decoded =
+      Decode<wire::FakeQuantizeGradient>(received, request, wire::Transfer::kUnary);
   const auto expected = core::reference::FakeQuantizeGradient(
       decoded->inputs[1].shape, FloatsOf(request.gradients()), FloatsOf(request.inputs()),
-      decoded->range, decoded->spec);
+      decoded->settings.parameters, decoded->settings.spec);
   EXPECT_EQ(response->input_gradients().data(), BytesOf(expected->input));
   ASSERT_EQ(response->min_gradient_size(), 3);
   for (int channel = 0; channel < 3; ++channel) {
@@ -64,6 +71,183 @@ TEST_F(OperationSessions, DifferentiateLikeTheReference) {
                     static_cast<float>(expected->max[static_cast<std::size_t>(channel)]));
   }
   EXPECT_EQ(response->nudged_range().scale_size(), 3);
+}
+
+// The codes in the bytes of a tensor of type uint8.
+std::vector<std::int32_t> CodesOf(const v1::Tensor& tensor) {
+  std::vector<std::int32_t> codes;
+  for (const char byte : tensor.data()) {
+    codes.push_back(static_cast<std::uint8_t>(byte));
+  }
+  return codes;
+}
+
+TEST_F(OperationSessions, QuantizeLikeTheReference) {
+  v1::QuantizeRequest by_scales = PerChannelQuantizeRequest();
+  UseScales(by_scales);
+  for (const v1::QuantizeRequest& request : {PerChannelQuantizeRequest(), by_scales}) {
+    const auto response = Ask(request, context_);
+    ASSERT_TRUE(response.ok()) << response.status();
+    const auto received = Receive(request);
+    const auto decoded = Decode<wire::Quantize>(received, request, wire::Transfer::kUnary);
+    const auto expected = core::reference::Quantize(
+        decoded->inputs[0].shape, FloatsOf(request.input()), decoded->settings.parameters,
+        decoded->settings.spec, core::ElementType::kUint8);
+    EXPECT_EQ(CodesOf(response->output()), *expected);
+    EXPECT_EQ(response->output().data_type(), v1::DATA_TYPE_UINT8);
+    EXPECT_THAT(response->output().shape(), ElementsAre(2, 3));
+  }
+}
+
+TEST_F(OperationSessions, DequantizeLikeTheReference) {
+  v1::DequantizeRequest by_scales = PerChannelDequantizeRequest();
+  UseScales(by_scales);
+  for (const v1::DequantizeRequest& request : {PerChannelDequantizeRequest(), by_scales}) {
+    const auto response = Ask(request, context_);
+    ASSERT_TRUE(response.ok()) << response.status();
+    const auto received = Receive(request);
+    const auto decoded = Decode<wire::Dequantize>(received, request, wire::Transfer::kUnary);
+    const auto expected = core::reference::Dequantize(
+        decoded->inputs[0].shape, CodesOf(request.input()), decoded->settings.parameters,
+        decoded->settings.spec, core::ElementType::kUint8);
+    EXPECT_EQ(response->output().data(), BytesOf(*expected));
+    EXPECT_EQ(response->output().data_type(), v1::DATA_TYPE_FLOAT32);
+    EXPECT_THAT(response->output().shape(), ElementsAre(2, 3));
+  }
+}
+
+TEST_F(OperationSessions, SayWhatTheyQuantizedWith) {
+  const auto by_range = Ask(PerChannelQuantizeRequest(), context_);
+  ASSERT_TRUE(by_range.ok()) << by_range.status();
+  EXPECT_EQ(by_range->numerics(), v1::NUMERICS_TENSORFLOW);
+  EXPECT_EQ(by_range->nudged_range().scale_size(), 3);
+  EXPECT_THAT(by_range->parameters().scale(),
+              testing::ElementsAreArray(by_range->nudged_range().scale()));
+  EXPECT_THAT(by_range->parameters().zero_point(),
+              testing::ElementsAreArray(by_range->nudged_range().zero_point()));
+  EXPECT_EQ(by_range->parameters().axis(), 1);
+
+  v1::QuantizeRequest request = PerChannelQuantizeRequest();
+  UseScales(request);
+  request.clear_spec();
+  const auto by_scales = Ask(request, context_);
+  ASSERT_TRUE(by_scales.ok()) << by_scales.status();
+  EXPECT_EQ(by_scales->numerics(), v1::NUMERICS_ONNX) << "the default with scales";
+  EXPECT_FALSE(by_scales->has_nudged_range());
+  EXPECT_EQ(by_scales->parameters().SerializeAsString(), request.affine().SerializeAsString());
+}
+
+TEST_F(OperationSessions, HaveZeroPointsInTheCodesOfTheOutput) {
+  v1::QuantizeRequest request = PerChannelQuantizeRequest();
+  request.set_output_type(v1::DATA_TYPE_INT8);
+  const auto response = Ask(request, context_);
+  ASSERT_TRUE(response.ok()) << response.status();
+  for (int channel = 0; channel < 3; ++channel) {
+    EXPECT_EQ(response->parameters().zero_point(channel),
+              response->nudged_range().zero_point(channel) - 128);
+  }
+}
+
+TEST_F(OperationSessions, FakeQuantizeWithScales) {
+  v1::FakeQuantizeRequest request = PerChannelRequest();
+  UseScales(request);
+  const auto response = Ask(request, context_);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->numerics(), v1::NUMERICS_PYTORCH);
+  EXPECT_FALSE(response->has_nudged_range());
+}
+
+TEST_F(OperationSessions, HaveNoGradientsOfARangeWithScales) {
+  v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
+  UseScales(request);
+  for (const wire::Transfer transfer : {wire::Transfer::kUnary, wire::Transfer::kStream}) {
+    const auto response = Ask(request, context_, transfer);
+    ASSERT_TRUE(response.ok()) << response.status();
+    EXPECT_EQ(response->numerics(), v1::NUMERICS_PYTORCH);
+    EXPECT_EQ(response->input_gradients().data().size(), request.inputs().data().size());
+    EXPECT_FALSE(response->has_nudged_range());
+    EXPECT_THAT(response->min_gradient(), IsEmpty());
+    EXPECT_THAT(response->max_gradient(), IsEmpty());
+    EXPECT_THAT(response->min_gradient_sum(), IsEmpty());
+    EXPECT_THAT(response->max_gradient_sum(), IsEmpty());
+  }
+}
+
+TEST_F(OperationSessions, PackCodesAcrossTheTensor) {
+  struct Example {
+    v1::DataType type;
+    std::vector<float> values;
+    std::string bytes;
+  };
+  for (const Example& example : {Example{v1::DATA_TYPE_INT4, {0, 1, 2, 3, 4}, "\x10\x32\x04"},
+                                 Example{v1::DATA_TYPE_UINT4, {15, 1, 2, 3, 4}, "\x1f\x32\x04"},
+                                 Example{v1::DATA_TYPE_INT2, {0, 1, 1, 1, 1}, "\x54\x01"},
+                                 Example{v1::DATA_TYPE_UINT2, {3, 0, 0, 1, 2}, "\x43\x02"}}) {
+    v1::QuantizeRequest request;
+    *request.mutable_input() = MakeTensor({5}, example.values);
+    request.mutable_affine()->add_scale(1);
+    request.set_output_type(example.type);
+    const auto codes = Ask(request, context_);
+    ASSERT_TRUE(codes.ok()) << codes.status();
+    EXPECT_EQ(codes->output().data(), example.bytes);
+    EXPECT_EQ(codes->output().data_type(), example.type);
+    EXPECT_THAT(codes->output().shape(), ElementsAre(5));
+
+    v1::DequantizeRequest back;
+    *back.mutable_input() = codes->output();
+    *back.mutable_affine() = codes->parameters();
+    // The last byte has places for more codes, which mean nothing.
+    back.mutable_input()->mutable_data()->back() |= '\xc0';
+    const auto values = Ask(back, context_);
+    ASSERT_TRUE(values.ok()) << values.status();
+    EXPECT_EQ(FloatsOf(values->output()), example.values);
+  }
+}
+
+TEST_F(OperationSessions, ConvertToTheTypeThatARequestNames) {
+  v1::DequantizeRequest request = PerChannelDequantizeRequest();
+  const auto floats = Ask(request, context_);
+  ASSERT_TRUE(floats.ok()) << floats.status();
+  request.set_output_type(v1::DATA_TYPE_BFLOAT16);
+  const auto halves = Ask(request, context_);
+  ASSERT_TRUE(halves.ok()) << halves.status();
+  EXPECT_EQ(halves->output().data_type(), v1::DATA_TYPE_BFLOAT16);
+  std::string expected;
+  for (const float value : FloatsOf(floats->output())) {
+    const std::uint16_t bits = core::FromFloat<core::BFloat16>(value).bits;
+    expected += {static_cast<char>(bits), static_cast<char>(bits >> 8)};
+  }
+  EXPECT_EQ(halves->output().data(), expected);
+}
+
+TEST_F(OperationSessions, DeriveARangeFromTheData) {
+  v1::QuantizeRequest request;
+  *request.mutable_input() = MakeTensor({2, 2}, std::vector<float>{1, -2, 0.5F, 4});
+  v1::QuantizeRequest from_data = request;
+  from_data.mutable_data_range()->set_axis(1);
+  request.mutable_range()->set_axis(1);
+  for (const auto& [min, max] : {std::pair(0.0F, 1.0F), std::pair(-2.0F, 4.0F)}) {
+    request.mutable_range()->add_min(min);
+    request.mutable_range()->add_max(max);
+  }
+  const auto expected = Ask(request, context_);
+  const auto response = Ask(from_data, context_);
+  ASSERT_TRUE(expected.ok()) << expected.status();
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->SerializeAsString(), expected->SerializeAsString());
+}
+
+TEST_F(OperationSessions, QuantizeDynamicallyWithOnnx) {
+  v1::QuantizeRequest request;
+  *request.mutable_input() = MakeTensor({3}, std::vector<float>{0, 2.55F, 1});
+  request.mutable_data_range();
+  request.mutable_spec()->set_numerics(v1::NUMERICS_ONNX);
+  const auto response = Ask(request, context_);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->numerics(), v1::NUMERICS_ONNX);
+  EXPECT_THAT(response->parameters().scale(), ElementsAre(2.55F / 255));
+  EXPECT_THAT(response->parameters().zero_point(), ElementsAre(0));
+  EXPECT_THAT(CodesOf(response->output()), ElementsAre(0, 255, 100));
 }
 
 TEST_F(OperationSessions, SendTheSumsBeforeRoundingOnlyInStreams) {
@@ -143,6 +327,22 @@ TEST_F(OperationSessions, RejectEveryBadGradientRequestWithReasonAndField) {
   }
 }
 
+TEST_F(OperationSessions, RejectEveryBadQuantizeRequestWithReasonAndField) {
+  for (const auto& bad : BadQuantizeRequests()) {
+    ExpectRefusal(bad, PerChannelQuantizeRequest(), [this](const v1::QuantizeRequest& request) {
+      return Ask(request, context_).status();
+    });
+  }
+}
+
+TEST_F(OperationSessions, RejectEveryBadDequantizeRequestWithReasonAndField) {
+  for (const auto& bad : BadDequantizeRequests()) {
+    ExpectRefusal(bad, PerChannelDequantizeRequest(), [this](const v1::DequantizeRequest& request) {
+      return Ask(request, context_).status();
+    });
+  }
+}
+
 TEST_F(OperationSessions, CountOnlyComputedTensors) {
   v1::FakeQuantizeRequest bad = PerTensorRequest(10);
   bad.clear_range();
@@ -157,6 +357,22 @@ TEST_F(OperationSessions, CountOnlyComputedTensors) {
         "quantd_kernel_seconds_count{operation=\"fake_quantize\"} 1\n",
         "quantd_tensor_bytes_total{direction=\"in\",transport=\"grpc\"} 88\n",
         "quantd_tensor_bytes_total{direction=\"out\",transport=\"grpc\"} 64\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST_F(OperationSessions, CountTheBytesOfBothTypesAndTheElementsOnce) {
+  v1::DequantizeRequest request = PerChannelDequantizeRequest();
+  request.mutable_input()->set_data_type(v1::DATA_TYPE_UINT4);
+  request.mutable_input()->set_shape(0, 1);
+  request.mutable_input()->set_data("ab");
+  ASSERT_TRUE(Ask(request, context_).ok());
+  const std::string text = metrics_.Text();
+  for (const char* line :
+       {"quantd_elements_total{operation=\"dequantize\"} 3\n",
+        "quantd_kernel_seconds_count{operation=\"dequantize\"} 1\n",
+        "quantd_tensor_bytes_total{direction=\"in\",transport=\"grpc\"} 2\n",
+        "quantd_tensor_bytes_total{direction=\"out\",transport=\"grpc\"} 12\n"}) {
     EXPECT_THAT(text, HasSubstr(line));
   }
 }
@@ -192,6 +408,63 @@ TEST_F(OperationSessions, InheritWhatARequestLeavesOut) {
   EXPECT_EQ(with_new_range->SerializeAsString(), Ask(whole, context_)->SerializeAsString());
 }
 
+TEST_F(OperationSessions, ReplaceAnInheritedRangeByScalesAndScalesByARange) {
+  const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
+  v1::FakeQuantizeRequest by_scales = PerChannelRequest();
+  UseScales(by_scales);
+  by_scales.clear_spec();
+  v1::FakeQuantizeRequest without = PerChannelRequest();
+  without.clear_range();
+  for (const v1::FakeQuantizeRequest& request :
+       {PerChannelRequest(), by_scales, PerChannelRequest()}) {
+    const auto expected = Ask(request, context_);
+    ASSERT_TRUE(expected.ok()) << expected.status();
+    for (const v1::FakeQuantizeRequest& message : {request, without}) {
+      const auto answered = AskSession(*session, message);
+      ASSERT_TRUE(answered.ok()) << answered.status();
+      EXPECT_EQ(answered->SerializeAsString(), expected->SerializeAsString());
+    }
+  }
+}
+
+TEST_F(OperationSessions, InheritTheTypeOfTheOutput) {
+  const auto session = SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kStream);
+  v1::QuantizeRequest first = PerChannelQuantizeRequest();
+  first.set_output_type(v1::DATA_TYPE_INT16);
+  const auto answered = AskSession(*session, first);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  v1::QuantizeRequest second = first;
+  second.clear_range();
+  second.clear_output_type();
+  const auto inherited = AskSession(*session, second);
+  ASSERT_TRUE(inherited.ok()) << inherited.status();
+  EXPECT_EQ(inherited->SerializeAsString(), answered->SerializeAsString());
+
+  second.set_output_type(v1::DATA_TYPE_INT4);
+  v1::QuantizeRequest whole = second;
+  *whole.mutable_range() = first.range();
+  const auto with_new_type = AskSession(*session, second);
+  ASSERT_TRUE(with_new_type.ok()) << with_new_type.status();
+  EXPECT_EQ(with_new_type->SerializeAsString(), Ask(whole, context_)->SerializeAsString());
+}
+
+TEST_F(OperationSessions, PlanAnewForInputsOfAnotherType) {
+  const auto session = SessionFor<v1::DequantizeRequest>(context_, wire::Transfer::kStream);
+  ASSERT_TRUE(AskSession(*session, PerChannelDequantizeRequest()).ok());
+  v1::DequantizeRequest second = PerChannelDequantizeRequest();
+  second.mutable_input()->set_data_type(v1::DATA_TYPE_INT8);
+  const auto expected = Ask(second, context_);
+  second.clear_range();
+  const auto answered = AskSession(*session, second);
+  ASSERT_TRUE(answered.ok()) << answered.status();
+  EXPECT_EQ(answered->SerializeAsString(), expected->SerializeAsString());
+
+  second.mutable_input()->set_data_type(v1::DATA_TYPE_INT32);
+  second.mutable_input()->set_data(std::string(24, '\0'));
+  const absl::Status status = AskSession(*session, second).status();
+  EXPECT_EQ(core::GetErrorDetail(status)->reason, "UNSUPPORTED_DATA_TYPE") << status;
+}
+
 TEST_F(OperationSessions, CheckEveryShapeAgainstTheRangeBefore) {
   const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
   ASSERT_TRUE(AskSession(*session, PerChannelRequest()).ok());
@@ -216,13 +489,86 @@ TEST_F(OperationSessions, WeighARequestWithTheRangeThatItMayInherit) {
   EXPECT_EQ(*weight, second.input().data().size() + first.range().ByteSizeLong());
 }
 
+TEST_F(OperationSessions, WeighTheAnswerWhereItIsLargerThanTheRequest) {
+  v1::DequantizeRequest request;
+  request.mutable_input()->set_data_type(v1::DATA_TYPE_INT2);
+  request.mutable_input()->add_shape(1001);
+  request.mutable_input()->set_data(std::string(251, '\0'));
+  request.mutable_affine()->add_scale(1);
+  const std::uint64_t parameter_bytes = request.affine().ByteSizeLong();
+  const auto session = SessionFor<v1::DequantizeRequest>(context_, wire::Transfer::kUnary);
+  const grpc::ByteBuffer bytes = *wire::SerializeMessage(request);
+  EXPECT_EQ(session->WeightOf(bytes), request.ByteSizeLong());
+  EXPECT_EQ(*session->Decode(bytes), 1001 * sizeof(float) + parameter_bytes);
+
+  v1::QuantizeRequest smaller = PerChannelQuantizeRequest();
+  EXPECT_EQ(*SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
+                 ->Decode(*wire::SerializeMessage(smaller)),
+            smaller.input().data().size() + smaller.range().ByteSizeLong());
+  smaller.clear_range();
+  smaller.mutable_data_range()->set_axis(1);
+  EXPECT_EQ(*SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
+                 ->Decode(*wire::SerializeMessage(smaller)),
+            smaller.input().data().size() + 3 * 8)
+      << "parameters from the data weigh as much as if they had been sent";
+}
+
+TEST_F(OperationSessions, ExpectMoreWorkWhereAnswersAreLargerThanRequests) {
+  const grpc::ByteBuffer bytes = *wire::SerializeMessage(PerChannelDequantizeRequest());
+  EXPECT_EQ(SessionFor<v1::DequantizeRequest>(context_, wire::Transfer::kUnary)->WorkOf(bytes),
+            4 * bytes.Length());
+  EXPECT_EQ(SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)->WorkOf(bytes),
+            bytes.Length());
+}
+
+// The entry for a method, a numerics, and a kind of parameters; empty if there is none.
+v1::MethodSupport EntryOf(const v1::GetServerInfoResponse& info, const std::string& method,
+                          v1::Numerics numerics, v1::ParameterKind kind) {
+  for (const v1::MethodSupport& entry : info.methods()) {
+    if (entry.method() == method && entry.numerics() == numerics &&
+        std::ranges::count(entry.parameters(), kind) > 0) {
+      return entry;
+    }
+  }
+  return {};
+}
+
+TEST(DescribeServer, ListsWhatEachMethodTakesWithEachNumerics) {
+  const v1::GetServerInfoResponse info = DescribeServer({});
+  const v1::MethodSupport tensorflow =
+      EntryOf(info, "Quantize", v1::NUMERICS_TENSORFLOW, v1::PARAMETER_KIND_RANGE);
+  EXPECT_THAT(tensorflow.parameters(),
+              ElementsAre(v1::PARAMETER_KIND_RANGE, v1::PARAMETER_KIND_RANGE_PER_CHANNEL,
+                          v1::PARAMETER_KIND_DATA_RANGE));
+  EXPECT_THAT(tensorflow.input_types(),
+              ElementsAre(v1::DATA_TYPE_FLOAT32, v1::DATA_TYPE_FLOAT16, v1::DATA_TYPE_BFLOAT16));
+  EXPECT_THAT(tensorflow.output_types(), testing::Contains(v1::DATA_TYPE_UINT2));
+  EXPECT_THAT(EntryOf(info, "Dequantize", v1::NUMERICS_ONNX, v1::PARAMETER_KIND_AFFINE_BLOCKS)
+                  .input_types(),
+              testing::Contains(v1::DATA_TYPE_INT32));
+  EXPECT_THAT(
+      EntryOf(info, "FakeQuantize", v1::NUMERICS_PYTORCH, v1::PARAMETER_KIND_AFFINE).input_types(),
+      testing::Contains(v1::DATA_TYPE_FLOAT64));
+  // Both kinds of parameters, with other types.
+  EXPECT_THAT(
+      EntryOf(info, "Quantize", v1::NUMERICS_LITERT, v1::PARAMETER_KIND_RANGE).output_types(),
+      testing::Contains(v1::DATA_TYPE_UINT16));
+  EXPECT_THAT(
+      EntryOf(info, "Quantize", v1::NUMERICS_LITERT, v1::PARAMETER_KIND_AFFINE).output_types(),
+      ElementsAre(v1::DATA_TYPE_INT8, v1::DATA_TYPE_UINT8, v1::DATA_TYPE_INT16));
+  EXPECT_EQ(
+      EntryOf(info, "FakeQuantizeGradient", v1::NUMERICS_ONNX, v1::PARAMETER_KIND_AFFINE).method(),
+      "");
+}
+
 TEST(DescribeServer, ListsVersionInstructionSetsTypesAndLimits) {
   const v1::GetServerInfoResponse info =
       DescribeServer({.max_message_bytes = 1000, .max_in_flight_bytes = 2000, .worker_threads = 3});
   EXPECT_EQ(info.version(), std::string(kVersion));
   EXPECT_EQ(info.simd_target(), core::ActiveSimdTarget());
   EXPECT_THAT(info.supported_simd_targets(), Not(IsEmpty()));
-  EXPECT_THAT(info.data_types(), ElementsAre(v1::DATA_TYPE_FLOAT32));
+  EXPECT_EQ(info.data_types_size(), v1::DataType_descriptor()->value_count() - 1);
+  EXPECT_EQ(info.data_types(0), v1::DATA_TYPE_FLOAT32);
   EXPECT_EQ(info.max_message_bytes(), 1000U);
   EXPECT_EQ(info.max_in_flight_bytes(), 2000U);
   EXPECT_EQ(info.worker_threads(), 3U);
