@@ -17,7 +17,8 @@ class QuantdServer:
     def __init__(self, program):
         self._directory = tempfile.TemporaryDirectory(prefix="quantd-peers-")
         address = f"unix:{self._directory.name}/quantd.sock"
-        self._process = subprocess.Popen([program, f"--listen={address}", "--metrics-listen="],
+        self._process = subprocess.Popen([program, f"--listen={address}", "--metrics-listen=",
+                                          "--log-level=error"],
                                          stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline()
         if not _SERVING.match(line):

@@ -181,11 +181,11 @@ def as_axis(axis: Any, field: str) -> int | None:
 
 
 def as_block_size(block_size: Any) -> int | None:
-    """Returns `block_size` as a 32-bit integer. The server refuses 0."""
+    """Returns `block_size` as a positive 32-bit integer."""
     if block_size is None:
         return None
     number = _integer("block_size", block_size)
-    if not 0 <= number < 2**32:
+    if not 1 <= number < 2**32:
         raise _errors.invalid_argument("INVALID_BLOCK_SIZE", "affine.block_size",
                                        f"block_size is {number}; expected at least 1")
     return number

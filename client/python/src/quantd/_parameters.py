@@ -28,7 +28,10 @@ class Parameters(Protocol):
         """Returns the shape of the parameters in the answer for a tensor of `shape`."""
 
     def fields(self, part: TensorPart | None = None) -> dict[str, Any]:
-        """Returns the fields of the request for a part of the tensor, or for the whole tensor."""
+        """Returns the fields of the request for a part of the tensor, or for the whole tensor.
+
+        Empty parts have all parameters.
+        """
 
     def layout(self, shape: tuple[int, ...]) -> ChannelLayout | None:
         """Returns how they lie in a tensor of `shape`, which has the axis.
@@ -59,7 +62,7 @@ class RangeParameters:
         return self.minimum.shape
 
     def fields(self, part: TensorPart | None = None) -> dict[str, Any]:
-        run = slice(None) if part is None else part.parameters
+        run = slice(None) if part is None or part.is_empty else part.parameters
         return {"range": _schema.Range(min=self.minimum.ravel()[run].tolist(),
                                        max=self.maximum.ravel()[run].tolist(),
                                        axis=self.axis if part is None else part.axis)}
@@ -92,7 +95,7 @@ class ScaleParameters:
         return self.scale.shape
 
     def fields(self, part: TensorPart | None = None) -> dict[str, Any]:
-        run = slice(None) if part is None else part.parameters
+        run = slice(None) if part is None or part.is_empty else part.parameters
         return {"affine": _schema.AffineParameters(
             scale=self.scale.ravel()[run].tolist(), zero_point=self.zero_point[run].tolist(),
             axis=self.axis if part is None else part.axis,
@@ -101,7 +104,7 @@ class ScaleParameters:
     def layout(self, shape: tuple[int, ...]) -> ChannelLayout | None:
         if self.block_size is None:
             return ChannelLayout.of(shape, self.axis)
-        if self.axis is None or self.block_size == 0:
+        if self.axis is None:
             return None
         layout = ChannelLayout.of(shape, self.axis, self.block_size)
         # The part with which the server checks the parameters does not say that there are blocks.

@@ -12,6 +12,11 @@ from quantd._parameters import Parameters
 from quantd._results import NudgedRange, Numerics
 from quantd._tensor_parts import ChannelLayout, TensorPart, empty_part, tensor_parts
 
+#: These compute a single channel along an axis differently from several, so channels must stay together.
+_SINGLE_CHANNEL_DIFFERS = {
+    numerics.value
+    for numerics in (Numerics.KERAS_JAX, Numerics.TENSORFLOW_XLA, Numerics.TENSORFLOW_XLA_UNFUSED)}
+
 
 class TensorCall:
     """Makes the requests of a call, and collects the answers.
@@ -127,8 +132,7 @@ class TensorCall:
     def _max_elements(self, layout: ChannelLayout, message_bytes: int) -> int:
         bytes_of_eight = sum(element_type.byte_count(8) for element_type in self._types)
         elements = max(message_bytes * 8 // bytes_of_eight, 1)
-        if self._fields["spec"].numerics == Numerics.KERAS_JAX.value and layout.channels > 1:
-            # Its scale is computed differently for a single channel, so channels stay together.
+        if self._fields["spec"].numerics in _SINGLE_CHANNEL_DIFFERS and layout.channels > 1:
             return max(elements, layout.channels * layout.inner)
         return elements
 

@@ -61,6 +61,10 @@ class TensorPart:
     def parameters(self) -> slice:
         return slice(self.first_parameter, self.first_parameter + self.parameter_count)
 
+    @property
+    def is_empty(self) -> bool:
+        return 0 in self.shape
+
     def has_parameters_of(self, other: "TensorPart") -> bool:
         """Returns whether `other`, a part of the same tensor, has the same parameters along the same axis."""
         return ((self.parameters, self.axis, self.block_size)
