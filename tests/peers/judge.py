@@ -15,6 +15,7 @@ import numpy as np
 
 import comparison
 import differences
+import documented_examples
 import onnx_node_tests
 import process
 import refusals
@@ -57,7 +58,8 @@ def main():
             outcomes |= of_producer[0]
             versions |= of_producer[1]
         if not arguments.only:
-            failures = [*refusals.failures(server.client), *onnx_node_tests.failures(server.client)]
+            failures = [*refusals.failures(server.client), *onnx_node_tests.failures(server.client),
+                        *documented_examples.failures(server.address)]
     _print_table(outcomes, versions)
     failures += [f"{row.name}: {outcome.problem or 'differs'}" for row, outcome in outcomes.items()
                  if outcome.problem or outcome.differing > outcome.explained]

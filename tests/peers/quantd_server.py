@@ -16,8 +16,8 @@ class QuantdServer:
 
     def __init__(self, program):
         self._directory = tempfile.TemporaryDirectory(prefix="quantd-peers-")
-        address = f"unix:{self._directory.name}/quantd.sock"
-        self._process = subprocess.Popen([program, f"--listen={address}", "--metrics-listen=",
+        self.address = f"unix:{self._directory.name}/quantd.sock"
+        self._process = subprocess.Popen([program, f"--listen={self.address}", "--metrics-listen=",
                                           "--log-level=error"],
                                          stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline()
@@ -25,7 +25,7 @@ class QuantdServer:
             self._process.kill()
             raise RuntimeError(f"{program} does not serve: it printed {line!r}")
         self.description = line.strip()
-        self.client = quantd.Client(address)
+        self.client = quantd.Client(self.address)
         self.client.wait_until_connected()
 
     def __enter__(self):
