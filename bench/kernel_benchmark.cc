@@ -26,6 +26,7 @@
 #include "bench/aligned_floats.h"
 #include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
+#include "core/quantizer.h"
 #include "core/simd_target.h"
 
 namespace quantd::core {
@@ -78,7 +79,7 @@ FakeQuantization MakeQuantization(const Channels& channels) {
   const std::vector<float> min(channels.range_count(), -3);
   const std::vector<float> max(channels.range_count(), 3);
   const auto axis = channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1);
-  return FakeQuantization::Create({.min = min, .max = max, .axis = axis}, {}).value();
+  return FakeQuantization::Create(Range{.min = min, .max = max, .axis = axis}, {}).value();
 }
 
 std::vector<std::int64_t> MakeShape(std::size_t element_count, const Channels& channels) {
@@ -138,7 +139,13 @@ void Gradient(benchmark::State& state, const Channels& channels) {
   const AlignedFloats inputs = Normal(count);
   const AlignedFloats input_gradients = Zeros(count);
   const std::vector<std::int64_t> shape = MakeShape(count, channels);
-  const FakeQuantization quantization = MakeQuantization(channels);
+  const std::vector<float> range_min(channels.range_count(), -3);
+  const std::vector<float> range_max(channels.range_count(), 3);
+  const auto axis = channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1);
+  const FakeQuantization quantization =
+      FakeQuantization::CreateForGradient(Range{.min = range_min, .max = range_max, .axis = axis},
+                                          {})
+          .value();
   std::vector<float> min(quantization.channel_count());
   std::vector<float> max(quantization.channel_count());
   const FakeQuantization::Gradients result{.input = input_gradients.get(), .min = min, .max = max};
@@ -147,6 +154,116 @@ void Gradient(benchmark::State& state, const Channels& channels) {
           state);
   }
   CountBytes(state, count, 3);
+}
+
+// Scales and zero points of codes of 8 bits, or of fewer.
+struct Scales {
+  explicit Scales(const Channels& channels)
+      : scale(channels.range_count(), 6.0F / 255),
+        zero_point(channels.range_count(), 3),
+        axis(channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1)) {}
+
+  AffineParameters parameters() const {
+    return {.scale = scale, .zero_point = zero_point, .axis = axis};
+  }
+
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;
+  std::optional<std::int32_t> axis;
+};
+
+// Sets the bytes of `count` floats and as many codes.
+void CountFloatsAndCodes(benchmark::State& state, std::size_t count, ElementType code_type) {
+  const std::size_t bytes = count * sizeof(float) + ElementBytes(code_type, count);
+  state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
+}
+
+void Quantize(benchmark::State& state, Numerics numerics, ElementType type,
+              const Channels& channels) {
+  const std::size_t count = ElementCount(state, channels);
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  const Scales scales(channels);
+  const Quantizer quantizer =
+      Quantizer::Create(scales.parameters(), {.numerics = numerics}, {ElementType::kFloat32, type})
+          .value();
+  const OutputView codes(type, output.get().data(), count);
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantizer.Apply(View(shape, input), codes, nullptr), state);
+  }
+  CountFloatsAndCodes(state, count, type);
+}
+
+void QuantizeByRange(benchmark::State& state, Numerics numerics, ElementType type) {
+  const std::size_t count = ElementCount(state, {});
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const std::vector<std::int64_t> shape = MakeShape(count, {});
+  const float min = -3;
+  const float max = 3;
+  const Quantizer quantizer =
+      Quantizer::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {.numerics = numerics},
+                        {ElementType::kFloat32, type})
+          .value();
+  const OutputView codes(type, output.get().data(), count);
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantizer.Apply(View(shape, input), codes, nullptr), state);
+  }
+  CountFloatsAndCodes(state, count, type);
+}
+
+void Dequantize(benchmark::State& state, Numerics numerics, ElementType type,
+                const Channels& channels) {
+  const std::size_t count = ElementCount(state, channels);
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  const Scales scales(channels);
+  const Dequantizer dequantizer = Dequantizer::Create(scales.parameters(), {.numerics = numerics},
+                                                      {type, ElementType::kFloat32})
+                                      .value();
+  const auto codes = std::as_bytes(std::span(input.get())).first(ElementBytes(type, count));
+  const TensorView view(type, shape, ScatteredBytes(codes));
+  for ([[maybe_unused]] auto _ : state) {
+    Check(dequantizer.Apply(view, output.get(), nullptr), state);
+  }
+  CountFloatsAndCodes(state, count, type);
+}
+
+// Fake quantization of 16-bit floats. The size is that of one tensor.
+void Forward16(benchmark::State& state, ElementType type) {
+  const std::size_t count = static_cast<std::size_t>(state.range(0)) / 2;
+  const AlignedFloats input = Normal(count / 2);
+  const AlignedFloats output = Zeros(count / 2);
+  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count)};
+  const float min = -3;
+  const float max = 3;
+  const FakeQuantization quantization =
+      FakeQuantization::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {}, type).value();
+  const TensorView view(type, shape, ScatteredBytes(std::as_bytes(std::span(input.get()))));
+  const OutputView floats(type, output.get().data(), count);
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantization.Apply(view, floats, nullptr), state);
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * state.range(0));
+}
+
+// Fake quantization with another numerics by range.
+void ForwardAs(benchmark::State& state, Numerics numerics) {
+  const std::size_t count = ElementCount(state, {});
+  const AlignedFloats input = Normal(count);
+  const AlignedFloats output = Zeros(count);
+  const std::vector<std::int64_t> shape = MakeShape(count, {});
+  const float min = -3;
+  const float max = 3;
+  const FakeQuantization quantization =
+      FakeQuantization::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {.numerics = numerics})
+          .value();
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantization.Apply(View(shape, input), output.get(), nullptr), state);
+  }
+  CountBytes(state, count, 2);
 }
 
 void Sizes(benchmark::internal::Benchmark* benchmark) {
@@ -169,6 +286,49 @@ BENCHMARK_CAPTURE(Gradient, per_tensor, Channels{})->Apply(Sizes);
 BENCHMARK_CAPTURE(Gradient, 64_channels, Channels{.count = 64})->Apply(Sizes);
 BENCHMARK_CAPTURE(Gradient, 1024_channels, Channels{.count = 1024})->Apply(Sizes);
 BENCHMARK_CAPTURE(Gradient, runs_of_64, (Channels{.count = 64, .inner = 64}))->Apply(Sizes);
+
+BENCHMARK_CAPTURE(ForwardAs, xla, Numerics::kTensorFlowXla)->Apply(Sizes);
+BENCHMARK_CAPTURE(ForwardAs, xla_unfused, Numerics::kTensorFlowXlaUnfused)->Apply(Sizes);
+BENCHMARK_CAPTURE(ForwardAs, keras_jit, Numerics::kKerasJaxJit)->Apply(Sizes);
+BENCHMARK_CAPTURE(ForwardAs, keras_jit_unfused, Numerics::kKerasJaxJitUnfused)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward16, float16, ElementType::kFloat16)->Apply(Sizes);
+BENCHMARK_CAPTURE(Forward16, bfloat16, ElementType::kBFloat16)->Apply(Sizes);
+
+constexpr Channels kPerTensor = {};
+constexpr Channels kColumns = {.count = 1024};
+constexpr Channels kRuns = {.count = 64, .inner = 1024};
+BENCHMARK_CAPTURE(Quantize, onnx_int8, Numerics::kOnnx, ElementType::kInt8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, onnx_uint8, Numerics::kOnnx, ElementType::kUint8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, onnx_int8_columns, Numerics::kOnnx, ElementType::kInt8, kColumns)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, onnx_int8_runs, Numerics::kOnnx, ElementType::kInt8, kRuns)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, onnx_int16, Numerics::kOnnx, ElementType::kInt16, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, onnx_int4, Numerics::kOnnx, ElementType::kInt4, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, pytorch_int8, Numerics::kPyTorch, ElementType::kInt8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, litert_int8, Numerics::kLiteRt, ElementType::kInt8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, xnnpack_int8, Numerics::kLiteRtXnnpack, ElementType::kInt8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Quantize, xnnpack_uint8, Numerics::kLiteRtXnnpack, ElementType::kUint8,
+                  kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(QuantizeByRange, tensorflow_uint8, Numerics::kTensorFlow, ElementType::kUint8)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, int8, Numerics::kOnnx, ElementType::kInt8, kPerTensor)->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, uint8, Numerics::kOnnx, ElementType::kUint8, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, int8_columns, Numerics::kOnnx, ElementType::kInt8, kColumns)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, int8_runs, Numerics::kOnnx, ElementType::kInt8, kRuns)->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, int16, Numerics::kOnnx, ElementType::kInt16, kPerTensor)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(Dequantize, int4, Numerics::kOnnx, ElementType::kInt4, kPerTensor)->Apply(Sizes);
 
 // Removes --simd_target=NAME from the arguments and forces that target. Returns
 // false if it cannot be used.

@@ -72,6 +72,12 @@ constexpr ValueFormula ValueOf(StepFormula step) {
   }
 }
 
+// Whether the formula divides by the scale, other than in 16 bits.
+constexpr bool Divides(StepFormula step) {
+  return step == StepFormula::kDivide || step == StepFormula::kDivideHalfEven ||
+         step == StepFormula::kDivideHalfAway;
+}
+
 // Whether the formula is one of ranges.
 constexpr bool IsOfRanges(StepFormula step) { return step <= StepFormula::kFromLowestHalfAway; }
 

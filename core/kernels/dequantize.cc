@@ -77,7 +77,7 @@ void ValuesOf(const DequantizeRunArguments<Code>& arguments) {
 template <std::size_t vectors, StepFormula step, Store store, class D, typename Code,
           class... Dequantize>
 HWY_INLINE void ValuesOfTile(D d, const DequantizeColumnsArguments<Code>& arguments,
-                             std::size_t column, const Dequantize&... dequantize) {
+                             std::size_t column, Dequantize... dequantize) {
   const std::size_t lanes = hn::Lanes(d);
   if constexpr (sizeof...(dequantize) < vectors) {
     const std::size_t next = column + sizeof...(dequantize) * lanes;
@@ -133,7 +133,7 @@ void ValuesOf(const DequantizeColumnsArguments<Code>& arguments) {
 
 template <typename Code>
 bool CanStream(const DequantizeRunArguments<Code>& arguments) {
-  return arguments.store == Store::kStreaming;
+  return arguments.store == Store::kStreaming && arguments.count >= kStreamedRun;
 }
 template <typename Code>
 bool CanStream(const DequantizeColumnsArguments<Code>& arguments) {

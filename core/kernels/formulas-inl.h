@@ -93,6 +93,39 @@ constexpr bool kIsDivideHalfEven =
     step == StepFormula::kDivideHalfEven || step == StepFormula::kDivideHalfEvenFloat16 ||
     step == StepFormula::kDivideHalfEvenBFloat16;
 
+// Whether the formula ends in rounding to even.
+template <StepFormula step>
+constexpr bool kRoundsHalfEven =
+    kIsDivideHalfEven<step> || step == StepFormula::kMultiplyHalfEvenNanHighest;
+
+// Returns the number of steps from zero, within the codes, before it is rounded.
+template <StepFormula step, class D, class V = hn::Vec<D>>
+HWY_INLINE V LimitedQuotient(D d, V x, const VectorParameters<V>& p) {
+  static_assert(kRoundsHalfEven<step>);
+  if constexpr (step == StepFormula::kMultiplyHalfEvenNanHighest) {
+    const V below = BelowOrUpper(d, hn::Mul(x, p.inverse_scale), p.highest_step);
+    return hn::Max(below, p.lowest_step);
+  } else if constexpr (step == StepFormula::kDivideHalfEven) {
+    if constexpr (hn::MaxLanes(D()) == 1) {
+      const V t = hn::Div(x, p.scale);
+      return BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step);
+    } else {
+      // Limiting x before is the same, as it rounds to the same code, unless the ends
+      // overflow.
+      const V limited = BelowOrUpper(d, AboveOrLower(d, x, p.nudged_min), p.nudged_max);
+      return DivideByInverse(d, limited, p.scale, p.inverse_scale);
+    }
+  } else {
+    V t = hn::Div(x, p.scale);
+    if constexpr (step == StepFormula::kDivideHalfEvenFloat16) {
+      t = RoundToFloat16(d, t);
+    } else {
+      t = RoundToBFloat16(d, t);
+    }
+    return BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step);
+  }
+}
+
 // Returns a whole number of steps; NaN where the formula keeps it. May be -0.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
@@ -100,7 +133,8 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
                 step == StepFormula::kMultiplyFused) {
     const V shifted = hn::Sub(Clamp(d, x, p.nudged_min, p.nudged_max), p.nudged_min);
     if constexpr (step == StepFormula::kDivide) {
-      return RoundHalfUp(d, hn::Add(hn::Div(shifted, p.scale), p.lowest_step));
+      return RoundHalfUp(
+          d, hn::Add(DivideByInverse(d, shifted, p.scale, p.inverse_scale), p.lowest_step));
     } else if constexpr (step == StepFormula::kMultiply) {
       return RoundHalfUp(d, hn::Add(hn::Mul(shifted, p.inverse_scale), p.lowest_step));
     } else {
@@ -117,17 +151,8 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
     } else {
       return RoundHalfAway(d, hn::Mul(shifted, p.inverse_scale));
     }
-  } else if constexpr (kIsDivideHalfEven<step>) {
-    V t = hn::Div(x, p.scale);
-    if constexpr (step == StepFormula::kDivideHalfEvenFloat16) {
-      t = RoundToFloat16(d, t);
-    } else if constexpr (step == StepFormula::kDivideHalfEvenBFloat16) {
-      t = RoundToBFloat16(d, t);
-    }
-    return hn::Round(BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step));
-  } else if constexpr (step == StepFormula::kMultiplyHalfEvenNanHighest) {
-    const V below = BelowOrUpper(d, hn::Mul(x, p.inverse_scale), p.highest_step);
-    return hn::Round(hn::Max(below, p.lowest_step));
+  } else if constexpr (kRoundsHalfEven<step>) {
+    return hn::Round(LimitedQuotient<step>(d, x, p));
   } else if constexpr (step == StepFormula::kMultiplyHalfEven) {
     const V zero_point = hn::Sub(p.quant_min, p.lowest_step);
     const V code = hn::Add(zero_point, hn::Round(hn::Mul(x, p.inverse_scale)));
@@ -136,7 +161,11 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
     const V limited = hn::Min(hn::Max(code, p.quant_min), p.quant_max);
     return hn::Sub(hn::IfThenElse(fits, limited, p.quant_min), zero_point);
   } else if constexpr (step == StepFormula::kDivideHalfAway) {
-    return LimitedSteps(d, RoundHalfAway(d, hn::Div(x, p.scale)), p);
+    // Beyond, the code is the same.
+    const V bound = hn::Mul(p.scale, hn::Set(d, 0x1p32F));
+    const V bounded = Clamp(d, x, hn::Neg(bound), bound);
+    return LimitedSteps(d, RoundHalfAway(d, DivideByInverse(d, bounded, p.scale, p.inverse_scale)),
+                        p);
   } else {
     static_assert(step == StepFormula::kMultiplyHalfUp);
     return LimitedSteps(d, RoundHalfUp(d, hn::Mul(x, p.inverse_scale)), p);
@@ -150,8 +179,7 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
     return hn::Add(hn::Mul(steps, p.scale), p.nudged_min);
   } else if constexpr (ValueOf(step) == ValueFormula::kFromLowestFused) {
     return FusedMultiplyAdd(d, steps, p.scale, p.nudged_min);
-  } else if constexpr (kIsDivideHalfEven<step> ||
-                       step == StepFormula::kMultiplyHalfEvenNanHighest) {
+  } else if constexpr (kRoundsHalfEven<step>) {
     // A code has no -0.
     return hn::Mul(hn::Add(steps, hn::Zero(d)), p.scale);
   } else {
@@ -163,16 +191,28 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
 // middle, so that negative numbers can be added.
 constexpr float kWholeNumbers = 0x1.8p23F;
 
-// Returns numbers whose low 16 bits are the codes of `steps`.
+// Returns numbers whose low 16 bits are those of the steps of x.
 template <StepFormula step, class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> Codes(D d, V steps, const VectorParameters<V>& p,
-                                                  float code_offset) {
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> StepBits(D d, V x, const VectorParameters<V>& p) {
   const hn::RebindToUnsigned<D> du;
-  V origin = hn::Add(p.quant_min, hn::Set(d, kWholeNumbers - code_offset));
-  if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
-    origin = hn::Sub(origin, p.lowest_step);
+  const V whole_numbers = hn::Set(d, kWholeNumbers);
+  if constexpr (kRoundsHalfEven<step>) {
+    // The sum is rounded to even.
+    return hn::BitCast(du, hn::Add(LimitedQuotient<step>(d, x, p), whole_numbers));
+  } else {
+    return hn::BitCast(du, hn::Add(Steps<step>(d, x, p), whole_numbers));
   }
-  return hn::BitCast(du, hn::Add(steps, origin));
+}
+
+// Returns the code of 0 steps, as it is stored.
+template <StepFormula step, class D, class V = hn::Vec<D>>
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> Origin(D /*d*/, const VectorParameters<V>& p,
+                                                   std::int32_t code_offset) {
+  const hn::RebindToUnsigned<D> du;
+  const hn::RebindToSigned<D> di;
+  const V origin =
+      ValueOf(step) == ValueFormula::kFromZero ? hn::Sub(p.quant_min, p.lowest_step) : p.quant_min;
+  return hn::BitCast(du, hn::Sub(hn::ConvertTo(di, origin), hn::Set(di, code_offset)));
 }
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE

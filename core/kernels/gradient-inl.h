@@ -301,7 +301,8 @@ bool IsAligned(const T* pointer) {
 
 template <GradientMask mask>
 void GradientRunWithStore(const GradientRunArguments& arguments) {
-  if (arguments.store == Store::kStreaming && IsAligned(arguments.input_gradients)) {
+  if (arguments.store == Store::kStreaming && arguments.count >= kStreamedRun &&
+      IsAligned(arguments.input_gradients)) {
     DifferentiateRun<mask, Store::kStreaming>(arguments);
     hwy::FlushStream();
     return;

@@ -36,6 +36,10 @@ HWY_INLINE std::size_t ElementsToAlignment(const T* pointer, std::size_t lanes) 
 constexpr std::size_t kNarrowStride = 256;
 constexpr std::size_t kNarrowRows = 4;
 
+// Shorter runs are written through the cache: to wait for the stores to reach memory
+// after each of them takes longer than to write it.
+constexpr std::size_t kStreamedRun = 4096;
+
 // Loads a vector of elements at any address. Highway's instructions for whole
 // vectors do so already, but it loads a single lane as a plain T, which would
 // have to be aligned.

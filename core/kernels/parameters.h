@@ -21,6 +21,9 @@ struct Rules {
   bool keeps_nan = true;
   // Whether subnormal results are flushed to zeros.
   bool flushes_subnormals = false;
+  // Whether every inverse_scale is 1 / scale and has a scale that DivideByInverse()
+  // takes, if the formula divides. Otherwise kernels divide, one element at a time.
+  bool divides_by_inverse = true;
   // The lowest code, from which lowest_step is counted, and the number of steps from
   // it to the highest.
   float quant_min = 0;
@@ -31,7 +34,7 @@ struct Rules {
 
 // The parameters of one channel, named as in docs/numerics.md.
 struct ChannelParameters {
-  // Those of a range.
+  // lowest_step * scale, and (lowest_step + levels) * scale.
   float nudged_min = 0;
   float nudged_max = 0;
   float scale = 0;
@@ -49,6 +52,11 @@ struct ChannelBounds {
 // The largest number of lanes of float32 that a kernel uses at once, where the
 // width of a vector matters to what it computes or how its parameters lie.
 inline constexpr std::size_t kMaxLanes = 16;
+
+// The scales whose quotients DivideByInverse() computes: no intermediate result
+// overflows or underflows.
+inline constexpr float kMinScaleOfInverse = 0x1p-50F;
+inline constexpr float kMaxScaleOfInverse = 0x1p50F;
 
 // The parameters of kMaxLanes neighbouring columns, side by side and aligned.
 //

@@ -15,6 +15,8 @@
 #include <cstddef>
 
 #include "core/base/element_pointer.h"
+#include "core/kernels/bytes-inl.h"
+#include "core/kernels/floats-inl.h"
 #include "core/kernels/flush_subnormals.h"
 #include "core/kernels/formulas-inl.h"
 #include "core/kernels/memory-inl.h"
@@ -32,7 +34,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 // Whether NaN may have no code.
 template <StepFormula step, typename Out>
-constexpr bool kNotesNan = !std::same_as<Out, float> && IsOfRanges(step);
+constexpr bool kNotesNan = !IsFloat<Out> && IsOfRanges(step);
 
 // Whether a kernel has seen NaN.
 template <class D>
@@ -70,24 +72,33 @@ template <StepFormula step, typename Out, class D>
 class Quantization {
  public:
   using V = hn::Vec<D>;
+  using Bits = hn::Vec<hn::RebindToUnsigned<D>>;
 
   HWY_INLINE Quantization(const VectorParameters<V>& parameters, const Rules& rules)
-      : parameters_(parameters), code_offset_(static_cast<float>(rules.code_offset)) {}
+      : parameters_(parameters), origin_(Origin<step>(D(), parameters, rules.code_offset)) {}
 
   // Writes the results of x.
   template <Store store>
   HWY_INLINE void operator()(V x, Out* to) {
     const D d;
+    if constexpr (IsFloat<Out>) {
+      const V value = Value<step>(d, Steps<step>(d, x, parameters_), parameters_);
+      StoreFloats<store>(d, value, to);
+    } else {
+      StoreLowBits(d, hn::Add(StepBitsOf(x), origin_), to);
+    }
+  }
+
+  // Returns numbers whose low bits are those of the steps of x.
+  HWY_INLINE Bits StepBitsOf(V x) {
     if constexpr (kNotesNan<step, Out>) {
       nan_.Add(x);
     }
-    const V steps = Steps<step>(d, x, parameters_);
-    if constexpr (std::same_as<Out, float>) {
-      StoreVector<store>(d, Value<step>(d, steps, parameters_), to);
-    } else {
-      StoreLowBits(d, Codes<step>(d, steps, parameters_, code_offset_), to);
-    }
+    return StepBits<step>(D(), x, parameters_);
   }
+
+  // The code of 0 steps, which is the same in every lane of a run.
+  HWY_INLINE Bits origin() const { return origin_; }
 
   HWY_INLINE bool SeenNan() const {
     if constexpr (kNotesNan<step, Out>) {
@@ -99,46 +110,66 @@ class Quantization {
 
  private:
   VectorParameters<V> parameters_;
-  float code_offset_;
+  Bits origin_;
   NanNote<D> nan_;
 };
 
-// Works element by element, for runs of less than two vectors.
-template <StepFormula step, typename Out>
-bool ShortRun(const RunArguments<Out>& arguments) {
+// Works element by element.
+template <StepFormula step, typename In, typename Out>
+bool SingleElements(const RunArguments<In, Out>& arguments) {
   const hn::CappedTag<float, 1> d;
   Quantization<step, Out, decltype(d)> quantize(Broadcast(d, *arguments.channel, *arguments.rules),
                                                 *arguments.rules);
   for (std::size_t i = 0; i < arguments.count; ++i) {
-    quantize.template operator()<Store::kCached>(LoadElements(d, arguments.input + i),
+    quantize.template operator()<Store::kCached>(LoadFloats(d, arguments.input + i),
                                                  arguments.output + i);
   }
   return quantize.SeenNan();
 }
 
+// Writes four vectors of codes as one.
+template <StepFormula step, class Quantize>
+HWY_INLINE void QuantizeFour(Quantize& quantize, ElementPointer<float> input,
+                             std::uint8_t* output) {
+  const hn::ScalableTag<float> d;
+  const hn::ScalableTag<std::uint8_t> d8;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto steps = JoinLowBytes(quantize.StepBitsOf(LoadFloats(d, input)),
+                                  quantize.StepBitsOf(LoadFloats(d, input + lanes)),
+                                  quantize.StepBitsOf(LoadFloats(d, input + 2 * lanes)),
+                                  quantize.StepBitsOf(LoadFloats(d, input + 3 * lanes)));
+  const auto origin = hn::Set(d8, static_cast<std::uint8_t>(hn::GetLane(quantize.origin())));
+  hn::StoreU(hn::Add(steps, origin), d8, output);
+}
+
 // Returns whether any element was NaN without a code.
-template <StepFormula step, Store store, typename Out>
-bool Run(const RunArguments<Out>& arguments) {
+template <StepFormula step, Store store, typename In, typename Out>
+bool Run(const RunArguments<In, Out>& arguments) {
   const hn::ScalableTag<float> d;
   using V = hn::Vec<decltype(d)>;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t count = arguments.count;
-  if (count < 2 * lanes) {
-    return ShortRun<step>(arguments);
+  if (count < 2 * lanes || !arguments.rules->divides_by_inverse) {
+    return SingleElements<step>(arguments);
   }
   Quantization<step, Out, decltype(d)> quantize(Broadcast(d, *arguments.channel, *arguments.rules),
                                                 *arguments.rules);
-  const ElementPointer<float> input = arguments.input;
+  const ElementPointer<In> input = arguments.input;
   Out* const output = arguments.output;
 
   // The first and the last vector overlap their neighbours instead of being
   // shorter. They are loaded first and stored last, because input and output
   // may be the same.
-  const V first = LoadElements(d, input);
-  const V last = LoadElements(d, input + (count - lanes));
+  const V first = LoadFloats(d, input);
+  const V last = LoadFloats(d, input + (count - lanes));
   std::size_t i = ElementsToAlignment(output, lanes);
+  if constexpr (std::same_as<In, float> && sizeof(Out) == 1 && HWY_TARGET != HWY_SCALAR) {
+    for (; i + 4 * lanes <= count; i += 4 * lanes) {
+      QuantizeFour<step>(quantize, input + i, output + i);
+    }
+  }
   for (; i + lanes <= count; i += lanes) {
-    quantize.template operator()<store>(LoadElements(d, input + i), output + i);
+    quantize.template operator()<store>(LoadFloats(d, input + i), output + i);
   }
   quantize.template operator()<Store::kCached>(first, output);
   quantize.template operator()<Store::kCached>(last, output + count - lanes);
@@ -148,9 +179,9 @@ bool Run(const RunArguments<Out>& arguments) {
 // Works on `vectors` vectors side by side in every row, the first of which begins
 // at `column`. `quantize` are those of the vectors that have theirs already: their
 // parameters stay in registers.
-template <std::size_t vectors, StepFormula step, Store store, class D, typename Out,
+template <std::size_t vectors, StepFormula step, Store store, class D, typename In, typename Out,
           class... Quantize>
-HWY_INLINE bool ColumnTile(D d, const ColumnsArguments<Out>& arguments, std::size_t column,
+HWY_INLINE bool ColumnTile(D d, const ColumnsArguments<In, Out>& arguments, std::size_t column,
                            Quantize&... quantize) {
   const std::size_t lanes = hn::Lanes(d);
   if constexpr (sizeof...(quantize) < vectors) {
@@ -160,13 +191,13 @@ HWY_INLINE bool ColumnTile(D d, const ColumnsArguments<Out>& arguments, std::siz
         LoadParameters(d, arguments.parameters[next / kMaxLanes], next % kMaxLanes, rules), rules);
     return ColumnTile<vectors, step, store>(d, arguments, column, quantize..., quantize_next);
   } else {
-    const ElementPointer<float> input = arguments.input;
+    const ElementPointer<In> input = arguments.input;
     Out* const output = arguments.output;
     const std::size_t rows = arguments.rows;
     const std::size_t stride = arguments.stride;
     for (std::size_t row = 0; row < rows; ++row) {
       std::size_t at = row * stride + column;
-      ((quantize.template operator()<store>(LoadElements(d, input + at), output + at), at += lanes),
+      ((quantize.template operator()<store>(LoadFloats(d, input + at), output + at), at += lanes),
        ...);
     }
     return (quantize.SeenNan() || ...);
@@ -174,18 +205,19 @@ HWY_INLINE bool ColumnTile(D d, const ColumnsArguments<Out>& arguments, std::siz
 }
 
 // Works in tiles as wide as possible, then of one vector, then of one column.
-template <StepFormula step, Store store, typename Out>
-HWY_INLINE bool ColumnRows(const ColumnsArguments<Out>& arguments) {
+template <StepFormula step, Store store, typename In, typename Out>
+HWY_INLINE bool ColumnRows(const ColumnsArguments<In, Out>& arguments) {
   const hn::CappedTag<float, kMaxLanes> d;
   const hn::CappedTag<float, 1> single;
   const std::size_t lanes = hn::Lanes(d);
   const std::size_t columns = arguments.columns;
+  const std::size_t in_vectors = arguments.rules->divides_by_inverse ? columns : 0;
   std::size_t column = 0;
   bool seen_nan = false;
-  for (; column + kTileVectors * lanes <= columns; column += kTileVectors * lanes) {
+  for (; column + kTileVectors * lanes <= in_vectors; column += kTileVectors * lanes) {
     seen_nan |= ColumnTile<kTileVectors, step, store>(d, arguments, column);
   }
-  for (; column + lanes <= columns; column += lanes) {
+  for (; column + lanes <= in_vectors; column += lanes) {
     seen_nan |= ColumnTile<1, step, store>(d, arguments, column);
   }
   for (; column < columns; ++column) {
@@ -194,15 +226,15 @@ HWY_INLINE bool ColumnRows(const ColumnsArguments<Out>& arguments) {
   return seen_nan;
 }
 
-template <StepFormula step, Store store, typename Out>
-bool Columns(const ColumnsArguments<Out>& arguments) {
+template <StepFormula step, Store store, typename In, typename Out>
+bool Columns(const ColumnsArguments<In, Out>& arguments) {
   const std::size_t tile_columns = kTileVectors * hn::Lanes(hn::CappedTag<float, kMaxLanes>());
   std::size_t rows_together = arguments.stride <= kNarrowStride ? kNarrowRows : 1;
   if (arguments.stride <= tile_columns) {
     // A tile has whole rows, which lie in the order of memory.
     rows_together = arguments.rows;
   }
-  ColumnsArguments<Out> part = arguments;
+  ColumnsArguments<In, Out> part = arguments;
   bool seen_nan = false;
   for (std::size_t left = arguments.rows; left > 0; left -= part.rows) {
     part.rows = std::min(rows_together, left);
@@ -215,10 +247,10 @@ bool Columns(const ColumnsArguments<Out>& arguments) {
 
 // From here on, what was decided at run time becomes a template argument.
 
-template <StepFormula step, typename Out>
-bool WithStore(const RunArguments<Out>& arguments) {
-  if constexpr (std::same_as<Out, float>) {
-    if (arguments.store == Store::kStreaming) {
+template <StepFormula step, typename In, typename Out>
+bool WithStore(const RunArguments<In, Out>& arguments) {
+  if constexpr (IsFloat<Out>) {
+    if (arguments.store == Store::kStreaming && arguments.count >= kStreamedRun) {
       Run<step, Store::kStreaming>(arguments);
       hwy::FlushStream();
       return false;
@@ -227,9 +259,9 @@ bool WithStore(const RunArguments<Out>& arguments) {
   return Run<step, Store::kCached>(arguments);
 }
 
-template <StepFormula step, typename Out>
-bool WithStore(const ColumnsArguments<Out>& arguments) {
-  if constexpr (std::same_as<Out, float>) {
+template <StepFormula step, typename In, typename Out>
+bool WithStore(const ColumnsArguments<In, Out>& arguments) {
+  if constexpr (IsFloat<Out>) {
     const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kMaxLanes>());
     const bool rows_aligned =
         ElementsToAlignment(arguments.output, lanes) == 0 && arguments.stride % lanes == 0;

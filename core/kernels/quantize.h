@@ -2,9 +2,8 @@
 // quantization to codes.
 //
 // Kernels trust their arguments, do not allocate, and produce the same bits on
-// every SIMD target. They compute in float32; other floats are converted before and
-// after (convert.h). Each type of output has a translation unit of its own. Only
-// core/operations includes this, and the kernels' tests.
+// every SIMD target. They compute in float32. Each type of output has a translation unit
+// of its own. Only core/operations includes this, and the kernels' tests.
 
 #ifndef QUANTD_CORE_KERNELS_QUANTIZE_H_
 #define QUANTD_CORE_KERNELS_QUANTIZE_H_
@@ -13,15 +12,16 @@
 #include <cstdint>
 
 #include "core/base/element_pointer.h"
+#include "core/base/float16.h"
 #include "core/kernels/parameters.h"
 
 namespace quantd::core::kernels {
 
 // `count` contiguous elements of one channel. `input` and `output` do not overlap,
-// unless both are floats: then they may be the same.
-template <typename Out>
+// unless both are of one type: then they may be the same.
+template <typename In, typename Out>
 struct RunArguments {
-  ElementPointer<float> input;
+  ElementPointer<In> input;
   std::size_t count;
   const ChannelParameters* channel;
   const Rules* rules;
@@ -31,9 +31,9 @@ struct RunArguments {
 
 // `rows` rows of `columns` elements. Rows begin `stride` elements apart, in the
 // input and in the output, which overlap as in RunArguments.
-template <typename Out>
+template <typename In, typename Out>
 struct ColumnsArguments {
-  ElementPointer<float> input;
+  ElementPointer<In> input;
   std::size_t rows;
   std::size_t columns;
   std::size_t stride;
@@ -45,16 +45,20 @@ struct ColumnsArguments {
 };
 
 // Fake-quantize a run, and rows of columns.
-void FakeQuantizeRun(const RunArguments<float>& arguments);
-void FakeQuantizeColumns(const ColumnsArguments<float>& arguments);
+void FakeQuantizeRun(const RunArguments<float, float>& arguments);
+void FakeQuantizeRun(const RunArguments<Float16, Float16>& arguments);
+void FakeQuantizeRun(const RunArguments<BFloat16, BFloat16>& arguments);
+void FakeQuantizeColumns(const ColumnsArguments<float, float>& arguments);
+void FakeQuantizeColumns(const ColumnsArguments<Float16, Float16>& arguments);
+void FakeQuantizeColumns(const ColumnsArguments<BFloat16, BFloat16>& arguments);
 
 // Quantize them to codes, of which they write the low 8 or 16 bits: signed ones are
 // in two's complement. Return whether any element was NaN although the formula keeps
 // NaN: it has no code then. Codes are never written past the cache.
-bool QuantizeRun(const RunArguments<std::uint8_t>& arguments);
-bool QuantizeRun(const RunArguments<std::uint16_t>& arguments);
-bool QuantizeColumns(const ColumnsArguments<std::uint8_t>& arguments);
-bool QuantizeColumns(const ColumnsArguments<std::uint16_t>& arguments);
+bool QuantizeRun(const RunArguments<float, std::uint8_t>& arguments);
+bool QuantizeRun(const RunArguments<float, std::uint16_t>& arguments);
+bool QuantizeColumns(const ColumnsArguments<float, std::uint8_t>& arguments);
+bool QuantizeColumns(const ColumnsArguments<float, std::uint16_t>& arguments);
 
 }  // namespace quantd::core::kernels
 

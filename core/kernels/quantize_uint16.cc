@@ -12,8 +12,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-bool RunToUint16(const RunArguments<std::uint16_t>& arguments) { return WithFormula(arguments); }
-bool ColumnsToUint16(const ColumnsArguments<std::uint16_t>& arguments) {
+bool RunToUint16(const RunArguments<float, std::uint16_t>& arguments) {
+  return WithFormula(arguments);
+}
+bool ColumnsToUint16(const ColumnsArguments<float, std::uint16_t>& arguments) {
   return WithFormula(arguments);
 }
 
@@ -26,11 +28,11 @@ namespace quantd::core::kernels {
 HWY_EXPORT(RunToUint16);
 HWY_EXPORT(ColumnsToUint16);
 
-bool QuantizeRun(const RunArguments<std::uint16_t>& arguments) {
+bool QuantizeRun(const RunArguments<float, std::uint16_t>& arguments) {
   return HWY_DYNAMIC_DISPATCH(RunToUint16)(arguments);
 }
 
-bool QuantizeColumns(const ColumnsArguments<std::uint16_t>& arguments) {
+bool QuantizeColumns(const ColumnsArguments<float, std::uint16_t>& arguments) {
   return HWY_DYNAMIC_DISPATCH(ColumnsToUint16)(arguments);
 }
 

@@ -12,8 +12,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-bool RunToUint8(const RunArguments<std::uint8_t>& arguments) { return WithFormula(arguments); }
-bool ColumnsToUint8(const ColumnsArguments<std::uint8_t>& arguments) {
+bool RunToUint8(const RunArguments<float, std::uint8_t>& arguments) {
+  return WithFormula(arguments);
+}
+bool ColumnsToUint8(const ColumnsArguments<float, std::uint8_t>& arguments) {
   return WithFormula(arguments);
 }
 
@@ -26,11 +28,11 @@ namespace quantd::core::kernels {
 HWY_EXPORT(RunToUint8);
 HWY_EXPORT(ColumnsToUint8);
 
-bool QuantizeRun(const RunArguments<std::uint8_t>& arguments) {
+bool QuantizeRun(const RunArguments<float, std::uint8_t>& arguments) {
   return HWY_DYNAMIC_DISPATCH(RunToUint8)(arguments);
 }
 
-bool QuantizeColumns(const ColumnsArguments<std::uint8_t>& arguments) {
+bool QuantizeColumns(const ColumnsArguments<float, std::uint8_t>& arguments) {
   return HWY_DYNAMIC_DISPATCH(ColumnsToUint8)(arguments);
 }
 

@@ -9,7 +9,6 @@
 #include "core/kernels/float64.h"
 #include "core/kernels/quantize.h"
 #include "core/operations/element_map.h"
-#include "core/operations/staging.h"
 #include "core/operations/streaming.h"
 
 namespace quantd::core {
@@ -18,38 +17,37 @@ namespace {
 constexpr std::size_t kStreamingRunBytes = 12 * kBytesPerMib;
 constexpr std::size_t kStreamingColumnBytes = 9 * kBytesPerMib;
 
-// The kernel of MapElements() for float32.
-class Float32Kernel {
+// The kernel of MapElements() for floats of type T.
+template <typename T>
+class FloatKernel {
  public:
-  // `output_bytes` is the size of what is written to memory; 0 to keep it in the cache.
-  Float32Kernel(const QuantizationPlan& plan, std::size_t output_bytes)
+  FloatKernel(const QuantizationPlan& plan, std::size_t output_bytes)
       : plan_(plan),
         run_store_(StoreFor(output_bytes, kStreamingRunBytes)),
         column_store_(StoreFor(output_bytes, kStreamingColumnBytes)) {}
 
-  void Run(ElementPointer<float> input, std::size_t count, std::size_t channel,
-           float* output) const {
-    kernels::FakeQuantizeRun({.input = input,
-                              .count = count,
-                              .channel = &plan_.channel(channel),
-                              .rules = &plan_.rules(),
-                              .store = run_store_,
-                              .output = output});
+  void Run(ElementPointer<T> input, std::size_t count, std::size_t channel, T* output) const {
+    kernels::FakeQuantizeRun(kernels::RunArguments<T, T>{.input = input,
+                                                         .count = count,
+                                                         .channel = &plan_.channel(channel),
+                                                         .rules = &plan_.rules(),
+                                                         .store = run_store_,
+                                                         .output = output});
   }
 
-  void Columns(ElementPointer<float> input, RowsOfColumns rows,
-               const kernels::ColumnParameters* parameters, float* output) const {
-    kernels::FakeQuantizeColumns({.input = input,
-                                  .rows = rows.rows,
-                                  .columns = rows.columns,
-                                  .stride = rows.stride,
-                                  .parameters = parameters,
-                                  .rules = &plan_.rules(),
-                                  .store = column_store_,
-                                  .output = output});
+  void Columns(ElementPointer<T> input, RowsOfColumns rows,
+               const kernels::ColumnParameters* parameters, T* output) const {
+    kernels::FakeQuantizeColumns(kernels::ColumnsArguments<T, T>{.input = input,
+                                                                 .rows = rows.rows,
+                                                                 .columns = rows.columns,
+                                                                 .stride = rows.stride,
+                                                                 .parameters = parameters,
+                                                                 .rules = &plan_.rules(),
+                                                                 .store = column_store_,
+                                                                 .output = output});
   }
 
-  void Zero(float* output, std::size_t count) const { std::fill_n(output, count, 0.0F); }
+  void Zero(T* output, std::size_t count) const { std::fill_n(output, count, T{}); }
 
  private:
   const QuantizationPlan& plan_;
@@ -60,13 +58,12 @@ class Float32Kernel {
 template <typename T>
 void FakeQuantizeElements(const QuantizationPlan& plan, const ParameterLayout& layout,
                           const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  const Float32Kernel kernel(plan, StagedFloat<T> ? 0 : output.size_bytes());
-  MapStaged(MapArguments<T, T>{.plan = plan,
-                               .layout = layout,
-                               .input = input.bytes,
-                               .output = output.elements<T>().data(),
-                               .pool = pool},
-            kernel);
+  MapElements(MapArguments<T, T>{.plan = plan,
+                                 .layout = layout,
+                                 .input = input.bytes,
+                                 .output = output.elements<T>().data(),
+                                 .pool = pool},
+              FloatKernel<T>(plan, output.size_bytes()));
 }
 
 void FakeQuantizeDoubles(const QuantizationPlan& plan, const ParameterLayout& layout,

@@ -1,5 +1,6 @@
 #include "core/operations/quantization_plan.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <span>
@@ -55,13 +56,23 @@ kernels::ChannelParameters MakeChannelParameters(const Range& range, const Resol
   if (scale == 0) {
     return {};
   }
-  return {
-      .nudged_min = nudged.min[channel],
-      .nudged_max = nudged.max[channel],
-      .scale = scale,
-      .inverse_scale = InverseScale(range.min[channel], range.max[channel], scale,
-                                    static_cast<float>(spec.codes.levels()), spec.range().inverse),
-      .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel])};
+  // Kernels that divide do so by the inverse of the scale itself.
+  const InverseRule inverse = Divides(spec.step) ? InverseRule::kFromScale : spec.range().inverse;
+  return {.nudged_min = nudged.min[channel],
+          .nudged_max = nudged.max[channel],
+          .scale = scale,
+          .inverse_scale = InverseScale(range.min[channel], range.max[channel], scale,
+                                        static_cast<float>(spec.codes.levels()), inverse),
+          .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel])};
+}
+
+// Whether kernels can divide by all these scales without a division. Channels of zeros,
+// which kernels do not see, have a scale of 0.
+bool HaveInverses(std::span<const kernels::ChannelParameters> channels) {
+  return std::ranges::all_of(channels, [](const kernels::ChannelParameters& channel) {
+    return channel.scale == 0 || (channel.scale >= kernels::kMinScaleOfInverse &&
+                                  channel.scale <= kernels::kMaxScaleOfInverse);
+  });
 }
 
 std::optional<std::int32_t> AxisOf(const QuantizationParameters& parameters) {
@@ -119,6 +130,7 @@ void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
   for (std::size_t channel = 0; channel < channels.size(); ++channel) {
     channels[channel] = MakeChannelParameters(range, spec_, nudged, channel);
   }
+  rules_.divides_by_inverse = !Divides(spec_.step) || HaveInverses(channels);
   if (operation_ == OperationKind::kFakeQuantizeGradient) {
     bounds_.resize(channels.size());
     for (std::size_t channel = 0; channel < channels.size(); ++channel) {
@@ -135,11 +147,15 @@ void QuantizationPlan::SetScales(const AffineParameters& affine) {
   zero_points_.resize(count);
   const std::span channels(channels_);
   for (std::size_t i = 0; i < count; ++i) {
-    channels[i] = {
-        .scale = affine.scale[i],
-        .inverse_scale = 1 / affine.scale[i],
-        .lowest_step = static_cast<float>(std::int64_t{spec_.codes.min} - zero_points_[i])};
+    const float scale = affine.scale[i];
+    const auto lowest_step = static_cast<float>(std::int64_t{spec_.codes.min} - zero_points_[i]);
+    channels[i] = {.nudged_min = lowest_step * scale,
+                   .nudged_max = (lowest_step + rules_.levels) * scale,
+                   .scale = scale,
+                   .inverse_scale = 1 / scale,
+                   .lowest_step = lowest_step};
   }
+  rules_.divides_by_inverse = !Divides(spec_.step) || HaveInverses(channels);
   if (types_.input == ElementType::kFloat64) {
     for (std::size_t i = 0; i < count; ++i) {
       float64_channels_.push_back({.scale = channels[i].scale,

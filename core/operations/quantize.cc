@@ -29,24 +29,25 @@ class CodeKernel {
 
   void Run(ElementPointer<float> input, std::size_t count, std::size_t channel,
            Code* output) const {
-    Note(kernels::QuantizeRun(kernels::RunArguments<Code>{.input = input,
-                                                          .count = count,
-                                                          .channel = &plan_.channel(channel),
-                                                          .rules = &plan_.rules(),
-                                                          .store = kernels::Store::kCached,
-                                                          .output = output}));
+    Note(kernels::QuantizeRun(kernels::RunArguments<float, Code>{.input = input,
+                                                                 .count = count,
+                                                                 .channel = &plan_.channel(channel),
+                                                                 .rules = &plan_.rules(),
+                                                                 .store = kernels::Store::kCached,
+                                                                 .output = output}));
   }
 
   void Columns(ElementPointer<float> input, RowsOfColumns rows,
                const kernels::ColumnParameters* parameters, Code* output) const {
-    Note(kernels::QuantizeColumns(kernels::ColumnsArguments<Code>{.input = input,
-                                                                  .rows = rows.rows,
-                                                                  .columns = rows.columns,
-                                                                  .stride = rows.stride,
-                                                                  .parameters = parameters,
-                                                                  .rules = &plan_.rules(),
-                                                                  .store = kernels::Store::kCached,
-                                                                  .output = output}));
+    Note(kernels::QuantizeColumns(
+        kernels::ColumnsArguments<float, Code>{.input = input,
+                                               .rows = rows.rows,
+                                               .columns = rows.columns,
+                                               .stride = rows.stride,
+                                               .parameters = parameters,
+                                               .rules = &plan_.rules(),
+                                               .store = kernels::Store::kCached,
+                                               .output = output}));
   }
 
   // A channel of zeros has the lowest code.

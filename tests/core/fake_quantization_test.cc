@@ -30,7 +30,13 @@ using testing::IsEmpty;
 absl::StatusOr<FakeQuantization> Create(const std::vector<float>& min,
                                         const std::vector<float>& max,
                                         std::optional<std::int32_t> axis = {}) {
-  return FakeQuantization::Create({.min = min, .max = max, .axis = axis}, {});
+  return FakeQuantization::Create(Range{.min = min, .max = max, .axis = axis}, {});
+}
+
+absl::StatusOr<FakeQuantization> CreateForGradient(const std::vector<float>& min,
+                                                   const std::vector<float>& max,
+                                                   std::optional<std::int32_t> axis = {}) {
+  return FakeQuantization::CreateForGradient(Range{.min = min, .max = max, .axis = axis}, {});
 }
 
 std::string ReasonOf(const absl::Status& status) {
@@ -122,7 +128,7 @@ class RefusedGradients : public testing::Test {
         .max = std::span(written).first(sizes.max),
         .min_sum = std::span(sums).first(sizes.min_sum),
         .max_sum = std::span(sums).first(sizes.max_sum)};
-    const absl::Status status = Create({-1}, {1})->ApplyGradient(
+    const absl::Status status = CreateForGradient({-1}, {1})->ApplyGradient(
         {shape, read.first(sizes.gradients)}, {shape, read.first(sizes.inputs)}, result, nullptr);
     return status.ok() ? "none" : FieldOf(status);
   }
@@ -144,7 +150,7 @@ TEST_F(RefusedGradients, NameASumThatIsLeftOutAlone) {
 }
 
 TEST(FakeQuantization, RefusesGradientsOfAnotherShapeThanTheInputs) {
-  const auto quantization = Create({-1}, {1});
+  const auto quantization = CreateForGradient({-1}, {1});
   const std::vector<float> six(6);
   std::vector<float> result(6);
   std::vector<float> one(1);
@@ -155,7 +161,7 @@ TEST(FakeQuantization, RefusesGradientsOfAnotherShapeThanTheInputs) {
 }
 
 TEST(FakeQuantization, GivesTheSumsBeforeTheyAreRounded) {
-  const auto quantization = Create({-1}, {1});
+  const auto quantization = CreateForGradient({-1}, {1});
   const std::vector<float> gradients = {1, 0x1p-30F, 1};
   const std::vector<float> inputs = {-5, -5, 5};
   std::vector<float> input_gradients(3);
@@ -188,7 +194,9 @@ TEST(FakeQuantization, TakesAnEmptyTensor) {
         Create(std::vector<float>(channels, -1), std::vector<float>(channels, 1), axis);
     ASSERT_TRUE(quantization.ok()) << quantization.status();
     EXPECT_THAT(Apply(*quantization, View({2, 0}, {})), IsEmpty());
-    const AllGradients all = ApplyGradient(*quantization, View({2, 0}, {}), View({2, 0}, {}));
+    const auto gradient =
+        CreateForGradient(std::vector<float>(channels, -1), std::vector<float>(channels, 1), axis);
+    const AllGradients all = ApplyGradient(*gradient, View({2, 0}, {}), View({2, 0}, {}));
     EXPECT_THAT(all.min, Each(0));
     EXPECT_THAT(all.max, Each(0));
   }
@@ -216,12 +224,13 @@ class SeveralShapes : public testing::Test {
   }
 
   // Holds the quantization of a tensor of this shape to the reference.
-  void ExpectTheReferencesBits(const FakeQuantization& quantization, const Shape& shape) const {
+  void ExpectTheReferencesBits(const FakeQuantization& quantization,
+                               const FakeQuantization& gradient, const Shape& shape) const {
     const std::vector<float> values = Values(shape);
     EXPECT_TRUE(SameBits(Apply(quantization, View(shape, values)),
                          *reference::FakeQuantize(shape, values, range(), {})));
     EXPECT_TRUE(
-        SameBits(ApplyGradient(quantization, View(shape, values), View(shape, values)).input,
+        SameBits(ApplyGradient(gradient, View(shape, values), View(shape, values)).input,
                  reference::FakeQuantizeGradient(shape, values, values, range(), {})->input));
   }
 
@@ -238,18 +247,20 @@ class SeveralShapes : public testing::Test {
 
 TEST_F(SeveralShapes, AreQuantizedByTheSamePlan) {
   const FakeQuantization quantization = *FakeQuantization::Create(range(), {});
+  const FakeQuantization gradient = *FakeQuantization::CreateForGradient(range(), {});
   for (const Shape& shape : Shapes()) {
     SCOPED_TRACE(testing::PrintToString(shape));
-    ExpectTheReferencesBits(quantization, shape);
+    ExpectTheReferencesBits(quantization, gradient, shape);
   }
 }
 
 TEST_F(SeveralShapes, AreQuantizedByCopiesOfThePlanFromSeveralThreads) {
   const FakeQuantization quantization = *FakeQuantization::Create(range(), {});
-  const auto quantize_all = [&, quantization](std::size_t first) {
+  const FakeQuantization gradient = *FakeQuantization::CreateForGradient(range(), {});
+  const auto quantize_all = [&, quantization, gradient](std::size_t first) {
     const std::vector<Shape> shapes = Shapes();
     for (std::size_t i = 0; i < 20 * shapes.size(); ++i) {
-      ExpectTheReferencesBits(quantization, shapes[(first + i) % shapes.size()]);
+      ExpectTheReferencesBits(quantization, gradient, shapes[(first + i) % shapes.size()]);
     }
   };
   std::vector<std::jthread> threads;
@@ -293,8 +304,9 @@ TEST_P(ChannelOfZeros, PassesItsGradientsToTheInput) {
   for (const std::int64_t inner : kInners) {
     const std::vector<float> inputs = Inputs(inner);
     const std::vector<float> gradients(inputs.size(), 3);
-    const AllGradients all = ApplyGradient(Quantization(), View(ShapeOf(inner), gradients),
-                                           View(ShapeOf(inner), inputs));
+    const AllGradients all =
+        ApplyGradient(*CreateForGradient({-1, 0, -2}, {1, 0, 2}, 1),
+                      View(ShapeOf(inner), gradients), View(ShapeOf(inner), inputs));
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       const bool passes = InChannelOfZeros(i, inner) || inputs[i] == 0.7F;
       ASSERT_EQ(all.input[i], passes ? 3 : 0) << i << " of inner " << inner;
@@ -315,8 +327,8 @@ TEST(FakeQuantization, GivesZerosForARangeOfZerosPerTensor) {
 TEST(FakeQuantization, ReportsTheNudgedRange) {
   const auto quantization = Create({2, -6}, {5, 6}, 0);
   EXPECT_EQ(quantization->channel_count(), 2U);
-  EXPECT_THAT(quantization->nudged_range().min, ElementsAre(0, testing::FloatNear(-6, 0.05F)));
-  EXPECT_THAT(quantization->nudged_range().zero_point, ElementsAre(0, 128));
+  EXPECT_THAT(quantization->nudged_range()->min, ElementsAre(0, testing::FloatNear(-6, 0.05F)));
+  EXPECT_THAT(quantization->nudged_range()->zero_point, ElementsAre(0, 128));
 }
 
 }  // namespace

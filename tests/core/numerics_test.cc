@@ -12,18 +12,16 @@
 namespace quantd::core {
 namespace {
 
-Quotient QuotientOf(Numerics numerics, std::optional<std::int32_t> axis) {
-  return RowOf(numerics).quotient({.min = {}, .max = {}, .axis = axis});
-}
-
 TEST(Numerics, TensorFlowDividesPerTensorAndMultipliesPerChannel) {
-  EXPECT_EQ(QuotientOf(Numerics::kTensorFlow, {}), Quotient::kDivideByScale);
-  EXPECT_EQ(QuotientOf(Numerics::kTensorFlow, 0), Quotient::kMultiplyByInverseScale);
+  const RangeArithmetic& arithmetic = *RowOf(Numerics::kTensorFlow).range;
+  EXPECT_EQ(arithmetic.per_tensor, StepFormula::kDivide);
+  EXPECT_EQ(arithmetic.per_channel, StepFormula::kMultiply);
 }
 
 TEST(Numerics, TensorFlowArgsAlwaysMultiplies) {
-  EXPECT_EQ(QuotientOf(Numerics::kTensorFlowArgs, {}), Quotient::kMultiplyByInverseScale);
-  EXPECT_EQ(QuotientOf(Numerics::kTensorFlowArgs, 0), Quotient::kMultiplyByInverseScale);
+  const RangeArithmetic& arithmetic = *RowOf(Numerics::kTensorFlowArgs).range;
+  EXPECT_EQ(arithmetic.per_tensor, StepFormula::kMultiply);
+  EXPECT_EQ(arithmetic.per_channel, StepFormula::kMultiply);
 }
 
 // Searches for a range from 0 to `max_` and an input that show the quotient: the one

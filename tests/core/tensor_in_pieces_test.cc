@@ -50,7 +50,7 @@ class TensorInPieces : public testing::Test {
             {"rows wider than blocks", {3, 1030}, 1}};
   }
 
-  static FakeQuantization Create(const Example& example) {
+  static FakeQuantization Create(const Example& example, bool for_gradient = false) {
     const std::size_t channels = example.channel_count();
     std::vector<float> min(channels);
     std::vector<float> max(channels);
@@ -59,7 +59,9 @@ class TensorInPieces : public testing::Test {
       min[i] = channels > 1 && i == 1 ? 0.0F : -1.0F - 0.1F * static_cast<float>(i % 9);
       max[i] = channels > 1 && i == 1 ? 0.0F : 1.5F + 0.2F * static_cast<float>(i % 7);
     }
-    return *FakeQuantization::Create({.min = min, .max = max, .axis = example.axis}, {});
+    const Range range = {.min = min, .max = max, .axis = example.axis};
+    return for_gradient ? *FakeQuantization::CreateForGradient(range, {})
+                        : *FakeQuantization::Create(range, {});
   }
 
   std::vector<float> Values(std::size_t count) {
@@ -113,7 +115,7 @@ void ExpectSame(const AllGradients& actual, const AllGradients& expected) {
 
 TEST_F(TensorInPieces, GivesTheSameGradientsWhereverTheCutsAre) {
   for (const Example& example : Examples()) {
-    const FakeQuantization quantization = Create(example);
+    const FakeQuantization quantization = Create(example, /*for_gradient=*/true);
     const std::size_t bytes = example.element_count() * sizeof(float);
     const std::vector<float> gradients = Values(example.element_count());
     const std::vector<float> inputs = Values(example.element_count());
@@ -144,9 +146,10 @@ TEST_F(TensorInPieces, GivesTheSameBitsOnSeveralThreads) {
     const TensorView whole_inputs = core::View(example.shape, inputs);
     EXPECT_TRUE(SameBits(Apply(quantization, View(example, input_pieces), &pool),
                          Apply(quantization, whole_inputs)));
-    ExpectSame(ApplyGradient(quantization, View(example, gradient_pieces),
-                             View(example, input_pieces), &pool),
-               ApplyGradient(quantization, core::View(example.shape, gradients), whole_inputs));
+    const FakeQuantization gradient = Create(example, /*for_gradient=*/true);
+    ExpectSame(
+        ApplyGradient(gradient, View(example, gradient_pieces), View(example, input_pieces), &pool),
+        ApplyGradient(gradient, core::View(example.shape, gradients), whole_inputs));
   }
 }
 

@@ -44,7 +44,7 @@ class ConversionTest(quantd_process.QuantdTestCase):
             {"range": api.Range(min=[-0.75], max=[1.5])},
             {"affine": scales(0.0123, 77), "spec": api.QuantizationSpec(numerics=api.NUMERICS_PYTORCH)},
         ):
-            with self.subTest(*parameters):
+            with self.subTest(parameters=sorted(parameters)):
                 expected = self.stub.FakeQuantize(api.FakeQuantizeRequest(
                     input=api.tensor_of_bytes(values), **parameters))
                 codes = self.quantize(values, **parameters)

@@ -40,10 +40,8 @@ struct Case {
   core::Range range() const { return {.min = min, .max = max, .axis = axis}; }
 };
 
-// Read all cases: those beside this file, and TensorFlow's own in peers/, whose sums
-// are TensorFlow's. Throw if a file is missing or malformed, which fails the test.
+// Reads all cases. Throws if a file is missing or malformed, which fails the test.
 std::vector<Case> LoadCases();
-std::vector<Case> LoadPeerCases();
 
 // Returns how far a min or max gradient may lie from the exact sum over `gradients`:
 // one float32 ulp, and a little more if terms cancel.

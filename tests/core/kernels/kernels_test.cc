@@ -8,14 +8,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <random>
 #include <span>
 #include <vector>
 
-#include "core/kernels/fake_quantize.h"
 #include "core/kernels/gradient.h"
 #include "core/kernels/partial_sums.h"
+#include "core/kernels/quantize.h"
 #include "core/numerics.h"
+#include "core/operations/quantization_plan.h"
 #include "core/quantization.h"
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
@@ -71,25 +73,23 @@ std::vector<std::size_t> Sizes() {
   return sizes;
 }
 
-ChannelParameters Parameters(float min, float max, const QuantizationSpec& spec) {
-  const NudgedRange nudged = *Nudge({.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, spec);
-  return {.nudged_min = nudged.min[0],
-          .nudged_max = nudged.max[0],
-          .scale = nudged.scale[0],
-          .inverse_scale = static_cast<float>(spec.levels()) / (max - min),
-          .lowest_step = static_cast<float>(spec.quant_min() - nudged.zero_point[0])};
+constexpr ConversionTypes kFloats = {ElementType::kFloat32, ElementType::kFloat32};
+
+std::shared_ptr<const QuantizationPlan> PlanFor(float min, float max,
+                                                const QuantizationSpec& spec) {
+  return *QuantizationPlan::Create(OperationKind::kFakeQuantize,
+                                   Range{.min = {&min, 1}, .max = {&max, 1}}, spec, kFloats);
 }
 
 // Quantizes a whole vector as one run.
-void Quantize(const std::vector<float>& input, const ChannelParameters& channel,
-              const NumericsRow& row, Store store, float* output) {
-  FakeQuantizeRun({.input = input.data(),
-                   .count = input.size(),
-                   .channel = &channel,
-                   .quotient = row.per_tensor,
-                   .ties = row.ties,
-                   .store = store,
-                   .output = output});
+void Quantize(const std::vector<float>& input, const QuantizationPlan& plan, Store store,
+              float* output) {
+  FakeQuantizeRun(RunArguments<float, float>{.input = input.data(),
+                                             .count = input.size(),
+                                             .channel = &plan.channel(0),
+                                             .rules = &plan.rules(),
+                                             .store = store,
+                                             .output = output});
 }
 
 class Kernels : public EverySimdTarget {};
@@ -99,16 +99,16 @@ TEST_P(Kernels, QuantizeRunsOfAnySizeAtAnyAlignment) {
       {.num_bits = 8, .narrow_range = false, .numerics = Numerics::kTensorFlow},
       {.num_bits = 5, .narrow_range = true, .numerics = Numerics::kTensorFlowArgs}};
   for (const QuantizationSpec& spec : specs) {
-    const ChannelParameters channel = Parameters(kMin, kMax, spec);
+    const auto plan = PlanFor(kMin, kMax, spec);
     for (const std::size_t count : Sizes()) {
       const std::vector<float> input = Values(count, static_cast<unsigned>(count));
       const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count)};
-      const auto expected = reference::FakeQuantize(
-          shape, input, {.min = {&kMin, 1}, .max = {&kMax, 1}, .axis = {}}, spec);
+      const auto expected =
+          reference::FakeQuantize(shape, input, Range{.min = {&kMin, 1}, .max = {&kMax, 1}}, spec);
       for (const Store store : {Store::kCached, Store::kStreaming}) {
         const std::size_t offset = count % 17;
         std::vector<float> output(offset + count + 1, kCanary);
-        Quantize(input, channel, RowOf(spec.numerics), store, output.data() + offset);
+        Quantize(input, *plan, store, output.data() + offset);
         EXPECT_TRUE(SameBits({output.data() + offset, count}, *expected)) << count;
         EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
       }
@@ -117,33 +117,32 @@ TEST_P(Kernels, QuantizeRunsOfAnySizeAtAnyAlignment) {
 }
 
 TEST_P(Kernels, QuantizeRunsInPlace) {
-  const QuantizationSpec spec;
-  const ChannelParameters channel = Parameters(kMin, kMax, spec);
+  const auto plan = PlanFor(kMin, kMax, {});
   for (const std::size_t count : Sizes()) {
     std::vector<float> in_place = Values(count, 7);
     std::vector<float> separate(count);
-    Quantize(in_place, channel, RowOf(spec.numerics), Store::kCached, separate.data());
-    Quantize(in_place, channel, RowOf(spec.numerics), Store::kStreaming, in_place.data());
+    Quantize(in_place, *plan, Store::kCached, separate.data());
+    Quantize(in_place, *plan, Store::kStreaming, in_place.data());
     EXPECT_TRUE(SameBits(in_place, separate)) << count;
   }
 }
 
 // Differentiates a part of a run, which goes on in the same `sums`.
 void Differentiate(std::span<const float> gradients, std::span<const float> inputs,
-                   const ChannelParameters& channel, Store store, float* output,
-                   PartialSums* sums) {
+                   const ChannelBounds& bounds, Store store, float* output, PartialSums* sums) {
   GradientRun({.gradients = gradients.data(),
                .inputs = inputs.data(),
                .count = inputs.size(),
-               .channel = &channel,
+               .bounds = bounds,
                .mask = kMask,
+               .flushes_subnormals = true,
                .store = store,
                .input_gradients = output,
                .sums = sums});
 }
 
 void ExpectSumsInTheirFixedOrder(float min, float max) {
-  const ChannelParameters channel = {.nudged_min = min, .nudged_max = max};
+  const ChannelBounds bounds = {.lower = min, .upper = max};
   for (const std::size_t count : Sizes()) {
     const std::vector<float> gradients = FiniteValues(count, 1);
     const std::vector<float> inputs = Values(count, 2);
@@ -167,9 +166,9 @@ void ExpectSumsInTheirFixedOrder(float min, float max) {
     const std::size_t part = count / 3 / kPartialSums * kPartialSums;
     const std::span<const float> all_gradients(gradients);
     const std::span<const float> all_inputs(inputs);
-    Differentiate(all_gradients.first(part), all_inputs.first(part), channel, Store::kCached,
+    Differentiate(all_gradients.first(part), all_inputs.first(part), bounds, Store::kCached,
                   output.data(), &partial_sums);
-    Differentiate(all_gradients.subspan(part), all_inputs.subspan(part), channel, Store::kStreaming,
+    Differentiate(all_gradients.subspan(part), all_inputs.subspan(part), bounds, Store::kStreaming,
                   output.data() + part, &partial_sums);
     const OutsideSums sums = AddPartialSums(partial_sums);
     EXPECT_TRUE(SameBits({output.data(), count}, expected)) << count;
@@ -186,43 +185,38 @@ TEST_P(Kernels, KeepTheOrderOfSumsIfFewInputsLieOutside) { ExpectSumsInTheirFixe
 // Columns with different ranges, and their parameters. Each min is the negative of a
 // random bound, times `min_factor`.
 struct Columns {
-  Columns(std::size_t count, const QuantizationSpec& spec, float min_factor = 1)
-      : parameters((count + kMaxLanes - 1) / kMaxLanes), levels(static_cast<float>(spec.levels())) {
+  Columns(std::size_t count, const QuantizationSpec& spec, float min_factor = 1,
+          OperationKind operation = OperationKind::kFakeQuantize) {
     std::mt19937 random(3);
     std::uniform_real_distribution<float> bound(0.5, 2);
     for (std::size_t column = 0; column < count; ++column) {
       min.push_back(-min_factor * bound(random));
       max.push_back(bound(random));
-      channels.push_back(Parameters(min.back(), max.back(), spec));
-      ColumnParameters& block = parameters[column / kMaxLanes];
-      block.scale[column % kMaxLanes] = channels.back().scale;
-      block.inverse_scale[column % kMaxLanes] = channels.back().inverse_scale;
-      block.lowest_step[column % kMaxLanes] = channels.back().lowest_step;
     }
+    plan = *QuantizationPlan::Create(operation, Range{.min = min, .max = max, .axis = 1}, spec,
+                                     kFloats);
+    expanded = plan->ColumnsOf(0, count);
   }
 
-  std::size_t count() const { return channels.size(); }
+  std::size_t count() const { return min.size(); }
 
-  std::vector<ColumnParameters> parameters;
-  float levels;
   std::vector<float> min;
   std::vector<float> max;
-  std::vector<ChannelParameters> channels;
+  std::shared_ptr<const QuantizationPlan> plan;
+  QuantizationPlan::Columns expanded;
 };
 
 // Quantizes whole rows.
-void Quantize(const std::vector<float>& input, const Columns& columns, Quotient quotient,
+void Quantize(const std::vector<float>& input, const Columns& columns, const Rules& rules,
               Store store, float* output) {
-  FakeQuantizeColumns({.input = input.data(),
-                       .rows = input.size() / columns.count(),
-                       .columns = columns.count(),
-                       .stride = columns.count(),
-                       .parameters = columns.parameters.data(),
-                       .levels = columns.levels,
-                       .quotient = quotient,
-                       .ties = TieRule::kHalfUp,
-                       .store = store,
-                       .output = output});
+  FakeQuantizeColumns(ColumnsArguments<float, float>{.input = input.data(),
+                                                     .rows = input.size() / columns.count(),
+                                                     .columns = columns.count(),
+                                                     .stride = columns.count(),
+                                                     .parameters = columns.expanded.blocks.data(),
+                                                     .rules = &rules,
+                                                     .store = store,
+                                                     .output = output});
 }
 
 TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
@@ -231,13 +225,13 @@ TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
     const Columns columns(count, spec);
     for (const std::size_t rows : {0U, 1U, 3U, 4U, 5U, 9U}) {
       const std::vector<float> input = Values(rows * count, 5);
-      const auto expected =
-          reference::FakeQuantize(std::vector<std::int64_t>{static_cast<std::int64_t>(rows),
-                                                            static_cast<std::int64_t>(count)},
-                                  input, {.min = columns.min, .max = columns.max, .axis = 1}, spec);
+      const auto expected = reference::FakeQuantize(
+          std::vector<std::int64_t>{static_cast<std::int64_t>(rows),
+                                    static_cast<std::int64_t>(count)},
+          input, Range{.min = columns.min, .max = columns.max, .axis = 1}, spec);
       for (const Store store : {Store::kCached, Store::kStreaming}) {
         std::vector<float> output(rows * count + 1, kCanary);
-        Quantize(input, columns, Quotient::kMultiplyByInverseScale, store, output.data());
+        Quantize(input, columns, columns.plan->rules(), store, output.data());
         EXPECT_TRUE(SameBits({output.data(), rows * count}, *expected)) << rows << " x " << count;
         EXPECT_EQ(output.back(), kCanary) << "wrote beyond the end";
       }
@@ -252,21 +246,23 @@ TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElementByEitherQuotient) {
   std::vector<float> input(kRows * columns.count());
   for (std::size_t i = 0; i < input.size(); ++i) {
     const float step = static_cast<float>(i % 255) + 0.5F;
-    input[i] = step * columns.channels[i % columns.count()].scale;
+    input[i] = step * columns.plan->channel(i % columns.count()).scale;
   }
   std::vector<std::vector<float>> outputs;
-  for (const Quotient quotient : {Quotient::kDivideByScale, Quotient::kMultiplyByInverseScale}) {
+  for (const StepFormula step : {StepFormula::kDivide, StepFormula::kMultiply}) {
+    Rules rules = columns.plan->rules();
+    rules.step = step;
     std::vector<float>& output = outputs.emplace_back(input.size());
     std::vector<float> expected(input.size());
-    Quantize(input, columns, quotient, Store::kCached, output.data());
+    Quantize(input, columns, rules, Store::kCached, output.data());
     for (std::size_t i = 0; i < input.size(); ++i) {
-      FakeQuantizeRun({.input = &input[i],
-                       .count = 1,
-                       .channel = &columns.channels[i % columns.count()],
-                       .quotient = quotient,
-                       .ties = TieRule::kHalfUp,
-                       .store = Store::kCached,
-                       .output = &expected[i]});
+      FakeQuantizeRun(
+          RunArguments<float, float>{.input = &input[i],
+                                     .count = 1,
+                                     .channel = &columns.plan->channel(i % columns.count()),
+                                     .rules = &rules,
+                                     .store = Store::kCached,
+                                     .output = &expected[i]});
     }
     EXPECT_TRUE(SameBits(output, expected));
   }
@@ -274,15 +270,13 @@ TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElementByEitherQuotient) {
 }
 
 TEST_P(Kernels, QuantizeColumnsInPlace) {
-  const QuantizationSpec spec;
   constexpr std::size_t kRows = 9;
-  constexpr Quotient kQuotient = Quotient::kMultiplyByInverseScale;
   for (const std::size_t count : {3U, 48U, 64U, 143U, 300U}) {
-    const Columns columns(count, spec);
+    const Columns columns(count, {});
     std::vector<float> in_place = Values(kRows * count, 7);
     std::vector<float> separate(in_place.size());
-    Quantize(in_place, columns, kQuotient, Store::kCached, separate.data());
-    Quantize(in_place, columns, kQuotient, Store::kStreaming, in_place.data());
+    Quantize(in_place, columns, columns.plan->rules(), Store::kCached, separate.data());
+    Quantize(in_place, columns, columns.plan->rules(), Store::kStreaming, in_place.data());
     EXPECT_TRUE(SameBits(in_place, separate)) << count;
   }
 }
@@ -298,8 +292,8 @@ void ExpectSumsRowByRow(const Columns& columns, std::size_t rows) {
   std::vector<float> expected(rows * count);
   for (std::size_t i = 0; i < rows * count; ++i) {
     const std::size_t column = i % count;
-    const bool below = inputs[i] < columns.channels[column].nudged_min;
-    const bool above = inputs[i] > columns.channels[column].nudged_max;
+    const bool below = inputs[i] < columns.plan->bounds(column).lower;
+    const bool above = inputs[i] > columns.plan->bounds(column).upper;
     expected[i] = gradients[i] * (below || above || std::isnan(inputs[i]) ? 0.0F : 1.0F);
     expected_below[column] += below ? gradients[i] : 0.0F;
     expected_above[column] += above ? gradients[i] : 0.0F;
@@ -310,9 +304,9 @@ void ExpectSumsRowByRow(const Columns& columns, std::size_t rows) {
                    .rows = rows,
                    .columns = count,
                    .stride = count,
-                   .parameters = columns.parameters.data(),
-                   .levels = columns.levels,
+                   .bounds = columns.expanded.bounds.data(),
                    .mask = kMask,
+                   .flushes_subnormals = true,
                    .store = Store::kStreaming,
                    .input_gradients = output.data(),
                    .sums_below = sums_below.data(),
@@ -325,7 +319,7 @@ void ExpectSumsRowByRow(const Columns& columns, std::size_t rows) {
 
 TEST_P(Kernels, SumColumnsRowByRow) {
   for (const std::size_t count : {1U, 3U, 16U, 17U, 64U, 143U, 300U}) {
-    const Columns columns(count, {});
+    const Columns columns(count, {}, 1, OperationKind::kFakeQuantizeGradient);
     for (const std::size_t rows : {0U, 1U, 4U, 9U, 50U}) {
       ExpectSumsRowByRow(columns, rows);
     }

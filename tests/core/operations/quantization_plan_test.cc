@@ -16,28 +16,28 @@ using testing::ElementsAre;
 
 class Plan : public testing::Test {
  protected:
-  static QuantizationPlan Make(std::vector<float> min, std::vector<float> max,
-                               Numerics numerics = Numerics::kTensorFlow) {
-    const Range range = {.min = min, .max = max, .axis = 1};
-    const QuantizationSpec spec = {.numerics = numerics};
-    return {range, spec, *Nudge(range, spec)};
+  static std::shared_ptr<const QuantizationPlan> Make(std::vector<float> min,
+                                                      std::vector<float> max) {
+    return *QuantizationPlan::Create(OperationKind::kFakeQuantize,
+                                     Range{.min = min, .max = max, .axis = 1}, {},
+                                     {ElementType::kFloat32, ElementType::kFloat32});
   }
 
   static ColumnPartition PartitionOf(std::size_t outer, std::size_t inner) {
     return ColumnPartition({.outer = outer, .channels = 3, .inner = inner});
   }
 
-  const QuantizationPlan plan_ = Make({-1, 0, -2}, {1, 0, 2});
+  const std::shared_ptr<const QuantizationPlan> shared_plan_ = Make({-1, 0, -2}, {1, 0, 2});
+  const QuantizationPlan& plan_ = *shared_plan_;
 };
 
 TEST_F(Plan, HasTheParametersOfEachChannel) {
   EXPECT_EQ(plan_.channel_count(), 3U);
-  EXPECT_EQ(plan_.axis(), 1);
-  EXPECT_EQ(plan_.levels(), 255);
-  EXPECT_EQ(plan_.quotient(), Quotient::kMultiplyByInverseScale);
-  EXPECT_EQ(plan_.channel(2).nudged_min, plan_.nudged_range().min[2]);
+  EXPECT_EQ(plan_.rules().levels, 255);
+  EXPECT_EQ(plan_.rules().step, StepFormula::kMultiply);
+  EXPECT_EQ(plan_.channel(2).nudged_min, plan_.nudged_range()->min[2]);
   EXPECT_EQ(plan_.channel(2).inverse_scale, 255.0F / 4);
-  EXPECT_EQ(plan_.channel(2).lowest_step, -static_cast<float>(plan_.nudged_range().zero_point[2]));
+  EXPECT_EQ(plan_.channel(2).lowest_step, -static_cast<float>(plan_.nudged_range()->zero_point[2]));
   EXPECT_FALSE(plan_.IsZero(0));
   EXPECT_TRUE(plan_.IsZero(1));
 }

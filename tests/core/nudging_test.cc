@@ -1,4 +1,4 @@
-#include "core/quantization.h"
+#include "core/nudging.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/base/status_macros.h"
 #include "tests/core/special_values.h"
 
 namespace quantd::core {
@@ -19,8 +20,15 @@ using testing::HasSubstr;
 
 constexpr float kMax = std::numeric_limits<float>::max();
 
+absl::StatusOr<NudgedRange> NudgeAs(const Range& range, const QuantizationSpec& spec = {}) {
+  ASSIGN_OR_RETURN(const ResolvedSpec resolved,
+                   Resolve(OperationKind::kFakeQuantize, range, spec,
+                           {ElementType::kFloat32, ElementType::kFloat32}));
+  return Nudge(range, resolved, resolved.range().zero_point);
+}
+
 absl::StatusOr<NudgedRange> NudgeOne(float min, float max, const QuantizationSpec& spec = {}) {
-  return Nudge({.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, spec);
+  return NudgeAs({.min = {&min, 1}, .max = {&max, 1}, .axis = {}}, spec);
 }
 
 ErrorDetail DetailOf(const absl::Status& status) {
@@ -81,7 +89,7 @@ TEST(Nudge, TakesAllNumbersOfBitsFromTwoToSixteen) {
 TEST(Nudge, RefusesMinAndMaxOfDifferentSizes) {
   const std::vector<float> min = {-1, -2};
   const std::vector<float> max = {1};
-  const auto nudged = Nudge({.min = min, .max = max, .axis = 0}, {});
+  const auto nudged = NudgeAs({.min = min, .max = max, .axis = 0});
   ASSERT_FALSE(nudged.ok());
   EXPECT_EQ(DetailOf(nudged.status()).reason, "RANGE_SIZE_MISMATCH");
 }
@@ -99,7 +107,7 @@ TEST_P(NudgeRefuses, RangesWithoutAValidScale) {
   // The error names the third channel, which is the bad one.
   const std::vector<float> min = {-1, 0, GetParam().min};
   const std::vector<float> max = {1, 0, GetParam().max};
-  const auto nudged = Nudge({.min = min, .max = max, .axis = 0}, {});
+  const auto nudged = NudgeAs({.min = min, .max = max, .axis = 0});
   ASSERT_FALSE(nudged.ok());
   const ErrorDetail detail = DetailOf(nudged.status());
   EXPECT_EQ(detail.reason, "INVALID_RANGE");
@@ -130,6 +138,26 @@ TEST(Nudge, RefusesARangeWhoseInverseScaleIsDenormal) {
   const auto nudged = NudgeOne(0, kMax, {.num_bits = 2, .narrow_range = false, .numerics = {}});
   ASSERT_FALSE(nudged.ok());
   EXPECT_EQ(DetailOf(nudged.status()).reason, "INVALID_RANGE");
+}
+
+float ZeroPointOf(float min, float max, std::uint32_t num_bits, Numerics numerics) {
+  return static_cast<float>(
+      NudgeOne(min, max, {.num_bits = num_bits, .numerics = numerics})->zero_point[0]);
+}
+
+TEST(Nudge, RoundsTheZeroPointAsEachProducerDoes) {
+  EXPECT_EQ(ZeroPointOf(-0.75F, 0.75F, 8, Numerics::kTensorFlow), 128);
+  EXPECT_EQ(ZeroPointOf(-0.75F, 0.75F, 8, Numerics::kTensorFlowXla), 127);
+  EXPECT_EQ(ZeroPointOf(-0.5F, 2.5F, 4, Numerics::kTensorFlow), 3);
+  EXPECT_EQ(ZeroPointOf(-0.5F, 2.5F, 4, Numerics::kTensorFlowXla), 2);
+}
+
+TEST(Nudge, RefusesARangeOfZerosWhereTheProducerGivesNan) {
+  for (const Numerics numerics : {Numerics::kTensorFlowXla, Numerics::kKerasJax}) {
+    const auto nudged = NudgeOne(0, 0, {.numerics = numerics});
+    ASSERT_FALSE(nudged.ok());
+    EXPECT_EQ(DetailOf(nudged.status()).reason, "INVALID_RANGE");
+  }
 }
 
 }  // namespace

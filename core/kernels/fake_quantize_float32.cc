@@ -3,7 +3,7 @@
 #include "core/kernels/quantize.h"
 
 #undef HWY_TARGET_INCLUDE
-#define HWY_TARGET_INCLUDE "core/kernels/fake_quantize.cc"
+#define HWY_TARGET_INCLUDE "core/kernels/fake_quantize_float32.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
 #include "core/kernels/quantize-inl.h"
@@ -12,8 +12,10 @@
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-bool RunToFloat32(const RunArguments<float>& arguments) { return WithFormula(arguments); }
-bool ColumnsToFloat32(const ColumnsArguments<float>& arguments) { return WithFormula(arguments); }
+bool RunToFloat32(const RunArguments<float, float>& arguments) { return WithFormula(arguments); }
+bool ColumnsToFloat32(const ColumnsArguments<float, float>& arguments) {
+  return WithFormula(arguments);
+}
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -24,11 +26,11 @@ namespace quantd::core::kernels {
 HWY_EXPORT(RunToFloat32);
 HWY_EXPORT(ColumnsToFloat32);
 
-void FakeQuantizeRun(const RunArguments<float>& arguments) {
+void FakeQuantizeRun(const RunArguments<float, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(RunToFloat32)(arguments);
 }
 
-void FakeQuantizeColumns(const ColumnsArguments<float>& arguments) {
+void FakeQuantizeColumns(const ColumnsArguments<float, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(ColumnsToFloat32)(arguments);
 }
 
