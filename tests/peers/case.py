@@ -77,16 +77,17 @@ def to_fields(case):
 
 
 def to_float32(array, element_type):
-    """Returns the exact values of floats of 16 or 32 bits."""
+    """Returns the values of floats, which are exact for those of 16 and 32 bits."""
     if element_type == "bfloat16":
         return (array.astype(np.uint32) << 16).view(np.float32)
-    return array.astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return array.astype(np.float32)
 
 
 def from_float32(array, element_type):
     """Returns the values rounded once, half to even."""
     if element_type != "bfloat16":
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return array.astype(element_type)
     array = np.array(array, np.float32, order="C")
     bits = array.view(np.uint32)

@@ -61,13 +61,15 @@ def _range(rng, levels):
             return low, high
 
 
-def scales(rng, count, lowest, highest, scale_type="float32", limits=(1e-30, 1e30)):
+def scales(rng, count, lowest, highest, scale_type, limits):
     """Returns scales and zero points of `count` channels or blocks, as float32 and int32 arrays.
 
     The zero points are in lowest..highest, and the scales are numbers of `scale_type`.
     """
     if scale_type == "float16":
         limits = max(limits[0], 2.0**-14), min(limits[1], 1000)
+    if scale_type == "bfloat16":
+        limits = max(limits[0], 1e-40), min(limits[1], 3e38)
     kind = rng.integers(0, 4, count)
     scale = np.where(kind == 0, 2.0**rng.integers(-9, 5, count),
                      np.where(kind == 1, rng.random(count) * 0.1 + 1e-3,

@@ -8,10 +8,12 @@ import collections
 import concurrent.futures
 import dataclasses
 import itertools
+import pathlib
 import sys
 import time
 
 import numpy as np
+import quantd
 
 import comparison
 import differences
@@ -27,6 +29,9 @@ from quantd_server import QuantdServer
 CASE_ELEMENTS = 65536
 LONG_CASE_ELEMENTS = 2**20
 EXAMPLES = 3
+PAGE = pathlib.Path(__file__).parents[2] / "docs/numerics.md"
+#: What follows in the page is the table.
+FIGURES = "<!-- figures: script/test-peers --update -->"
 
 
 @dataclasses.dataclass
@@ -60,7 +65,10 @@ def main():
         if not arguments.only:
             failures = [*refusals.failures(server.client), *onnx_node_tests.failures(server.client),
                         *documented_examples.failures(server.address)]
-    _print_table(outcomes, versions)
+    table = _table(outcomes, versions)
+    print(f"\n{table}")
+    if arguments.update:
+        _update_page(table)
     failures += [f"{row.name}: {outcome.problem or 'differs'}" for row, outcome in outcomes.items()
                  if outcome.problem or outcome.differing > outcome.explained]
     for failure in failures:
@@ -76,6 +84,7 @@ def _arguments():
     parser.add_argument("--quantd", required=True, help="the server's program")
     parser.add_argument("--elements", type=int, default=2_000_000, help="elements of a row")
     parser.add_argument("--only", default="", help="only rows whose name contains this")
+    parser.add_argument("--update", action="store_true", help="write the table into docs/numerics.md")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random numbers")
     return parser.parse_args()
 
@@ -183,18 +192,25 @@ def _print_outcome(row, outcome):
     print("\n    ".join(lines), flush=True)
 
 
-def _print_table(outcomes, versions):
-    """Prints the table of docs/numerics.md: the rows of one numerics and method together."""
+def _table(outcomes, versions):
+    """Returns the table of docs/numerics.md: the rows of one numerics and method together."""
     totals = collections.defaultdict(Outcome)
     producers = collections.defaultdict(set)
     for row, outcome in outcomes.items():
         totals[row.numerics, row.method].take(outcome)
         producers[row.numerics, row.method].add(versions[row])
-    print("\n| numerics | method | judge | elements | differing |\n| --- | --- | --- | ---: | ---: |")
-    order = list(dict.fromkeys(row.numerics for row in rows.all_rows()))
+    lines = ["| numerics | method | judge | elements | differing |", "| --- | --- | --- | ---: | ---: |"]
+    order = [numerics.name for numerics in quantd.Numerics]
     for (numerics, method), total in sorted(totals.items(), key=lambda item: (order.index(item[0][0]), item[0])):
         judges = ", ".join(sorted(producers[numerics, method]))
-        print(f"| `{numerics}` | {method} | {judges} | {total.elements:,} | {total.differing:,} |")
+        lines.append(f"| `{numerics}` | {method} | {judges} | {total.elements:,} | {total.differing:,} |")
+    return "\n".join(lines)
+
+
+def _update_page(table):
+    text = PAGE.read_text(encoding="utf-8")
+    before, mark, _ = text.partition(FIGURES)
+    PAGE.write_text(f"{before}{mark}\n\n{table}\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

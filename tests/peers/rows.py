@@ -139,7 +139,7 @@ def _range_case(operation, numerics, element_type, nan=True):
 
 
 def affine_case(operation, numerics, input_type, output_type, *, code_type=None, channels=True, blocks=False,
-                scale_type="float32", limits=(1e-30, 1e30), zero_points=None, code_ranges=None, fit_int32=False,
+                scale_type="float32", limits=(1.5e-45, 3.4e38), zero_points=None, code_ranges=None, fit_int32=False,
                 **fields):
     """Returns a function that makes cases by scale and zero point.
 
@@ -172,7 +172,7 @@ def affine_case(operation, numerics, input_type, output_type, *, code_type=None,
                 _broadcast(zero_point, shape, axis, block_size), lowest, highest, input_type)
             if fit_int32:
                 values = to_float32(elements, input_type)
-                with np.errstate(over="ignore", invalid="ignore"):
+                with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
                     elements[~(np.abs(values / _broadcast(scale, shape, axis, block_size)) < 2**31)] = 0
         if operation == "fake_quantize_gradient":
             gradients = inputs.gradients(rng, shape, input_type, specials=index % 3 == 0)
@@ -269,7 +269,7 @@ def _uniform_rows():
     for code_type in ("int8", "int32"):
         yield from _conversion_rows("TENSORFLOW_UNIFORM", "tensorflow_eager", code_type,
                                     code_ranges=[CODES[code_type], (-127, 127)] if code_type == "int8"
-                                    else [CODES["int32"]])
+                                    else [CODES["int32"]], limits=(1.2e-38, 8.5e37))
 
 
 def _conversion_rows(numerics, producer, code_type, **options):
