@@ -45,6 +45,10 @@ class Outcome:
     problem: str = ""
     examples: list[str] = dataclasses.field(default_factory=list)
 
+    @property
+    def has_failed(self):
+        return bool(self.problem) or self.differing > self.explained
+
     def take(self, other):
         self.elements += other.elements
         self.differing += other.differing
@@ -53,30 +57,24 @@ class Outcome:
 
 def main():
     arguments = _arguments()
-    selected = [row for row in rows.all_rows() if arguments.only in row.name]
     started = time.monotonic()
-    outcomes, versions, failures = {}, {}, []
-    with QuantdServer(arguments.quantd) as server, concurrent.futures.ThreadPoolExecutor(2) as threads:
+    with QuantdServer(arguments.quantd) as server:
         print(server.description, f"seed {arguments.seed}", sep=", ", flush=True)
-        groups = [list(group) for _, group in itertools.groupby(selected, key=lambda row: row.producer)]
-        for of_producer in threads.map(lambda group: _judge_producer(group, server, arguments), groups):
-            outcomes |= of_producer[0]
-            versions |= of_producer[1]
-        if not arguments.only:
-            failures = [*refusals.failures(server.client), *onnx_node_tests.failures(server.client),
-                        *documented_examples.failures(server.address)]
+        outcomes, versions = _judge_all(server, arguments)
+        others = [] if arguments.only else [
+            *refusals.failures(server.client), *onnx_node_tests.failures(server.client),
+            *documented_examples.failures(server.address)]
     table = _table(outcomes, versions)
     print(f"\n{table}")
     if arguments.update:
         _update_page(table)
-    failures += [f"{row.name}: {outcome.problem or 'differs'}" for row, outcome in outcomes.items()
-                 if outcome.problem or outcome.differing > outcome.explained]
-    for failure in failures:
+    failed = [f"{row.name}: {outcome.problem or 'differs'}" for row, outcome in outcomes.items()
+              if outcome.has_failed]
+    for failure in others + failed:
         print(f"FAILED {failure}")
-    passed = len(outcomes) - sum(bool(outcome.problem or outcome.differing > outcome.explained)
-                                 for outcome in outcomes.values())
-    print(f"\n{time.monotonic() - started:.0f} s\n{passed} passed, {len(failures)} failed")
-    return 1 if failures else 0
+    print(f"\n{time.monotonic() - started:.0f} s\n{len(outcomes) - len(failed)} passed, "
+          f"{len(others) + len(failed)} failed")
+    return 1 if others or failed else 0
 
 
 def _arguments():
@@ -87,6 +85,19 @@ def _arguments():
     parser.add_argument("--update", action="store_true", help="write the table into docs/numerics.md")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random numbers")
     return parser.parse_args()
+
+
+def _judge_all(server, arguments):
+    """Returns the outcomes of all rows, and the producer's version for each."""
+    selected = [row for row in rows.all_rows() if arguments.only in row.name]
+    groups = [list(group) for _, group in itertools.groupby(selected, key=lambda row: row.producer)]
+    outcomes, versions = {}, {}
+    # Most producers compute on one core.
+    with concurrent.futures.ThreadPoolExecutor(2) as threads:
+        for some in threads.map(lambda group: _judge_producer(group, server, arguments), groups):
+            outcomes |= some[0]
+            versions |= some[1]
+    return outcomes, versions
 
 
 def _judge_producer(of_producer, server, arguments):
