@@ -36,7 +36,7 @@ def failures(client):
         nan, data_range="min_max", numerics=quantd.Numerics.ONNX))
     for numerics, scale in ((quantd.Numerics.LITERT_XNNPACK, 2e-38), (quantd.Numerics.LITERT_XNNPACK, 9e37),
                             (quantd.Numerics.ONNX, 0), (quantd.Numerics.PYTORCH, np.inf),
-                            (quantd.Numerics.TENSORFLOW_UNIFORM, 1e-40)):
+                            (quantd.Numerics.TENSORFLOW_UNIFORM, 2.3e-38)):
         found += _failure(f"{numerics.name}: the scale {scale}", "INVALID_SCALE", lambda: client.quantize(
             _X, scale=scale, numerics=numerics,  # pylint: disable=cell-var-from-loop
             output_type="int8"))

@@ -269,7 +269,7 @@ def _uniform_rows():
     for code_type in ("int8", "int32"):
         yield from _conversion_rows("TENSORFLOW_UNIFORM", "tensorflow_eager", code_type,
                                     code_ranges=[CODES[code_type], (-127, 127)] if code_type == "int8"
-                                    else [CODES["int32"]], limits=(1.2e-38, 8.5e37))
+                                    else [CODES["int32"]], limits=(2.4e-38, 8.5e37))
 
 
 def _conversion_rows(numerics, producer, code_type, **options):
