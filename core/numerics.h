@@ -46,7 +46,7 @@ enum class StepFormula {
   // x * inverse_scale within the codes, rounded half to even; NaN is the highest
   kMultiplyHalfEvenNanHighest,
   // floor(x * inverse_scale + 0.5), converted to 32 bits as x86 does it, plus the zero
-  // point, within the codes
+  // point modulo 2^32, within the codes
   kMultiplyHalfUp,
 };
 

@@ -204,8 +204,7 @@ class AffineChannel {
         return zero_point_ + static_cast<std::int32_t>(std::nearbyint(std::max(below, lowest_)));
       }
       case StepFormula::kMultiplyHalfUp:
-        return Saturated(std::int64_t{ToInt32(std::floor(x * inverse_scale_ + 0.5F))} +
-                         zero_point_);
+        return Saturated(WrappedSum(ToInt32(std::floor(x * inverse_scale_ + 0.5F)), zero_point_));
       default:
         return 0;
     }

@@ -36,8 +36,13 @@ HWY_INLINE hn::Vec<D> WidenFloat16(D d, hn::Vec<Tag16<D>> bits) {
     const auto magnitude = hn::And(wide, hn::Set(du, 0x7FFF));
     const auto sign = hn::ShiftLeft<16>(hn::Xor(wide, magnitude));
     const auto shifted = hn::ShiftLeft<13>(magnitude);
-    // The exponent is 112 too low, also that of a subnormal.
-    const auto finite = hn::BitCast(du, hn::Mul(hn::BitCast(d, shifted), hn::Set(d, 0x1p112F)));
+    const auto normal = hn::Add(shifted, hn::Set(du, 112U << 23));
+    // A subnormal is what the mantissa adds to the smallest normal number. (A product
+    // would be flushed to zero in kernels that run so.)
+    const auto smallest = hn::Set(du, 113U << 23);
+    const auto subnormal = hn::BitCast(
+        du, hn::Sub(hn::BitCast(d, hn::Add(shifted, smallest)), hn::BitCast(d, smallest)));
+    const auto finite = hn::IfThenElse(hn::Lt(magnitude, hn::Set(du, 0x400)), subnormal, normal);
     const auto special = hn::Or(shifted, hn::Set(du, 0x7F800000));
     const auto is_special = hn::Gt(magnitude, hn::Set(du, 0x7BFF));
     return hn::BitCast(d, hn::Or(sign, hn::IfThenElse(is_special, special, finite)));

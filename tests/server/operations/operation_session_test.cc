@@ -509,7 +509,7 @@ TEST_F(OperationSessions, WeighTheAnswerWhereItIsLargerThanTheRequest) {
   smaller.mutable_data_range()->set_axis(1);
   EXPECT_EQ(*SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
                  ->Decode(*wire::SerializeMessage(smaller)),
-            smaller.input().data().size() + 3 * 8)
+            smaller.input().data().size() + 3 * std::uint64_t{8})
       << "parameters from the data weigh as much as if they had been sent";
 }
 
