@@ -19,7 +19,7 @@ absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
   return InvalidArgument(
       ErrorReason::kRangeSizeMismatch,
       absl::StrCat("range.min has ", min_size, " values and range.max has ", max_size,
-                   "; expected as many of one as of the other"),
+                   "; expected as many of one as of the other: send one of each per channel"),
       {.field = "range.max",
        .metadata = {{"min_size", absl::StrCat(min_size)}, {"max_size", absl::StrCat(max_size)}}});
 }
@@ -126,6 +126,8 @@ struct NudgingRules {
   const RangeArithmetic& arithmetic;
   ZeroPointRule zero_point;
   bool several_channels;
+  // See RangeArithmetic::simplifies_single_channel.
+  bool is_simplified;
 };
 
 // Nudges one channel, whose bounds have passed CheckBounds().
@@ -138,11 +140,14 @@ absl::StatusOr<NudgedChannel> NudgeChannel(float min, float max, const NudgingRu
   const auto quant_max = static_cast<float>(rules.codes.max);
   const float levels = quant_max - quant_min;
   const float scale = ScaleOf(min, max, levels, rules.arithmetic.scale, rules.several_channels);
+  const float steps_to_min = rules.is_simplified ? min * levels / (max - min) : min / scale;
   const float zero_point =
-      NudgedZeroPoint(quant_min - min / scale, quant_min, quant_max, rules.zero_point);
+      NudgedZeroPoint(quant_min - steps_to_min, quant_min, quant_max, rules.zero_point);
   const float nudged_min = (quant_min - zero_point) * scale;
   const float nudged_max = (quant_max - zero_point) * scale;
-  const float inverse = InverseScale(min, max, scale, levels, rules.arithmetic.inverse);
+  const float inverse =
+      InverseScale(min, max, scale, levels,
+                   rules.is_simplified ? InverseRule::kFromRange : rules.arithmetic.inverse);
   if (!(scale >= kMinScale) || !std::isnormal(inverse) || !std::isfinite(nudged_max - nudged_min)) {
     return BadWidth(min, max, levels, channel);
   }
@@ -167,7 +172,8 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const ResolvedSpec& spec,
   const NudgingRules rules = {.codes = spec.codes,
                               .arithmetic = spec.range(),
                               .zero_point = rule,
-                              .several_channels = channel_count > 1};
+                              .several_channels = channel_count > 1,
+                              .is_simplified = IsSimplified(range, spec.range())};
   NudgedRange nudged{.min = PerChannel<float>(channel_count),
                      .max = PerChannel<float>(channel_count),
                      .scale = PerChannel<float>(channel_count),

@@ -20,6 +20,11 @@ namespace quantd::core {
 // not finite.
 absl::StatusOr<NudgedRange> Nudge(const Range& range, const ResolvedSpec& spec, ZeroPointRule rule);
 
+// Whether the numerics computes `range` by its rules for a single channel.
+inline bool IsSimplified(const Range& range, const RangeArithmetic& arithmetic) {
+  return arithmetic.simplifies_single_channel && range.axis.has_value() && range.min.size() == 1;
+}
+
 // Returns the inverse of the scale of a range; min < max.
 float InverseScale(float min, float max, float scale, float levels, InverseRule rule);
 

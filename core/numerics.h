@@ -46,7 +46,7 @@ enum class StepFormula {
   // x * inverse_scale within the codes, rounded half to even; NaN is the highest
   kMultiplyHalfEvenNanHighest,
   // floor(x * inverse_scale + 0.5), converted to 32 bits as x86 does it, plus the zero
-  // point, within the codes
+  // point modulo 2^32, within the codes
   kMultiplyHalfUp,
 };
 
@@ -137,6 +137,9 @@ struct RangeArithmetic {
   // That of the gradient.
   ZeroPointRule gradient_zero_point = ZeroPointRule::kHalfAwayFromZero;
   NanRule nan = NanRule::kKept;
+  // Whether a single channel along an axis has InverseRule::kFromRange, and a zero point
+  // that follows from min * levels / (max - min): XLA simplifies what it compiles then.
+  bool simplifies_single_channel = false;
   // Whether the producer computes in flush-to-zero, which takes subnormal operands
   // and results for zeros of their sign.
   bool flushes_subnormals = true;
@@ -201,6 +204,7 @@ inline constexpr std::array kNumericsTable = {
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .inverse = InverseRule::kFromScale,
                                          .nan = NanRule::kLowest,
+                                         .simplifies_single_channel = true,
                                          .gradient = GradientMask::kSelection}},
     NumericsRow{.numerics = Numerics::kTensorFlowXlaUnfused,
                 .name = "TENSORFLOW_XLA_UNFUSED",
@@ -209,6 +213,7 @@ inline constexpr std::array kNumericsTable = {
                                          .scale = ScaleRule::kMultiplyByInverse,
                                          .inverse = InverseRule::kFromScale,
                                          .nan = NanRule::kLowest,
+                                         .simplifies_single_channel = true,
                                          .gradient = GradientMask::kSelection}},
     NumericsRow{.numerics = Numerics::kTensorFlowXlaArgs,
                 .name = "TENSORFLOW_XLA_ARGS",

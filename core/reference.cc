@@ -47,7 +47,7 @@ std::int32_t WrappedSum(std::int32_t a, std::int32_t b) {
 class RangeChannel {
  public:
   // `channels` is the number of all of them.
-  RangeChannel(float min, float max, const ResolvedSpec& spec, std::size_t channels,
+  RangeChannel(float min, float max, const ResolvedSpec& spec, std::size_t channels, bool has_axis,
                bool for_gradient)
       : arithmetic_(spec.range()),
         step_(spec.step),
@@ -57,9 +57,11 @@ class RangeChannel {
     const auto quant_max = static_cast<float>(spec.codes.max);
     const float levels = quant_max - quant_min_;
     scale_ = Scale(min, max, levels, channels);
-    inverse_scale_ =
-        arithmetic_.inverse == InverseRule::kFromScale ? 1 / scale_ : levels / (max - min);
-    const float from_min = quant_min_ - min / scale_;
+    const bool is_simplified = arithmetic_.simplifies_single_channel && has_axis && channels == 1;
+    inverse_scale_ = arithmetic_.inverse == InverseRule::kFromScale && !is_simplified
+                         ? 1 / scale_
+                         : levels / (max - min);
+    const float from_min = quant_min_ - (is_simplified ? min * levels / (max - min) : min / scale_);
     const ZeroPointRule rule =
         for_gradient ? arithmetic_.gradient_zero_point : arithmetic_.zero_point;
     const float nearest =
@@ -204,8 +206,7 @@ class AffineChannel {
         return zero_point_ + static_cast<std::int32_t>(std::nearbyint(std::max(below, lowest_)));
       }
       case StepFormula::kMultiplyHalfUp:
-        return Saturated(std::int64_t{ToInt32(std::floor(x * inverse_scale_ + 0.5F))} +
-                         zero_point_);
+        return Saturated(WrappedSum(ToInt32(std::floor(x * inverse_scale_ + 0.5F)), zero_point_));
       default:
         return 0;
     }
@@ -260,7 +261,8 @@ std::vector<RangeChannel> MakeChannels(const Range& range, const ResolvedSpec& s
                                        bool for_gradient) {
   std::vector<RangeChannel> channels;
   for (std::size_t i = 0; i < range.min.size(); ++i) {
-    channels.emplace_back(range.min[i], range.max[i], spec, range.min.size(), for_gradient);
+    channels.emplace_back(range.min[i], range.max[i], spec, range.min.size(),
+                          range.axis.has_value(), for_gradient);
   }
   return channels;
 }

@@ -32,8 +32,9 @@ absl::Status TooManyElements() {
 
 absl::Status AxisOutOfRange(std::string_view field, std::int32_t axis, std::size_t rank) {
   const std::string expected =
-      rank == 0 ? "a scalar has no axis: leave out the axis for the whole tensor"
-                : absl::StrCat("expected -", rank, "..", rank - 1, " for a tensor of rank ", rank);
+      rank == 0 ? "expected none for a scalar: leave out the axis"
+                : absl::StrCat("expected -", rank, "..", rank - 1, " for a tensor of rank ", rank,
+                               ": choose one of its dimensions");
   return InvalidArgument(
       ErrorReason::kAxisOutOfRange,
       absl::StrCat("axis ", axis, " is outside the tensor's dimensions; ", expected),

@@ -1,6 +1,5 @@
 #include "core/kernels/int32.h"
 
-#include <algorithm>
 #include <limits>
 
 #undef HWY_TARGET_INCLUDE
@@ -14,14 +13,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-constexpr std::int32_t kLowestInt32 = std::numeric_limits<std::int32_t>::min();
 constexpr std::int32_t kHighestInt32 = std::numeric_limits<std::int32_t>::max();
-
-// Returns value - zero_point within 32 bits.
-std::int32_t Distance(std::int32_t value, std::int32_t zero_point) {
-  return static_cast<std::int32_t>(
-      std::clamp<std::int64_t>(std::int64_t{value} - zero_point, kLowestInt32, kHighestInt32));
-}
 
 // Returns the codes of x, of a channel with these parameters.
 template <StepFormula step, class DI, class V>
@@ -32,11 +24,9 @@ HWY_INLINE hn::Vec<DI> CodesOf(DI di, V x, const ChannelParameters& channel,
   const auto lowest = hn::Set(di, codes.min);
   const auto highest = hn::Set(di, codes.max);
   if constexpr (step == StepFormula::kMultiplyHalfUp) {
-    // Limited before the zero point is added, so that the sum does not overflow.
-    const auto limited = hn::Min(
-        hn::Max(ToInt32(di, RoundHalfUp(d, steps)), hn::Set(di, Distance(codes.min, zero_point))),
-        hn::Set(di, Distance(codes.max, zero_point)));
-    return hn::Min(hn::Max(hn::Add(limited, hn::Set(di, zero_point)), lowest), highest);
+    // The sum is modulo 2^32.
+    const auto code = hn::Add(ToInt32(di, RoundHalfUp(d, steps)), hn::Set(di, zero_point));
+    return hn::Min(hn::Max(code, lowest), highest);
   } else {
     const V code = hn::Add(hn::Set(d, static_cast<float>(zero_point)), hn::Round(steps));
     const auto too_high = hn::RebindMask(di, hn::Ge(code, hn::Set(d, 0x1p31F)));

@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "core/affine_check.h"
 #include "core/base/error.h"
@@ -32,7 +33,8 @@ absl::Status ScaleSizeMismatch(std::size_t size, std::size_t expected, bool has_
       ErrorReason::kParametersSizeMismatch,
       absl::StrCat(
           "affine.scale has ", size, " values; expected ", expected, ", one for each ",
-          has_blocks ? "block along the axis, in C order of the blocks" : "channel of the axis"),
+          has_blocks ? "block along the axis, in C order of the blocks" : "channel of the axis",
+          ": send as many, or correct the shape"),
       {.field = "affine.scale",
        .metadata = {{"size", absl::StrCat(size)}, {"expected", absl::StrCat(expected)}}});
 }
@@ -57,7 +59,9 @@ kernels::ChannelParameters MakeChannelParameters(const Range& range, const Resol
     return {};
   }
   // Kernels that divide do so by the inverse of the scale itself.
-  const InverseRule inverse = Divides(spec.step) ? InverseRule::kFromScale : spec.range().inverse;
+  const InverseRule inverse = Divides(spec.step)                  ? InverseRule::kFromScale
+                              : IsSimplified(range, spec.range()) ? InverseRule::kFromRange
+                                                                  : spec.range().inverse;
   return {.nudged_min = nudged.min[channel],
           .nudged_max = nudged.max[channel],
           .scale = scale,
@@ -86,8 +90,8 @@ absl::StatusOr<std::shared_ptr<const QuantizationPlan>> QuantizationPlan::Create
     const ConversionTypes& types) {
   ASSIGN_OR_RETURN(const ResolvedSpec resolved, Resolve(operation, parameters, spec, types));
   // Not make_shared(), for which the constructor would have to be public.
-  std::shared_ptr<QuantizationPlan> plan(
-      new QuantizationPlan(operation, parameters, resolved, types));
+  std::shared_ptr<QuantizationPlan> plan =
+      absl::WrapUnique(new QuantizationPlan(operation, parameters, resolved, types));
   if (const auto* affine = std::get_if<AffineParameters>(&parameters)) {
     RETURN_IF_ERROR(CheckAffineParameters(*affine, resolved));
     plan->SetScales(*affine);
@@ -217,8 +221,11 @@ absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
   const std::size_t expected = layout.parameter_count();
   if (expected != channel_count()) {
     return by_range
-               ? RangeSizeMismatch(channel_count(), expected,
-                                   absl::StrCat(expected, ", one for each channel of the axis"))
+               ? RangeSizeMismatch(
+                     channel_count(), expected,
+                     absl::StrCat(
+                         expected,
+                         ", one for each channel of the axis: send as many, or correct the shape"))
                : ScaleSizeMismatch(channel_count(), expected, layout.has_blocks());
   }
   return layout;

@@ -48,9 +48,9 @@ class Examples : public EverySimdTarget {
   }
 
   static std::vector<std::int8_t> QuantizedToInt8(Numerics numerics,
-                                                  const std::vector<float>& input) {
+                                                  const std::vector<float>& input,
+                                                  std::int32_t zero_point = 5) {
     const float scale = 1;
-    const std::int32_t zero_point = 5;
     const auto quantizer =
         Quantizer::Create(AffineParameters{.scale = {&scale, 1}, .zero_point = {&zero_point, 1}},
                           {.numerics = numerics}, kToInt8);
@@ -87,9 +87,13 @@ TEST_P(Examples, PyTorchGivesTheLowestCodeForWhatDoesNotFitInto64Bits) {
               ElementsAre(-128, -128, -128, -128, 127));
 }
 
+// With a negative zero point, the lowest integer wraps around: it is the highest code.
 TEST_P(Examples, UniformGivesTheLowestCodeForNanAndBothInfinities) {
-  EXPECT_THAT(QuantizedToInt8(Numerics::kTensorFlowUniform, {kNaN, kInfinity, -kInfinity, 0.5F}),
+  const std::vector<float> input = {kNaN, kInfinity, -kInfinity, 0.5F};
+  EXPECT_THAT(QuantizedToInt8(Numerics::kTensorFlowUniform, input),
               ElementsAre(-128, -128, -128, 6));
+  EXPECT_THAT(QuantizedToInt8(Numerics::kTensorFlowUniform, input, -42),
+              ElementsAre(127, 127, 127, -41));
 }
 
 TEST_P(Examples, ZeroIsExactInTensorFlowAndNotInXla) {

@@ -181,8 +181,8 @@ TEST(Decode, CountsPackedCodesByTheirShape) {
     request.mutable_input()->set_data_type(example.type);
     request.mutable_input()->clear_shape();
     request.mutable_input()->add_shape(example.count);
-    for (const std::size_t bytes : {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3},
-                                    std::size_t{4}}) {
+    for (const std::size_t bytes :
+         {std::size_t{0}, std::size_t{1}, std::size_t{2}, std::size_t{3}, std::size_t{4}}) {
       request.mutable_input()->set_data(std::string(bytes, 'x'));
       const auto received = Receive(request);
       const auto decoded = DecodeOwn<wire::Dequantize>(received);

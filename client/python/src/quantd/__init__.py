@@ -1,4 +1,4 @@
-"""TensorFlow's fake quantization for numpy arrays, computed by a quantd server.
+"""Quantization of numpy arrays as TensorFlow, PyTorch, ONNX and others compute it, by a quantd server.
 
     import numpy as np
     import quantd
@@ -6,6 +6,7 @@
     x = np.random.randn(64, 32).astype(np.float32)
     with quantd.Client("localhost:50051") as client:
         y = client.fake_quantize(x, -3, 3, num_bits=4).output
+        codes = client.quantize(x, scale=0.02, zero_point=128, numerics=quantd.Numerics.ONNX).output
 """
 
 import pkgutil
@@ -15,12 +16,13 @@ from quantd._errors import (
     DeadlineExceededError, InvalidArgumentError, NotFoundError, QuantdError, ResourceExhaustedError,
     UnavailableError)
 from quantd._results import (
-    FakeQuantizeGradientResult, FakeQuantizeResult, NudgedRange, Numerics, ServerInfo)
+    DequantizeResult, FakeQuantizeGradientResult, FakeQuantizeResult, MethodSupport, NudgedRange, Numerics,
+    QuantizeResult, ServerInfo)
 
 __all__ = [
-    "Client", "DeadlineExceededError", "FakeQuantizeGradientResult", "FakeQuantizeResult",
-    "InvalidArgumentError", "NotFoundError", "NudgedRange", "Numerics", "QuantdError",
-    "ResourceExhaustedError", "ServerInfo", "UnavailableError",
+    "Client", "DeadlineExceededError", "DequantizeResult", "FakeQuantizeGradientResult",
+    "FakeQuantizeResult", "InvalidArgumentError", "MethodSupport", "NotFoundError", "NudgedRange",
+    "Numerics", "QuantdError", "QuantizeResult", "ResourceExhaustedError", "ServerInfo", "UnavailableError",
 ]
 
 # Stubs that protoc generates from the schema are modules of quantd.v1, in any folder of the path.

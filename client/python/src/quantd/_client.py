@@ -3,14 +3,20 @@
 import time
 import types
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 import grpc
-from numpy.typing import ArrayLike, NDArray
+import numpy as np
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from quantd import _arguments, _errors, _messages, _schema
+from quantd import _arguments, _element_types, _errors, _messages, _schema
+from quantd._arguments import SpecArguments
+from quantd._element_types import ElementType
 from quantd._message_stream import run_stream
-from quantd._results import FakeQuantizeGradientResult, FakeQuantizeResult, Numerics, ServerInfo
+from quantd._parameters import ParameterArguments
+from quantd._results import (
+    DequantizeResult, FakeQuantizeGradientResult, FakeQuantizeResult, MethodSupport, Numerics,
+    QuantizeResult, ServerInfo)
 from quantd._tensor_call import TensorCall
 
 _SERVICE = "quantd.v1.QuantizationService"
@@ -26,7 +32,34 @@ class Client:
 
     Arguments and results are numpy arrays. Large arrays are sent in parts over a stream, with several
     parts in flight, and give the same bits as in a single message. They may have any size and are never
-    copied as a whole.
+    copied as a whole. (With `data_range`, and with blocks that are larger than a part, they are sent in one
+    message.)
+
+    Whose arithmetic: `numerics` says whose bits to give. Without it, the server chooses
+    Numerics.TENSORFLOW for a range and Numerics.ONNX for a scale; every result says what was used.
+
+    Parameters: what the codes stand for is given either by `min` and `max`, or by `scale` and
+    `zero_point`: code q represents (q - zero_point) * scale.
+
+    - Without `axis`, they are numbers. With `axis`, they are sequences or arrays with one number per index
+      along this dimension; a negative axis counts from the last dimension.
+    - With `block_size` (only for a scale), that many neighboring elements along the axis share parameters;
+      the last block may have fewer. Then they have the shape of the tensor, with one entry per block along
+      the axis.
+    - Bounds and scales are rounded to float32. min <= max, and all are finite; min == max is only allowed
+      if both are 0, in the numerics of TensorFlow's eager kernels. A scale is positive. `zero_point`
+      consists of integers; None means zeros.
+    - Codes have `num_bits` bits, from 2 to 16; without the lowest one if `narrow_range` is true. With a
+      scale, `quant_min` and `quant_max` can be given instead: the lowest and the highest code. By default,
+      codes have 8 bits, or as many as their type has.
+    - `precision`, only with Numerics.ONNX, is ONNX's attribute: "float16" divides float16 inputs by the
+      scale in float16.
+
+    Types: floats are arrays of float32, float16, bfloat16 (of the package ml_dtypes) or float64
+    (fake_quantize and its gradient with Numerics.PYTORCH only), and results have the same type. Arrays that
+    numpy casts to float32 without loss, Python numbers and lists of them are sent as float32. Arrays may
+    have any shape, strides and byte order, including 0-d and empty ones. They must not change during the
+    call.
 
     Threads: one client can be used by any number of threads at once. A process that forks needs a new
     client in the child, and must not fork during a call; spawning is safer.
@@ -110,65 +143,144 @@ class Client:
         self._closed = True
         self._channel.close()
 
-    def fake_quantize(self, inputs: ArrayLike, min: ArrayLike, max: ArrayLike, num_bits: int = 8,
-                      narrow_range: bool = False, axis: int | None = None, *,
-                      numerics: Numerics = Numerics.TENSORFLOW) -> FakeQuantizeResult:
-        """Rounds every element to the nearest value that a code of `num_bits` bits can represent.
+    def fake_quantize(self, inputs: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None,
+                      num_bits: int | None = None, narrow_range: bool = False, axis: int | None = None, *,
+                      scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
+                      block_size: int | None = None, quant_min: int | None = None,
+                      quant_max: int | None = None, precision: str | DTypeLike | None = None,
+                      numerics: Numerics | None = None) -> FakeQuantizeResult:
+        """Rounds every element to the nearest value that a code can represent. The elements remain floats.
 
-        This replaces tf.quantization.fake_quant_with_min_max_vars (without an axis),
-        fake_quant_with_min_max_vars_per_channel (axis=-1) and fake_quant_with_min_max_args (with
-        Numerics.TENSORFLOW_ARGS), and gives the same bits.
+        This replaces, and gives the same bits as: tf.quantization.fake_quant_with_min_max_vars (without an
+        axis), fake_quant_with_min_max_vars_per_channel (axis=-1), fake_quant_with_min_max_args (with
+        Numerics.TENSORFLOW_ARGS); with a scale, torch.fake_quantize_per_tensor_affine and
+        fake_quantize_per_channel_affine (with Numerics.PYTORCH), and QuantizeLinear with DequantizeLinear.
+
+        With a range, an infinity results in the nearest end of the nudged range. NaN results in NaN in
+        TensorFlow's eager kernels and Keras, and otherwise in a number; docs/numerics.md has all rules.
 
         Args:
-            inputs: a float32 array of any shape, strides and byte order, including 0-d and empty arrays.
-                Arrays of dtypes that numpy casts to float32 without loss, Python numbers and lists of them
-                are accepted as well. Must not change during the call. NaN results in NaN, and an infinity
-                in the nearest end of the nudged range.
-            min: the lower end of the range: a number or, with `axis`, a sequence or array with one number
-                per channel. Rounded to float32. min <= max, and both are finite. min == max is only
-                allowed if both are 0; all outputs are 0 then.
+            inputs: floats.
+            min: the lower end of the range, or one per channel.
             max: the upper end of the range; as many numbers as in `min`.
-            num_bits: from 2 to 16.
-            narrow_range: whether codes start at 1 instead of 0.
-            axis: the dimension of `inputs` with one range per index; a negative axis counts from the last
-                dimension. None means one range for the whole tensor.
-            numerics: the TensorFlow op whose arithmetic to reproduce.
+            num_bits, narrow_range, axis, scale, zero_point, block_size, quant_min, quant_max, precision,
+                numerics: see Client.
 
         Errors: see Client.
         """
         tensor = _arguments.as_tensor("inputs", inputs)
-        answer = self._run(_messages.FAKE_QUANTIZE, [tensor], min, max, axis,
-                           _arguments.as_spec(num_bits, narrow_range, numerics))
-        return FakeQuantizeResult(answer.output, answer.nudged_range)
+        call = self._run(
+            _messages.FAKE_QUANTIZE, [tensor],
+            ParameterArguments(min, max, scale, zero_point, axis, block_size),
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics))
+        return FakeQuantizeResult(call.output, call.nudged_range, call.numerics)
 
-    def fake_quantize_gradient(self, gradients: ArrayLike, inputs: ArrayLike, min: ArrayLike,
-                               max: ArrayLike, num_bits: int = 8, narrow_range: bool = False,
-                               axis: int | None = None, *, numerics: Numerics = Numerics.TENSORFLOW
-                               ) -> FakeQuantizeGradientResult:
+    def fake_quantize_gradient(self, gradients: ArrayLike, inputs: ArrayLike, min: ArrayLike | None = None,
+                               max: ArrayLike | None = None, num_bits: int | None = None,
+                               narrow_range: bool = False, axis: int | None = None, *,
+                               scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
+                               block_size: int | None = None, quant_min: int | None = None,
+                               quant_max: int | None = None, precision: str | DTypeLike | None = None,
+                               numerics: Numerics | None = None) -> FakeQuantizeGradientResult:
         """Returns the gradients of `fake_quantize` with respect to inputs, min and max.
 
         This replaces tf.quantization.fake_quant_with_min_max_vars_gradient (without an axis),
         fake_quant_with_min_max_vars_per_channel_gradient (axis=-1) and
-        fake_quant_with_min_max_args_gradient (with Numerics.TENSORFLOW_ARGS).
+        fake_quant_with_min_max_args_gradient (with Numerics.TENSORFLOW_ARGS), and PyTorch's backward.
 
         input_gradients equals `gradients` where the input is within the nudged range, including its ends,
-        and gradients * 0 elsewhere, including where the input is NaN. min_gradient is the sum of
-        `gradients` where the input is below the range, and max_gradient where it is above. If
-        min == max == 0, input_gradients equals `gradients`, and the gradients of min and max are 0.
+        and zero elsewhere (gradients * 0 in TensorFlow's eager kernels and PyTorch), including where the
+        input is NaN. min_gradient is the sum of `gradients` where the input is below the range, and
+        max_gradient where it is above; both are None with a scale. If min == max == 0, input_gradients
+        equals `gradients`, and the gradients of min and max are 0.
 
         Args:
             gradients: the gradient of the loss with respect to the output of `fake_quantize`, in the shape
-                of `inputs`. Accepts the same types as `inputs`.
-            inputs, min, max, num_bits, narrow_range, axis, numerics: the arguments of `fake_quantize`.
+                and of the type of `inputs`.
+            inputs and all others: the arguments of `fake_quantize`.
 
         Errors: see Client.
         """
         tensors = [_arguments.as_tensor("gradients", gradients), _arguments.as_tensor("inputs", inputs)]
-        _arguments.check_same_shape(*tensors)
-        answer = self._run(_messages.FAKE_QUANTIZE_GRADIENT, tensors, min, max, axis,
-                           _arguments.as_spec(num_bits, narrow_range, numerics))
-        return FakeQuantizeGradientResult(answer.output, answer.min_gradient, answer.max_gradient,
-                                          answer.nudged_range)
+        _arguments.check_same_shape(*(array for array, _ in tensors))
+        call = self._run(
+            _messages.FAKE_QUANTIZE_GRADIENT, tensors,
+            ParameterArguments(min, max, scale, zero_point, axis, block_size),
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics))
+        return FakeQuantizeGradientResult(call.output, call.min_gradient, call.max_gradient,
+                                          call.nudged_range, call.numerics)
+
+    def quantize(self, inputs: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None, *,
+                 scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
+                 data_range: Literal["min_max", "symmetric"] | None = None, axis: int | None = None,
+                 block_size: int | None = None, num_bits: int | None = None, narrow_range: bool = False,
+                 quant_min: int | None = None, quant_max: int | None = None,
+                 precision: str | DTypeLike | None = None, numerics: Numerics | None = None,
+                 output_type: str | DTypeLike = "uint8") -> QuantizeResult:
+        """Rounds every element to an integer code.
+
+        This replaces, and gives the same codes as: QuantizeLinear and DynamicQuantizeLinear of ONNX,
+        torch.quantize_per_tensor and quantize_per_channel, LiteRT's QUANTIZE, TensorFlow's UniformQuantize;
+        with a range, it gives the codes behind `fake_quantize`.
+
+        Which code NaN has, and whether it is refused (INVALID_VALUE), depends on the numerics; infinities
+        have the lowest and the highest code in most of them. docs/numerics.md has all rules.
+
+        Args:
+            inputs: floats.
+            data_range: instead of a range or a scale: "min_max" for the minimum and the maximum of
+                `inputs`, or of each channel or block, with 0 included; "symmetric" for the range between
+                -max|x| and max|x|. With Numerics.ONNX, "min_max" is DynamicQuantizeLinear, and "symmetric"
+                is refused. NaN is refused. Give `numerics`: its default here is TENSORFLOW.
+            output_type: the type of the codes: "int8", "uint8", "int16", "uint16", "int32", "int4", "uint4",
+                "int2" or "uint2", or a dtype. Codes of less than 8 bits are returned in arrays of int8 and
+                uint8 if their type is given as a name, and in arrays of ml_dtypes' types if it is given as
+                one of these. With a range and a signed type, codes are those of the unsigned type minus
+                2**(num_bits - 1).
+            min, max, scale, zero_point, axis, block_size, num_bits, narrow_range, quant_min, quant_max,
+                precision, numerics: see Client.
+
+        Errors: see Client.
+        """
+        tensor = _arguments.as_tensor("inputs", inputs)
+        output = _element_types.chosen("output_type", output_type, _element_types.CODES)
+        call = self._run(
+            _messages.QUANTIZE, [tensor],
+            ParameterArguments(min, max, scale, zero_point, axis, block_size, data_range),
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics), output)
+        return QuantizeResult(call.output, output[0].name, call.scale, call.zero_point, axis, block_size,
+                              call.nudged_range, call.numerics)
+
+    def dequantize(self, codes: ArrayLike, min: ArrayLike | None = None, max: ArrayLike | None = None, *,
+                   scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
+                   axis: int | None = None, block_size: int | None = None, num_bits: int | None = None,
+                   narrow_range: bool = False, quant_min: int | None = None, quant_max: int | None = None,
+                   precision: str | DTypeLike | None = None, numerics: Numerics | None = None,
+                   input_type: str | DTypeLike | None = None, output_type: str | DTypeLike = "float32"
+                   ) -> DequantizeResult:
+        """Returns the values that codes represent: the inverse of `quantize`.
+
+        If all arguments are those of `quantize`, the values have the bits that `fake_quantize` gives, in
+        all numerics that have the three. Codes that `quantize` does not produce have a value, too.
+
+        Args:
+            codes: an array of int8, uint8, int16, uint16 or int32, or of int4, uint4, int2 or uint2 of the
+                package ml_dtypes.
+            input_type: the type of the codes, if it is not that of the array: "int4", "uint4", "int2" or
+                "uint2" for codes in arrays of int8 and uint8.
+            output_type: the type of the values: "float32", "float16" or "bfloat16", or a dtype.
+            min, max, scale, zero_point, axis, block_size, num_bits, narrow_range, quant_min, quant_max,
+                precision, numerics: the arguments of `quantize`.
+
+        Errors: InvalidArgumentError (INVALID_VALUE) if a code does not fit into `input_type`; see Client.
+        """
+        tensor = _arguments.as_codes("codes", codes, input_type)
+        call = self._run(
+            _messages.DEQUANTIZE, [tensor],
+            ParameterArguments(min, max, scale, zero_point, axis, block_size),
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics),
+            _element_types.chosen("output_type", output_type, _element_types.FLOATS))
+        return DequantizeResult(call.output, call.numerics)
 
     def server_info(self) -> ServerInfo:
         """Returns the server's version, instruction set and limits. Errors: see Client."""
@@ -176,15 +288,19 @@ class Client:
         response = _messages.parse(
             _schema.GetServerInfoResponse,
             self._call(f"/{_SERVICE}/GetServerInfo", request.SerializeToString()))
-        names = _schema.DataType.values_by_number
         return ServerInfo(
             version=response.version, simd_target=response.simd_target,
             supported_simd_targets=tuple(response.supported_simd_targets),
-            data_types=tuple(names[number].name if number in names else str(number)
-                             for number in response.data_types),
+            data_types=_names(_schema.DataType, response.data_types),
             max_message_bytes=response.max_message_bytes,
             max_in_flight_bytes=response.max_in_flight_bytes, worker_threads=response.worker_threads,
-            shared_memory_socket=response.shared_memory_socket)
+            shared_memory_socket=response.shared_memory_socket,
+            methods=tuple(
+                MethodSupport(entry.method, _names(_schema.Numerics, [entry.numerics])[0],
+                              _names(_schema.ParameterKind, entry.parameters),
+                              _names(_schema.DataType, entry.input_types),
+                              _names(_schema.DataType, entry.output_types))
+                for entry in response.methods))
 
     def healthy(self, service: str = "") -> bool:
         """Returns whether the server reports that it is serving; False while it drains.
@@ -232,10 +348,16 @@ class Client:
         finally:
             connected.cancel()
 
-    def _run(self, operation: _messages.Operation, tensors: list[NDArray[Any]], minimum: ArrayLike,
-             maximum: ArrayLike, axis: int | None, spec: Any) -> TensorCall:
-        call = TensorCall(operation, tensors, _arguments.as_bounds("min", minimum),
-                          _arguments.as_bounds("max", maximum), _arguments.as_axis(axis), spec)
+    def _run(self, operation: _messages.Operation, tensors: list[tuple[NDArray[Any], ElementType]],
+             parameters: ParameterArguments, spec: SpecArguments,
+             output: tuple[ElementType, np.dtype[Any]] | None = None) -> TensorCall:
+        """Makes a call. Without `output`, the answer has the type of the first tensor."""
+        array, element_type = tensors[0]
+        fields = {"spec": _arguments.as_spec(spec)}
+        if output is not None:
+            fields["output_type"] = output[0].number
+        call = TensorCall(operation, tensors, parameters.parameters_of(array.shape), fields,
+                          output or (element_type, _element_types.dtype_of(array, element_type)))
         if call.can_be_cut() and call.byte_count() > self._stream_from_bytes:
             self._stream(call)
         else:
@@ -258,9 +380,9 @@ class Client:
                    address=self._address, timeout=self._timeout)
         if next(parts_to_receive, None) is not None:
             raise _errors.unexpected_answer("the server ended the stream before it had answered all parts")
-        # A tensor whose range does not fit cannot be cut, and the server should have rejected it.
+        # A tensor whose parameters do not fit cannot be cut, and the server should have rejected it.
         if not call.is_complete:
-            raise _errors.unexpected_answer("the server accepted a range that does not fit the tensor")
+            raise _errors.unexpected_answer("the server accepted parameters that do not fit the tensor")
 
     def _call(self, path: str, request: bytes) -> bytes:
         """Makes a call with one message."""
@@ -274,6 +396,12 @@ class Client:
     def _check_open(self) -> None:
         if self._closed:
             raise ValueError(f"this client of {self._address} is closed; make a new one")
+
+
+def _names(enum: Any, numbers: Iterable[int]) -> tuple[str, ...]:
+    """Returns the schema's names of the values of an enum. Those that it lacks have their number."""
+    names = enum.values_by_number
+    return tuple(names[number].name if number in names else str(number) for number in numbers)
 
 
 def _credentials(credentials: grpc.ChannelCredentials | None, root_certificates: bytes | None,

@@ -8,11 +8,11 @@ received. All other fields go through protobuf's classes.
 import dataclasses
 from typing import Any
 
-import numpy as np
 from google.protobuf import message as protobuf_message
 from numpy.typing import NDArray
 
 from quantd import _errors, _schema
+from quantd._element_types import ElementType
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,48 +23,56 @@ class Operation:
     request: Any
     response: Any
     #: The name of the tensor in the answer.
-    output: str
+    output: str = "output"
     #: Whether the answer contains the gradients of min and max.
-    has_sums: bool
+    has_sums: bool = False
+    #: Whether the answer contains scale and zero point.
+    has_parameters: bool = False
+    #: Whether the answer contains the nudged range, if there is a range.
+    has_nudged_range: bool = True
 
 
-FAKE_QUANTIZE = Operation("FakeQuantize", _schema.FakeQuantizeRequest, _schema.FakeQuantizeResponse,
-                          "output", has_sums=False)
+FAKE_QUANTIZE = Operation("FakeQuantize", _schema.FakeQuantizeRequest, _schema.FakeQuantizeResponse)
 FAKE_QUANTIZE_GRADIENT = Operation("FakeQuantizeGradient", _schema.FakeQuantizeGradientRequest,
                                    _schema.FakeQuantizeGradientResponse, "input_gradients",
                                    has_sums=True)
+QUANTIZE = Operation("Quantize", _schema.QuantizeRequest, _schema.QuantizeResponse, has_parameters=True)
+DEQUANTIZE = Operation("Dequantize", _schema.DequantizeRequest, _schema.DequantizeResponse,
+                       has_nudged_range=False)
 
 _DATA_TAG = 3 << 3 | 2
 
 
-def encode_request(operation: Operation, shape: tuple[int, ...], tensors: list[NDArray[np.float32]],
-                   range_: Any = None, spec: Any = None) -> bytes:
-    """Returns the request with these tensors, which are contiguous and little endian and match `shape`."""
-    head = _schema.Tensor(data_type=_schema.DATA_TYPE_FLOAT32, shape=shape).SerializeToString()
+def encode_request(operation: Operation, shape: tuple[int, ...],
+                   tensors: list[tuple[ElementType, NDArray[Any]]], fields: dict[str, Any]) -> bytes:
+    """Returns the request with these tensors of this shape, whose elements have the form of messages."""
     pieces: list[Any] = []
-    for number, tensor in enumerate(tensors, 1):
-        data_head = bytes((_DATA_TAG,)) + _varint(tensor.nbytes)
-        size = len(head) + len(data_head) + tensor.nbytes
-        pieces += (bytes((number << 3 | 2,)), _varint(size), head, data_head, tensor)
-    pieces.append(operation.request(range=range_, spec=spec).SerializeToString())
+    for number, (element_type, elements) in enumerate(tensors, 1):
+        head = _schema.Tensor(data_type=element_type.number, shape=shape).SerializeToString()
+        data_head = bytes((_DATA_TAG,)) + _varint(elements.nbytes)
+        size = len(head) + len(data_head) + elements.nbytes
+        pieces += (bytes((number << 3 | 2,)), _varint(size), head, data_head, elements)
+    pieces.append(operation.request(**fields).SerializeToString())
     return b"".join(pieces)
 
 
-def decode_response(operation: Operation, response: bytes, output: NDArray[np.float32]) -> Any:
+def decode_response(operation: Operation, response: bytes, element_type: ElementType,
+                    output: NDArray[Any]) -> Any:
     """Writes the elements of an answer to `output`, and returns the answer without them.
 
     Errors: QuantdError (INTERNAL) if the answer is not a valid message of this operation, or has another
-    number of elements.
+    type or number of elements.
     """
     split = _split(response)
     message = parse(operation.response, response if split is None else split[0])
     tensor = getattr(message, operation.output)
     data = tensor.data if split is None else split[1]
-    if tensor.data_type != _schema.DATA_TYPE_FLOAT32 or len(data) != output.nbytes:
+    expected = element_type.byte_count(output.size)
+    if tensor.data_type != element_type.number or len(data) != expected:
         raise _errors.unexpected_answer(
             f"the answer's {operation.output} has {len(data)} bytes of data type {tensor.data_type}; "
-            f"expected {output.nbytes} of {_schema.DATA_TYPE_FLOAT32}")
-    output[...] = np.frombuffer(data, "<f4")
+            f"expected {expected} of {element_type.number}")
+    element_type.decode(data, output)
     return message
 
 

@@ -2,28 +2,61 @@
 
 import dataclasses
 import enum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 
 class Numerics(enum.Enum):
-    """The TensorFlow op whose arithmetic to reproduce, bit for bit.
+    """Whose arithmetic to reproduce, bit for bit.
 
-    The kinds differ in the last bit, which matters for values halfway between two codes.
+    docs/numerics.md says which one a framework, a version and a mode of execution need, and has all
+    formulas. They differ in the last bits, in the codes of values halfway between two of them, and in what
+    NaN gives.
+
+    The first nine take a range, the others a scale and a zero point; LITERT takes either.
     """
 
     #: TensorFlow's FakeQuantWithMinMaxVars without an axis (it divides by the scale) and
-    #: FakeQuantWithMinMaxVarsPerChannel with one (it multiplies by the inverse scale).
+    #: FakeQuantWithMinMaxVarsPerChannel with one (it multiplies by the inverse scale), in eager and graph
+    #: mode on a CPU.
     TENSORFLOW = 1
     #: TensorFlow's FakeQuantWithMinMaxArgs, which multiplies by the inverse scale. With an axis, it is
     #: the same as TENSORFLOW.
     TENSORFLOW_ARGS = 2
+    #: The ops of TENSORFLOW under jit_compile, on a CPU with fused multiply-add, with a range that is an
+    #: argument of the compiled function. Does not keep 0.0 exactly.
+    TENSORFLOW_XLA = 3
+    #: The same on a CPU without fused multiply-add.
+    TENSORFLOW_XLA_UNFUSED = 4
+    #: FakeQuantWithMinMaxArgs under jit_compile, with fused multiply-add.
+    TENSORFLOW_XLA_ARGS = 5
+    #: The same on a CPU without fused multiply-add.
+    TENSORFLOW_XLA_ARGS_UNFUSED = 6
+    #: keras.quantizers.fake_quant_with_min_max_vars on JAX, op by op.
+    KERAS_JAX = 7
+    #: The same under jax.jit, with the range as an argument, on a CPU with fused multiply-add.
+    KERAS_JAX_JIT = 8
+    #: The same on a CPU without fused multiply-add.
+    KERAS_JAX_JIT_UNFUSED = 9
+    #: ONNX's QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, as ONNX Runtime computes them on
+    #: a CPU.
+    ONNX = 11
+    #: PyTorch's fake_quantize_per_tensor_affine and fake_quantize_per_channel_affine, and its
+    #: quantize_per_tensor, quantize_per_channel and dequantize.
+    PYTORCH = 12
+    #: LiteRT's QUANTIZE and DEQUANTIZE with its reference kernels; with a range, its FAKE_QUANT.
+    LITERT = 13
+    #: LiteRT's QUANTIZE and DEQUANTIZE as its interpreter runs them by default: by XNNPACK.
+    LITERT_XNNPACK = 14
+    #: TensorFlow's UniformQuantize and UniformDequantize.
+    TENSORFLOW_UNIFORM = 15
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class NudgedRange:
-    """The range that was actually used, nudged so that a code represents exactly zero.
+    """The range that was actually used, nudged so that a code stands for zero.
 
     All four arrays have the shape of the call's `min`: 0-d for a number, one value per channel for a
     sequence. The value of code q is (q - zero_point) * scale. If min == max == 0, then min, max and scale
@@ -44,22 +77,81 @@ class NudgedRange:
 class FakeQuantizeResult:
     """The result of `Client.fake_quantize`."""
 
-    #: float32, in the shape of the input and in C order. Owned by the caller.
-    output: NDArray[np.float32]
-    nudged_range: NudgedRange
+    #: In the shape of the input and in C order, of its type. Owned by the caller.
+    output: NDArray[Any]
+    #: The range that was used; None with a scale.
+    nudged_range: NudgedRange | None
+    #: Whose arithmetic was used.
+    numerics: Numerics
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FakeQuantizeGradientResult:
     """The result of `Client.fake_quantize_gradient`."""
 
-    #: float32, in the shape of the inputs and in C order. Owned by the caller.
-    input_gradients: NDArray[np.float32]
-    #: float32, in the shape of `min`; within one float32 ulp of the exact sum.
-    min_gradient: NDArray[np.float32]
-    #: float32, in the shape of `max`; within one float32 ulp of the exact sum.
-    max_gradient: NDArray[np.float32]
-    nudged_range: NudgedRange
+    #: In the shape of the inputs and in C order, of their type. Owned by the caller.
+    input_gradients: NDArray[Any]
+    #: float32, in the shape of `min`: the sum of the gradients below the range, taken in double precision
+    #: and rounded once. None if the numerics has none: with a scale, and in TENSORFLOW_XLA_ARGS.
+    min_gradient: NDArray[np.float32] | None
+    #: The same for `max`, of the gradients above the range.
+    max_gradient: NDArray[np.float32] | None
+    #: The range that was used; None with a scale.
+    nudged_range: NudgedRange | None
+    #: Whose arithmetic was used.
+    numerics: Numerics
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class QuantizeResult:
+    """The result of `Client.quantize`.
+
+    Code q represents (q - zero_point) * scale.
+    """
+
+    #: The codes, in the shape of the input and in C order. Owned by the caller.
+    output: NDArray[Any]
+    #: The type of the codes, such as "uint8" or "int4".
+    output_type: str
+    #: float32: 0-d for the whole tensor; one value per channel with an axis; with blocks, in the shape of
+    #: the tensor, but with one entry per block along the axis.
+    scale: NDArray[np.float32]
+    #: int32, in the same shape: the code that represents 0.0.
+    zero_point: NDArray[np.int32]
+    #: As in the call.
+    axis: int | None
+    #: As in the call.
+    block_size: int | None
+    #: The range that was used, with the zero points of unsigned codes; None if the numerics takes none.
+    nudged_range: NudgedRange | None
+    #: Whose arithmetic was used.
+    numerics: Numerics
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class DequantizeResult:
+    """The result of `Client.dequantize`."""
+
+    #: In the shape of the codes and in C order. Owned by the caller.
+    output: NDArray[Any]
+    #: Whose arithmetic was used.
+    numerics: Numerics
+
+
+@dataclasses.dataclass(frozen=True)
+class MethodSupport:
+    """What a method takes with one numerics. All names are those of the schema."""
+
+    #: Such as "Quantize".
+    method: str
+    #: Such as "NUMERICS_ONNX".
+    numerics: str
+    #: How parameters may be given, such as "PARAMETER_KIND_AFFINE_BLOCKS".
+    parameters: tuple[str, ...]
+    #: The types of the tensors of a request, such as "DATA_TYPE_FLOAT32".
+    input_types: tuple[str, ...]
+    #: The types of the tensor of an answer.
+    output_types: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,3 +175,5 @@ class ServerInfo:
     worker_threads: int
     #: The path of the unix socket for sharing memory; empty if shared memory is not supported.
     shared_memory_socket: str
+    #: What each method takes, with one entry per method and numerics.
+    methods: tuple[MethodSupport, ...]

@@ -7,26 +7,41 @@ from collections.abc import Iterator
 
 @dataclasses.dataclass(frozen=True)
 class ChannelLayout:
-    """The memory layout of channels: `outer` repetitions of `channels` runs of `inner` elements."""
+    """The memory layout of channels: `outer` repetitions of `channels` runs of `inner` elements.
+
+    With blocks, `block_size` neighbouring runs share the parameters of each of their `inner` elements.
+    """
 
     outer: int
     channels: int
     inner: int
+    block_size: int | None = None
 
     @classmethod
-    def of(cls, shape: tuple[int, ...], axis: int | None) -> "ChannelLayout":
+    def of(cls, shape: tuple[int, ...], axis: int | None, block_size: int | None = None
+           ) -> "ChannelLayout":
         """Returns the layout of `shape` along `axis` (-rank..rank-1), or with one channel if it is None."""
         if axis is None:
             return cls(1, 1, math.prod(shape))
         axis %= len(shape)
-        return cls(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1:]))
+        return cls(math.prod(shape[:axis]), shape[axis], math.prod(shape[axis + 1:]), block_size)
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks along the axis."""
+        return -(-self.channels // (self.block_size or 1))
+
+    @property
+    def parameter_count(self) -> int:
+        """How many ranges or scales the tensor has."""
+        return self.channels if self.block_size is None else self.outer * self.blocks * self.inner
 
 
 @dataclasses.dataclass(frozen=True)
 class TensorPart:
     """A run of a tensor's elements in C order that forms a tensor itself.
 
-    Quantizing it with the ranges of its channels gives the same bits as quantizing the whole tensor.
+    Quantizing it with its parameters gives the same bits as quantizing the whole tensor.
     """
 
     first_element: int
@@ -34,26 +49,35 @@ class TensorPart:
     #: The axis of the channels. None if the whole tensor has no axis, because such tensors are computed
     #: differently from tensors with a single channel along an axis.
     axis: int | None
-    first_channel: int
-    channel_count: int
+    first_parameter: int
+    parameter_count: int
+    block_size: int | None = None
 
     @property
     def elements(self) -> slice:
         return slice(self.first_element, self.first_element + math.prod(self.shape))
 
     @property
-    def channels(self) -> slice:
-        return slice(self.first_channel, self.first_channel + self.channel_count)
+    def parameters(self) -> slice:
+        return slice(self.first_parameter, self.first_parameter + self.parameter_count)
 
-    def has_range_of(self, other: "TensorPart") -> bool:
-        """Returns whether `other`, a part of the same tensor, has the same range along the same axis."""
-        return (self.channels, self.axis) == (other.channels, other.axis)
+    @property
+    def is_empty(self) -> bool:
+        return 0 in self.shape
+
+    def has_parameters_of(self, other: "TensorPart") -> bool:
+        """Returns whether `other`, a part of the same tensor, has the same parameters along the same axis."""
+        return ((self.parameters, self.axis, self.block_size)
+                == (other.parameters, other.axis, other.block_size))
 
 
 def empty_part(layout: ChannelLayout, has_axis: bool) -> TensorPart:
-    """Returns a part with all channels but no elements, with which a server checks the whole range."""
+    """Returns a part with all parameters but no elements, with which a server checks the parameters.
+
+    An empty tensor has no blocks, so the parameters of blocks are sent as those of channels.
+    """
     if has_axis:
-        return TensorPart(0, (0, layout.channels, 1), 1, 0, layout.channels)
+        return TensorPart(0, (0, layout.parameter_count, 1), 1, 0, layout.parameter_count)
     return TensorPart(0, (0,), None, 0, 1)
 
 
@@ -62,8 +86,12 @@ def tensor_parts(layout: ChannelLayout, has_axis: bool, max_elements: int) -> It
 
     They cover the tensor in order and have about the same size. A part consists of whole rows of all
     channels if a row is small enough, otherwise of whole channels of one row if a channel is small enough,
-    otherwise of a piece of one channel.
+    otherwise of a piece of one channel. With blocks, it is whole rows or whole blocks of one row, and at
+    least one block.
     """
+    if layout.block_size is not None:
+        yield from _parts_of_blocks(layout, layout.block_size, max_elements)
+        return
     outer, channels, inner = layout.outer, layout.channels, layout.inner
     row = channels * inner
     if has_axis and row <= max_elements:
@@ -78,6 +106,23 @@ def tensor_parts(layout: ChannelLayout, has_axis: bool, max_elements: int) -> It
             for first, count in _runs(inner, max_elements):
                 shape = (1, count) if has_axis else (count,)
                 yield TensorPart(run * inner + first, shape, 0 if has_axis else None, run % channels, 1)
+
+
+def _parts_of_blocks(layout: ChannelLayout, block_size: int, max_elements: int) -> Iterator[TensorPart]:
+    row = layout.channels * layout.inner
+    parameters_of_row = layout.blocks * layout.inner
+    if row <= max_elements:
+        for first, count in _runs(layout.outer, max_elements // row):
+            yield TensorPart(first * row, (count, layout.channels, layout.inner), 1,
+                             first * parameters_of_row, count * parameters_of_row, block_size)
+        return
+    for outer in range(layout.outer):
+        for first, count in _runs(layout.blocks, max(max_elements // (block_size * layout.inner), 1)):
+            start = first * block_size
+            size = min(count * block_size, layout.channels - start)
+            yield TensorPart(outer * row + start * layout.inner, (size, layout.inner), 0,
+                             outer * parameters_of_row + first * layout.inner, count * layout.inner,
+                             block_size)
 
 
 def _runs(size: int, limit: int) -> Iterator[tuple[int, int]]:
