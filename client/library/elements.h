@@ -72,6 +72,26 @@ constexpr bool IsPacked(core::ElementType type) { return core::ElementsIn(type, 
 // are rounded.
 std::vector<float> ToFloats(const Elements& floats);
 
+// Elements of a type of floats as float32: these themselves, which must outlive it, or a
+// copy if they are of another type.
+class FloatView {
+ public:
+  explicit FloatView(const Elements& floats)
+      : copy_(floats.type() == core::ElementType::kFloat32 ? std::vector<float>()
+                                                           : ToFloats(floats)),
+        values_(floats.type() == core::ElementType::kFloat32 ? floats.values<float>()
+                                                             : std::span<const float>(copy_)) {}
+
+  FloatView(const FloatView&) = delete;
+  FloatView& operator=(const FloatView&) = delete;
+
+  std::span<const float> values() const { return values_; }
+
+ private:
+  std::vector<float> copy_;
+  std::span<const float> values_;
+};
+
 // Returns the nearest elements of `type`, which is float32, float16 or bfloat16.
 Elements FromFloats(std::span<const float> values, core::ElementType type);
 

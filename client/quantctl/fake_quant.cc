@@ -77,12 +77,12 @@ absl::StatusOr<FakeQuantReport> MakeReport(const FakeQuantOptions& options, cons
                                            const ParameterValues& parameters,
                                            const FakeQuantizeResult& result) {
   FakeQuantReport report{.numerics = result.numerics, .nudged_range = result.nudged_range};
-  const std::vector<float> original = ToFloats(input.elements);
-  const std::vector<float> quantized = ToFloats(result.output);
+  const FloatView original(input.elements);
+  const FloatView quantized(result.output);
   if (report.has_range()) {
     ASSIGN_OR_RETURN(report.error,
-                     core::MeasureError(input.shape, original, quantized, report.nudged_range,
-                                        AxisOf(ViewOf(parameters))));
+                     core::MeasureError(input.shape, original.values(), quantized.values(),
+                                        report.nudged_range, AxisOf(ViewOf(parameters))));
     return report;
   }
   const core::AffineParameters affine = std::get<AffineValues>(parameters).view();
@@ -92,7 +92,7 @@ absl::StatusOr<FakeQuantReport> MakeReport(const FakeQuantOptions& options, cons
                                  {.input = type, .output = type}));
   ASSIGN_OR_RETURN(const core::ParameterLayout layout,
                    core::MakeParameterLayout(input.shape, affine));
-  ASSIGN_OR_RETURN(report.error, MeasureError(input.shape, original, quantized,
+  ASSIGN_OR_RETURN(report.error, MeasureError(input.shape, original.values(), quantized.values(),
                                               LimitsOf(affine, spec.codes), layout));
   report.scales = AsUsed(std::get<AffineValues>(parameters));
   return report;

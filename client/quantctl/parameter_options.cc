@@ -56,11 +56,8 @@ absl::StatusOr<std::vector<std::int32_t>> ReadIntegers(const std::string& path, 
 }
 
 absl::StatusOr<RangeValues> RangeOf(const NpyArray& tensor, std::optional<std::int32_t> axis) {
-  if (tensor.elements.type() == core::ElementType::kFloat32) {
-    return RangeOfData(tensor.view(), axis);
-  }
-  const std::vector<float> values = ToFloats(tensor.elements);
-  return RangeOfData({tensor.shape, values}, axis);
+  const FloatView values(tensor.elements);
+  return RangeOfData({tensor.shape, values.values()}, axis);
 }
 
 absl::StatusOr<RangeValues> LoadRange(const ParameterOptions& options) {

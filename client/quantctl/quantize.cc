@@ -52,7 +52,8 @@ absl::StatusOr<core::ErrorStatistics> ErrorOf(const QuantizeResult& result, cons
                       {.input = input.elements.type(), .output = result.output.type()}));
     limits = LimitsOf(affine, resolved.codes);
   }
-  return MeasureError(input.shape, ToFloats(input.elements),
+  const FloatView original(input.elements);
+  return MeasureError(input.shape, original.values(),
                       ValuesOf(result.output, result.parameters, layout), limits, layout);
 }
 

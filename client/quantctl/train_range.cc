@@ -69,9 +69,9 @@ void Print(const TrainedRange& trained, bool json, std::ostream& output) {
 absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
                            const Terminal& terminal) {
   ASSIGN_OR_RETURN(const NpyArray input, ReadFloatTensor(options.input, options.is_bfloat16));
-  const std::vector<float> values = ToFloats(input.elements);
+  const FloatView values(input.elements);
   ASSIGN_OR_RETURN(const TrainedRange trained,
-                   Train(options, {input.shape, values}, client, terminal));
+                   Train(options, {input.shape, values.values()}, client, terminal));
   RETURN_IF_ERROR(WriteBounds(options.min_output, trained.range.min));
   RETURN_IF_ERROR(WriteBounds(options.max_output, trained.range.max));
   Print(trained, options.json, terminal.output);

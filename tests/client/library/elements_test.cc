@@ -80,6 +80,14 @@ TEST(Elements, OfSixtyFourBitsAreRoundedToFloats) {
   EXPECT_THAT(ToFloats(Elements::Of<double>(values)), ElementsAre(1, 0.1F));
 }
 
+TEST(FloatView, CopiesOnlyOtherTypes) {
+  const std::vector<float> values = {1, 2};
+  const Elements floats = Elements::Of<float>(values);
+  EXPECT_EQ(FloatView(floats).values().data(), floats.values<float>().data());
+  const Elements half = FromFloats(values, core::ElementType::kFloat16);
+  EXPECT_THAT(FloatView(half).values(), ElementsAre(1, 2));
+}
+
 TEST(Elements, CanBeViewedWithAShape) {
   const std::vector<float> values = {1, 2, 3, 4};
   const Elements elements = Elements::Of<float>(values);
