@@ -204,12 +204,13 @@ absl::Status WriteElements(const std::filesystem::path& path, std::span<const st
                            const Elements& elements, const NpyStorage& storage) {
   const core::ElementType stored = StoredType(elements.type(), storage);
   const bool is_packed = IsPacked(elements.type());
-  if (is_packed && !storage.packed) {
-    return WriteElements(path, shape, FromCodes(ToCodes(elements), stored), storage);
-  }
+  const Elements unpacked =
+      is_packed && !storage.packed ? FromCodes(ToCodes(elements), stored) : Elements();
   const std::array packed_shape = {static_cast<std::int64_t>(elements.bytes().size())};
-  const std::string header = FormatNpyHeader(stored, is_packed ? packed_shape : shape);
-  return WriteBytes(path, std::as_bytes(std::span(header)), elements.bytes());
+  const std::string header =
+      FormatNpyHeader(stored, is_packed && storage.packed ? packed_shape : shape);
+  return WriteBytes(path, std::as_bytes(std::span(header)),
+                    is_packed && !storage.packed ? unpacked.bytes() : elements.bytes());
 }
 
 // Calls a function that allocates, and whose errors do not name the path.

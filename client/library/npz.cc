@@ -112,11 +112,11 @@ class Archive {
   std::unique_ptr<zip_t, Discard> archive_;
 };
 
-// A file in an archive.
+// A file in an open archive.
 class Member final : public ByteSource {
  public:
-  Member(const Archive& archive, zip_file_t* file, std::uintmax_t size)
-      : archive_(archive), file_(file), size_(size) {}
+  // Takes over an open file.
+  Member(zip_file_t* file, std::uintmax_t size) : file_(file), size_(size) {}
 
   std::uintmax_t size() const override { return size_; }
 
@@ -149,7 +149,6 @@ class Member final : public ByteSource {
   }
 
  private:
-  const Archive& archive_;
   std::unique_ptr<zip_file_t, CloseMember> file_;
   std::uintmax_t size_;
 };
@@ -225,7 +224,7 @@ absl::Status ReadFromNpz(const NpzPath& path,
   if (file == nullptr) {
     return archive.LastError();
   }
-  Member member(archive, file, size);
+  Member member(file, size);
   RETURN_IF_ERROR(read(member));
   return member.CheckEnd();
 }

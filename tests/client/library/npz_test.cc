@@ -13,7 +13,6 @@
 namespace quantd::client {
 namespace {
 
-using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -29,7 +28,7 @@ class NpzTest : public ::testing::Test {
 
   std::filesystem::path Named(const std::string& name) { return archive_.string() + ":" + name; }
 
-  std::string ErrorOf(const std::filesystem::path& path) {
+  static std::string ErrorOf(const std::filesystem::path& path) {
     const auto array = ReadNpy(path);
     EXPECT_FALSE(array.ok());
     EXPECT_THAT(std::string(array.status().message()), HasSubstr(path.string()));
