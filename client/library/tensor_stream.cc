@@ -23,6 +23,7 @@
 #include "core/base/error.h"
 #include "core/base/scattered_bytes.h"
 #include "core/base/status_macros.h"
+#include "core/numerics.h"
 #include "core/parameter_layout.h"
 #include "core/resolved_spec.h"
 #include "wire/methods.h"
@@ -74,18 +75,10 @@ core::Numerics NumericsOf(const TensorCall& call) {
 
 // Whether one channel among several is computed differently than on its own.
 bool DependsOnChannelCount(const TensorCall& call) {
-  if (!std::holds_alternative<core::Range>(call.parameters)) {
-    return false;
-  }
-  switch (NumericsOf(call)) {
-    // Keras and XLA have other formulas for the scale of a single channel, or for its inverse.
-    case core::Numerics::kKerasJax:
-    case core::Numerics::kTensorFlowXla:
-    case core::Numerics::kTensorFlowXlaUnfused:
-      return true;
-    default:
-      return false;
-  }
+  const std::optional<core::RangeArithmetic>& arithmetic = core::RowOf(NumericsOf(call)).range;
+  return std::holds_alternative<core::Range>(call.parameters) && arithmetic.has_value() &&
+         (arithmetic->scale == core::ScaleRule::kMultiplyByInverseForSeveral ||
+          arithmetic->simplifies_single_channel);
 }
 
 PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
