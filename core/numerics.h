@@ -126,6 +126,17 @@ enum class GradientMask {
   kSelectionWithEnds,
 };
 
+// How a code of 32 bits, which a float32 cannot hold, becomes a distance from the zero
+// point.
+enum class Int32Difference {
+  // Modulo 2^32; then rounded to float32.
+  kWrapped,
+  // The code is rounded to float32 and converted back, as x86 does it, before.
+  kOfRounded,
+  // Both are rounded to float32 before.
+  kOfFloats,
+};
+
 // The arithmetic of a numerics by range.
 struct RangeArithmetic {
   StepFormula per_tensor;
@@ -166,9 +177,15 @@ struct AffineArithmetic {
   bool has_dynamic_parameters = false;
   // Whether fake quantization computes float64 tensors in double.
   bool has_float64 = false;
+  Int32Difference difference_per_tensor = Int32Difference::kWrapped;
+  Int32Difference difference_per_channel = Int32Difference::kWrapped;
   // The types of codes.
   ElementTypes quantizes_to;
   ElementTypes dequantizes_from;
+
+  constexpr Int32Difference difference(bool has_axis) const {
+    return has_axis ? difference_per_channel : difference_per_tensor;
+  }
 };
 
 struct NumericsRow {
@@ -275,6 +292,7 @@ inline constexpr std::array kNumericsTable = {
         .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfEven,
                                    .has_gradient = true,
                                    .has_float64 = true,
+                                   .difference_per_channel = Int32Difference::kOfFloats,
                                    .quantizes_to = {ElementType::kInt8, ElementType::kUint8,
                                                     ElementType::kInt32},
                                    .dequantizes_from = {ElementType::kInt8, ElementType::kUint8,
@@ -307,8 +325,10 @@ inline constexpr std::array kNumericsTable = {
         .numerics = Numerics::kTensorFlowUniform,
         .name = "TENSORFLOW_UNIFORM",
         .affine = AffineArithmetic{.step = StepFormula::kMultiplyHalfUp,
-                                   .min_scale = kMinNormalFloat,
+                                   .min_scale = 2 * kMinNormalFloat,
                                    .max_scale = kMaxFloatWithNormalInverse,
+                                   .difference_per_tensor = Int32Difference::kOfRounded,
+                                   .difference_per_channel = Int32Difference::kOfRounded,
                                    .quantizes_to = {ElementType::kInt8, ElementType::kInt32},
                                    .dequantizes_from = {ElementType::kInt8, ElementType::kInt32}}},
 };

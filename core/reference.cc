@@ -179,8 +179,9 @@ class RangeChannel {
 // The quantization of one channel or block by scale and zero point.
 class AffineChannel {
  public:
-  AffineChannel(float scale, std::int32_t zero_point, const ResolvedSpec& spec)
+  AffineChannel(float scale, std::int32_t zero_point, const ResolvedSpec& spec, bool has_axis)
       : step_(spec.step),
+        difference_(spec.affine().difference(has_axis)),
         codes_(spec.codes),
         scale_(scale),
         inverse_scale_(1 / scale),
@@ -212,19 +213,29 @@ class AffineChannel {
     }
   }
 
-  // The difference is modulo 2^32, which only codes of 32 bits notice.
+  // Only codes of 32 bits notice in which arithmetic the difference is taken.
   float Dequantize(std::int32_t code) const {
-    const bool rounds_first = step_ == StepFormula::kMultiplyHalfUp;
-    const std::int32_t rounded = rounds_first ? ToInt32(static_cast<float>(code)) : code;
-    return static_cast<float>(WrappedSum(rounded, -zero_point_)) * scale_;
+    switch (difference_) {
+      case Int32Difference::kWrapped:
+        return static_cast<float>(WrappedSum(code, -zero_point_)) * scale_;
+      case Int32Difference::kOfRounded:
+        return static_cast<float>(WrappedSum(ToInt32(static_cast<float>(code)), -zero_point_)) *
+               scale_;
+      case Int32Difference::kOfFloats:
+        return (static_cast<float>(code) - static_cast<float>(zero_point_)) * scale_;
+    }
+    return 0;
   }
 
   float FakeQuantize(float x) const { return Dequantize(Quantize(x)); }
 
-  // The only numerics of doubles is kMultiplyHalfEven.
+  // The only numerics of doubles is kMultiplyHalfEven, which then saturates what does not
+  // fit into 64 bits.
   double FakeQuantize(double x) const {
-    return static_cast<double>(Saturated(UnsaturatedCode(x)) - zero_point_) *
-           static_cast<double>(scale_);
+    const double code = zero_point_ + std::nearbyint(x * double{inverse_scale_});
+    const double saturated =
+        std::isnan(code) ? codes_.min : std::clamp<double>(code, codes_.min, codes_.max);
+    return (saturated - zero_point_) * double{scale_};
   }
 
   template <typename T>
@@ -249,6 +260,7 @@ class AffineChannel {
   }
 
   StepFormula step_;
+  Int32Difference difference_;
   CodeRange codes_;
   float scale_;
   float inverse_scale_;
@@ -272,7 +284,7 @@ std::vector<AffineChannel> MakeChannels(const AffineParameters& affine, const Re
   std::vector<AffineChannel> channels;
   for (std::size_t i = 0; i < affine.scale.size(); ++i) {
     channels.emplace_back(affine.scale[i], affine.zero_point.empty() ? 0 : affine.zero_point[i],
-                          spec);
+                          spec, affine.axis.has_value());
   }
   return channels;
 }

@@ -95,20 +95,24 @@ struct Quantization {
   explicit Quantization(const Problem& problem)
       : shape{static_cast<std::int64_t>(problem.inputs.size() / problem.min.size()),
               static_cast<std::int64_t>(problem.min.size())},
-        plan(MakePlan(problem)) {}
+        plan(Make(core::FakeQuantization::Create, problem)),
+        gradient(Make(core::FakeQuantization::CreateForGradient, problem)) {}
 
   core::TensorView View(std::span<const float> elements) const { return {shape, elements}; }
 
   std::vector<std::int64_t> shape;
   core::FakeQuantization plan;
+  core::FakeQuantization gradient;
 
  private:
-  static core::FakeQuantization MakePlan(const Problem& problem) {
+  template <typename Create>
+  static core::FakeQuantization Make(Create create, const Problem& problem) {
     const auto axis = problem.per_channel ? std::optional<std::int32_t>(1) : std::nullopt;
-    absl::StatusOr<core::FakeQuantization> plan = core::FakeQuantization::Create(
-        {.min = problem.min, .max = problem.max, .axis = axis}, {.num_bits = kNumBits});
-    Check(plan.status());
-    return *std::move(plan);
+    absl::StatusOr<core::FakeQuantization> made =
+        create(core::Range{.min = problem.min, .max = problem.max, .axis = axis},
+               {.num_bits = kNumBits}, core::ElementType::kFloat32);
+    Check(made.status());
+    return *std::move(made);
   }
 };
 
@@ -121,26 +125,26 @@ void AddQuantd(const std::string& name, const std::shared_ptr<core::WorkerPool>&
            Check(quantization.plan.Apply(quantization.View(p.inputs), p.outputs, pool.get()));
          };
        }});
-  contenders.push_back({.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
-                          const core::FakeQuantization::Gradients result{
-                              .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
-                          return [=, quantization = Quantization(p)] {
-                            Check(quantization.plan.ApplyGradient(quantization.View(p.gradients),
-                                                                  quantization.View(p.inputs),
-                                                                  result, pool.get()));
-                          };
-                        }});
+  contenders.push_back(
+      {.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
+         const core::FakeQuantization::Gradients result{
+             .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
+         return [=, quantization = Quantization(p)] {
+           Check(quantization.gradient.ApplyGradient(
+               quantization.View(p.gradients), quantization.View(p.inputs), result, pool.get()));
+         };
+       }});
 }
 
 std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const float> max) {
-  const core::QuantizationSpec spec{.num_bits = kNumBits};
-  const absl::StatusOr<core::NudgedRange> range =
-      core::Nudge({.min = min, .max = max, .axis = 0}, spec);
-  Check(range.status());
-  const auto levels = static_cast<float>(spec.quant_max() - spec.quant_min());
+  const absl::StatusOr<core::FakeQuantization> quantization = core::FakeQuantization::Create(
+      core::Range{.min = min, .max = max, .axis = 0}, {.num_bits = kNumBits});
+  Check(quantization.status());
+  const core::NudgedRange* const range = quantization->nudged_range();
+  constexpr auto kLevels = static_cast<float>((1U << kNumBits) - 1);
   std::vector<NudgedChannel> nudged;
   for (std::size_t i = 0; i < min.size(); ++i) {
-    const float inverse_scale = levels / (max[i] - min[i]);
+    const float inverse_scale = kLevels / (max[i] - min[i]);
     nudged.push_back({.nudged_min = range->min[i],
                       .nudged_max = range->max[i],
                       .scale = range->scale[i],

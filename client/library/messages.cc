@@ -167,7 +167,10 @@ std::string NameOrNumber(const std::string& name, int number) {
 
 absl::StatusOr<core::Numerics> DecodeNumerics(v1::Numerics number,
                                               std::optional<core::Numerics> requested) {
-  const std::optional<core::Numerics> numerics = wire::ToCore(number);
+  // Servers that do not name it are older than all numerics but TensorFlow's.
+  const std::optional<core::Numerics> numerics =
+      number == v1::NUMERICS_UNSPECIFIED ? requested.value_or(core::Numerics::kTensorFlow)
+                                         : wire::ToCore(number);
   if (numerics.has_value() && *numerics == requested.value_or(*numerics)) {
     return *numerics;
   }

@@ -17,10 +17,8 @@ HWY_INLINE void QuantizeAt(D d, ElementPointer<double> from, const Float64Channe
   const auto quant_min = hn::Set(d, channel.quant_min);
   const auto steps = hn::Mul(LoadElements(d, from), hn::Set(d, channel.inverse_scale));
   const auto code = hn::Add(zero_point, hn::Round(steps));
-  // What does not fit into 64 bits is the lowest, and so is NaN.
-  const auto fits = hn::Lt(hn::Abs(code), hn::Set(d, 0x1p63));
   const auto limited = hn::Min(hn::Max(code, quant_min), hn::Set(d, channel.quant_max));
-  const auto from_zero = hn::Sub(hn::IfThenElse(fits, limited, quant_min), zero_point);
+  const auto from_zero = hn::Sub(hn::IfThenElse(hn::IsNaN(code), quant_min, limited), zero_point);
   hn::StoreU(hn::Mul(from_zero, hn::Set(d, channel.scale)), d, to);
 }
 

@@ -22,6 +22,9 @@ struct Float64Channel {
   double upper = 0;
 };
 
+// Unlike those of float32, codes of more than 64 bits are not the lowest: infinity has
+// the highest. NaN has the lowest.
+
 // Fake-quantizes `count` elements, the i-th of which has channel i * stride: a stride
 // of 0 is for a run of one channel, and 1 for one element of each. `input` and
 // `output` are either the same or do not overlap.

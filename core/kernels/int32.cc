@@ -69,19 +69,28 @@ void QuantizeInt32(ElementPointer<float> input, std::size_t count, const Int32Ch
   return QuantizeAll<StepFormula::kMultiplyHalfEven>(input, count, channels, codes, output);
 }
 
-template <bool rounds_first, class D>
+template <Int32Difference difference, class D>
+HWY_INLINE hn::Vec<D> StepsOf(D d, hn::Vec<hn::RebindToSigned<D>> codes, std::int32_t zero_point) {
+  const hn::RebindToSigned<D> di;
+  if constexpr (difference == Int32Difference::kOfFloats) {
+    return hn::Sub(hn::ConvertTo(d, codes), hn::Set(d, static_cast<float>(zero_point)));
+  } else if constexpr (difference == Int32Difference::kOfRounded) {
+    const auto rounded = ToInt32(di, hn::ConvertTo(d, codes));
+    return hn::ConvertTo(d, hn::Sub(rounded, hn::Set(di, zero_point)));
+  } else {
+    return hn::ConvertTo(d, hn::Sub(codes, hn::Set(di, zero_point)));
+  }
+}
+
+template <Int32Difference difference, class D>
 HWY_INLINE void DequantizeAt(D d, ElementPointer<std::int32_t> from,
                              const ChannelParameters& channel, std::int32_t zero_point, float* to) {
   const hn::RebindToSigned<D> di;
-  auto codes = LoadElements(di, from);
-  if constexpr (rounds_first) {
-    codes = ToInt32(di, hn::ConvertTo(d, codes));
-  }
-  const auto steps = hn::ConvertTo(d, hn::Sub(codes, hn::Set(di, zero_point)));
+  const auto steps = StepsOf<difference>(d, LoadElements(di, from), zero_point);
   hn::StoreU(hn::Mul(steps, hn::Set(d, channel.scale)), d, to);
 }
 
-template <bool rounds_first>
+template <Int32Difference difference>
 void DequantizeAll(ElementPointer<std::int32_t> input, std::size_t count,
                    const Int32Channels& channels, float* output) {
   const hn::ScalableTag<float> d;
@@ -89,22 +98,25 @@ void DequantizeAll(ElementPointer<std::int32_t> input, std::size_t count,
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
   for (; channels.stride == 0 && i + lanes <= count; i += lanes) {
-    DequantizeAt<rounds_first>(d, input + i, *channels.parameters, *channels.zero_points,
-                               output + i);
+    DequantizeAt<difference>(d, input + i, *channels.parameters, *channels.zero_points, output + i);
   }
   for (; i < count; ++i) {
     const std::size_t channel = i * channels.stride;
-    DequantizeAt<rounds_first>(single, input + i, channels.parameters[channel],
-                               channels.zero_points[channel], output + i);
+    DequantizeAt<difference>(single, input + i, channels.parameters[channel],
+                             channels.zero_points[channel], output + i);
   }
 }
 
 void DequantizeInt32(ElementPointer<std::int32_t> input, std::size_t count,
-                     const Int32Channels& channels, StepFormula step, float* output) {
-  if (step == StepFormula::kMultiplyHalfUp) {
-    return DequantizeAll<true>(input, count, channels, output);
+                     const Int32Channels& channels, Int32Difference difference, float* output) {
+  switch (difference) {
+    case Int32Difference::kWrapped:
+      return DequantizeAll<Int32Difference::kWrapped>(input, count, channels, output);
+    case Int32Difference::kOfRounded:
+      return DequantizeAll<Int32Difference::kOfRounded>(input, count, channels, output);
+    case Int32Difference::kOfFloats:
+      return DequantizeAll<Int32Difference::kOfFloats>(input, count, channels, output);
   }
-  return DequantizeAll<false>(input, count, channels, output);
 }
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
@@ -122,8 +134,8 @@ void QuantizeToInt32(ElementPointer<float> input, std::size_t count, const Int32
 }
 
 void DequantizeFromInt32(ElementPointer<std::int32_t> input, std::size_t count,
-                         const Int32Channels& channels, StepFormula step, float* output) {
-  HWY_DYNAMIC_DISPATCH(DequantizeInt32)(input, count, channels, step, output);
+                         const Int32Channels& channels, Int32Difference difference, float* output) {
+  HWY_DYNAMIC_DISPATCH(DequantizeInt32)(input, count, channels, difference, output);
 }
 
 }  // namespace quantd::core::kernels

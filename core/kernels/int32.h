@@ -27,10 +27,9 @@ struct Int32Channels {
 void QuantizeToInt32(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
                      StepFormula step, CodeRange codes, std::int32_t* output);
 
-// Writes the values of `count` codes. With kMultiplyHalfUp, codes are rounded to
-// float32 before the zero point is subtracted, and with the others afterwards.
+// Writes the values of `count` codes.
 void DequantizeFromInt32(ElementPointer<std::int32_t> input, std::size_t count,
-                         const Int32Channels& channels, StepFormula step, float* output);
+                         const Int32Channels& channels, Int32Difference difference, float* output);
 
 }  // namespace quantd::core::kernels
 

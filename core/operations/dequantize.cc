@@ -80,7 +80,7 @@ void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout
                                  {.parameters = &plan.channel(parameter),
                                   .zero_points = &plan.zero_points()[parameter],
                                   .stride = stride},
-                                 plan.rules().step, to);
+                                 plan.int32_difference(), to);
   };
   ForEachParameterRunOf<std::int32_t, 1>(
       layout, {&input}, pool,

@@ -58,7 +58,8 @@ class QuantizationPlan {
   // see it. All its outputs are 0, and its gradients pass through.
   bool IsZero(std::size_t channel) const { return channels_[channel].scale == 0; }
 
-  // The exact zero points, for codes of 32 bits.
+  // For codes of 32 bits: how they become distances, and the exact zero points.
+  Int32Difference int32_difference() const { return spec_.affine().difference(axis_.has_value()); }
   std::span<const std::int32_t> zero_points() const { return zero_points_; }
 
   // For gradients.

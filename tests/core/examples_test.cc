@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,6 +90,41 @@ TEST_P(Examples, PyTorchGivesTheLowestCodeForWhatDoesNotFitInto64Bits) {
 }
 
 // With a negative zero point, the lowest integer wraps around: it is the highest code.
+TEST_P(Examples, PyTorchGivesInfinityTheHighestCodeInFloat64) {
+  const float scale = 0.5F;
+  const auto quantization = FakeQuantization::Create(
+      AffineParameters{.scale = {&scale, 1}},
+      {.numerics = Numerics::kPyTorch, .quant_min = -128, .quant_max = 127}, ElementType::kFloat64);
+  ASSERT_TRUE(quantization.ok()) << quantization.status();
+  const std::vector<double> input = {kNaN, kInfinity, -kInfinity, 1e300, 0.75};
+  const Shape shape = {5};
+  std::vector<double> output(input.size());
+  const TensorView view(ElementType::kFloat64, shape,
+                        ScatteredBytes(std::as_bytes(std::span(input))));
+  const OutputView doubles(ElementType::kFloat64, output.data(), output.size());
+  ASSERT_TRUE(quantization->Apply(view, doubles, nullptr).ok());
+  EXPECT_THAT(output, ElementsAre(-64, 63.5, -64, 63.5, 1));
+}
+
+// The negative zero point makes the difference of codes that are far from zero wrap.
+TEST_P(Examples, PyTorchWrapsDifferencesOfInt32PerTensorOnly) {
+  const float scale = 1;
+  const std::int32_t zero_point = -2;
+  const std::vector<std::int32_t> codes = {2147483647};
+  const Shape shape = {1};
+  const TensorView view(ElementType::kInt32, shape,
+                        ScatteredBytes(std::as_bytes(std::span(codes))));
+  for (const std::optional<std::int32_t> axis : {std::optional<std::int32_t>(), {0}}) {
+    const auto dequantizer = Dequantizer::Create(
+        AffineParameters{.scale = {&scale, 1}, .zero_point = {&zero_point, 1}, .axis = axis},
+        {.numerics = Numerics::kPyTorch}, {ElementType::kInt32, ElementType::kFloat32});
+    ASSERT_TRUE(dequantizer.ok()) << dequantizer.status();
+    std::vector<float> values(1);
+    ASSERT_TRUE(dequantizer->Apply(view, std::span(values), nullptr).ok());
+    EXPECT_THAT(values, ElementsAre(axis.has_value() ? 0x1p31F : -0x1p31F));
+  }
+}
+
 TEST_P(Examples, UniformGivesTheLowestCodeForNanAndBothInfinities) {
   const std::vector<float> input = {kNaN, kInfinity, -kInfinity, 0.5F};
   EXPECT_THAT(QuantizedToInt8(Numerics::kTensorFlowUniform, input),

@@ -451,8 +451,8 @@ TEST(Client, RejectsCodesThatDoNotFitTheRequest) {
        [](auto* answer) { answer->mutable_parameters()->add_zero_point(1); }},
       {"nudged_range.min has 1 values; expected 0",
        [](auto* answer) { answer->mutable_nudged_range()->add_min(1); }},
-      {"numerics is NUMERICS_UNSPECIFIED; expected one that this client knows",
-       [](auto* answer) { answer->clear_numerics(); }}};
+      {"numerics is 999; expected one that this client knows",
+       [](auto* answer) { answer->set_numerics(static_cast<v1::Numerics>(999)); }}};
   for (const Edit& edit : edits) {
     TestService service;
     service.edit_quantize_answer = [&edit](grpc::ServerContext*, v1::QuantizeResponse* answer) {
