@@ -1,5 +1,6 @@
 #include "core/kernels/convert.h"
 
+#include <cassert>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -94,6 +95,7 @@ void Narrow(const float* input, std::size_t count, BFloat16* output) {
 }
 
 void Pack(const std::uint8_t* codes, std::size_t count, std::size_t bits, std::uint8_t* output) {
+  assert(bits == 2 || bits == 4);
   const std::size_t per_byte = 8 / bits;
   const unsigned mask = (1U << bits) - 1;
   for (std::size_t i = 0; i < count; i += per_byte) {
@@ -107,6 +109,7 @@ void Pack(const std::uint8_t* codes, std::size_t count, std::size_t bits, std::u
 
 void Unpack(ElementPointer<std::uint8_t> input, std::size_t count, std::size_t bits, bool is_signed,
             std::uint8_t* codes) {
+  assert(bits == 2 || bits == 4);
   const std::size_t per_byte = 8 / bits;
   const unsigned mask = (1U << bits) - 1;
   // Subtracting it from a code with its sign bit flipped extends the sign.
