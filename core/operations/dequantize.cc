@@ -29,6 +29,7 @@ class ValueKernel {
   ValueKernel(const QuantizationPlan& plan, std::size_t output_bytes)
       : plan_(plan), store_(StoreFor(output_bytes, kStreamingBytes)) {}
 
+  // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
   void Run(ElementPointer<Code> input, std::size_t count, std::size_t channel,
            float* output) const {
     kernels::DequantizeRun(kernels::DequantizeRunArguments<Code>{.input = input,
@@ -40,7 +41,9 @@ class ValueKernel {
   }
 
   void Columns(ElementPointer<Code> input, RowsOfColumns rows,
-               const kernels::ColumnParameters* parameters, float* output) const {
+               const kernels::ColumnParameters* parameters,
+               // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
+               float* output) const {
     kernels::DequantizeColumns(kernels::DequantizeColumnsArguments<Code>{.input = input,
                                                                          .rows = rows.rows,
                                                                          .columns = rows.columns,

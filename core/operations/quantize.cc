@@ -117,8 +117,7 @@ template <typename In>
 absl::Status QuantizeToPacked(const QuantizationPlan& plan, const ParameterLayout& layout,
                               const TensorView& input, const OutputView& output, WorkerPool* pool) {
   std::vector<std::uint8_t> codes(layout.element_count());
-  const absl::Status status =
-      QuantizeToCodes<In, std::uint8_t>(plan, layout, input, codes.data(), pool);
+  absl::Status status = QuantizeToCodes<In, std::uint8_t>(plan, layout, input, codes.data(), pool);
   const std::span<std::byte> bytes = output.bytes();
   void* const first = bytes.data();
   kernels::Pack(codes.data(), codes.size(), RowOf(output.type()).bits,
