@@ -29,8 +29,8 @@ class ValueKernel {
   ValueKernel(const QuantizationPlan& plan, std::size_t output_bytes)
       : plan_(plan), store_(StoreFor(output_bytes, kStreamingBytes)) {}
 
-  // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
   void Run(ElementPointer<Code> input, std::size_t count, std::size_t channel,
+           // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
            float* output) const {
     kernels::DequantizeRun(kernels::DequantizeRunArguments<Code>{.input = input,
                                                                  .count = count,
