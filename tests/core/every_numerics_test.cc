@@ -83,9 +83,9 @@ class ProblemMaker {
   }
 
   void MakeShape() {
-    static const std::vector<std::vector<std::int64_t>> kShapes = {
+    static const std::vector<std::vector<std::int64_t>> shapes = {
         {1}, {37}, {300}, {5, 7}, {40, 3}, {3, 70}, {2, 3, 5}, {4, 1100}, {2, 6, 64}, {6, 33, 2}};
-    problem_.shape = kShapes[UpTo(kShapes.size())];
+    problem_.shape = shapes[UpTo(shapes.size())];
     if (support_.per_channel && UpTo(3) != 0) {
       problem_.axis = static_cast<std::int32_t>(UpTo(problem_.shape.size()));
       if (support_.blocks && UpTo(2) == 0) {

@@ -89,14 +89,14 @@ TEST_P(Examples, PyTorchGivesTheLowestCodeForWhatDoesNotFitInto64Bits) {
               ElementsAre(-128, -128, -128, -128, 127));
 }
 
-// With a negative zero point, the lowest integer wraps around: it is the highest code.
 TEST_P(Examples, PyTorchGivesInfinityTheHighestCodeInFloat64) {
   const float scale = 0.5F;
   const auto quantization = FakeQuantization::Create(
       AffineParameters{.scale = {&scale, 1}},
       {.numerics = Numerics::kPyTorch, .quant_min = -128, .quant_max = 127}, ElementType::kFloat64);
   ASSERT_TRUE(quantization.ok()) << quantization.status();
-  const std::vector<double> input = {kNaN, kInfinity, -kInfinity, 1e300, 0.75};
+  const std::vector<double> input = {double{kNaN}, double{kInfinity}, -double{kInfinity}, 1e300,
+                                     0.75};
   const Shape shape = {5};
   std::vector<double> output(input.size());
   const TensorView view(ElementType::kFloat64, shape,
@@ -125,6 +125,7 @@ TEST_P(Examples, PyTorchWrapsDifferencesOfInt32PerTensorOnly) {
   }
 }
 
+// With a negative zero point, the lowest integer wraps around: it is the highest code.
 TEST_P(Examples, UniformGivesTheLowestCodeForNanAndBothInfinities) {
   const std::vector<float> input = {kNaN, kInfinity, -kInfinity, 0.5F};
   EXPECT_THAT(QuantizedToInt8(Numerics::kTensorFlowUniform, input),
