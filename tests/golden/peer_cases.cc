@@ -55,7 +55,8 @@ Numerics NumericsOf(std::string_view file, std::string_view operation) {
 }
 
 ElementType TypeNamed(std::string_view name) {
-  const auto row = std::ranges::find(core::kElementTypeTable, name, &core::ElementTypeRow::name);
+  const auto* const row =
+      std::ranges::find(core::kElementTypeTable, name, &core::ElementTypeRow::name);
   if (row == core::kElementTypeTable.end()) {
     throw std::runtime_error("no element type is named " + std::string(name));
   }
