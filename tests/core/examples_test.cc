@@ -95,8 +95,9 @@ TEST_P(Examples, PyTorchGivesInfinityTheHighestCodeInFloat64) {
       AffineParameters{.scale = {&scale, 1}},
       {.numerics = Numerics::kPyTorch, .quant_min = -128, .quant_max = 127}, ElementType::kFloat64);
   ASSERT_TRUE(quantization.ok()) << quantization.status();
-  const std::vector<double> input = {double{kNaN}, double{kInfinity}, -double{kInfinity}, 1e300,
-                                     0.75};
+  using Double = std::numeric_limits<double>;
+  const std::vector<double> input = {Double::quiet_NaN(), Double::infinity(), -Double::infinity(),
+                                     1e300, 0.75};
   const Shape shape = {5};
   std::vector<double> output(input.size());
   const TensorView view(ElementType::kFloat64, shape,
