@@ -1,7 +1,6 @@
 #include "core/kernels/dequantize.h"
 
 #include <algorithm>
-#include <cstring>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/dequantize.cc"
@@ -49,7 +48,7 @@ class Dequantization {
 };
 
 template <StepFormula step, Store store, typename Code>
-void ValuesOf(const DequantizeRunArguments<Code>& arguments) {
+void ValuesOf(const RunArguments<Code, float>& arguments) {
   const hn::ScalableTag<float> d;
   const hn::CappedTag<float, 1> single;
   const std::size_t lanes = hn::Lanes(d);
@@ -76,7 +75,7 @@ void ValuesOf(const DequantizeRunArguments<Code>& arguments) {
 
 template <std::size_t vectors, StepFormula step, Store store, class D, typename Code,
           class... Dequantize>
-HWY_INLINE void ValuesOfTile(D d, const DequantizeColumnsArguments<Code>& arguments,
+HWY_INLINE void ValuesOfTile(D d, const ColumnsArguments<Code, float>& arguments,
                              std::size_t column, Dequantize... dequantize) {
   const std::size_t lanes = hn::Lanes(d);
   if constexpr (sizeof...(dequantize) < vectors) {
@@ -98,7 +97,7 @@ HWY_INLINE void ValuesOfTile(D d, const DequantizeColumnsArguments<Code>& argume
 }
 
 template <StepFormula step, Store store, typename Code>
-HWY_INLINE void ValuesOfRows(const DequantizeColumnsArguments<Code>& arguments) {
+HWY_INLINE void ValuesOfRows(const ColumnsArguments<Code, float>& arguments) {
   const hn::CappedTag<float, kMaxLanes> d;
   const hn::CappedTag<float, 1> single;
   const std::size_t lanes = hn::Lanes(d);
@@ -115,14 +114,14 @@ HWY_INLINE void ValuesOfRows(const DequantizeColumnsArguments<Code>& arguments) 
 }
 
 template <StepFormula step, Store store, typename Code>
-void ValuesOf(const DequantizeColumnsArguments<Code>& arguments) {
+void ValuesOf(const ColumnsArguments<Code, float>& arguments) {
   const std::size_t tile_columns = kTileVectors * hn::Lanes(hn::CappedTag<float, kMaxLanes>());
   std::size_t rows_together = arguments.stride <= kNarrowStride ? kNarrowRows : 1;
   if (arguments.stride <= tile_columns) {
     // A tile has whole rows, which lie in the order of memory.
     rows_together = arguments.rows;
   }
-  DequantizeColumnsArguments<Code> part = arguments;
+  ColumnsArguments<Code, float> part = arguments;
   for (std::size_t left = arguments.rows; left > 0; left -= part.rows) {
     part.rows = std::min(rows_together, left);
     ValuesOfRows<step, store>(part);
@@ -132,11 +131,11 @@ void ValuesOf(const DequantizeColumnsArguments<Code>& arguments) {
 }
 
 template <typename Code>
-bool CanStream(const DequantizeRunArguments<Code>& arguments) {
+bool CanStream(const RunArguments<Code, float>& arguments) {
   return arguments.store == Store::kStreaming && arguments.count >= kStreamedRun;
 }
 template <typename Code>
-bool CanStream(const DequantizeColumnsArguments<Code>& arguments) {
+bool CanStream(const ColumnsArguments<Code, float>& arguments) {
   const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kMaxLanes>());
   return arguments.store == Store::kStreaming &&
          ElementsToAlignment(arguments.output, lanes) == 0 && arguments.stride % lanes == 0;
@@ -174,28 +173,28 @@ void DequantizeWithFormula(const Arguments& arguments) {
   }
 }
 
-void RunOfInt8(const DequantizeRunArguments<std::int8_t>& arguments) {
+void RunOfInt8(const RunArguments<std::int8_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void RunOfUint8(const DequantizeRunArguments<std::uint8_t>& arguments) {
+void RunOfUint8(const RunArguments<std::uint8_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void RunOfInt16(const DequantizeRunArguments<std::int16_t>& arguments) {
+void RunOfInt16(const RunArguments<std::int16_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void RunOfUint16(const DequantizeRunArguments<std::uint16_t>& arguments) {
+void RunOfUint16(const RunArguments<std::uint16_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void ColumnsOfInt8(const DequantizeColumnsArguments<std::int8_t>& arguments) {
+void ColumnsOfInt8(const ColumnsArguments<std::int8_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void ColumnsOfUint8(const DequantizeColumnsArguments<std::uint8_t>& arguments) {
+void ColumnsOfUint8(const ColumnsArguments<std::uint8_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void ColumnsOfInt16(const DequantizeColumnsArguments<std::int16_t>& arguments) {
+void ColumnsOfInt16(const ColumnsArguments<std::int16_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
-void ColumnsOfUint16(const DequantizeColumnsArguments<std::uint16_t>& arguments) {
+void ColumnsOfUint16(const ColumnsArguments<std::uint16_t, float>& arguments) {
   DequantizeWithFormula(arguments);
 }
 
@@ -214,29 +213,29 @@ HWY_EXPORT(ColumnsOfUint8);
 HWY_EXPORT(ColumnsOfInt16);
 HWY_EXPORT(ColumnsOfUint16);
 
-void DequantizeRun(const DequantizeRunArguments<std::int8_t>& arguments) {
+void DequantizeRun(const RunArguments<std::int8_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(RunOfInt8)(arguments);
 }
-void DequantizeRun(const DequantizeRunArguments<std::uint8_t>& arguments) {
+void DequantizeRun(const RunArguments<std::uint8_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(RunOfUint8)(arguments);
 }
-void DequantizeRun(const DequantizeRunArguments<std::int16_t>& arguments) {
+void DequantizeRun(const RunArguments<std::int16_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(RunOfInt16)(arguments);
 }
-void DequantizeRun(const DequantizeRunArguments<std::uint16_t>& arguments) {
+void DequantizeRun(const RunArguments<std::uint16_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(RunOfUint16)(arguments);
 }
 
-void DequantizeColumns(const DequantizeColumnsArguments<std::int8_t>& arguments) {
+void DequantizeColumns(const ColumnsArguments<std::int8_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(ColumnsOfInt8)(arguments);
 }
-void DequantizeColumns(const DequantizeColumnsArguments<std::uint8_t>& arguments) {
+void DequantizeColumns(const ColumnsArguments<std::uint8_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(ColumnsOfUint8)(arguments);
 }
-void DequantizeColumns(const DequantizeColumnsArguments<std::int16_t>& arguments) {
+void DequantizeColumns(const ColumnsArguments<std::int16_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(ColumnsOfInt16)(arguments);
 }
-void DequantizeColumns(const DequantizeColumnsArguments<std::uint16_t>& arguments) {
+void DequantizeColumns(const ColumnsArguments<std::uint16_t, float>& arguments) {
   HWY_DYNAMIC_DISPATCH(ColumnsOfUint16)(arguments);
 }
 

@@ -12,6 +12,7 @@
 #include "core/kernels/convert.h"
 #include "core/kernels/dequantize.h"
 #include "core/kernels/int32.h"
+#include "core/kernels/quantize.h"
 #include "core/operations/element_map.h"
 #include "core/operations/staging.h"
 #include "core/operations/streaming.h"
@@ -32,26 +33,26 @@ class ValueKernel {
   void Run(ElementPointer<Code> input, std::size_t count, std::size_t channel,
            // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
            float* output) const {
-    kernels::DequantizeRun(kernels::DequantizeRunArguments<Code>{.input = input,
-                                                                 .count = count,
-                                                                 .channel = &plan_.channel(channel),
-                                                                 .rules = &plan_.rules(),
-                                                                 .store = store_,
-                                                                 .output = output});
+    kernels::DequantizeRun(kernels::RunArguments<Code, float>{.input = input,
+                                                              .count = count,
+                                                              .channel = &plan_.channel(channel),
+                                                              .rules = &plan_.rules(),
+                                                              .store = store_,
+                                                              .output = output});
   }
 
   void Columns(ElementPointer<Code> input, RowsOfColumns rows,
                const kernels::ColumnParameters* parameters,
                // NOLINTNEXTLINE(readability-non-const-parameter): the kernel writes to it.
                float* output) const {
-    kernels::DequantizeColumns(kernels::DequantizeColumnsArguments<Code>{.input = input,
-                                                                         .rows = rows.rows,
-                                                                         .columns = rows.columns,
-                                                                         .stride = rows.stride,
-                                                                         .parameters = parameters,
-                                                                         .rules = &plan_.rules(),
-                                                                         .store = store_,
-                                                                         .output = output});
+    kernels::DequantizeColumns(kernels::ColumnsArguments<Code, float>{.input = input,
+                                                                      .rows = rows.rows,
+                                                                      .columns = rows.columns,
+                                                                      .stride = rows.stride,
+                                                                      .parameters = parameters,
+                                                                      .rules = &plan_.rules(),
+                                                                      .store = store_,
+                                                                      .output = output});
   }
 
   void Zero(float* output, std::size_t count) const { std::fill_n(output, count, 0.0F); }
