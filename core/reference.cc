@@ -321,11 +321,10 @@ template <typename T>
 absl::StatusOr<std::vector<T>> FakeQuantizeAll(std::span<const std::int64_t> shape,
                                                std::span<const T> input,
                                                const QuantizationParameters& parameters,
-                                               const QuantizationSpec& spec) {
-  constexpr ElementType kType = kElementTypeOf<T>;
+                                               const QuantizationSpec& spec, ElementType type) {
   ASSIGN_OR_RETURN(const Problem problem,
-                   Check(FakeQuantization::Create(parameters, spec, kType),
-                         OperationKind::kFakeQuantize, shape, parameters, spec, {kType, kType}));
+                   Check(FakeQuantization::Create(parameters, spec, type),
+                         OperationKind::kFakeQuantize, shape, parameters, spec, {type, type}));
   RETURN_IF_ERROR(CheckSize("input", input.size(), problem.layout.element_count()));
   std::vector<T> output(input.size());
   const auto fake_quantize = [&](std::size_t i, const auto& channel) {
@@ -430,15 +429,16 @@ bool HasCode(const AffineChannel& /*channel*/, const ResolvedSpec& /*spec*/, flo
 absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> shape,
                                                 std::span<const float> input,
                                                 const QuantizationParameters& parameters,
-                                                const QuantizationSpec& spec) {
-  return FakeQuantizeAll(shape, input, parameters, spec);
+                                                const QuantizationSpec& spec,
+                                                ElementType input_type) {
+  return FakeQuantizeAll(shape, input, parameters, spec, input_type);
 }
 
 absl::StatusOr<std::vector<double>> FakeQuantize(std::span<const std::int64_t> shape,
                                                  std::span<const double> input,
                                                  const QuantizationParameters& parameters,
                                                  const QuantizationSpec& spec) {
-  return FakeQuantizeAll(shape, input, parameters, spec);
+  return FakeQuantizeAll(shape, input, parameters, spec, ElementType::kFloat64);
 }
 
 absl::StatusOr<Gradients<float>> FakeQuantizeGradient(std::span<const std::int64_t> shape,
@@ -461,8 +461,8 @@ absl::StatusOr<std::vector<std::int32_t>> Quantize(std::span<const std::int64_t>
                                                    std::span<const float> input,
                                                    const QuantizationParameters& parameters,
                                                    const QuantizationSpec& spec,
-                                                   ElementType code_type) {
-  const ConversionTypes types = {ElementType::kFloat32, code_type};
+                                                   ElementType code_type, ElementType input_type) {
+  const ConversionTypes types = {input_type, code_type};
   ASSIGN_OR_RETURN(const Problem problem,
                    Check(Quantizer::Create(parameters, spec, types), OperationKind::kQuantize,
                          shape, parameters, spec, types));

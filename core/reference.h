@@ -2,7 +2,8 @@
 // obvious, and what the kernels must equal, bit for bit. Clients check the answers
 // of servers with it.
 //
-// float16 and bfloat16 are widened before and rounded after these functions.
+// float16 and bfloat16 are widened before and rounded after these functions. What
+// depends on the type before that, spec.precision, takes `input_type`.
 
 #ifndef QUANTD_CORE_REFERENCE_H_
 #define QUANTD_CORE_REFERENCE_H_
@@ -22,7 +23,8 @@ namespace quantd::core::reference {
 absl::StatusOr<std::vector<float>> FakeQuantize(std::span<const std::int64_t> shape,
                                                 std::span<const float> input,
                                                 const QuantizationParameters& parameters,
-                                                const QuantizationSpec& spec);
+                                                const QuantizationSpec& spec,
+                                                ElementType input_type = ElementType::kFloat32);
 absl::StatusOr<std::vector<double>> FakeQuantize(std::span<const std::int64_t> shape,
                                                  std::span<const double> input,
                                                  const QuantizationParameters& parameters,
@@ -67,7 +69,8 @@ absl::StatusOr<std::vector<std::int32_t>> Quantize(std::span<const std::int64_t>
                                                    std::span<const float> input,
                                                    const QuantizationParameters& parameters,
                                                    const QuantizationSpec& spec,
-                                                   ElementType code_type);
+                                                   ElementType code_type,
+                                                   ElementType input_type = ElementType::kFloat32);
 
 // Returns the values of Dequantizer::Apply() for codes of this shape, all of which
 // `code_type` has. Errors: those of Dequantizer::Create() and Apply().

@@ -135,9 +135,9 @@ absl::Status ExpectedAnswer::FakeQuantize(const TensorCall& call, const Elements
     return absl::OkStatus();
   }
   const std::vector<float> values = ToFloats(input);
-  ASSIGN_OR_RETURN(
-      const std::vector<float> output,
-      core::reference::FakeQuantize(call.shape(), std::span(values), parameters, call.spec));
+  ASSIGN_OR_RETURN(const std::vector<float> output,
+                   core::reference::FakeQuantize(call.shape(), std::span(values), parameters,
+                                                 call.spec, input.type()));
   output_ = FromFloats(output, input.type());
   return absl::OkStatus();
 }
@@ -179,9 +179,9 @@ absl::Status ExpectedAnswer::Quantize(const TensorCall& call, const Elements& in
                    core::Quantizer::Create(parameters, call.spec,
                                            {.input = input.type(), .output = output_type}));
   TakeFrom(plan, &parameters_);
-  ASSIGN_OR_RETURN(
-      const std::vector<std::int32_t> codes,
-      core::reference::Quantize(call.shape(), ToFloats(input), parameters, call.spec, output_type));
+  ASSIGN_OR_RETURN(const std::vector<std::int32_t> codes,
+                   core::reference::Quantize(call.shape(), ToFloats(input), parameters, call.spec,
+                                             output_type, input.type()));
   output_ = FromCodes(codes, output_type);
   return absl::OkStatus();
 }

@@ -357,10 +357,6 @@ void CheckBenchOptions(const BenchOptions& options) {
                         " keeps the type of its tensors"),
            "it only with quantize or dequantize");
   }
-  if (options.verified_share > 0 && options.spec.precision == core::ElementType::kFloat16) {
-    Refuse("--verify is given, but there is no reference for --precision float16",
-           "only one of the two");
-  }
   if (options.parameters.from_data && TakesCodes(options)) {
     Refuse("--range-from-data is given for codes", "the range that the codes were made with");
   }

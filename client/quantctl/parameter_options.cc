@@ -211,10 +211,12 @@ void AddSpecOptions(CLI::App& app, core::QuantizationSpec* spec) {
   AddCodeOptions(app, spec);
   AddCodeRangeOptions(app, spec);
   AddNumericsOption(app, spec);
-  AddTypeOption(app, "--precision", {core::ElementType::kFloat32, core::ElementType::kFloat16},
-                "With --numerics onnx, the type in which a value is divided by its scale; float16 "
-                "only for tensors of that type. Default: float32",
-                [spec](core::ElementType type) { spec->precision = type; });
+  AddTypeOption(
+      app, "--precision",
+      {core::ElementType::kFloat32, core::ElementType::kFloat16, core::ElementType::kBFloat16},
+      "With --numerics onnx, the type in which a value is divided by its scale; float16 "
+      "and bfloat16 only for tensors of that type. Default: float32",
+      [spec](core::ElementType type) { spec->precision = type; });
 }
 
 std::string OptionText(core::Numerics numerics) {

@@ -249,7 +249,6 @@ TEST_P(PeersOnTarget, GiveTheirOwnBits) {
 
 INSTANTIATE_ON_EVERY_SIMD_TARGET(PeersOnTarget);
 
-// The reference takes a precision of float16 only for inputs of that type.
 template <typename T>
 void ExpectReference(const PeerCase& peer, const std::vector<T>& inputs,
                      const std::vector<T>& outputs, const std::vector<T>& gradients,
@@ -286,11 +285,8 @@ TEST(PeerReference, GivesTheirOwnBits) {
       EXPECT_TRUE(SameBits(RoundedTo(outputs.type, *values), outputs.AsFloats()));
     } else if (peer.operation == PeerOperation::kQuantize ||
                peer.operation == PeerOperation::kDynamic) {
-      if (peer.spec.precision.has_value()) {
-        continue;
-      }
       const auto codes = reference::Quantize(inputs.shape, inputs.AsFloats(), peer.parameters(),
-                                             peer.spec, peer.code_type);
+                                             peer.spec, peer.code_type, inputs.type);
       ASSERT_TRUE(codes.ok()) << codes.status();
       EXPECT_TRUE(SameCodes(*codes, ExpectedCodes(peer, *codes)));
     } else if (inputs.type == ElementType::kFloat64) {

@@ -483,7 +483,7 @@ TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
       {{"--scale", "1", "--min", "0", "--max", "1"}, "given twice"},
       {{"--min", "0", "--max", "1", "--block-size", "2"}, "expected it only with --scale"},
       {{"--data-range"}, "--data-range"},
-      {{"--scale", "1", "--precision", "int8"}, "--precision: int8 not in {float32,float16}"},
+      {{"--scale", "1", "--precision", "int8"}, "--precision: int8 not in {float32,float16,bfloat16}"},
       {{"--range-from-data", "--colour"}, "--colour"},
       {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
   for (const auto& [arguments, message] : cases) {
