@@ -225,7 +225,7 @@ def make_dashboard():
     return {
         "uid": "quantd",
         "title": "quantd",
-        "description": "TensorFlow's fake quantization as a gRPC service.",
+        "description": "Quantization of tensors with the arithmetic of a named framework, over gRPC.",
         "tags": ["quantd", "grpc"],
         "schemaVersion": 38,
         "editable": True,

@@ -8,7 +8,7 @@ namespace quantd::server {
 
 command_line::ManualText MakeManualText(std::span<const std::string> variables) {
   return {
-      .summary = "serve TensorFlow's fake quantization over gRPC",
+      .summary = "quantize tensors over gRPC, with the arithmetic of a named framework",
       .version = std::string(kVersion),
       .environment =
           {{.tag = absl::StrJoin(variables, ", "),

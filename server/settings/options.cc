@@ -27,7 +27,7 @@ namespace {
 using Values = std::vector<std::string>;
 
 constexpr absl::string_view kDescription =
-    "Serves TensorFlow's fake quantization over gRPC.\n\n"
+    "Quantizes tensors over gRPC, with the arithmetic of the framework that a request names.\n\n"
     "Every flag can also be set by an environment variable (--log-level by QUANTD_LOG_LEVEL; the "
     "items of a list are separated by commas) and by a key in the configuration file (log-level = "
     "\"debug\"). The command line overrides the environment, and the environment overrides the "
