@@ -7,7 +7,7 @@ import unittest.mock
 import numpy as np
 import quantd
 
-import python_client_test
+import python_client_case
 import python_clients
 
 try:
@@ -15,15 +15,15 @@ try:
 except ImportError:
     ml_dtypes = None
 
-IN_ONE_MESSAGE = python_client_test.IN_ONE_MESSAGE
-IN_PARTS = python_client_test.IN_PARTS
+IN_ONE_MESSAGE = python_client_case.IN_ONE_MESSAGE
+IN_PARTS = python_client_case.IN_PARTS
 ONNX, PYTORCH = quantd.Numerics.ONNX, quantd.Numerics.PYTORCH
 CODES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-2**15, 2**15 - 1), "uint16": (0, 2**16 - 1),
          "int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 3)}
 BY_RANGE = [numerics for numerics in quantd.Numerics if numerics.value < 10] + [quantd.Numerics.LITERT]
 
 
-class CodesTestCase(python_client_test.PythonClientTestCase):
+class CodesTestCase(python_client_case.PythonClientTestCase):
 
     @classmethod
     def setUpClass(cls):

@@ -12,7 +12,7 @@ import quantd
 
 import byte_server
 import golden_cases
-import python_client_test
+import python_client_case
 import python_clients
 import quantd_process
 
@@ -75,7 +75,7 @@ class TlsTest(quantd_process.QuantdTestCase):
         with python_clients.connected_to(address, **options) as client:
             self.assertTrue(client.healthy())
             for case in golden_cases.one_case_of_each_op():
-                self.assertEqual(case.problems(python_client_test.answer_to(client, case)), [])
+                self.assertEqual(case.problems(python_client_case.answer_to(client, case)), [])
             large = np.linspace(-2, 2, 2**20, dtype=np.float32)
             with python_clients.connected_to(self.quantd.address) as plain:
                 np.testing.assert_array_equal(client.fake_quantize(large, -1, 1).output,
