@@ -15,12 +15,15 @@ namespace quantd::bench {
 class AlignedFloats {
  public:
   explicit AlignedFloats(std::size_t count)
-      : memory_(new (kAlignment) float[count], Delete), floats_(memory_.get(), count) {}
+      : memory_(new (kAlignment) float[count + kReadBeyond], Delete),
+        floats_(memory_.get(), count) {}
 
   std::span<float> get() const { return floats_; }
 
  private:
   static constexpr std::align_val_t kAlignment{4096};
+  // XNNPACK reads some elements beyond the last one.
+  static constexpr std::size_t kReadBeyond = 16;
   static void Delete(float* memory) { operator delete[](memory, kAlignment); }
 
   std::unique_ptr<float[], void (*)(float*)> memory_;

@@ -11,24 +11,17 @@ import json
 import os
 import pathlib
 import random
+import statistics
 import subprocess
-import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-CONTENDERS = pathlib.Path(__file__).parent / "contenders"
-sys.path.append(str(CONTENDERS))
+from problem import CHANNELS, CODE_BYTES, CODE_CHANNELS, KIB, MIB
 
-# pylint: disable=wrong-import-position
-import onnx_model  # noqa: E402
-import runner  # noqa: E402
-
-KIB = 1024
-MIB = 1024 * KIB
-# The numbers of channels along the last axis; 0 means one range for the whole tensor.
-CHANNELS = (0, 64, 1024)
+# pylint: disable=wrong-import-order
+import runner  # From the folder of contenders, which problem.py adds to the path.
 
 # Larger results are not compared, because the kernels do nothing different above this size.
 _LARGEST_COMPARED = 16 * MIB
@@ -40,6 +33,9 @@ _ALLOCATING = ("pytorch", "onnxruntime")
 SLOW_SECONDS = 1.0
 ROUNDS_OF_SLOW = 2
 
+# The contenders that have no operations per channel.
+_PER_TENSOR = ("quantd_xnnpack", "xnnpack")
+
 # The names of contenders in tables, in the order of the rows.
 TITLES = {
     "memcpy": "memcpy",
@@ -47,22 +43,47 @@ TITLES = {
     "cached_add": "read two, write one",
     "streaming_add": "read two, write one, streaming",
     "quantd": "quantd",
+    "quantd_pytorch": "quantd as PyTorch",
+    "quantd_xnnpack": "quantd as XNNPACK",
     "eigen_native": "Eigen, for this machine",
     "eigen_avx2": "Eigen, for AVX2",
     "pytorch": "PyTorch",
     "numpy": "numpy",
     "onnxruntime": "ONNX Runtime",
+    "xnnpack": "XNNPACK",
     "quantd_threads": "quantd, all cores",
     "eigen_native_threads": "Eigen, for this machine, all cores",
     "eigen_avx2_threads": "Eigen, for AVX2, all cores",
 }
 
-# The number of tensors that an operation reads and writes.
-_TENSORS_MOVED = {"forward": 2, "gradient": 3, "copy": 2, "add": 3}
-# The limit of an operation, which moves the same bytes.
-LIMIT_OF = {"forward": "copy", "gradient": "add"}
-# The contenders that measure the limit, each with one kind of stores.
-_LIMITERS = {"forward": ("memcpy", "streaming_copy"), "gradient": ("cached_add", "streaming_add")}
+
+@dataclasses.dataclass(frozen=True)
+class Operation:
+    """What contenders do with tensors."""
+
+    channels: tuple[int, ...]
+    # The bytes that are read and written, per byte of a float32 tensor with as many elements. Each
+    # tensor is counted once, regardless of what a contender moves.
+    moved: float
+    # The operation that moves bytes without any work.
+    limit: str = "copy"
+    # The type of the results.
+    output_type: str = "float32"
+
+
+FLOAT_OPERATIONS = {"forward": Operation(CHANNELS, 2), "gradient": Operation(CHANNELS, 3, "add")}
+CODE_OPERATIONS = {
+    **{f"quantize_{name}": Operation(CODE_CHANNELS, 1 + size / 4, output_type=name)
+       for name, size in CODE_BYTES.items()},
+    **{f"dequantize_{name}": Operation(CODE_CHANNELS, 1 + size / 4)
+       for name, size in CODE_BYTES.items()},
+    **{f"forward_{name}": Operation(CODE_CHANNELS, 1, output_type=name)
+       for name in ("float16", "bfloat16")},
+}
+_LIMITS = {"copy": Operation((0,), 2), "add": Operation((0,), 3)}
+_OPERATIONS = FLOAT_OPERATIONS | CODE_OPERATIONS | _LIMITS
+# The contenders that measure a limit, each with one kind of stores.
+_LIMITERS = {"copy": ("memcpy", "streaming_copy"), "add": ("cached_add", "streaming_add")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +92,19 @@ class Case:
 
     contender: str
     operation: str
+    # As in kernel_runner.cc.
     channels: int
+    # The bytes of a float32 tensor with as many elements.
     size: int
 
     def bytes_moved(self) -> int:
-        """Returns the size of all tensors, each counted once, regardless of what the contender moves."""
-        return self.size * _TENSORS_MOVED[self.operation]
+        """Returns the bytes of all tensors of the operation."""
+        return round(self.size * _OPERATIONS[self.operation].moved)
+
+    def limit(self, contender: str) -> "Case":
+        """Returns the case of a contender that moves as many bytes without any work."""
+        limit = _OPERATIONS[self.operation].limit
+        return Case(contender, limit, 0, round(self.bytes_moved() / _LIMITS[limit].moved))
 
 
 class RunnerError(Exception):
@@ -111,7 +139,7 @@ class Runner:
     def write(self, case: Case, path: pathlib.Path) -> np.ndarray:
         """Returns the results of a call, which are also written to `path`."""
         self._ask("write", case, str(path))
-        return np.fromfile(path, np.float32)
+        return read_elements(path, _OPERATIONS[case.operation].output_type)
 
     def close(self) -> None:
         """Ends the process."""
@@ -145,40 +173,43 @@ class Runner:
         return next((line for line in lines if "Error" in line), lines[-1] if lines else "silently")
 
 
-def write_problem(folder: pathlib.Path, size: int) -> None:
-    """Writes the tensors, ranges and models that all runners work on."""
-    generator = np.random.default_rng(1)
-    for name in ("inputs", "gradients"):
-        generator.standard_normal(size // 4, dtype=np.float32).tofile(folder / f"{name}.f32")
-    # The ranges are about [-3, 3], which clips 0.27 % of the inputs, as a trained range would. Channels
-    # have different ranges, so that mixing them up is detected.
-    shift = ((np.arange(max(CHANNELS)) + 8) % 16 - 8) / 32
-    (-3 - shift).astype(np.float32).tofile(folder / "min.f32")
-    (3 - shift).astype(np.float32).tofile(folder / "max.f32")
-    tensors = runner.Tensors(str(folder))
-    for channels in CHANNELS:
-        ranges = tensors.range(channels)
-        model = onnx_model.quantize_dequantize(ranges.scale, ranges.zero_point, channels > 0)
-        (folder / f"forward_{channels}.onnx").write_bytes(model)
-    (folder / "identity.onnx").write_bytes(onnx_model.identity())
+def read_elements(path: pathlib.Path, element_type: str) -> np.ndarray:
+    """Returns the elements of a file as numbers that numpy computes with: codes, or float32."""
+    if element_type == "int4":
+        packed = np.fromfile(path, np.int8)
+        return np.stack((packed << 4 >> 4, packed >> 4), axis=1).reshape(-1)
+    if element_type == "bfloat16":
+        return (np.fromfile(path, np.uint16).astype(np.uint32) << 16).view(np.float32)
+    elements = np.fromfile(path, element_type)
+    return elements.astype(np.float32) if element_type == "float16" else elements
 
 
 class Contest:
     """Runs the cases of all runners and collects the results."""
 
-    def __init__(self, runners: dict[str, Runner], peers: Iterable[str], sizes: Iterable[int]):
+    def __init__(self, runners: dict[str, Runner], peers: Iterable[str], sizes: Iterable[int],
+                 operations: Mapping[str, Operation] = FLOAT_OPERATIONS):
         self.notes: list[str] = []
+        self.operations = operations
         # The durations of each case, by the number of the round.
         self.seconds: dict[Case, dict[int, float]] = collections.defaultdict(dict)
         self._runner_of: dict[tuple[str, str], Runner] = {
             contender: process for process in runners.values() for contender in process.contenders
-            if "eigen" in peers or not contender[0].startswith("eigen")}
+            if contender[1] in operations or contender[1] in _LIMITS
+            if not contender[0].startswith(("eigen", "xnnpack"))
+            or contender[0].partition("_")[0] in peers}
         self.sizes = tuple(sizes)
 
     def cases(self, size: int) -> list[Case]:
-        """Returns all cases of that size."""
-        return [Case(name, operation, channels, size) for name, operation in self._runner_of
-                for channels in (CHANNELS if operation in LIMIT_OF else (0,))]
+        """Returns all cases of that size, and those of their limits."""
+        cases = [Case(name, operation, channels, size) for name, operation in self._runner_of
+                 if operation in self.operations
+                 for channels in self.operations[operation].channels
+                 if channels == 0 or name not in _PER_TENSOR]
+        limits = [case.limit(name) for case in cases
+                  for name in _LIMITERS[self.operations[case.operation].limit]]
+        return cases + [case for case in dict.fromkeys(limits)
+                        if self.takes_part(case.contender, case.operation)]
 
     def takes_part(self, contender: str, operation: str) -> bool:
         """Returns whether the contender exists and was not dropped."""
@@ -187,7 +218,7 @@ class Contest:
     def verify(self, folder: pathlib.Path) -> None:
         """Drops the contenders whose results differ from quantd's."""
         for size in (size for size in self.sizes if size <= _LARGEST_COMPARED):
-            expected = Expectations(self._runner_of["quantd", "forward"], folder, size)
+            expected = Expectations(self._runner_of["quantd", next(iter(self.operations))], folder)
             for case in self.cases(size):
                 problem = self._problem(case, expected, folder)
                 if problem:
@@ -249,17 +280,23 @@ class Contest:
     def ratio(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
         """Returns how many times faster quantd is than the best of the others, by round."""
         ours = Case(comparison.contender, comparison.operation, channels, size)
-        others = [comparison.other_case(name, channels, size) for name in comparison.others]
+        others = [comparison.other_case(ours, name) for name in comparison.others]
         return self._speed_over([ours], others)
 
     def limit(self, size: int, channels: int, comparison: "Comparison") -> list[float] | None:
         """Returns the same ratio for the limit, which only moves the bytes; None if it is unknown."""
-        if comparison.of_limit or comparison.contender != "quantd":
+        if comparison.of_limit or comparison.contender == "quantd_threads":
             return None
-        limiters = [Case(name, LIMIT_OF[comparison.operation], 0, size)
-                    for name in _LIMITERS[comparison.operation]]
-        others = [comparison.other_case(name, channels, size) for name in comparison.others]
+        ours = Case(comparison.contender, comparison.operation, channels, size)
+        limiters = [ours.limit(name) for name in
+                    _LIMITERS[self.operations[comparison.operation].limit]]
+        others = [comparison.other_case(ours, name) for name in comparison.others]
         return self._speed_over(limiters, others)
+
+    def share_of_memcpy(self, case: Case) -> float | None:
+        """Returns the speed as a share of memcpy's, of as many bytes; the median over the rounds."""
+        shares = self._speed_over([case], [case.limit("memcpy")])
+        return statistics.median(shares) if shares else None
 
     def _speed_over(self, cases: list[Case], others: list[Case]) -> list[float] | None:
         """Returns how many times faster the best of `cases` is than the best of the others, by round."""
@@ -278,43 +315,61 @@ class Contest:
 
 
 class Expectations:
-    """The expected results for a size: quantd's own, except for copies and sums."""
+    """The expected results: quantd's own, except for copies and sums."""
 
-    def __init__(self, quantd: Runner, folder: pathlib.Path, size: int) -> None:
-        tensors = runner.Tensors(str(folder))
-        self._steps = {channels: tensors.range(channels).scale for channels in CHANNELS}
-        inputs = tensors.inputs(size, 0)
-        self._size = size
-        self._results = {(operation, channels): quantd.write(
-            Case("quantd", operation, channels, size), folder / "expected.f32")
-                         for operation in LIMIT_OF for channels in CHANNELS}
-        gradients = np.fromfile(folder / "gradients.f32", np.float32, size // 4)
-        self._results |= {("copy", 0): inputs, ("add", 0): inputs + gradients}
+    def __init__(self, quantd: Runner, folder: pathlib.Path) -> None:
+        self._quantd = quantd
+        self._folder = folder
+        self._tensors = runner.Tensors(str(folder))
+        self._results: dict[Case, np.ndarray] = {}
 
     def difference(self, case: Case, results: np.ndarray) -> str | None:
         """Returns what is wrong with the results, if anything is."""
-        expected = self._results[case.operation, case.channels]
+        expected = self._expected(case)
         if results.shape != expected.shape:
             return f"it has {results.size} results; expected {expected.size}"
         if not np.isfinite(results).all():
             return "some results are missing or not finite"
-        if case.operation == "forward":
+        if case.operation != "gradient" and case.operation not in _LIMITS:
             return self._difference_in_steps(case, results, expected)
         # The sums of clipped gradients depend on the order of addition.
         if not np.allclose(results, expected, rtol=1e-3, atol=1e-2):
             return f"results differ by up to {np.abs(results - expected).max():.3g}"
         return None
 
+    def _expected(self, case: Case) -> np.ndarray:
+        if case.operation in _LIMITS:
+            inputs = self._tensors.inputs(case.size, 0)
+            if case.operation == "copy":
+                return inputs
+            return inputs + np.fromfile(self._folder / "gradients.f32", np.float32, case.size // 4)
+        ours = dataclasses.replace(case, contender="quantd")
+        if ours not in self._results:
+            self._results[ours] = self._quantd.write(ours, self._folder / "expected")
+        return self._results[ours]
+
     def _difference_in_steps(self, case: Case, results: np.ndarray,
                              expected: np.ndarray) -> str | None:
-        width = max(1, case.channels)
-        steps = np.abs((results - expected).reshape(-1, width)) / self._steps[case.channels]
-        # Ties, and quotients close to them, may be rounded differently, but they are rare.
+        steps = np.abs(results.astype(np.float32) - expected) / self._step(case)
+        # Ties, and quotients close to them, may be rounded differently, but they are rare; less so among
+        # 16-bit floats.
+        rare = 2e-2 if case.operation.startswith("forward_") else 1e-3
         if steps.max() > 1.01:
             return f"results differ by up to {steps.max():.3g} steps of the quantization"
-        if (share := (steps > 0.01).mean()) > 1e-3:
+        if (share := (steps > 0.01).mean()) > rare:
             return f"{share:.1%} of the results are a step away"
         return None
+
+    def _step(self, case: Case) -> np.ndarray:
+        """Returns what a step is in the results, for each of them or for all."""
+        operation = _OPERATIONS[case.operation]
+        if operation.output_type in CODE_BYTES:
+            return np.ones(1, np.float32)
+        scale = (self._tensors.range(case.channels) if case.operation in FLOAT_OPERATIONS else
+                 self._tensors.affine("uint8", case.channels)).scale
+        if case.channels < 0:
+            return np.repeat(scale, case.size // 4 // len(scale))
+        return np.resize(scale, case.size // 4)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -331,11 +386,9 @@ class Comparison:
     # Whether the others measure the operation's limit instead.
     of_limit: bool = False
 
-    def other_case(self, name: str, channels: int, size: int) -> Case:
-        """Returns the case of the other contender `name`."""
-        if self.of_limit:
-            return Case(name, LIMIT_OF[self.operation], 0, size)
-        return Case(name, self.operation, channels, size)
+    def other_case(self, ours: Case, name: str) -> Case:
+        """Returns the case of the other contender `name`, which is compared with `ours`."""
+        return ours.limit(name) if self.of_limit else dataclasses.replace(ours, contender=name)
 
 
 def binary_size(size: int) -> str:
@@ -344,13 +397,16 @@ def binary_size(size: int) -> str:
 
 
 def kind_name(channels: int) -> str:
-    return f"{channels} channels" if channels else "per tensor"
+    """Formats a number of channels for people."""
+    if channels == 0:
+        return "per tensor"
+    return f"{abs(channels)} channels" + (" along the first axis" if channels < 0 else "")
 
 
-def _work(case: Case) -> tuple[str, int]:
-    """Returns the operation and channels of a case; a limit belongs to the operation it limits."""
-    of_limit = {limit: operation for operation, limit in LIMIT_OF.items()}
-    return of_limit.get(case.operation, case.operation), case.channels
+def _work(case: Case) -> tuple[str, int, int]:
+    """Returns what is equal for cases that move as many bytes, and close for the same channels."""
+    limit = case if case.operation in _LIMITS else case.limit("")
+    return limit.operation, limit.size, case.channels
 
 
 def _describe(case: Case) -> str:

@@ -63,6 +63,8 @@ struct Channels {
   std::size_t range_count() const { return std::max<std::size_t>(1, count); }
 };
 
+constexpr Channels kPerTensor = {};
+
 // Returns the number of elements that fit into the named size in whole rows.
 std::size_t ElementCount(const benchmark::State& state, const Channels& channels) {
   const std::size_t count = static_cast<std::size_t>(state.range(0)) / sizeof(float);
@@ -74,22 +76,65 @@ void CountBytes(benchmark::State& state, std::size_t count, std::size_t buffers)
   state.SetBytesProcessed(state.iterations() * bytes);
 }
 
-// Makes a quantization to 8 bits.
-FakeQuantization MakeQuantization(const Channels& channels) {
-  const std::vector<float> min(channels.range_count(), -3);
-  const std::vector<float> max(channels.range_count(), 3);
-  const auto axis = channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1);
-  return FakeQuantization::Create(Range{.min = min, .max = max, .axis = axis}, {}).value();
-}
-
 std::vector<std::int64_t> MakeShape(std::size_t element_count, const Channels& channels) {
   const std::size_t outer = element_count / (channels.range_count() * channels.inner);
   return {static_cast<std::int64_t>(outer), static_cast<std::int64_t>(channels.range_count()),
           static_cast<std::int64_t>(channels.inner)};
 }
 
-TensorView View(const std::vector<std::int64_t>& shape, const AlignedFloats& floats) {
-  return {shape, std::span<const float>(floats.get())};
+// Two tensors of float32, or the memory of two of other types.
+struct Tensors {
+  Tensors(std::size_t element_count, const Channels& channels)
+      : count(element_count),
+        input(Normal(count)),
+        output(Zeros(count)),
+        shape(MakeShape(count, channels)) {}
+  Tensors(const benchmark::State& state, const Channels& channels)
+      : Tensors(ElementCount(state, channels), channels) {}
+
+  TensorView View(const AlignedFloats& floats) const {
+    return {shape, std::span<const float>(floats.get())};
+  }
+  // As many elements of another type, from the beginning of the input's memory.
+  TensorView InputAs(ElementType type) const {
+    const auto bytes = std::as_bytes(std::span(input.get())).first(ElementBytes(type, count));
+    return {type, shape, ScatteredBytes(bytes)};
+  }
+  OutputView OutputAs(ElementType type) const { return {type, output.get().data(), count}; }
+
+  std::size_t count;
+  AlignedFloats input;
+  AlignedFloats output;
+  std::vector<std::int64_t> shape;
+};
+
+// The same parameters in every channel: the range [-3, 3], or a scale and a zero point
+// of codes of 8 bits or fewer.
+class Parameters {
+ public:
+  explicit Parameters(const Channels& channels)
+      : min_(channels.range_count(), -3),
+        max_(channels.range_count(), 3),
+        scale_(channels.range_count(), 6.0F / 255),
+        zero_point_(channels.range_count(), 3),
+        axis_(channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1)) {}
+
+  Range range() const { return {.min = min_, .max = max_, .axis = axis_}; }
+  AffineParameters affine() const {
+    return {.scale = scale_, .zero_point = zero_point_, .axis = axis_};
+  }
+
+ private:
+  std::vector<float> min_;
+  std::vector<float> max_;
+  std::vector<float> scale_;
+  std::vector<std::int32_t> zero_point_;
+  std::optional<std::int32_t> axis_;
+};
+
+// Makes a quantization to 8 bits.
+FakeQuantization MakeQuantization(const Channels& channels) {
+  return FakeQuantization::Create(Parameters(channels).range(), {}).value();
 }
 
 void Check(const absl::Status& status, benchmark::State& state) {
@@ -99,78 +144,73 @@ void Check(const absl::Status& status, benchmark::State& state) {
 }
 
 void Memcpy(benchmark::State& state) {
-  const std::size_t count = ElementCount(state, {});
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
+  const Tensors tensors(state, kPerTensor);
+  const std::size_t bytes = tensors.input.get().size_bytes();
   for ([[maybe_unused]] auto _ : state) {
-    std::memcpy(output.get().data(), input.get().data(), count * sizeof(float));
+    std::memcpy(tensors.output.get().data(), tensors.input.get().data(), bytes);
     benchmark::ClobberMemory();
   }
-  CountBytes(state, count, 2);
+  CountBytes(state, tensors.count, 2);
+}
+
+// Fake quantization of float32 with whatever quantization.
+void Apply(benchmark::State& state, const FakeQuantization& quantization,
+           const Channels& channels) {
+  const Tensors tensors(state, channels);
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantization.Apply(tensors.View(tensors.input), tensors.output.get(), nullptr), state);
+  }
+  CountBytes(state, tensors.count, 2);
 }
 
 void Forward(benchmark::State& state, const Channels& channels) {
-  const std::size_t count = ElementCount(state, channels);
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, channels);
-  const FakeQuantization quantization = MakeQuantization(channels);
-  for ([[maybe_unused]] auto _ : state) {
-    Check(quantization.Apply(View(shape, input), output.get(), nullptr), state);
-  }
-  CountBytes(state, count, 2);
+  Apply(state, MakeQuantization(channels), channels);
+}
+
+// Fake quantization with another numerics by range.
+void ForwardAs(benchmark::State& state, Numerics numerics) {
+  const auto quantization =
+      FakeQuantization::Create(Parameters(kPerTensor).range(), {.numerics = numerics}).value();
+  Apply(state, quantization, kPerTensor);
 }
 
 // The work of a single call, which makes its quantization and applies it once.
 void SingleForward(benchmark::State& state, const Channels& channels) {
-  const std::size_t count = ElementCount(state, channels);
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, channels);
+  const Tensors tensors(state, channels);
   for ([[maybe_unused]] auto _ : state) {
-    Check(MakeQuantization(channels).Apply(View(shape, input), output.get(), nullptr), state);
+    Check(MakeQuantization(channels).Apply(tensors.View(tensors.input), tensors.output.get(),
+                                           nullptr),
+          state);
   }
-  CountBytes(state, count, 2);
+  CountBytes(state, tensors.count, 2);
+}
+
+// Fake quantization of 16-bit floats. The size is that of one tensor.
+void Forward16(benchmark::State& state, ElementType type) {
+  const Tensors tensors(static_cast<std::size_t>(state.range(0)) / 2, kPerTensor);
+  const auto quantization =
+      FakeQuantization::Create(Parameters(kPerTensor).range(), {}, type).value();
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantization.Apply(tensors.InputAs(type), tensors.OutputAs(type), nullptr), state);
+  }
+  state.SetBytesProcessed(state.iterations() * 2 * state.range(0));
 }
 
 void Gradient(benchmark::State& state, const Channels& channels) {
-  const std::size_t count = ElementCount(state, channels);
-  const AlignedFloats gradients = Normal(count);
-  const AlignedFloats inputs = Normal(count);
-  const AlignedFloats input_gradients = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, channels);
-  const std::vector<float> range_min(channels.range_count(), -3);
-  const std::vector<float> range_max(channels.range_count(), 3);
-  const auto axis = channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1);
-  const FakeQuantization quantization =
-      FakeQuantization::CreateForGradient(Range{.min = range_min, .max = range_max, .axis = axis},
-                                          {})
-          .value();
+  const Tensors tensors(state, channels);
+  const AlignedFloats gradients = Normal(tensors.count);
+  const auto quantization =
+      FakeQuantization::CreateForGradient(Parameters(channels).range(), {}).value();
   std::vector<float> min(quantization.channel_count());
   std::vector<float> max(quantization.channel_count());
-  const FakeQuantization::Gradients result{.input = input_gradients.get(), .min = min, .max = max};
+  const FakeQuantization::Gradients result{.input = tensors.output.get(), .min = min, .max = max};
   for ([[maybe_unused]] auto _ : state) {
-    Check(quantization.ApplyGradient(View(shape, gradients), View(shape, inputs), result, nullptr),
+    Check(quantization.ApplyGradient(tensors.View(gradients), tensors.View(tensors.input), result,
+                                     nullptr),
           state);
   }
-  CountBytes(state, count, 3);
+  CountBytes(state, tensors.count, 3);
 }
-
-// Scales and zero points of codes of 8 bits, or of fewer.
-struct Scales {
-  explicit Scales(const Channels& channels)
-      : scale(channels.range_count(), 6.0F / 255),
-        zero_point(channels.range_count(), 3),
-        axis(channels.count == 0 ? std::nullopt : std::optional<std::int32_t>(1)) {}
-
-  AffineParameters parameters() const {
-    return {.scale = scale, .zero_point = zero_point, .axis = axis};
-  }
-
-  std::vector<float> scale;
-  std::vector<std::int32_t> zero_point;
-  std::optional<std::int32_t> axis;
-};
 
 // Sets the bytes of `count` floats and as many codes.
 void CountFloatsAndCodes(benchmark::State& state, std::size_t count, ElementType code_type) {
@@ -178,92 +218,38 @@ void CountFloatsAndCodes(benchmark::State& state, std::size_t count, ElementType
   state.SetBytesProcessed(state.iterations() * static_cast<std::int64_t>(bytes));
 }
 
+// Quantizes with whatever parameters.
+void QuantizeWith(benchmark::State& state, const QuantizationParameters& parameters,
+                  Numerics numerics, ElementType type, const Channels& channels) {
+  const Tensors tensors(state, channels);
+  const auto quantizer =
+      Quantizer::Create(parameters, {.numerics = numerics}, {ElementType::kFloat32, type}).value();
+  for ([[maybe_unused]] auto _ : state) {
+    Check(quantizer.Apply(tensors.View(tensors.input), tensors.OutputAs(type), nullptr), state);
+  }
+  CountFloatsAndCodes(state, tensors.count, type);
+}
+
 void Quantize(benchmark::State& state, Numerics numerics, ElementType type,
               const Channels& channels) {
-  const std::size_t count = ElementCount(state, channels);
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, channels);
-  const Scales scales(channels);
-  const Quantizer quantizer =
-      Quantizer::Create(scales.parameters(), {.numerics = numerics}, {ElementType::kFloat32, type})
-          .value();
-  const OutputView codes(type, output.get().data(), count);
-  for ([[maybe_unused]] auto _ : state) {
-    Check(quantizer.Apply(View(shape, input), codes, nullptr), state);
-  }
-  CountFloatsAndCodes(state, count, type);
+  QuantizeWith(state, Parameters(channels).affine(), numerics, type, channels);
 }
 
 void QuantizeByRange(benchmark::State& state, Numerics numerics, ElementType type) {
-  const std::size_t count = ElementCount(state, {});
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, {});
-  const float min = -3;
-  const float max = 3;
-  const Quantizer quantizer =
-      Quantizer::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {.numerics = numerics},
-                        {ElementType::kFloat32, type})
-          .value();
-  const OutputView codes(type, output.get().data(), count);
-  for ([[maybe_unused]] auto _ : state) {
-    Check(quantizer.Apply(View(shape, input), codes, nullptr), state);
-  }
-  CountFloatsAndCodes(state, count, type);
+  QuantizeWith(state, Parameters(kPerTensor).range(), numerics, type, kPerTensor);
 }
 
 void Dequantize(benchmark::State& state, Numerics numerics, ElementType type,
                 const Channels& channels) {
-  const std::size_t count = ElementCount(state, channels);
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, channels);
-  const Scales scales(channels);
-  const Dequantizer dequantizer = Dequantizer::Create(scales.parameters(), {.numerics = numerics},
-                                                      {type, ElementType::kFloat32})
-                                      .value();
-  const auto codes = std::as_bytes(std::span(input.get())).first(ElementBytes(type, count));
-  const TensorView view(type, shape, ScatteredBytes(codes));
-  for ([[maybe_unused]] auto _ : state) {
-    Check(dequantizer.Apply(view, output.get(), nullptr), state);
-  }
-  CountFloatsAndCodes(state, count, type);
-}
-
-// Fake quantization of 16-bit floats. The size is that of one tensor.
-void Forward16(benchmark::State& state, ElementType type) {
-  const std::size_t count = static_cast<std::size_t>(state.range(0)) / 2;
-  const AlignedFloats input = Normal(count / 2);
-  const AlignedFloats output = Zeros(count / 2);
-  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(count)};
-  const float min = -3;
-  const float max = 3;
-  const FakeQuantization quantization =
-      FakeQuantization::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {}, type).value();
-  const TensorView view(type, shape, ScatteredBytes(std::as_bytes(std::span(input.get()))));
-  const OutputView floats(type, output.get().data(), count);
-  for ([[maybe_unused]] auto _ : state) {
-    Check(quantization.Apply(view, floats, nullptr), state);
-  }
-  state.SetBytesProcessed(state.iterations() * 2 * state.range(0));
-}
-
-// Fake quantization with another numerics by range.
-void ForwardAs(benchmark::State& state, Numerics numerics) {
-  const std::size_t count = ElementCount(state, {});
-  const AlignedFloats input = Normal(count);
-  const AlignedFloats output = Zeros(count);
-  const std::vector<std::int64_t> shape = MakeShape(count, {});
-  const float min = -3;
-  const float max = 3;
-  const FakeQuantization quantization =
-      FakeQuantization::Create(Range{.min = {&min, 1}, .max = {&max, 1}}, {.numerics = numerics})
+  const Tensors tensors(state, channels);
+  const auto dequantizer =
+      Dequantizer::Create(Parameters(channels).affine(), {.numerics = numerics},
+                          {type, ElementType::kFloat32})
           .value();
   for ([[maybe_unused]] auto _ : state) {
-    Check(quantization.Apply(View(shape, input), output.get(), nullptr), state);
+    Check(dequantizer.Apply(tensors.InputAs(type), tensors.output.get(), nullptr), state);
   }
-  CountBytes(state, count, 2);
+  CountFloatsAndCodes(state, tensors.count, type);
 }
 
 void Sizes(benchmark::internal::Benchmark* benchmark) {
@@ -294,7 +280,6 @@ BENCHMARK_CAPTURE(ForwardAs, keras_jit_unfused, Numerics::kKerasJaxJitUnfused)->
 BENCHMARK_CAPTURE(Forward16, float16, ElementType::kFloat16)->Apply(Sizes);
 BENCHMARK_CAPTURE(Forward16, bfloat16, ElementType::kBFloat16)->Apply(Sizes);
 
-constexpr Channels kPerTensor = {};
 constexpr Channels kColumns = {.count = 1024};
 constexpr Channels kRuns = {.count = 64, .inner = 1024};
 BENCHMARK_CAPTURE(Quantize, onnx_int8, Numerics::kOnnx, ElementType::kInt8, kPerTensor)

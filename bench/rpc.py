@@ -49,6 +49,8 @@ class Subject:
     server: str
     method: str = "unary"
     client: str = "raw"
+    # As quantctl bench names it; all other clients call FakeQuantize.
+    operation: str = "fake-quantize"
 
     @property
     def answer(self) -> str:
@@ -71,6 +73,9 @@ STREAM = (QUANTD_STREAM, ECHO_STREAM, TUNED_ECHO_STREAM, PLAIN_STREAM)
 QUANTD_CLIENT = Subject("quantd, client library", "quantd", "client")
 # The load tester, which is compared with the bare loop of rpc_benchmark.
 QUANTD_BENCH = Subject("quantd, quantctl bench", "quantd", client="quantctl")
+# A quarter of the bytes come back: codes of uint8.
+QUANTIZE_BENCH = Subject("quantd, quantctl bench of Quantize", "quantd", client="quantctl",
+                         operation="quantize")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,6 +151,7 @@ def full_plan() -> Plan:
         loads[Load(transport, 4 * KIB, 64)] = STREAM
         for in_flight in (1, 4, 16):
             loads[Load(transport, 4 * KIB, in_flight)] += (QUANTD_BENCH,)
+    loads[Load("unix", 16 * MIB, 1)] += (QUANTD_BENCH, QUANTIZE_BENCH)
     ratios = [
         *(ratio for load in loads if load.tensor_bytes in (MIB, 16 * MIB)
           for ratio in throughput_ratios(load, echo_target=0.95, plain_target=1.6)),
@@ -154,6 +160,7 @@ def full_plan() -> Plan:
         client_ratio(Load("tcp", 64 * MIB, 1), target=2.5),
         *(bench_ratio(Load(transport, 4 * KIB, in_flight), target=0.95)
           for transport in TRANSPORTS for in_flight in (1, 4, 16)),
+        quantize_ratio(Load("unix", 16 * MIB, 1)),
         *(ratio for transport in TRANSPORTS for in_flight in (1, 4, 16) for ratio in stream_ratios(
             Load(transport, 4 * KIB, 64), Load(transport, 4 * KIB, in_flight),
             # The target applies to the number in flight at which a stream of echo_server reaches 7 times
@@ -168,9 +175,10 @@ def quick_plan() -> Plan:
     """Returns a plan with a little of everything, for testing; its figures are meaningless."""
     small, large, stream = Load("unix", 4 * KIB, 1), Load("tcp", 64 * KIB, 1), \
         Load("unix", 4 * KIB, 16)
-    loads = {small: UNARY + (QUANTD_CLIENT, QUANTD_BENCH), large: UNARY, stream: STREAM}
+    loads = {small: UNARY + (QUANTD_CLIENT, QUANTD_BENCH, QUANTIZE_BENCH), large: UNARY,
+             stream: STREAM}
     ratios = [*throughput_ratios(large), latency_ratio(small), client_ratio(small),
-              bench_ratio(small), *stream_ratios(stream, small)]
+              bench_ratio(small), quantize_ratio(small), *stream_ratios(stream, small)]
     return Plan(loads, ratios, plotted_in_flight=1, plotted_bytes=4 * KIB,
                 warmup_ms=0, duration_ms=50, minimum_calls=3)
 
@@ -199,6 +207,11 @@ def client_ratio(load: Load, target: float | None = None) -> Ratio:
 def bench_ratio(load: Load, target: float | None = None) -> Ratio:
     return Ratio(f"calls per second, {load}: quantctl bench / the bare loop of rpc_benchmark",
                  "calls_per_second", (QUANTD_BENCH, load), (QUANTD, load), target)
+
+
+def quantize_ratio(load: Load) -> Ratio:
+    return Ratio(f"calls per second, {load}: Quantize to uint8 / FakeQuantize, by quantctl bench",
+                 "calls_per_second", (QUANTIZE_BENCH, load), (QUANTD_BENCH, load))
 
 
 def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> list[Ratio]:
@@ -271,7 +284,7 @@ class LoadTester:
     def measure(self, case: dict[str, Any]) -> dict[str, float]:
         done = subprocess.run(
             [self._binary, "--server", case["server_address"], "bench", "--output=json",
-             f"--shape={case['tensor_bytes'] // 4}", f"--concurrency={case['in_flight']}",
+             f"--method={case['operation']}", f"--shape={case['tensor_bytes'] // 4}", f"--concurrency={case['in_flight']}",
              f"--warmup={case['warmup_ms']}ms", f"--duration={case['duration_ms']}ms",
              "--fail-if=errors>0"],
             env=clean_environment(), stdout=subprocess.PIPE, text=True, check=True)
@@ -304,6 +317,7 @@ def clean_environment() -> dict[str, str]:
 
 def case_of(plan: Plan, subject: Subject, load: Load, server: Server) -> dict[str, Any]:
     return {
+        **({"operation": subject.operation} if subject.client == "quantctl" else {}),
         "server_address": server.addresses[load.transport],
         "server_process": server.process_id,
         "answer": subject.answer,
@@ -371,7 +385,7 @@ class Report:
             "quantd and echo are called with bytes that were made in advance, and their answers are not "
             "parsed. plain is called with generated messages, as by an ordinary client (its request is "
             "made in advance, too), and for comparison with the raw client.",
-            "GB/s counts the tensor's bytes sent and received. CPU seconds are those of the processes, "
+            "GB/s counts the tensors' bytes sent and received. CPU seconds are those of the processes, "
             "per GB of these bytes, over the counted calls only.",
             f"Tables show medians over {len(self._rounds)} rounds. Ratios are computed within a round; "
             "their value is the median over the rounds.",

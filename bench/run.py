@@ -3,7 +3,7 @@
     run.py --binaries FOLDER [--output FOLDER] [--quick] [--rounds N] [--peers LIST]
            [--command TEXT] [PART ...]
 
-The parts are kernels and rpc; both run if none is named.
+The parts are kernels, codes and rpc; all run if none is named.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import machine
 import report
 
 _FOLDER = pathlib.Path(__file__).parent
-PARTS = ("kernels", "rpc")
+PARTS = ("kernels", "codes", "rpc")
 
 
 def measure(part: str, options: list[str]) -> dict[str, Any]:
@@ -47,7 +47,7 @@ def _options_of(part: str, arguments: argparse.Namespace) -> list[str]:
         options.append("--quick")
     if arguments.rounds is not None:
         options += ["--rounds", str(arguments.rounds)]
-    if part == "kernels" and arguments.peers is not None:
+    if part != "rpc" and arguments.peers is not None:
         options += ["--peers", arguments.peers]
     return options
 
@@ -65,7 +65,7 @@ def _arguments(argv: list[str]) -> argparse.Namespace:
     unknown = set(arguments.parts) - set(PARTS)
     if unknown:
         parser.error(f"there is no part called {', '.join(sorted(unknown))}; expected "
-                     f"{' or '.join(PARTS)}")
+                     f"some of {', '.join(PARTS)}")
     return arguments
 
 

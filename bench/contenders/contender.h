@@ -4,6 +4,7 @@
 #define QUANTD_BENCH_CONTENDERS_CONTENDER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -20,11 +21,13 @@ struct NudgedChannel {
 };
 
 // The tensors and ranges, which are the same for every contender. Does not own them. All
-// tensors have the same size and start at the beginning of a page.
+// tensors have as many elements and start at the beginning of a page.
 struct Problem {
-  // Whether there is one range per channel, along the last axis, or one range for the whole
-  // tensor.
+  // Whether there is one range per channel, or one range for the whole tensor.
   bool per_channel;
+  // Whether channels lie along the first axis, and not along the last one. Only for the
+  // operations with a TYPE.
+  bool along_first_axis;
   std::span<const float> inputs;
   std::span<const float> gradients;
   // The results of every operation; for a gradient, those with respect to the inputs.
@@ -36,6 +39,12 @@ struct Problem {
   std::span<const NudgedChannel> nudged;
   std::span<float> min_gradients;
   std::span<float> max_gradients;
+
+  // What codes are made with, instead of a range; the zero points are those of uint8.
+  std::span<const float> scale;
+  std::span<const std::int32_t> zero_point;
+  // Codes of any type, as many as elements: two bytes for each.
+  std::span<const std::byte> codes;
 };
 
 // Does the work once. Throws std::runtime_error if it cannot.
@@ -46,6 +55,13 @@ using Call = std::function<void()>;
 //   gradient   outputs, min_gradients and max_gradients from gradients and inputs
 //   copy       outputs = inputs
 //   add        outputs = inputs + gradients: two arrays read and one written
+//   quantize_TYPE
+//              outputs = the codes of the inputs, of type TYPE
+//   dequantize_TYPE
+//              outputs = the values of `codes`, which are of type TYPE
+//   forward_TYPE
+//              outputs = fake-quantized inputs, both of TYPE, a type of 16-bit floats
+// The outputs of other types than float32 fill the beginning of the memory of the outputs.
 struct Contender {
   std::string name;
   std::string operation;

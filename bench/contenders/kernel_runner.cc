@@ -5,8 +5,9 @@
 //   kernel_runner FOLDER
 //
 // FOLDER holds the tensors and ranges that all runners work on, as plain float32:
-// inputs.f32 and gradients.f32 (of one size), min.f32 and max.f32 (one value per
-// channel of the widest problem). Smaller tensors, and fewer channels, are the first
+// inputs.f32 and gradients.f32 (of one size), min.f32, max.f32, scale.f32 and
+// zero_point.f32 (one value per channel of the widest problem); and codes.bin, which
+// has two bytes for each element. Smaller tensors, and fewer channels, are the first
 // elements of these.
 //
 // The first line of output is JSON that lists the contenders, their operations and
@@ -19,16 +20,18 @@
 //
 //   write CONTENDER OPERATION CHANNELS BYTES PATH
 //
-// writes the results of a call to PATH, as plain float32, and is answered by `ok`:
-// the outputs and, of a gradient, those with respect to min and max. 0 channels stand
-// for one range for the whole tensor. A request that fails is answered by
-// `error MESSAGE`.
+// writes the results of a call to PATH, as plain elements, and is answered by `ok`:
+// the outputs and, of a gradient, those with respect to min and max. BYTES is the size
+// of a float32 tensor with as many elements. CHANNELS are along the last axis; -n
+// stands for n along the first one (with codes and 16-bit floats), and 0 for one range
+// for the whole tensor. A request that fails is answered by `error MESSAGE`.
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <fstream>
 #include <ios>
 #include <iostream>
@@ -46,11 +49,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "bench/aligned_floats.h"
 #include "bench/contenders/contender.h"
 #include "bench/contenders/limits.h"
+#include "bench/contenders/quantd_affine.h"
+#include "bench/contenders/throw_if_error.h"
+#include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
 #include "core/fake_quantization.h"
 #include "core/quantization.h"
@@ -58,6 +62,9 @@
 #include "core/worker_pool.h"
 #ifdef QUANTD_BENCH_EIGEN
 #include "bench/contenders/eigen_expressions.h"
+#endif
+#ifdef QUANTD_BENCH_XNNPACK
+#include "bench/contenders/xnnpack_operators.h"
 #endif
 
 namespace quantd::bench {
@@ -79,15 +86,20 @@ AlignedFloats ReadFloats(const std::string& path) {
   return floats;
 }
 
-void WriteFloats(std::ofstream& file, std::span<const float> values) {
-  file.write(reinterpret_cast<const char*>(values.data()),
-             static_cast<std::streamsize>(values.size_bytes()));
+void WriteBytes(std::ofstream& file, std::span<const std::byte> bytes) {
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
 }
 
-void Check(const absl::Status& status) {
-  if (!status.ok()) {
-    throw std::runtime_error(std::string(status.message()));
+// Returns the type of the outputs of an operation.
+core::ElementType OutputType(std::string_view operation) {
+  for (const core::ElementTypeRow& row : core::kElementTypeTable) {
+    const std::string name(row.name);
+    if (operation == "quantize_" + name || operation == "forward_" + name) {
+      return row.type;
+    }
   }
+  return core::ElementType::kFloat32;
 }
 
 // A quantization, and the shape of the tensors of a problem.
@@ -108,39 +120,35 @@ struct Quantization {
   template <typename Create>
   static core::FakeQuantization Make(Create create, const Problem& problem) {
     const auto axis = problem.per_channel ? std::optional<std::int32_t>(1) : std::nullopt;
-    absl::StatusOr<core::FakeQuantization> made =
-        create(core::Range{.min = problem.min, .max = problem.max, .axis = axis},
-               {.num_bits = kNumBits}, core::ElementType::kFloat32);
-    Check(made.status());
-    return *std::move(made);
+    return ValueOrThrow(create(core::Range{.min = problem.min, .max = problem.max, .axis = axis},
+                               {.num_bits = kNumBits}, core::ElementType::kFloat32));
   }
 };
 
 // Adds the library under test, on one thread if `pool` is null.
 void AddQuantd(const std::string& name, const std::shared_ptr<core::WorkerPool>& pool,
                std::vector<Contender>& contenders) {
-  contenders.push_back(
-      {.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
-         return [=, quantization = Quantization(p)] {
-           Check(quantization.plan.Apply(quantization.View(p.inputs), p.outputs, pool.get()));
-         };
-       }});
+  contenders.push_back({.name = name, .operation = "forward", .prepare = [=](const Problem& p) {
+                          return [=, quantization = Quantization(p)] {
+                            ThrowIfError(quantization.plan.Apply(quantization.View(p.inputs),
+                                                                 p.outputs, pool.get()));
+                          };
+                        }});
   contenders.push_back(
       {.name = name, .operation = "gradient", .prepare = [=](const Problem& p) {
          const core::FakeQuantization::Gradients result{
              .input = p.outputs, .min = p.min_gradients, .max = p.max_gradients};
          return [=, quantization = Quantization(p)] {
-           Check(quantization.gradient.ApplyGradient(
+           ThrowIfError(quantization.gradient.ApplyGradient(
                quantization.View(p.gradients), quantization.View(p.inputs), result, pool.get()));
          };
        }});
 }
 
 std::vector<NudgedChannel> Nudge(std::span<const float> min, std::span<const float> max) {
-  const absl::StatusOr<core::FakeQuantization> quantization = core::FakeQuantization::Create(
-      core::Range{.min = min, .max = max, .axis = 0}, {.num_bits = kNumBits});
-  Check(quantization.status());
-  const core::NudgedRange* const range = quantization->nudged_range();
+  const auto quantization = ValueOrThrow(core::FakeQuantization::Create(
+      core::Range{.min = min, .max = max, .axis = 0}, {.num_bits = kNumBits}));
+  const core::NudgedRange* const range = quantization.nudged_range();
   constexpr auto kLevels = static_cast<float>((1U << kNumBits) - 1);
   std::vector<NudgedChannel> nudged;
   for (std::size_t i = 0; i < min.size(); ++i) {
@@ -170,8 +178,12 @@ std::vector<Contender> AllContenders() {
   add(Limits());
   AddQuantd("quantd", nullptr, contenders);
   AddQuantd("quantd_threads", std::make_shared<core::WorkerPool>(threads), contenders);
+  add(QuantdWithScales());
 #ifdef QUANTD_BENCH_EIGEN
   add(EigenForThisMachine(threads));
+#endif
+#ifdef QUANTD_BENCH_XNNPACK
+  add(XnnpackOperators());
 #endif
 #ifdef QUANTD_BENCH_EIGEN_AVX2
   if (HasAvx2()) {
@@ -220,12 +232,19 @@ class Runner {
         gradients_(ReadFloats(folder + "/gradients.f32")),
         min_(ReadFloats(folder + "/min.f32")),
         max_(ReadFloats(folder + "/max.f32")),
+        scale_(ReadFloats(folder + "/scale.f32")),
+        codes_(ReadFloats(folder + "/codes.bin")),
         outputs_(inputs_.get().size()),
         min_gradients_(min_.get().size()),
         max_gradients_(min_.get().size()),
         contenders_(AllContenders()) {
-    if (gradients_.get().size() != inputs_.get().size() || max_.get().size() != min_.get().size()) {
-      throw std::runtime_error("the tensors, or the ranges, in " + folder + " differ in size");
+    const AlignedFloats zero_point = ReadFloats(folder + "/zero_point.f32");
+    zero_point_.assign(zero_point.get().begin(), zero_point.get().end());
+    if (gradients_.get().size() != inputs_.get().size() ||
+        2 * codes_.get().size() != inputs_.get().size() || max_.get().size() != min_.get().size() ||
+        scale_.get().size() != min_.get().size() || zero_point_.size() != min_.get().size()) {
+      throw std::runtime_error("the tensors, or the parameters, in " + folder +
+                               " differ in their number of elements");
     }
     nudged_ = Nudge(min_.get(), max_.get());
     ForgetResults();
@@ -259,7 +278,7 @@ class Runner {
     std::string name;
     std::string operation;
     std::string argument;
-    std::size_t channels = 0;
+    std::ptrdiff_t channels = 0;
     std::size_t bytes = 0;
     if (!(words >> command >> name >> operation >> channels >> bytes >> std::ws) ||
         !std::getline(words, argument)) {
@@ -275,21 +294,22 @@ class Runner {
       return answer.str();
     }
     if (command == "write") {
-      Write(problem, operation == "gradient", call, argument);
+      Write(problem, operation, call, argument);
       return "ok";
     }
     throw std::runtime_error("the command \"" + command + "\" is neither time nor write");
   }
 
-  Problem MakeProblem(std::size_t channels, std::size_t bytes) const {
+  Problem MakeProblem(std::ptrdiff_t channels, std::size_t bytes) const {
     const std::size_t count = bytes / sizeof(float);
-    const std::size_t ranges = std::max<std::size_t>(1, channels);
+    const auto ranges = static_cast<std::size_t>(std::max<std::ptrdiff_t>(1, std::abs(channels)));
     if (count == 0 || count > inputs_.get().size() || count % ranges != 0 ||
         ranges > min_.get().size()) {
       throw std::runtime_error(std::to_string(bytes) + " bytes in " + std::to_string(channels) +
                                " channels are not whole rows within the tensors");
     }
-    return {.per_channel = channels > 0,
+    return {.per_channel = channels != 0,
+            .along_first_axis = channels < 0,
             .inputs = inputs_.get().first(count),
             .gradients = gradients_.get().first(count),
             .outputs = outputs_.get().first(count),
@@ -297,7 +317,10 @@ class Runner {
             .max = max_.get().first(ranges),
             .nudged = std::span(nudged_).first(ranges),
             .min_gradients = min_gradients_.get().first(ranges),
-            .max_gradients = max_gradients_.get().first(ranges)};
+            .max_gradients = max_gradients_.get().first(ranges),
+            .scale = scale_.get().first(ranges),
+            .zero_point = std::span(zero_point_).first(ranges),
+            .codes = std::as_bytes(codes_.get()).first(2 * count)};
   }
 
   const Contender& Find(std::string_view name, std::string_view operation) const {
@@ -318,15 +341,16 @@ class Runner {
     }
   }
 
-  void Write(const Problem& problem, bool gradient, const Call& call,
+  void Write(const Problem& problem, std::string_view operation, const Call& call,
              const std::string& path) const {
     ForgetResults();
     call();
     std::ofstream file(path, std::ios::binary);
-    WriteFloats(file, problem.outputs);
-    if (gradient) {
-      WriteFloats(file, problem.min_gradients);
-      WriteFloats(file, problem.max_gradients);
+    WriteBytes(file, std::as_bytes(problem.outputs)
+                         .first(core::ElementBytes(OutputType(operation), problem.outputs.size())));
+    if (operation == "gradient") {
+      WriteBytes(file, std::as_bytes(problem.min_gradients));
+      WriteBytes(file, std::as_bytes(problem.max_gradients));
     }
     if (!file.flush()) {
       throw std::runtime_error("cannot write " + path);
@@ -337,6 +361,10 @@ class Runner {
   AlignedFloats gradients_;
   AlignedFloats min_;
   AlignedFloats max_;
+  AlignedFloats scale_;
+  std::vector<std::int32_t> zero_point_;
+  // Only its bytes are used.
+  AlignedFloats codes_;
   AlignedFloats outputs_;
   AlignedFloats min_gradients_;
   AlignedFloats max_gradients_;

@@ -22,8 +22,21 @@ function readFloats(name) {
 }
 
 const inputs = readFloats('inputs.f32');
+const halves = fs.readFileSync(path.join(folder, 'inputs.f16'));
+const codes = fs.readFileSync(path.join(folder, 'codes.bin'));
+// The memory of every result.
 const outputs = new Float32Array(inputs.length).fill(NaN);
 const sessions = new Map();
+
+// The arrays that hold each type. onnxruntime-node takes none of int4.
+const ARRAYS = {
+  float32: Float32Array, float16: Uint16Array, int8: Int8Array, uint8: Uint8Array, int16: Int16Array,
+};
+
+// Returns the first `count` elements of a type in the memory of another array.
+function elementsIn(array, type, count) {
+  return new ARRAYS[type](array.buffer, array.byteOffset, count);
+}
 
 async function sessionOf(model) {
   if (!sessions.has(model)) {
@@ -39,14 +52,39 @@ async function sessionOf(model) {
   return sessions.get(model);
 }
 
+function shapeOf(count, channels) {
+  if (channels === 0) {
+    return [count];
+  }
+  return channels > 0 ? [count / channels, channels] : [-channels, count / -channels];
+}
+
+// Returns the type and the elements of an operation's input, and the type of its output.
+function operandsOf(operation, count) {
+  const [kind, type] = operation.split('_');
+  const float32 = inputs.subarray(0, count);
+  switch (kind) {
+    case 'quantize':
+      return {inputType: 'float32', input: float32, outputType: type};
+    case 'dequantize':
+      return {inputType: type, input: elementsIn(codes, type, count), outputType: 'float32'};
+    default:
+      return type === 'float16'
+        ? {inputType: type, input: elementsIn(halves, type, count), outputType: type}
+        : {inputType: 'float32', input: float32, outputType: 'float32'};
+  }
+}
+
 // Returns a function that does the work once, and the array that receives the result.
 async function prepare(operation, channels, bytes) {
-  const session = await sessionOf(operation === 'identity' ? 'identity' : `forward_${channels}`);
+  const session =
+    await sessionOf(operation === 'identity' ? 'identity' : `${operation}_${channels}`);
   const count = bytes / 4;
-  const shape = channels > 0 ? [count / channels, channels] : [count];
-  const result = outputs.subarray(0, count);
-  const feeds = {x: new runtime.Tensor('float32', inputs.subarray(0, count), shape)};
-  const fetches = {y: new runtime.Tensor('float32', result, shape)};
+  const shape = shapeOf(count, channels);
+  const {inputType, input, outputType} = operandsOf(operation, count);
+  const result = elementsIn(outputs, outputType, count);
+  const feeds = {x: new runtime.Tensor(inputType, input, shape)};
+  const fetches = {y: new runtime.Tensor(outputType, result, shape)};
   return {call: () => session.run(feeds, fetches), result};
 }
 
@@ -80,7 +118,7 @@ async function answer(line) {
     return `ok ${await secondsPerCall(call, Number(argument) / 1000)}`;
   }
   if (command === 'write') {
-    result.fill(NaN);
+    outputs.fill(NaN);
     await call();
     fs.writeFileSync(argument, new Uint8Array(result.buffer, result.byteOffset, result.byteLength));
     return 'ok';
@@ -95,7 +133,12 @@ async function main() {
       versions['ONNX Runtime'] = version;
     }
   }
-  console.log(JSON.stringify({contenders: [['onnxruntime', 'forward']], versions}));
+  const operations = ['forward', 'forward_float16'];
+  for (const type of ['int8', 'uint8', 'int16']) {
+    operations.push(`quantize_${type}`, `dequantize_${type}`);
+  }
+  const contenders = operations.map((operation) => ['onnxruntime', operation]);
+  console.log(JSON.stringify({contenders, versions}));
   for await (const line of readline.createInterface({input: process.stdin})) {
     try {
       console.log(await answer(line));

@@ -1,4 +1,4 @@
-"""Tests that the contest of the kernels drops incorrect contenders, and compares within rounds."""
+"""Tests that the contests of kernels and codes drop incorrect contenders, and compare within rounds."""
 
 import pathlib
 import tempfile
@@ -6,9 +6,10 @@ import unittest
 
 import contest
 import numpy as np
+import problem
 from contest import Case
 
-SIZE = 64 * contest.KIB
+SIZE = 64 * problem.KIB
 
 
 class FakeRunner:
@@ -40,7 +41,7 @@ class ContestTest(unittest.TestCase):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = pathlib.Path(folder.name)
-        contest.write_problem(self.folder, SIZE)
+        problem.write_problem(self.folder, SIZE)
 
     def contest(self, **options):
         return contest.Contest({"fake": FakeRunner(self.folder, **options)}, ["numpy"], [SIZE])
@@ -147,6 +148,84 @@ class ContestTest(unittest.TestCase):
     def test_without_the_other_contender_there_is_no_ratio(self):
         comparison = contest.Comparison("forward", ("pytorch",), "PyTorch")
         self.assertIsNone(self.contest().ratio(SIZE, 0, comparison))
+
+
+class FakeCodeRunner:
+    """Quantizes to codes that count up; numpy's are made from quantd's."""
+
+    def __init__(self, folder, distort=lambda codes: codes):
+        self.contenders = [(name, f"quantize_{code_type}") for code_type in ("int8", "int4")
+                           for name in ("quantd", "quantd_xnnpack", "numpy")]
+        self.contenders.append(("memcpy", "copy"))
+        self._inputs = np.fromfile(pathlib.Path(folder, "inputs.f32"), np.float32)
+        self._distort = distort
+
+    def write(self, case, _):
+        if case.operation == "copy":
+            return self._inputs[:case.size // 4]
+        codes = np.arange(case.size // 4).astype(np.int8) >> (4 if "int4" in case.operation else 0)
+        return self._distort(codes) if case.contender == "numpy" else codes
+
+    def time(self, case, _):
+        # Twice as fast as memcpy, which moves a byte in one second.
+        return case.bytes_moved() / (1 if case.contender == "memcpy" else 2)
+
+
+class CodesTest(unittest.TestCase):
+
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        problem.write_problem(self.folder, SIZE)
+
+    def contest(self, **options):
+        return contest.Contest({"fake": FakeCodeRunner(self.folder, **options)}, ["numpy"], [SIZE],
+                               contest.CODE_OPERATIONS)
+
+    def test_memcpy_moves_as_many_bytes_as_each_operation(self):
+        for operation, size in (("quantize_int8", SIZE * 5 // 8), ("dequantize_int16", SIZE * 3 // 4),
+                                ("quantize_int4", SIZE * 9 // 16), ("forward_float16", SIZE // 2)):
+            with self.subTest(operation):
+                case = Case("quantd", operation, -64, SIZE)
+                self.assertEqual(case.limit("memcpy"), Case("memcpy", "copy", 0, size))
+                self.assertEqual(case.limit("memcpy").bytes_moved(), case.bytes_moved())
+
+    def test_memcpy_runs_once_for_each_number_of_bytes(self):
+        copies = [case.size for case in self.contest().cases(SIZE) if case.operation == "copy"]
+        self.assertCountEqual(copies, [SIZE * 5 // 8, SIZE * 9 // 16])
+
+    def test_the_share_of_memcpy_is_one_of_speed(self):
+        measured = self.contest()
+        measured.run_round(0, 1)
+        for operation in ("quantize_int8", "quantize_int4"):
+            self.assertEqual(measured.share_of_memcpy(Case("numpy", operation, 1024, SIZE)), 2)
+        self.assertIsNone(measured.share_of_memcpy(Case("pytorch", "quantize_int8", 0, SIZE)))
+
+    def test_codes_of_a_contender_may_only_rarely_be_a_step_away(self):
+        def rarely(codes):
+            return codes ^ (np.arange(codes.size) == 0)
+
+        def often(codes):
+            return codes ^ (np.arange(codes.size) % 100 == 0)
+
+        for distort, notes in ((rarely, 0), (often, 2)):
+            measured = self.contest(distort=distort)
+            measured.verify(self.folder)
+            self.assertEqual(len(measured.notes), notes, measured.notes)
+
+    def test_contenders_without_operations_per_channel_only_run_per_tensor(self):
+        channels = {case.channels for case in self.contest().cases(SIZE)
+                    if case.contender == "quantd_xnnpack"}
+        self.assertEqual(channels, {0})
+
+    def test_elements_of_every_type_are_read_as_numbers(self):
+        file = self.folder / "elements"
+        for element_type, data, numbers in (
+            ("int4", b"\x10\xf8", [0, 1, -8, -1]), ("int8", b"\x01\xff", [1, -1]),
+            ("int16", b"\x00\x80", [-32768]), ("float16", b"\x00\x3e", [1.5]),
+            ("bfloat16", b"\xc0\x3f", [1.5]), ("float32", b"\x00\x00\xc0\x3f", [1.5])):
+            with self.subTest(element_type):
+                file.write_bytes(data)
+                self.assertEqual(contest.read_elements(file, element_type).tolist(), numbers)
 
 
 class RunnerTest(unittest.TestCase):

@@ -164,14 +164,15 @@ class QuickRunTest(unittest.TestCase):
             for row in table["rows"]:
                 self.assertEqual(len(row), len(table["columns"]))
                 # A load tester does not know its server's CPU time.
-                known = row[2:-1] if row[1] == rpc.QUANTD_BENCH.name else row[2:]
+                known = row[2:-1] if "quantctl bench" in row[1] else row[2:]
                 self.assert_positive(known)
                 servers.add(row[1])
-        subjects = (*rpc.UNARY, *rpc.STREAM, rpc.QUANTD_CLIENT, rpc.QUANTD_BENCH)
+        subjects = (*rpc.UNARY, *rpc.STREAM, rpc.QUANTD_CLIENT, rpc.QUANTD_BENCH,
+                    rpc.QUANTIZE_BENCH)
         self.assertEqual(servers, {subject.name for subject in subjects})
 
     def test_every_ratio_has_one_positive_value_per_round(self):
-        self.assertEqual(len(self.section["ratios"]), 9)
+        self.assertEqual(len(self.section["ratios"]), 10)
         for ratio in self.section["ratios"]:
             self.assert_positive([ratio["value"], *ratio["rounds"]])
             self.assertEqual(len(ratio["rounds"]), 2)

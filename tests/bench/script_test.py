@@ -11,7 +11,7 @@ BINARIES = os.environ["QUANTD_BINARY_DIR"]
 SCRIPT = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "script/bench")
 
 # The parts of the benchmark and their sections of the report.
-PARTS = {"kernels": "Kernels", "rpc": "RPC"}
+PARTS = {"kernels": "Kernels", "codes": "Codes and 16-bit floats", "rpc": "RPC"}
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess:
@@ -25,7 +25,7 @@ class QuickRunTest(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             # Only uses peers that every machine has; the others are left out.
             cls.process = bench("--quick", "--binaries", BINARIES, "--output", folder, "--peers",
-                            "eigen,numpy", *PARTS)
+                            "eigen,numpy,xnnpack", *PARTS)
             if cls.process.returncode != 0:
                 raise AssertionError(cls.process.stderr)
             cls.files = {file.name: file.read_text(encoding="utf-8")
@@ -74,7 +74,7 @@ class QuickRunTest(unittest.TestCase):
 class UsageTest(unittest.TestCase):
 
     def test_bad_usage_is_reported(self):
-        for arguments, expected in ((("speed",), "'speed' is neither an option nor kernels nor rpc"),
+        for arguments, expected in ((("speed",), "'speed' is no option, and not kernels, codes or rpc"),
                                     (("--rounds",), "--rounds needs a value"),
                                     (("--binaries", BINARIES, "--peers", "jax", "kernels"),
                                      "there is no peer called jax")):
