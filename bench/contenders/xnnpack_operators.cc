@@ -85,10 +85,8 @@ Operator MakeDequantize(const Problem& p) {
 }
 
 template <typename Make>
-Contender Xnnpack(std::string operation, Make make) {
-  return {.name = "xnnpack",
-          .operation = std::move(operation),
-          .prepare = [make](const Problem& p) -> Call {
+Contender Xnnpack(const std::string& operation, Make make) {
+  return {.name = "xnnpack", .operation = operation, .prepare = [make](const Problem& p) -> Call {
             ThrowIfFailed(xnn_initialize(/*allocator=*/nullptr));
             return [made = make(p)] {
               ThrowIfFailed(xnn_run_operator(made.get(), /*threadpool=*/nullptr));
