@@ -87,14 +87,22 @@ HWY_INLINE hn::Vec<D> WidenBFloat16(D d, hn::Vec<Tag16<D>> bits) {
   return hn::BitCast(d, hn::ShiftLeft<16>(hn::PromoteTo(hn::RebindToUnsigned<D>(), bits)));
 }
 
+// Returns the float32 whose upper half is the nearest bfloat16, for numbers, infinities, and
+// NaN whose lower half is 0.
 template <class D>
-HWY_INLINE hn::Vec<Tag16<D>> NarrowToBFloat16(D /*d*/, hn::Vec<D> v) {
+HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> NearestUpperHalf(D /*d*/, hn::Vec<D> v) {
   const hn::RebindToUnsigned<D> du;
   const auto bits = hn::BitCast(du, v);
   const auto odd = hn::And(hn::ShiftRight<16>(bits), hn::Set(du, 1));
-  const auto rounded = hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd);
+  return hn::Add(hn::Add(bits, hn::Set(du, 0x7FFF)), odd);
+}
+
+template <class D>
+HWY_INLINE hn::Vec<Tag16<D>> NarrowToBFloat16(D d, hn::Vec<D> v) {
+  const hn::RebindToUnsigned<D> du;
   const auto nan = hn::Set(du, 0x7FC00000);
-  const auto result = hn::IfThenElse(hn::RebindMask(du, hn::IsNaN(v)), nan, rounded);
+  const auto is_nan = hn::RebindMask(du, hn::IsNaN(v));
+  const auto result = hn::IfThenElse(is_nan, nan, NearestUpperHalf(d, v));
   return hn::TruncateTo(Tag16<D>(), hn::ShiftRight<16>(result));
 }
 

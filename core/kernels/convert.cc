@@ -1,6 +1,5 @@
 #include "core/kernels/convert.h"
 
-#include <cassert>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -92,33 +91,6 @@ void Narrow(const float* input, std::size_t count, Float16* output) {
 
 void Narrow(const float* input, std::size_t count, BFloat16* output) {
   HWY_DYNAMIC_DISPATCH(NarrowBFloat16s)(input, count, output);
-}
-
-void Pack(const std::uint8_t* codes, std::size_t count, std::size_t bits, std::uint8_t* output) {
-  assert(bits == 2 || bits == 4);
-  const std::size_t per_byte = 8 / bits;
-  const unsigned mask = (1U << bits) - 1;
-  for (std::size_t i = 0; i < count; i += per_byte) {
-    unsigned byte = 0;
-    for (std::size_t j = 0; j < per_byte && i + j < count; ++j) {
-      byte |= (codes[i + j] & mask) << (j * bits);
-    }
-    output[i / per_byte] = static_cast<std::uint8_t>(byte);
-  }
-}
-
-void Unpack(ElementPointer<std::uint8_t> input, std::size_t count, std::size_t bits, bool is_signed,
-            std::uint8_t* codes) {
-  assert(bits == 2 || bits == 4);
-  const std::size_t per_byte = 8 / bits;
-  const unsigned mask = (1U << bits) - 1;
-  // Subtracting it from a code with its sign bit flipped extends the sign.
-  const unsigned sign = is_signed ? 1U << (bits - 1) : 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    const auto byte = std::to_integer<unsigned>(input.bytes()[i / per_byte]);
-    const unsigned code = byte >> (i % per_byte * bits) & mask;
-    codes[i] = static_cast<std::uint8_t>((code ^ sign) - sign);
-  }
 }
 
 }  // namespace quantd::core::kernels

@@ -1,171 +1,85 @@
 #include "core/kernels/dequantize.h"
 
-#include <algorithm>
+#include <cstddef>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/dequantize.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
+#include "core/kernels/elementwise-inl.h"
 #include "core/kernels/flush_subnormals.h"
 #include "core/kernels/formulas-inl.h"
 #include "core/kernels/memory-inl.h"
 #include "core/kernels/vector_parameters-inl.h"
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-// Computes the values of vectors of codes. A formula of steps stands for its
-// formula of values.
-template <StepFormula step, class D>
-class Dequantization {
- public:
-  using V = hn::Vec<D>;
+// Computes the values of codes: an Operation of elementwise-inl.h. A formula of steps
+// stands for its formula of values.
+template <StepFormula step, typename Code>
+struct Dequantization {
+  using In = Code;
+  using Out = float;
 
-  HWY_INLINE Dequantization(const VectorParameters<V>& parameters, const Rules& rules)
-      : parameters_(parameters) {
-    const D d;
-    origin_ = hn::Sub(parameters.quant_min, hn::Set(d, static_cast<float>(rules.code_offset)));
-    if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
-      origin_ = hn::Sub(origin_, parameters.lowest_step);
+  template <class D>
+  class Vectors {
+   public:
+    using V = hn::Vec<D>;
+
+    HWY_INLINE Vectors(const VectorParameters<V>& parameters, const Rules& rules)
+        : parameters_(parameters) {
+      const D d;
+      origin_ = hn::Sub(parameters.quant_min, hn::Set(d, static_cast<float>(rules.code_offset)));
+      if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
+        origin_ = hn::Sub(origin_, parameters.lowest_step);
+      }
     }
-  }
 
-  template <Store store, typename Code>
-  HWY_INLINE void operator()(ElementPointer<Code> from, float* to) const {
-    const D d;
-    const hn::RebindToSigned<D> di;
-    const hn::Rebind<Code, D> narrow;
-    const V codes = hn::ConvertTo(d, hn::PromoteTo(di, LoadElements(narrow, from)));
-    StoreVector<store>(d, Value<step>(d, hn::Sub(codes, origin_), parameters_), to);
-  }
+    template <Store store>
+    HWY_INLINE void StoreOne(V codes, float* to) const {
+      const D d;
+      StoreVector<store>(d, Value<step>(d, hn::Sub(codes, origin_), parameters_), to);
+    }
 
- private:
-  VectorParameters<V> parameters_;
-  // The code of 0 steps.
-  V origin_;
+    template <Store store>
+    static HWY_INLINE void StoreFour(const Vectors& vectors0, const Vectors& vectors1,
+                                     const Vectors& vectors2, const Vectors& vectors3, V codes0,
+                                     V codes1, V codes2, V codes3, float* to) {
+      const std::size_t lanes = hn::Lanes(D());
+      vectors0.template StoreOne<store>(codes0, to);
+      vectors1.template StoreOne<store>(codes1, to + lanes);
+      vectors2.template StoreOne<store>(codes2, to + 2 * lanes);
+      vectors3.template StoreOne<store>(codes3, to + 3 * lanes);
+    }
+
+    bool SeenNan() const { return false; }
+
+   private:
+    VectorParameters<V> parameters_;
+    // The code of 0 steps.
+    V origin_;
+  };
 };
 
-template <StepFormula step, Store store, typename Code>
-void ValuesOf(const RunArguments<Code, float>& arguments) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
-  const Rules& rules = *arguments.rules;
-  const Dequantization<step, decltype(d)> dequantize(Broadcast(d, *arguments.channel, rules),
-                                                     rules);
-  const Dequantization<step, decltype(single)> dequantize_one(
-      Broadcast(single, *arguments.channel, rules), rules);
-  const ElementPointer<Code> input = arguments.input;
-  float* const output = arguments.output;
-  const std::size_t count = arguments.count;
-  const std::size_t head = std::min(count, ElementsToAlignment(output, lanes));
-  std::size_t i = 0;
-  for (; i < head; ++i) {
-    dequantize_one.template operator()<Store::kCached>(input + i, output + i);
-  }
-  for (; i + lanes <= count; i += lanes) {
-    dequantize.template operator()<store>(input + i, output + i);
-  }
-  for (; i < count; ++i) {
-    dequantize_one.template operator()<Store::kCached>(input + i, output + i);
-  }
-}
-
-template <std::size_t vectors, StepFormula step, Store store, class D, typename Code,
-          class... Dequantize>
-HWY_INLINE void ValuesOfTile(D d, const ColumnsArguments<Code, float>& arguments,
-                             std::size_t column, Dequantize... dequantize) {
-  const std::size_t lanes = hn::Lanes(d);
-  if constexpr (sizeof...(dequantize) < vectors) {
-    const std::size_t next = column + sizeof...(dequantize) * lanes;
-    const Rules& rules = *arguments.rules;
-    const Dequantization<step, D> dequantize_next(
-        LoadParameters(d, arguments.parameters[next / kMaxLanes], next % kMaxLanes, rules), rules);
-    ValuesOfTile<vectors, step, store>(d, arguments, column, dequantize..., dequantize_next);
-  } else {
-    const ElementPointer<Code> input = arguments.input;
-    float* const output = arguments.output;
-    const std::size_t rows = arguments.rows;
-    const std::size_t stride = arguments.stride;
-    for (std::size_t row = 0; row < rows; ++row) {
-      std::size_t at = row * stride + column;
-      ((dequantize.template operator()<store>(input + at, output + at), at += lanes), ...);
-    }
-  }
-}
-
-template <StepFormula step, Store store, typename Code>
-HWY_INLINE void ValuesOfRows(const ColumnsArguments<Code, float>& arguments) {
-  const hn::CappedTag<float, kMaxLanes> d;
-  const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t column = 0;
-  for (; column + kTileVectors * lanes <= arguments.columns; column += kTileVectors * lanes) {
-    ValuesOfTile<kTileVectors, step, store>(d, arguments, column);
-  }
-  for (; column + lanes <= arguments.columns; column += lanes) {
-    ValuesOfTile<1, step, store>(d, arguments, column);
-  }
-  for (; column < arguments.columns; ++column) {
-    ValuesOfTile<1, step, Store::kCached>(single, arguments, column);
-  }
-}
-
-template <StepFormula step, Store store, typename Code>
-void ValuesOf(const ColumnsArguments<Code, float>& arguments) {
-  const std::size_t tile_columns = kTileVectors * hn::Lanes(hn::CappedTag<float, kMaxLanes>());
-  std::size_t rows_together = arguments.stride <= kNarrowStride ? kNarrowRows : 1;
-  if (arguments.stride <= tile_columns) {
-    // A tile has whole rows, which lie in the order of memory.
-    rows_together = arguments.rows;
-  }
-  ColumnsArguments<Code, float> part = arguments;
-  for (std::size_t left = arguments.rows; left > 0; left -= part.rows) {
-    part.rows = std::min(rows_together, left);
-    ValuesOfRows<step, store>(part);
-    part.input = part.input + part.rows * part.stride;
-    part.output += part.rows * part.stride;
-  }
-}
-
-template <typename Code>
-bool CanStream(const RunArguments<Code, float>& arguments) {
-  return arguments.store == Store::kStreaming && arguments.count >= kStreamedRun;
-}
-template <typename Code>
-bool CanStream(const ColumnsArguments<Code, float>& arguments) {
-  const std::size_t lanes = hn::Lanes(hn::CappedTag<float, kMaxLanes>());
-  return arguments.store == Store::kStreaming &&
-         ElementsToAlignment(arguments.output, lanes) == 0 && arguments.stride % lanes == 0;
-}
-
 // Arguments are those of a run or of columns.
-template <StepFormula step, class Arguments>
-void DequantizeWithStore(const Arguments& arguments) {
-  if (CanStream(arguments)) {
-    ValuesOf<step, Store::kStreaming>(arguments);
-    hwy::FlushStream();
-    return;
-  }
-  ValuesOf<step, Store::kCached>(arguments);
-}
-
-template <StepFormula step, class Arguments>
-void DequantizeFromLowest(const Arguments& arguments) {
+template <StepFormula step, template <typename, typename> class Arguments, typename Code>
+void DequantizeFromLowest(const Arguments<Code, float>& arguments) {
   if (arguments.rules->flushes_subnormals) {
     const ScopedFlushSubnormals flush;
-    return DequantizeWithStore<step>(arguments);
+    Compute<Dequantization<step, Code>>(arguments);
+    return;
   }
-  return DequantizeWithStore<step>(arguments);
+  Compute<Dequantization<step, Code>>(arguments);
 }
 
-template <class Arguments>
-void DequantizeWithFormula(const Arguments& arguments) {
+template <template <typename, typename> class Arguments, typename Code>
+void DequantizeWithFormula(const Arguments<Code, float>& arguments) {
   switch (ValueOf(arguments.rules->step)) {
     case ValueFormula::kFromZero:
-      return DequantizeWithStore<StepFormula::kMultiply>(arguments);
+      Compute<Dequantization<StepFormula::kMultiply, Code>>(arguments);
+      return;
     case ValueFormula::kFromLowest:
       return DequantizeFromLowest<StepFormula::kFromLowest>(arguments);
     case ValueFormula::kFromLowestFused:

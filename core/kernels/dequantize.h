@@ -6,7 +6,7 @@
 
 #include <cstdint>
 
-#include "core/kernels/quantize.h"
+#include "core/kernels/elementwise.h"
 
 namespace quantd::core::kernels {
 

@@ -8,11 +8,10 @@
 #define QUANTD_CORE_KERNELS_FORMULAS_INL_H_
 #endif
 
-#include <cstdint>
-#include <limits>
-
 #include "core/kernels/convert-inl.h"
+#include "core/kernels/division-inl.h"
 #include "core/kernels/fused_multiply_add-inl.h"
+#include "core/kernels/integers-inl.h"
 #include "core/kernels/vector_parameters-inl.h"
 #include "core/numerics.h"
 #include "hwy/highway.h"
@@ -44,6 +43,16 @@ HWY_INLINE V AboveOrLower(D /*d*/, V x, V lower) {
 #endif
 }
 
+// Returns x > upper ? upper : x, which is NaN for NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V BelowUpperOrNan(D /*d*/, V x, V upper) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  return hn::Min(upper, x);
+#else
+  return hn::IfThenElse(hn::Gt(x, upper), upper, x);
+#endif
+}
+
 // Returns x < upper ? x : upper, which is `upper` for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V BelowOrUpper(D /*d*/, V x, V upper) {
@@ -54,37 +63,17 @@ HWY_INLINE V BelowOrUpper(D /*d*/, V x, V upper) {
 #endif
 }
 
+// Returns what is x, rounded half up, if it is rounded down.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V RoundHalfUp(D d, V x) {
-  return hn::Floor(hn::Add(x, hn::Set(d, 0.5F)));
+HWY_INLINE V BeforeHalfUp(D d, V x) {
+  return hn::Add(x, hn::Set(d, 0.5F));
 }
 
-// Adds the largest float below a half: a half itself would round 0.49999997 to 1.
+// Returns what is x, rounded half away from zero, if it is rounded towards zero. Adds the
+// largest float below a half: a half itself would round 0.49999997 to 1.
 template <class D, class V = hn::Vec<D>>
-HWY_INLINE V RoundHalfAway(D d, V x) {
-  return hn::Trunc(hn::Add(x, hn::CopySign(hn::Set(d, 0.49999997F), x)));
-}
-
-// Converts a whole number as x86 does: NaN and what does not fit give the lowest
-// integer.
-template <class DI, class V>
-HWY_INLINE hn::Vec<DI> ToInt32(DI di, V x) {
-  const hn::Rebind<float, DI> d;
-  const auto fits = hn::Lt(hn::Abs(x), hn::Set(d, 0x1p31F));
-  return hn::IfThenElse(hn::RebindMask(di, fits), hn::ConvertTo(di, x),
-                        hn::Set(di, std::numeric_limits<std::int32_t>::min()));
-}
-
-// Returns the steps from zero of `from_zero`, a whole number of steps before it was
-// limited, as 32-bit code: with zero point, wrapped and clamped.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V LimitedSteps(D d, V from_zero, const VectorParameters<V>& p) {
-  const hn::RebindToSigned<D> di;
-  const auto zero_point = hn::ConvertTo(di, hn::Sub(p.quant_min, p.lowest_step));
-  const auto code = hn::Add(ToInt32(di, from_zero), zero_point);
-  const auto limited =
-      hn::Min(hn::Max(code, hn::ConvertTo(di, p.quant_min)), hn::ConvertTo(di, p.quant_max));
-  return hn::ConvertTo(d, hn::Sub(limited, zero_point));
+HWY_INLINE V BeforeHalfAway(D d, V x) {
+  return hn::Add(x, hn::CopySign(hn::Set(d, 0.49999997F), x));
 }
 
 // Whether the formula is kDivideHalfEven in any precision.
@@ -98,77 +87,105 @@ template <StepFormula step>
 constexpr bool kRoundsHalfEven =
     kIsDivideHalfEven<step> || step == StepFormula::kMultiplyHalfEvenNanHighest;
 
-// Returns the number of steps from zero, within the codes, before it is rounded.
+// Returns the number of steps from zero before it is rounded, limited by the highest code.
+// NaN is NaN or the lowest, unless the formula makes it the highest.
 template <StepFormula step, class D, class V = hn::Vec<D>>
-HWY_INLINE V LimitedQuotient(D d, V x, const VectorParameters<V>& p) {
+HWY_INLINE V QuotientUpToHighest(D d, V x, const VectorParameters<V>& p) {
   static_assert(kRoundsHalfEven<step>);
   if constexpr (step == StepFormula::kMultiplyHalfEvenNanHighest) {
-    const V below = BelowOrUpper(d, hn::Mul(x, p.inverse_scale), p.highest_step);
-    return hn::Max(below, p.lowest_step);
-  } else if constexpr (step == StepFormula::kDivideHalfEven) {
-    if constexpr (hn::MaxLanes(D()) == 1) {
-      const V t = hn::Div(x, p.scale);
-      return BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step);
-    } else {
-      // Limiting x before is the same, as it rounds to the same code, unless the ends
-      // overflow.
-      const V limited = BelowOrUpper(d, AboveOrLower(d, x, p.nudged_min), p.nudged_max);
-      return DivideByInverse(d, limited, p.scale, p.inverse_scale);
-    }
+    return BelowOrUpper(d, hn::Mul(x, p.inverse_scale), p.highest_step);
   } else {
+    if constexpr (step == StepFormula::kDivideHalfEven && kHasInverses<D>) {
+      if (HWY_LIKELY(p.have_inverses)) {
+        // To limit x before is the same, as the quotient rounds to the same code.
+        return MultiplyByInverse(BelowUpperOrNan(d, x, p.nudged_max), p);
+      }
+    }
     V t = hn::Div(x, p.scale);
     if constexpr (step == StepFormula::kDivideHalfEvenFloat16) {
       t = RoundToFloat16(d, t);
-    } else {
+    } else if constexpr (step == StepFormula::kDivideHalfEvenBFloat16) {
       t = RoundToBFloat16(d, t);
     }
-    return BelowOrUpper(d, AboveOrLower(d, t, p.lowest_step), p.highest_step);
+    return BelowUpperOrNan(d, t, p.highest_step);
+  }
+}
+
+// Returns the number of steps of a formula of ranges, before it is rounded down, or towards
+// zero if the formula rounds half away from zero. NaN where the formula keeps it.
+template <StepFormula step, class D, class V = hn::Vec<D>>
+HWY_INLINE V StepsOfRange(D d, V x, const VectorParameters<V>& p) {
+  static_assert(IsOfRanges(step));
+  if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
+    const V shifted = hn::Sub(Clamp(d, x, p.nudged_min, p.nudged_max), p.nudged_min);
+    if constexpr (step == StepFormula::kDivide) {
+      return BeforeHalfUp(d, hn::Add(DivideByScale(d, shifted, p), p.lowest_step));
+    } else if constexpr (step == StepFormula::kMultiply) {
+      return BeforeHalfUp(d, hn::Add(hn::Mul(shifted, p.inverse_scale), p.lowest_step));
+    } else {
+      static_assert(step == StepFormula::kMultiplyFused);
+      return BeforeHalfUp(d, FusedMultiplyAdd(d, shifted, p.inverse_scale, p.lowest_step));
+    }
+  } else {
+    const V number = hn::IfThenElse(hn::IsNaN(x), p.nan, x);
+    const V shifted = hn::Sub(Clamp(d, number, p.nudged_min, p.nudged_max), p.nudged_min);
+    if constexpr (step == StepFormula::kFromLowest) {
+      return BeforeHalfUp(d, hn::Mul(shifted, p.inverse_scale));
+    } else if constexpr (step == StepFormula::kFromLowestFused) {
+      return FusedMultiplyAdd(d, shifted, p.inverse_scale, hn::Set(d, 0.5F));
+    } else {
+      static_assert(step == StepFormula::kFromLowestHalfAway);
+      return BeforeHalfAway(d, hn::Mul(shifted, p.inverse_scale));
+    }
+  }
+}
+
+// Returns the code of kMultiplyHalfEven up to the highest, as a float. NaN for NaN and for
+// what does not fit into 64 bits, unless that is far below the lowest.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V CodeUpToHighest(D d, V x, const VectorParameters<V>& p) {
+  const V zero_point = hn::Sub(p.quant_min, p.lowest_step);
+  const V code = hn::Add(zero_point, hn::Round(hn::Mul(x, p.inverse_scale)));
+  const auto too_high = hn::Ge(code, hn::Set(d, 0x1p63F));
+  return hn::IfThenElse(too_high, hn::Set(d, kQuietNan), BelowUpperOrNan(d, code, p.quant_max));
+}
+
+// Whether the formula computes codes modulo 2^32.
+template <StepFormula step>
+constexpr bool kWraps =
+    step == StepFormula::kDivideHalfAway || step == StepFormula::kMultiplyHalfUp;
+
+// Returns codes of 32 bits, up to the highest, of a formula that wraps.
+template <StepFormula step, class D, class V = hn::Vec<D>>
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> WrappedCodes(D d, V x, const VectorParameters<V>& p) {
+  static_assert(kWraps<step>);
+  const auto zero_point = NearestInt32(hn::Sub(p.quant_min, p.lowest_step));
+  const auto highest = NearestInt32(p.quant_max);
+  if constexpr (step == StepFormula::kDivideHalfAway) {
+    const auto steps = TruncInt32(BeforeHalfAway(d, DivideByScale(d, x, p)));
+    return hn::Min(hn::Add(steps, zero_point), highest);
+  } else {
+    const auto steps = FloorInt32(BeforeHalfUp(d, hn::Mul(x, p.inverse_scale)));
+    return hn::Min(hn::Add(steps, zero_point), highest);
   }
 }
 
 // Returns a whole number of steps; NaN where the formula keeps it. May be -0.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
-  if constexpr (step == StepFormula::kDivide || step == StepFormula::kMultiply ||
-                step == StepFormula::kMultiplyFused) {
-    const V shifted = hn::Sub(Clamp(d, x, p.nudged_min, p.nudged_max), p.nudged_min);
-    if constexpr (step == StepFormula::kDivide) {
-      return RoundHalfUp(
-          d, hn::Add(DivideByInverse(d, shifted, p.scale, p.inverse_scale), p.lowest_step));
-    } else if constexpr (step == StepFormula::kMultiply) {
-      return RoundHalfUp(d, hn::Add(hn::Mul(shifted, p.inverse_scale), p.lowest_step));
-    } else {
-      return RoundHalfUp(d, FusedMultiplyAdd(d, shifted, p.inverse_scale, p.lowest_step));
-    }
-  } else if constexpr (step == StepFormula::kFromLowest || step == StepFormula::kFromLowestFused ||
-                       step == StepFormula::kFromLowestHalfAway) {
-    const V number = hn::IfThenElse(hn::IsNaN(x), p.nan, x);
-    const V shifted = hn::Sub(Clamp(d, number, p.nudged_min, p.nudged_max), p.nudged_min);
-    if constexpr (step == StepFormula::kFromLowest) {
-      return RoundHalfUp(d, hn::Mul(shifted, p.inverse_scale));
-    } else if constexpr (step == StepFormula::kFromLowestFused) {
-      return hn::Floor(FusedMultiplyAdd(d, shifted, p.inverse_scale, hn::Set(d, 0.5F)));
-    } else {
-      return RoundHalfAway(d, hn::Mul(shifted, p.inverse_scale));
-    }
+  if constexpr (step == StepFormula::kFromLowestHalfAway) {
+    return hn::Trunc(StepsOfRange<step>(d, x, p));
+  } else if constexpr (IsOfRanges(step)) {
+    return hn::Floor(StepsOfRange<step>(d, x, p));
   } else if constexpr (kRoundsHalfEven<step>) {
-    return hn::Round(LimitedQuotient<step>(d, x, p));
+    return hn::Round(AboveOrLower(d, QuotientUpToHighest<step>(d, x, p), p.lowest_step));
   } else if constexpr (step == StepFormula::kMultiplyHalfEven) {
     const V zero_point = hn::Sub(p.quant_min, p.lowest_step);
-    const V code = hn::Add(zero_point, hn::Round(hn::Mul(x, p.inverse_scale)));
-    // What does not fit into 64 bits is the lowest, and so is NaN.
-    const auto fits = hn::Lt(hn::Abs(code), hn::Set(d, 0x1p63F));
-    const V limited = hn::Min(hn::Max(code, p.quant_min), p.quant_max);
-    return hn::Sub(hn::IfThenElse(fits, limited, p.quant_min), zero_point);
-  } else if constexpr (step == StepFormula::kDivideHalfAway) {
-    // Beyond, the code is the same.
-    const V bound = hn::Mul(p.scale, hn::Set(d, 0x1p32F));
-    const V bounded = Clamp(d, x, hn::Neg(bound), bound);
-    return LimitedSteps(d, RoundHalfAway(d, DivideByInverse(d, bounded, p.scale, p.inverse_scale)),
-                        p);
+    return hn::Sub(AboveOrLower(d, CodeUpToHighest(d, x, p), p.quant_min), zero_point);
   } else {
-    static_assert(step == StepFormula::kMultiplyHalfUp);
-    return LimitedSteps(d, RoundHalfUp(d, hn::Mul(x, p.inverse_scale)), p);
+    const auto zero_point = NearestInt32(hn::Sub(p.quant_min, p.lowest_step));
+    const auto code = hn::Max(WrappedCodes<step>(d, x, p), NearestInt32(p.quant_min));
+    return hn::ConvertTo(d, hn::Sub(code, zero_point));
   }
 }
 
@@ -187,32 +204,36 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
   }
 }
 
-// A float from 2^23 to 2^24 has a whole number in its low bits. This one is in the
-// middle, so that negative numbers can be added.
-constexpr float kWholeNumbers = 0x1.8p23F;
-
-// Returns numbers whose low 16 bits are those of the steps of x.
+// Codes are computed as whole numbers, up to the highest, from which others follow by an
+// addition. What is below the number of the lowest code stands for the lowest code, and so
+// does NaN.
+//
+// Returns the numbers of x.
 template <StepFormula step, class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> StepBits(D d, V x, const VectorParameters<V>& p) {
-  const hn::RebindToUnsigned<D> du;
-  const V whole_numbers = hn::Set(d, kWholeNumbers);
-  if constexpr (kRoundsHalfEven<step>) {
-    // The sum is rounded to even.
-    return hn::BitCast(du, hn::Add(LimitedQuotient<step>(d, x, p), whole_numbers));
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> Numbers(D d, V x, const VectorParameters<V>& p) {
+  if constexpr (step == StepFormula::kFromLowestHalfAway) {
+    return TruncInt32(StepsOfRange<step>(d, x, p));
+  } else if constexpr (IsOfRanges(step)) {
+    return FloorInt32(StepsOfRange<step>(d, x, p));
+  } else if constexpr (kRoundsHalfEven<step>) {
+    return NearestInt32(QuotientUpToHighest<step>(d, x, p));
+  } else if constexpr (step == StepFormula::kMultiplyHalfEven) {
+    return NearestInt32(CodeUpToHighest(d, x, p));
   } else {
-    return hn::BitCast(du, hn::Add(Steps<step>(d, x, p), whole_numbers));
+    return WrappedCodes<step>(d, x, p);
   }
 }
 
-// Returns the code of 0 steps, as it is stored.
+// Returns the number of the lowest code.
 template <StepFormula step, class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Vec<hn::RebindToUnsigned<D>> Origin(D /*d*/, const VectorParameters<V>& p,
-                                                   std::int32_t code_offset) {
-  const hn::RebindToUnsigned<D> du;
-  const hn::RebindToSigned<D> di;
-  const V origin =
-      ValueOf(step) == ValueFormula::kFromZero ? hn::Sub(p.quant_min, p.lowest_step) : p.quant_min;
-  return hn::BitCast(du, hn::Sub(hn::ConvertTo(di, origin), hn::Set(di, code_offset)));
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LowestNumber(D /*d*/, const VectorParameters<V>& p) {
+  if constexpr (kWraps<step> || step == StepFormula::kMultiplyHalfEven) {
+    return NearestInt32(p.quant_min);
+  } else if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
+    return NearestInt32(p.lowest_step);
+  } else {
+    return hn::Zero(hn::RebindToSigned<D>());
+  }
 }
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE

@@ -57,25 +57,6 @@ HWY_INLINE V FusedMultiplyAdd(D d, V a, V b, V c) {
   }
 }
 
-// Returns a / b, rounded once, for b from kMinScaleOfInverse to kMaxScaleOfInverse and
-// |a| <= b * 2^32 or NaN; below b * 2^-25, the quotient may be off in its last bits.
-// `inverse` is 1 / b.
-//
-// The product with the inverse is off by at most 1.5 ulp, and a first correction makes it
-// one of the two floats next to the quotient. Then the second one rounds correctly:
-// Markstein, "Computation of elementary functions on the IBM RISC System/6000 processor",
-// 1990. A single lane is divided, which is the same.
-template <class D, class V = hn::Vec<D>>
-HWY_INLINE V DivideByInverse(D /*d*/, V a, V b, V inverse) {
-  if constexpr (kHasFusedMultiplyAdd && hn::MaxLanes(D()) > 1) {
-    const V product = hn::Mul(a, inverse);
-    const V close = hn::MulAdd(hn::NegMulAdd(product, b, a), inverse, product);
-    return hn::MulAdd(hn::NegMulAdd(close, b, a), inverse, close);
-  } else {
-    return hn::Div(a, b);
-  }
-}
-
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 

@@ -38,6 +38,13 @@ constexpr std::size_t kGroupRows = 4;
 constexpr std::size_t kGroupElements = kGroupRows * kPartialSums;
 static_assert(kGroupElements == 64, "each element of a group has a bit of a uint64_t");
 
+// Rows that begin this close together are worked on several at a time, so that
+// their parameters are loaded once for all of them. Wider rows are taken one by
+// one: memory is fastest in order, and rows that are a page apart compete for the
+// same lines of the cache.
+constexpr std::size_t kNarrowStride = 256;
+constexpr std::size_t kNarrowRows = 4;
+
 // Up to this many elements of a group are added one by one, which is faster than
 // adding whole vectors.
 constexpr int kFewShares = 4;

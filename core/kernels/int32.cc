@@ -25,12 +25,12 @@ HWY_INLINE hn::Vec<DI> CodesOf(DI di, V x, const ChannelParameters& channel,
   const auto highest = hn::Set(di, codes.max);
   if constexpr (step == StepFormula::kMultiplyHalfUp) {
     // The sum is modulo 2^32.
-    const auto code = hn::Add(ToInt32(di, RoundHalfUp(d, steps)), hn::Set(di, zero_point));
+    const auto code = hn::Add(FloorInt32(BeforeHalfUp(d, steps)), hn::Set(di, zero_point));
     return hn::Min(hn::Max(code, lowest), highest);
   } else {
     const V code = hn::Add(hn::Set(d, static_cast<float>(zero_point)), hn::Round(steps));
     const auto too_high = hn::RebindMask(di, hn::Ge(code, hn::Set(d, 0x1p31F)));
-    const auto whole = hn::IfThenElse(too_high, hn::Set(di, kHighestInt32), ToInt32(di, code));
+    const auto whole = hn::IfThenElse(too_high, hn::Set(di, kHighestInt32), NearestInt32(code));
     // What does not fit into 64 bits is the lowest, and so is NaN.
     const auto fits = hn::RebindMask(di, hn::Lt(hn::Abs(code), hn::Set(d, 0x1p63F)));
     return hn::IfThenElse(fits, hn::Min(hn::Max(whole, lowest), highest), lowest);
@@ -75,7 +75,7 @@ HWY_INLINE hn::Vec<D> StepsOf(D d, hn::Vec<hn::RebindToSigned<D>> codes, std::in
   if constexpr (difference == Int32Difference::kOfFloats) {
     return hn::Sub(hn::ConvertTo(d, codes), hn::Set(d, static_cast<float>(zero_point)));
   } else if constexpr (difference == Int32Difference::kOfRounded) {
-    const auto rounded = ToInt32(di, hn::ConvertTo(d, codes));
+    const auto rounded = NearestInt32(hn::ConvertTo(d, codes));
     return hn::ConvertTo(d, hn::Sub(rounded, hn::Set(di, zero_point)));
   } else {
     return hn::ConvertTo(d, hn::Sub(codes, hn::Set(di, zero_point)));

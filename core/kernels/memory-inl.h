@@ -14,6 +14,7 @@
 
 #include "core/base/element_pointer.h"
 #include "core/kernels/parameters.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -29,16 +30,24 @@ HWY_INLINE std::size_t ElementsToAlignment(const T* pointer, std::size_t lanes) 
   return misaligned == 0 ? 0 : lanes - misaligned;
 }
 
-// Rows that begin this close together are worked on several at a time, so that
-// their parameters are loaded once for all of them. Wider rows are taken one by
-// one: memory is fastest in order, and rows that are a page apart compete for the
-// same lines of the cache.
-constexpr std::size_t kNarrowStride = 256;
-constexpr std::size_t kNarrowRows = 4;
-
 // Shorter runs are written through the cache: to wait for the stores to reach memory
 // after each of them takes longer than to write it.
 constexpr std::size_t kStreamedRun = 4096;
+
+// How far behind what is loaded next memory is fetched into the cache. The hardware alone
+// has too few lines on their way (docs/experiments.md).
+constexpr std::size_t kPrefetchedBytes = 2048;
+constexpr std::size_t kCacheLineBytes = 64;
+
+// Fetches the elements that lie `distance` bytes behind the `count` elements at `from`. They
+// may be beyond the end of all memory: this is not an access.
+template <typename T>
+HWY_INLINE void PrefetchBehind(ElementPointer<T> from, std::size_t count, std::size_t distance) {
+  const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(from.bytes()) + distance;
+  for (std::size_t offset = 0; offset < count * sizeof(T); offset += kCacheLineBytes) {
+    hwy::Prefetch(reinterpret_cast<const std::byte*>(first + offset));
+  }
+}
 
 // Loads a vector of elements at any address. Highway's instructions for whole
 // vectors do so already, but it loads a single lane as a plain T, which would

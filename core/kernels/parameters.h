@@ -21,9 +21,6 @@ struct Rules {
   bool keeps_nan = true;
   // Whether subnormal results are flushed to zeros.
   bool flushes_subnormals = false;
-  // Whether every inverse_scale is 1 / scale and has a scale that DivideByInverse()
-  // takes, if the formula divides. Otherwise kernels divide, one element at a time.
-  bool divides_by_inverse = true;
   // The lowest code, from which lowest_step is counted, and the number of steps from
   // it to the highest.
   float quant_min = 0;
@@ -39,8 +36,11 @@ struct ChannelParameters {
   float nudged_max = 0;
   float scale = 0;
   float inverse_scale = 0;
-  // quant_min - zero_point, which is -quant_zero.
+  // For formulas that divide: InverseLow(scale).
+  float inverse_scale_low = 0;
+  // quant_min - zero_point, which is -quant_zero, and quant_max - zero_point.
   float lowest_step = 0;
+  float highest_step = 0;
 };
 
 // The inputs of one channel whose gradients pass: those from `lower` to `upper`.
@@ -53,21 +53,18 @@ struct ChannelBounds {
 // width of a vector matters to what it computes or how its parameters lie.
 inline constexpr std::size_t kMaxLanes = 16;
 
-// The scales whose quotients DivideByInverse() computes: no intermediate result
-// overflows or underflows.
-inline constexpr float kMinScaleOfInverse = 0x1p-50F;
-inline constexpr float kMaxScaleOfInverse = 0x1p50F;
-
-// The parameters of kMaxLanes neighbouring columns, side by side and aligned.
-//
-// A kernel loads these for each vector of elements, so they are as few as
-// possible. It computes the others: nudged_min is lowest_step * scale,
-// nudged_max is (lowest_step + levels) * scale, and quant_zero is exactly
-// -lowest_step, because the floor() of its formula recovers that integer.
+// The parameters of kMaxLanes neighbouring columns, side by side and aligned. A kernel loads
+// those that it needs for each vector of elements, and computes none.
 struct alignas(kMaxLanes * sizeof(float)) ColumnParameters {
+  float nudged_min[kMaxLanes] = {};
+  float nudged_max[kMaxLanes] = {};
   float scale[kMaxLanes] = {};
   float inverse_scale[kMaxLanes] = {};
+  float inverse_scale_low[kMaxLanes] = {};
   float lowest_step[kMaxLanes] = {};
+  float highest_step[kMaxLanes] = {};
+  // Whether no inverse_scale_low is NaN.
+  bool have_inverses = true;
 };
 
 // The bounds of kMaxLanes neighbouring columns.

@@ -8,41 +8,12 @@
 #ifndef QUANTD_CORE_KERNELS_QUANTIZE_H_
 #define QUANTD_CORE_KERNELS_QUANTIZE_H_
 
-#include <cstddef>
 #include <cstdint>
 
-#include "core/base/element_pointer.h"
 #include "core/base/float16.h"
-#include "core/kernels/parameters.h"
+#include "core/kernels/elementwise.h"
 
 namespace quantd::core::kernels {
-
-// `count` contiguous elements of one channel. `input` and `output` do not overlap,
-// unless both are of one type: then they may be the same.
-template <typename In, typename Out>
-struct RunArguments {
-  ElementPointer<In> input;
-  std::size_t count;
-  const ChannelParameters* channel;
-  const Rules* rules;
-  Store store;
-  Out* output;
-};
-
-// `rows` rows of `columns` elements. Rows begin `stride` elements apart, in the
-// input and in the output, which overlap as in RunArguments.
-template <typename In, typename Out>
-struct ColumnsArguments {
-  ElementPointer<In> input;
-  std::size_t rows;
-  std::size_t columns;
-  std::size_t stride;
-  // Column j has the parameters j % kMaxLanes of block j / kMaxLanes.
-  const ColumnParameters* parameters;
-  const Rules* rules;
-  Store store;
-  Out* output;
-};
 
 // Fake-quantize a run, and rows of columns.
 void FakeQuantizeRun(const RunArguments<float, float>& arguments);
@@ -54,7 +25,7 @@ void FakeQuantizeColumns(const ColumnsArguments<BFloat16, BFloat16>& arguments);
 
 // Quantize them to codes, of which they write the low 8 or 16 bits: signed ones are
 // in two's complement. Return whether any element was NaN although the formula keeps
-// NaN: it has no code then. Codes are never written past the cache.
+// NaN: it has no code then.
 bool QuantizeRun(const RunArguments<float, std::uint8_t>& arguments);
 bool QuantizeRun(const RunArguments<float, std::uint16_t>& arguments);
 bool QuantizeColumns(const ColumnsArguments<float, std::uint8_t>& arguments);

@@ -7,7 +7,9 @@
 #define QUANTD_CORE_KERNELS_VECTOR_PARAMETERS_INL_H_
 #endif
 
+#include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include "core/kernels/parameters.h"
 #include "hwy/highway.h"
@@ -25,14 +27,19 @@ struct VectorParameters {
   V nudged_max;
   V scale;
   V inverse_scale;
+  V inverse_scale_low;
+  // Whether each scale has an inverse in two parts.
+  bool have_inverses;
   V lowest_step;
-  // lowest_step + levels
   V highest_step;
   V quant_min;
   V quant_max;
   // What a formula from the lowest code takes NaN for.
   V nan;
 };
+
+// Has no low bits, unlike Highway's, so that it can be rounded to bfloat16.
+constexpr float kQuietNan = std::numeric_limits<float>::quiet_NaN();
 
 // Returns the parameters of a channel in every lane.
 template <class D, class V = hn::Vec<D>>
@@ -43,35 +50,32 @@ HWY_INLINE VectorParameters<V> Broadcast(D d, const ChannelParameters& channel,
           .nudged_max = hn::Set(d, channel.nudged_max),
           .scale = hn::Set(d, channel.scale),
           .inverse_scale = hn::Set(d, channel.inverse_scale),
+          .inverse_scale_low = hn::Set(d, channel.inverse_scale_low),
+          .have_inverses = !std::isnan(channel.inverse_scale_low),
           .lowest_step = hn::Set(d, channel.lowest_step),
-          .highest_step = hn::Set(d, channel.lowest_step + rules.levels),
+          .highest_step = hn::Set(d, channel.highest_step),
           .quant_min = hn::Set(d, rules.quant_min),
           .quant_max = hn::Set(d, rules.quant_min + rules.levels),
-          .nan = rules.keeps_nan ? hn::NaN(d) : nudged_min};
+          .nan = rules.keeps_nan ? hn::Set(d, kQuietNan) : nudged_min};
 }
 
 // Returns the parameters of the columns from `lane` of a block on.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE VectorParameters<V> LoadParameters(D d, const ColumnParameters& columns,
                                               std::size_t lane, const Rules& rules) {
-  const V scale = hn::Load(d, columns.scale + lane);
-  const V lowest_step = hn::Load(d, columns.lowest_step + lane);
-  const V highest_step = hn::Add(lowest_step, hn::Set(d, rules.levels));
-  const V nudged_min = hn::Mul(lowest_step, scale);
+  const V nudged_min = hn::Load(d, columns.nudged_min + lane);
   return {.nudged_min = nudged_min,
-          .nudged_max = hn::Mul(highest_step, scale),
-          .scale = scale,
+          .nudged_max = hn::Load(d, columns.nudged_max + lane),
+          .scale = hn::Load(d, columns.scale + lane),
           .inverse_scale = hn::Load(d, columns.inverse_scale + lane),
-          .lowest_step = lowest_step,
-          .highest_step = highest_step,
+          .inverse_scale_low = hn::Load(d, columns.inverse_scale_low + lane),
+          .have_inverses = columns.have_inverses,
+          .lowest_step = hn::Load(d, columns.lowest_step + lane),
+          .highest_step = hn::Load(d, columns.highest_step + lane),
           .quant_min = hn::Set(d, rules.quant_min),
           .quant_max = hn::Set(d, rules.quant_min + rules.levels),
-          .nan = rules.keeps_nan ? hn::NaN(d) : nudged_min};
+          .nan = rules.keeps_nan ? hn::Set(d, kQuietNan) : nudged_min};
 }
-
-// The width of a tile in vectors. The parameters of all of them, five each, must
-// fit into the registers.
-constexpr std::size_t kTileVectors = HWY_ARCH_X86 && HWY_TARGET > HWY_AVX3 ? 2 : 4;
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -4,14 +4,15 @@
 #include <cassert>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "core/base/element_type.h"
 #include "core/base/float16.h"
 #include "core/kernels/convert.h"
 #include "core/kernels/dequantize.h"
 #include "core/kernels/int32.h"
+#include "core/kernels/packed_codes.h"
 #include "core/kernels/quantize.h"
 #include "core/operations/element_map.h"
 #include "core/operations/staging.h"
@@ -66,11 +67,11 @@ template <typename Code, typename Out>
 void DequantizeCodes(const QuantizationPlan& plan, const ParameterLayout& layout,
                      const ScatteredBytes& input, const OutputView& output, WorkerPool* pool) {
   const ValueKernel<Code> kernel(plan, StagedFloat<Out> ? 0 : output.size_bytes());
-  MapStaged(MapArguments<Code, Out>{.plan = plan,
-                                    .layout = layout,
-                                    .input = input,
-                                    .output = output.elements<Out>().data(),
-                                    .pool = pool},
+  MapStaged(MapArguments<Code, Out*>{.plan = plan,
+                                     .layout = layout,
+                                     .input = input,
+                                     .output = output.elements<Out>().data(),
+                                     .pool = pool},
             kernel);
 }
 
@@ -107,12 +108,18 @@ void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout
 template <typename Out>
 void DequantizePacked(const QuantizationPlan& plan, const ParameterLayout& layout,
                       const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  std::vector<std::uint8_t> packed(input.bytes.size());
-  input.bytes.CopyTo(0, std::span(packed));
-  std::vector<std::uint8_t> codes(layout.element_count());
+  const std::size_t packed_size = input.bytes.size();
+  std::unique_ptr<std::byte[]> joined;
+  if (!input.bytes.in_one_piece()) {
+    joined = std::make_unique_for_overwrite<std::byte[]>(packed_size);
+    input.bytes.CopyTo(0, std::span(joined.get(), packed_size));
+  }
+  const ElementPointer<std::uint8_t> packed(joined == nullptr ? input.bytes.front() : joined.get());
+  const std::size_t count = layout.element_count();
+  const auto codes = std::make_unique_for_overwrite<std::uint8_t[]>(count);
   const ElementTypeRow& row = RowOf(input.type);
-  kernels::Unpack(packed.data(), codes.size(), row.bits, row.lowest < 0, codes.data());
-  const ScatteredBytes bytes(std::as_bytes(std::span(codes)));
+  kernels::Unpack(packed, count, row.bits, row.lowest < 0, codes.get());
+  const ScatteredBytes bytes(std::as_bytes(std::span(codes.get(), count)));
   row.lowest < 0 ? DequantizeCodes<std::int8_t, Out>(plan, layout, bytes, output, pool)
                  : DequantizeCodes<std::uint8_t, Out>(plan, layout, bytes, output, pool);
 }

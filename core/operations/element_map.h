@@ -19,13 +19,14 @@
 
 namespace quantd::core {
 
-// What a map works on. Does not own the memory.
-template <typename In, typename Out>
+// What a map works on. Does not own the memory. Output is a pointer to elements, or what
+// can be added to like one.
+template <typename In, typename Output>
 struct MapArguments {
   const QuantizationPlan& plan;
   const ParameterLayout& layout;
   const ScatteredBytes& input;
-  Out* output;
+  Output output;
   WorkerPool* pool;
 };
 
@@ -39,14 +40,14 @@ struct RowsOfColumns {
 namespace internal {
 
 // Channels whose elements lie in long runs.
-template <typename In, typename Out, class Kernel>
-void MapRuns(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
+template <typename In, typename Output, class Kernel>
+void MapRuns(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   const RunPartition partition(arguments.layout.channels);
   const Traversal<In, 1> traversal({&arguments.input}, arguments.layout.element_count(),
                                    arguments.pool);
   traversal.ForEachSegment(
       partition, [&](std::size_t /*index*/, const RunPartition::Segment& segment, auto& reader) {
-        Out* const output = arguments.output;
+        const Output output = arguments.output;
         if (arguments.plan.IsZero(segment.channel)) {
           kernel.Zero(output + segment.first_element, segment.element_count);
           return;
@@ -58,8 +59,8 @@ void MapRuns(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
 }
 
 // Channels that vary along a vector.
-template <typename In, typename Out, class Kernel>
-void MapColumns(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
+template <typename In, typename Output, class Kernel>
+void MapColumns(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   const ColumnPartition partition(arguments.layout.channels);
   const std::shared_ptr<const QuantizationPlan::Columns> columns =
       arguments.plan.ColumnsFor(partition);
@@ -117,8 +118,8 @@ class BlockRectangles {
   std::size_t chunks_;
 };
 
-template <typename In, typename Out, class Kernel, class Reader>
-void MapRectangle(const MapArguments<In, Out>& arguments, const Kernel& kernel,
+template <typename In, typename Output, class Kernel, class Reader>
+void MapRectangle(const MapArguments<In, Output>& arguments, const Kernel& kernel,
                   const BlockRectangle& rectangle, Reader& reader) {
   const std::size_t inner = arguments.layout.channels.inner;
   const std::size_t first = rectangle.first_element;
@@ -153,8 +154,8 @@ void MapRectangle(const MapArguments<In, Out>& arguments, const Kernel& kernel,
   }
 }
 
-template <typename In, typename Out, class Kernel>
-void MapBlocks(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
+template <typename In, typename Output, class Kernel>
+void MapBlocks(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   const BlockRectangles rectangles(arguments.layout);
   const auto [outer, channels, inner] = arguments.layout.channels;
   // As many rectangles at a time as have about as many elements as a block.
@@ -181,8 +182,8 @@ void MapBlocks(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
 //   Columns(input, rows, parameters, output)       for channels that vary,
 //   Zero(output, count)                            for a channel of zeros,
 // which are const and are called by several threads at once.
-template <typename In, typename Out, class Kernel>
-void MapElements(const MapArguments<In, Out>& arguments, const Kernel& kernel) {
+template <typename In, typename Output, class Kernel>
+void MapElements(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   if (arguments.layout.has_blocks()) {
     internal::MapBlocks(arguments, kernel);
   } else if (HasLongRuns(arguments.layout.channels)) {

@@ -58,11 +58,11 @@ class FloatKernel {
 template <typename T>
 void FakeQuantizeElements(const QuantizationPlan& plan, const ParameterLayout& layout,
                           const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  MapElements(MapArguments<T, T>{.plan = plan,
-                                 .layout = layout,
-                                 .input = input.bytes,
-                                 .output = output.elements<T>().data(),
-                                 .pool = pool},
+  MapElements(MapArguments<T, T*>{.plan = plan,
+                                  .layout = layout,
+                                  .input = input.bytes,
+                                  .output = output.elements<T>().data(),
+                                  .pool = pool},
               FloatKernel<T>(plan, output.size_bytes()));
 }
 

@@ -1,6 +1,5 @@
 #include "core/operations/quantization_plan.h"
 
-#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <span>
@@ -13,6 +12,7 @@
 #include "core/affine_check.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "core/kernels/inverse.h"
 #include "core/nudging.h"
 #include "core/operations/passing_inputs.h"
 
@@ -51,6 +51,11 @@ struct NudgedChannels {
   std::span<const std::int32_t> zero_point;
 };
 
+// Returns what kernels with this formula need to divide by `scale`.
+float InverseLowFor(StepFormula step, float scale) {
+  return Divides(step) ? kernels::InverseLow(scale) : 0;
+}
+
 kernels::ChannelParameters MakeChannelParameters(const Range& range, const ResolvedSpec& spec,
                                                  const NudgedChannels& nudged,
                                                  std::size_t channel) {
@@ -67,16 +72,9 @@ kernels::ChannelParameters MakeChannelParameters(const Range& range, const Resol
           .scale = scale,
           .inverse_scale = InverseScale(range.min[channel], range.max[channel], scale,
                                         static_cast<float>(spec.codes.levels()), inverse),
-          .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel])};
-}
-
-// Whether kernels can divide by all these scales without a division. Channels of zeros,
-// which kernels do not see, have a scale of 0.
-bool HaveInverses(std::span<const kernels::ChannelParameters> channels) {
-  return std::ranges::all_of(channels, [](const kernels::ChannelParameters& channel) {
-    return channel.scale == 0 || (channel.scale >= kernels::kMinScaleOfInverse &&
-                                  channel.scale <= kernels::kMaxScaleOfInverse);
-  });
+          .inverse_scale_low = InverseLowFor(spec.step, scale),
+          .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel]),
+          .highest_step = static_cast<float>(spec.codes.max - nudged.zero_point[channel])};
 }
 
 std::optional<std::int32_t> AxisOf(const QuantizationParameters& parameters) {
@@ -134,7 +132,6 @@ void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
   for (std::size_t channel = 0; channel < channels.size(); ++channel) {
     channels[channel] = MakeChannelParameters(range, spec_, nudged, channel);
   }
-  rules_.divides_by_inverse = !Divides(spec_.step) || HaveInverses(channels);
   if (operation_ == OperationKind::kFakeQuantizeGradient) {
     bounds_.resize(channels.size());
     for (std::size_t channel = 0; channel < channels.size(); ++channel) {
@@ -157,9 +154,10 @@ void QuantizationPlan::SetScales(const AffineParameters& affine) {
                    .nudged_max = (lowest_step + rules_.levels) * scale,
                    .scale = scale,
                    .inverse_scale = 1 / scale,
-                   .lowest_step = lowest_step};
+                   .inverse_scale_low = InverseLowFor(spec_.step, scale),
+                   .lowest_step = lowest_step,
+                   .highest_step = lowest_step + rules_.levels};
   }
-  rules_.divides_by_inverse = !Divides(spec_.step) || HaveInverses(channels);
   if (types_.input == ElementType::kFloat64) {
     for (std::size_t i = 0; i < count; ++i) {
       float64_channels_.push_back({.scale = channels[i].scale,
@@ -255,9 +253,16 @@ void QuantizationPlan::SetColumn(std::size_t column, std::size_t channel, Column
     columns.bounds[block].lower[lane] = bounds_[channel].lower;
     columns.bounds[block].upper[lane] = bounds_[channel].upper;
   } else {
-    columns.blocks[block].scale[lane] = channels_[channel].scale;
-    columns.blocks[block].inverse_scale[lane] = channels_[channel].inverse_scale;
-    columns.blocks[block].lowest_step[lane] = channels_[channel].lowest_step;
+    const kernels::ChannelParameters& parameters = channels_[channel];
+    kernels::ColumnParameters& columns_of_block = columns.blocks[block];
+    columns_of_block.nudged_min[lane] = parameters.nudged_min;
+    columns_of_block.nudged_max[lane] = parameters.nudged_max;
+    columns_of_block.scale[lane] = parameters.scale;
+    columns_of_block.inverse_scale[lane] = parameters.inverse_scale;
+    columns_of_block.inverse_scale_low[lane] = parameters.inverse_scale_low;
+    columns_of_block.lowest_step[lane] = parameters.lowest_step;
+    columns_of_block.highest_step[lane] = parameters.highest_step;
+    columns_of_block.have_inverses &= !std::isnan(parameters.inverse_scale_low);
   }
   if (IsZero(channel)) {
     columns.zero_columns.push_back(column);

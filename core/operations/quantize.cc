@@ -6,7 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <span>
 
 #include "core/base/element_type.h"
 #include "core/base/float16.h"
@@ -16,16 +16,22 @@
 #include "core/operations/element_map.h"
 #include "core/operations/first_nan.h"
 #include "core/operations/staging.h"
+#include "core/operations/streaming.h"
 
 namespace quantd::core {
 namespace {
+
+constexpr std::size_t kStreamingCodeBytes = 12 * kBytesPerMib;
 
 // The kernel of MapElements() for codes of up to 16 bits. Code is their unsigned type.
 template <typename Code>
 class CodeKernel {
  public:
-  explicit CodeKernel(const QuantizationPlan& plan)
-      : plan_(plan), zero_(static_cast<Code>(plan.spec().codes.min - plan.spec().code_offset)) {}
+  // `output_bytes` is the size of what is written to memory; 0 to keep it in the cache.
+  CodeKernel(const QuantizationPlan& plan, std::size_t output_bytes)
+      : plan_(plan),
+        store_(StoreFor(output_bytes, kStreamingCodeBytes)),
+        zero_(static_cast<Code>(plan.spec().codes.min - plan.spec().code_offset)) {}
 
   void Run(ElementPointer<float> input, std::size_t count, std::size_t channel,
            Code* output) const {
@@ -33,21 +39,20 @@ class CodeKernel {
                                                                  .count = count,
                                                                  .channel = &plan_.channel(channel),
                                                                  .rules = &plan_.rules(),
-                                                                 .store = kernels::Store::kCached,
+                                                                 .store = store_,
                                                                  .output = output}));
   }
 
   void Columns(ElementPointer<float> input, RowsOfColumns rows,
                const kernels::ColumnParameters* parameters, Code* output) const {
-    Note(kernels::QuantizeColumns(
-        kernels::ColumnsArguments<float, Code>{.input = input,
-                                               .rows = rows.rows,
-                                               .columns = rows.columns,
-                                               .stride = rows.stride,
-                                               .parameters = parameters,
-                                               .rules = &plan_.rules(),
-                                               .store = kernels::Store::kCached,
-                                               .output = output}));
+    Note(kernels::QuantizeColumns(kernels::ColumnsArguments<float, Code>{.input = input,
+                                                                         .rows = rows.rows,
+                                                                         .columns = rows.columns,
+                                                                         .stride = rows.stride,
+                                                                         .parameters = parameters,
+                                                                         .rules = &plan_.rules(),
+                                                                         .store = store_,
+                                                                         .output = output}));
   }
 
   // A channel of zeros has the lowest code.
@@ -64,16 +69,20 @@ class CodeKernel {
   }
 
   const QuantizationPlan& plan_;
+  const kernels::Store store_;
   const Code zero_;
   mutable std::atomic<bool> seen_nan_ = false;
 };
 
-template <typename In, typename Code>
+// Output is a pointer to codes of 8 or 16 bits, or a PackedPointer.
+template <typename In, typename Output>
 absl::Status QuantizeToCodes(const QuantizationPlan& plan, const ParameterLayout& layout,
-                             const TensorView& input, Code* output, WorkerPool* pool) {
-  const CodeKernel<Code> kernel(plan);
+                             const TensorView& input, Output output, WorkerPool* pool) {
+  using Code = typename OutputOf<Output>::KernelType;
+  const CodeKernel<Code> kernel(
+      plan, OutputOf<Output>::kIsStaged ? 0 : layout.element_count() * sizeof(Code));
   MapStaged(
-      MapArguments<In, Code>{
+      MapArguments<In, Output>{
           .plan = plan, .layout = layout, .input = input.bytes, .output = output, .pool = pool},
       kernel);
   if (kernel.SeenNan() && plan.rules().keeps_nan) {
@@ -112,17 +121,31 @@ absl::Status QuantizeToInt32(const QuantizationPlan& plan, const ParameterLayout
   return absl::OkStatus();
 }
 
-// Packed codes are computed as codes of 8 bits first.
+// Whether all elements that a kernel is given at once begin a byte, if it holds `per_byte`.
+bool BeginBytes(const ParameterLayout& layout, std::size_t per_byte) {
+  const auto [outer, channels, inner] = layout.channels;
+  if (layout.has_blocks() && inner == 1) {
+    return channels % per_byte == 0 && layout.block_size % per_byte == 0;
+  }
+  if (layout.has_blocks() || HasLongRuns(layout.channels)) {
+    return inner % per_byte == 0 || outer * channels == 1;
+  }
+  return channels * inner % per_byte == 0;
+}
+
 template <typename In>
 absl::Status QuantizeToPacked(const QuantizationPlan& plan, const ParameterLayout& layout,
                               const TensorView& input, const OutputView& output, WorkerPool* pool) {
-  std::vector<std::uint8_t> codes(layout.element_count());
-  absl::Status status = QuantizeToCodes<In, std::uint8_t>(plan, layout, input, codes.data(), pool);
   const std::span<std::byte> bytes = output.bytes();
   void* const first = bytes.data();
-  kernels::Pack(codes.data(), codes.size(), RowOf(output.type()).bits,
-                static_cast<std::uint8_t*>(first));
-  return status;
+  const std::size_t bits = RowOf(output.type()).bits;
+  // Bytes that are not written as a whole are added to. If there are others than the last,
+  // then two threads could do so.
+  const bool begin_bytes = BeginBytes(layout, 8 / bits);
+  std::ranges::fill(begin_bytes ? bytes.last(1) : bytes, std::byte{0});
+  return QuantizeToCodes<In>(
+      plan, layout, input, PackedPointer{.bytes = static_cast<std::uint8_t*>(first), .bits = bits},
+      begin_bytes ? pool : nullptr);
 }
 
 template <typename In>

@@ -13,7 +13,7 @@
 
 #include "core/base/float16.h"
 #include "core/fake_quantization.h"
-#include "core/kernels/convert.h"
+#include "core/kernels/packed_codes.h"
 #include "core/parameter_layout.h"
 #include "core/quantizer.h"
 #include "core/reference.h"

@@ -116,27 +116,5 @@ TEST_P(Float16Kernels, NarrowToTheNearest) {
 
 INSTANTIATE_ON_EVERY_SIMD_TARGET(Float16Kernels);
 
-TEST(PackedCodes, ComeBack) {
-  for (const std::size_t bits : {2U, 4U}) {
-    for (std::size_t count = 0; count < 40; ++count) {
-      std::vector<std::uint8_t> codes(count);
-      for (std::size_t i = 0; i < count; ++i) {
-        codes[i] = static_cast<std::uint8_t>(i * 7 % (1U << bits));
-      }
-      std::vector<std::uint8_t> packed((count * bits + 7) / 8);
-      kernels::Pack(codes.data(), count, bits, packed.data());
-      std::vector<std::uint8_t> unpacked(count);
-      kernels::Unpack(packed.data(), count, bits, /*is_signed=*/false, unpacked.data());
-      EXPECT_EQ(unpacked, codes);
-      kernels::Unpack(packed.data(), count, bits, /*is_signed=*/true, unpacked.data());
-      for (std::size_t i = 0; i < count; ++i) {
-        const int highest = (1 << (bits - 1)) - 1;
-        const int expected = codes[i] > highest ? codes[i] - (1 << bits) : codes[i];
-        EXPECT_EQ(static_cast<std::int8_t>(unpacked[i]), expected);
-      }
-    }
-  }
-}
-
 }  // namespace
 }  // namespace quantd::core

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "core/kernels/gradient.h"
+#include "core/kernels/inverse.h"
 #include "core/kernels/partial_sums.h"
 #include "core/kernels/quantize.h"
 #include "core/numerics.h"
@@ -239,17 +240,34 @@ TEST_P(Kernels, QuantizeAnyNumberOfColumns) {
   }
 }
 
+// Makes columns whose kernels multiply fit for those that divide. Every other block has no
+// inverses in two parts.
+void DivideColumns(Columns& columns) {
+  for (std::size_t column = 0; column < columns.count(); ++column) {
+    ColumnParameters& block = columns.expanded.blocks[column / kMaxLanes];
+    const float scale = block.scale[column % kMaxLanes];
+    const float low =
+        column / kMaxLanes % 2 == 0 ? InverseLow(scale) : std::numeric_limits<float>::quiet_NaN();
+    block.inverse_scale[column % kMaxLanes] = 1 / scale;
+    block.inverse_scale_low[column % kMaxLanes] = low;
+    block.have_inverses &= !std::isnan(low);
+  }
+}
+
 // Inputs halfway between two steps, in ranges that begin at 0, show the quotient.
 TEST_P(Kernels, QuantizeColumnsAsRunsOfOneElementByEitherQuotient) {
   constexpr std::size_t kRows = 5;
-  const Columns columns(143, {}, /*min_factor=*/0);
+  Columns columns(143, {}, /*min_factor=*/0);
   std::vector<float> input(kRows * columns.count());
   for (std::size_t i = 0; i < input.size(); ++i) {
     const float step = static_cast<float>(i % 255) + 0.5F;
     input[i] = step * columns.plan->channel(i % columns.count()).scale;
   }
   std::vector<std::vector<float>> outputs;
-  for (const StepFormula step : {StepFormula::kDivide, StepFormula::kMultiply}) {
+  for (const StepFormula step : {StepFormula::kMultiply, StepFormula::kDivide}) {
+    if (step == StepFormula::kDivide) {
+      DivideColumns(columns);
+    }
     Rules rules = columns.plan->rules();
     rules.step = step;
     std::vector<float>& output = outputs.emplace_back(input.size());
