@@ -170,6 +170,8 @@ void DequantizeWithFormula(const Arguments& arguments) {
       return DequantizeFromLowest<StepFormula::kFromLowest>(arguments);
     case ValueFormula::kFromLowestFused:
       return DequantizeFromLowest<StepFormula::kFromLowestFused>(arguments);
+    case ValueFormula::kFromLowerEnd:
+      return DequantizeFromLowest<StepFormula::kFromLowerEnd>(arguments);
   }
 }
 

@@ -4,6 +4,8 @@
 #define HWY_TARGET_INCLUDE "core/kernels/float64.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
+#include "core/kernels/flush_subnormals.h"
+#include "core/kernels/formulas-inl.h"
 #include "core/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -22,6 +24,20 @@ HWY_INLINE void QuantizeAt(D d, ElementPointer<double> from, const Float64Channe
   hn::StoreU(hn::Mul(from_zero, hn::Set(d, channel.scale)), d, to);
 }
 
+template <StepFormula step, class D>
+HWY_INLINE void ClampAndQuantizeAt(D d, ElementPointer<double> from, const Float64Channel& channel,
+                                   double* to) {
+  const auto clamped =
+      Clamp(d, LoadElements(d, from), hn::Set(d, channel.lower), hn::Set(d, channel.upper));
+  const auto scaled = hn::Mul(clamped, hn::Set(d, channel.inverse_scale));
+  const auto scale = hn::Set(d, channel.scale);
+  if constexpr (step == StepFormula::kClampedHalfUp) {
+    hn::StoreU(hn::Mul(hn::Floor(hn::Add(scaled, hn::Set(d, 0.5))), scale), d, to);
+  } else {
+    hn::StoreU(hn::Mul(RoundHalfEvenWithSign(scaled), scale), d, to);
+  }
+}
+
 template <class D>
 HWY_INLINE void DifferentiateAt(D d, ElementPointer<double> gradients,
                                 ElementPointer<double> inputs, const Float64Channel& channel,
@@ -30,7 +46,7 @@ HWY_INLINE void DifferentiateAt(D d, ElementPointer<double> gradients,
   const auto inside =
       hn::And(hn::Ge(x, hn::Set(d, channel.lower)), hn::Le(x, hn::Set(d, channel.upper)));
   // A product, so that the gradients outside are zeros of their sign, or NaN.
-  const auto mask = hn::IfThenElseZero(inside, hn::Set(d, 1.0));
+  const auto mask = hn::IfThenElseZero(inside, hn::Set(d, double{UnfoldedOne()}));
   hn::StoreU(hn::Mul(LoadElements(d, gradients), mask), d, to);
 }
 
@@ -57,13 +73,41 @@ void QuantizeFloat64s(ElementPointer<double> input, std::size_t count,
                     HWY_ATTR { QuantizeAt(d, input + i, channel, output + i); });
 }
 
-void DifferentiateFloat64s(ElementPointer<double> gradients, ElementPointer<double> inputs,
-                           std::size_t count, const Float64Channel* channels, std::size_t stride,
-                           double* input_gradients) {
+template <StepFormula step>
+void ClampAndQuantize(ElementPointer<double> input, std::size_t count,
+                      const Float64Channel* channels, std::size_t stride, double* output) {
+  const ScopedFlushSubnormals flush;
+  ForEachVector(count, channels, stride,
+                [&](auto d, std::size_t i, const Float64Channel& channel)
+                    HWY_ATTR { ClampAndQuantizeAt<step>(d, input + i, channel, output + i); });
+}
+
+void QuantizeFloat64sByRange(ElementPointer<double> input, std::size_t count,
+                             const Float64Channel* channels, std::size_t stride, StepFormula step,
+                             double* output) {
+  if (step == StepFormula::kClampedHalfUp) {
+    return ClampAndQuantize<StepFormula::kClampedHalfUp>(input, count, channels, stride, output);
+  }
+  return ClampAndQuantize<StepFormula::kClampedHalfEven>(input, count, channels, stride, output);
+}
+
+void Differentiate(ElementPointer<double> gradients, ElementPointer<double> inputs,
+                   std::size_t count, const Float64Channel* channels, std::size_t stride,
+                   double* input_gradients) {
   ForEachVector(count, channels, stride,
                 [&](auto d, std::size_t i, const Float64Channel& channel) HWY_ATTR {
                   DifferentiateAt(d, gradients + i, inputs + i, channel, input_gradients + i);
                 });
+}
+
+void DifferentiateFloat64s(ElementPointer<double> gradients, ElementPointer<double> inputs,
+                           std::size_t count, const Float64Channel* channels, std::size_t stride,
+                           bool flushes_subnormals, double* input_gradients) {
+  if (flushes_subnormals) {
+    const ScopedFlushSubnormals flush;
+    return Differentiate(gradients, inputs, count, channels, stride, input_gradients);
+  }
+  return Differentiate(gradients, inputs, count, channels, stride, input_gradients);
 }
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE
@@ -73,6 +117,7 @@ HWY_AFTER_NAMESPACE();
 namespace quantd::core::kernels {
 
 HWY_EXPORT(QuantizeFloat64s);
+HWY_EXPORT(QuantizeFloat64sByRange);
 HWY_EXPORT(DifferentiateFloat64s);
 
 void FakeQuantizeFloat64(ElementPointer<double> input, std::size_t count,
@@ -80,11 +125,17 @@ void FakeQuantizeFloat64(ElementPointer<double> input, std::size_t count,
   HWY_DYNAMIC_DISPATCH(QuantizeFloat64s)(input, count, channels, stride, output);
 }
 
+void FakeQuantizeFloat64ByRange(ElementPointer<double> input, std::size_t count,
+                                const Float64Channel* channels, std::size_t stride,
+                                StepFormula step, double* output) {
+  HWY_DYNAMIC_DISPATCH(QuantizeFloat64sByRange)(input, count, channels, stride, step, output);
+}
+
 void GradientFloat64(ElementPointer<double> gradients, ElementPointer<double> inputs,
                      std::size_t count, const Float64Channel* channels, std::size_t stride,
-                     double* input_gradients) {
+                     bool flushes_subnormals, double* input_gradients) {
   HWY_DYNAMIC_DISPATCH(DifferentiateFloat64s)
-  (gradients, inputs, count, channels, stride, input_gradients);
+  (gradients, inputs, count, channels, stride, flushes_subnormals, input_gradients);
 }
 
 }  // namespace quantd::core::kernels

@@ -59,6 +59,17 @@ HWY_INLINE V RoundHalfUp(D d, V x) {
   return hn::Floor(hn::Add(x, hn::Set(d, 0.5F)));
 }
 
+// Rounds half to even; numbers that become 0 keep their sign.
+template <class V>
+HWY_INLINE V RoundHalfEvenWithSign(V x) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
+  return hn::Round(x);
+#else
+  // Without an instruction, it is rounded by adding and subtracting a large number.
+  return hn::CopySign(hn::Round(x), x);
+#endif
+}
+
 // Adds the largest float below a half: a half itself would round 0.49999997 to 1.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V RoundHalfAway(D d, V x) {
@@ -151,6 +162,24 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
     } else {
       return RoundHalfAway(d, hn::Mul(shifted, p.inverse_scale));
     }
+  } else if constexpr (step == StepFormula::kClampedHalfEven) {
+    return RoundHalfEvenWithSign(hn::Mul(Clamp(d, x, p.nudged_min, p.nudged_max), p.inverse_scale));
+  } else if constexpr (step == StepFormula::kClampedHalfUp) {
+    return RoundHalfUp(d, hn::Mul(Clamp(d, x, p.nudged_min, p.nudged_max), p.inverse_scale));
+  } else if constexpr (step == StepFormula::kClampedHalfAway) {
+    return RoundHalfAway(d, hn::Mul(Clamp(d, x, p.nudged_min, p.nudged_max), p.inverse_scale));
+  } else if constexpr (step == StepFormula::kFromLowerEnd ||
+                       step == StepFormula::kFromLowerEndCentred) {
+    const V lower_end = p.lowest_step;
+    const V shifted = hn::Sub(hn::Max(x, lower_end), lower_end);
+    // Limiting the steps is the same as limiting x, as it rounds to the same code.
+    const V steps = hn::Min(hn::Mul(shifted, p.inverse_scale), p.quant_max);
+    if constexpr (step == StepFormula::kFromLowerEnd) {
+      return RoundHalfUp(d, steps);
+    } else {
+      const V half = hn::Mul(hn::Add(p.quant_max, hn::Set(d, 1.0F)), hn::Set(d, 0.5F));
+      return hn::Add(RoundHalfAway(d, hn::Sub(steps, half)), half);
+    }
   } else if constexpr (kRoundsHalfEven<step>) {
     return hn::Round(LimitedQuotient<step>(d, x, p));
   } else if constexpr (step == StepFormula::kMultiplyHalfEven) {
@@ -179,6 +208,8 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
     return hn::Add(hn::Mul(steps, p.scale), p.nudged_min);
   } else if constexpr (ValueOf(step) == ValueFormula::kFromLowestFused) {
     return FusedMultiplyAdd(d, steps, p.scale, p.nudged_min);
+  } else if constexpr (ValueOf(step) == ValueFormula::kFromLowerEnd) {
+    return hn::Add(hn::Mul(steps, p.scale), p.lowest_step);
   } else if constexpr (kRoundsHalfEven<step>) {
     // A code has no -0.
     return hn::Mul(hn::Add(steps, hn::Zero(d)), p.scale);

@@ -39,7 +39,8 @@ struct ChannelParameters {
   float nudged_max = 0;
   float scale = 0;
   float inverse_scale = 0;
-  // quant_min - zero_point, which is -quant_zero.
+  // quant_min - zero_point, which is -quant_zero. With kFromLowerEnd and
+  // kFromLowerEndCentred, the lower end: the value of the lowest code.
   float lowest_step = 0;
 };
 

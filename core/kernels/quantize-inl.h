@@ -13,6 +13,8 @@
 #include <cassert>
 #include <concepts>
 #include <cstddef>
+#include <type_traits>
+#include <utility>
 
 #include "core/base/element_pointer.h"
 #include "core/kernels/bytes-inl.h"
@@ -275,16 +277,37 @@ bool WithStore(const ColumnsArguments<In, Out>& arguments) {
 }
 
 // Arguments are those of a run or of columns.
+template <class Arguments>
+constexpr bool kGivesFloats =
+    IsFloat<std::remove_pointer_t<decltype(std::declval<Arguments>().output)>>;
+
+// Whether subnormal numbers matter to a formula. The values of some are products, which
+// do not become subnormal, and codes have no sign of zero.
+template <StepFormula step, class Arguments>
+constexpr bool kHasSubnormals = KeepsZeroSign(step)
+                                    ? kGivesFloats<Arguments>
+                                    : ValueOf(step) != ValueFormula::kFromZero && !IsOfCodes(step);
+
 template <StepFormula step, class Arguments>
 bool WithMode(const Arguments& arguments) {
-  // The values of other formulas are products, which do not become subnormal.
-  if constexpr (ValueOf(step) != ValueFormula::kFromZero) {
+  if constexpr (kHasSubnormals<step, Arguments>) {
     if (arguments.rules->flushes_subnormals) {
       const ScopedFlushSubnormals flush;
       return WithStore<step>(arguments);
     }
   }
   return WithStore<step>(arguments);
+}
+
+// Compiles a formula for the types of output that are computed with it.
+template <StepFormula step, class Arguments>
+bool WithOutput(const Arguments& arguments) {
+  if constexpr (kGivesFloats<Arguments> ? !IsOfCodes(step) : !IsOfFloats(step)) {
+    return WithMode<step>(arguments);
+  } else {
+    assert(false && "Resolve() chooses no such formula");
+    return false;
+  }
 }
 
 template <class Arguments>
@@ -302,6 +325,16 @@ bool WithFormula(const Arguments& arguments) {
       return WithMode<StepFormula::kFromLowestFused>(arguments);
     case StepFormula::kFromLowestHalfAway:
       return WithMode<StepFormula::kFromLowestHalfAway>(arguments);
+    case StepFormula::kClampedHalfEven:
+      return WithOutput<StepFormula::kClampedHalfEven>(arguments);
+    case StepFormula::kClampedHalfUp:
+      return WithOutput<StepFormula::kClampedHalfUp>(arguments);
+    case StepFormula::kClampedHalfAway:
+      return WithOutput<StepFormula::kClampedHalfAway>(arguments);
+    case StepFormula::kFromLowerEnd:
+      return WithOutput<StepFormula::kFromLowerEnd>(arguments);
+    case StepFormula::kFromLowerEndCentred:
+      return WithOutput<StepFormula::kFromLowerEndCentred>(arguments);
     case StepFormula::kDivideHalfEven:
       return WithMode<StepFormula::kDivideHalfEven>(arguments);
     case StepFormula::kDivideHalfEvenFloat16:

@@ -209,6 +209,36 @@ TEST_F(QuantctlTest, FakeQuantAcceptsAScaleWithEveryNumericsThatTakesOne) {
   EXPECT_EQ(per_channel["clipped_share"], 0.5);
 }
 
+TEST_F(QuantctlTest, FakeQuantTakesSignAndRoundingOfQuantizeAndDequantize) {
+  const std::vector<std::string> command = {"fake-quant",
+                                            "--input",
+                                            Save("ties.npy", {3}, {0.5F, 1.5F, -0.5F}),
+                                            "--min",
+                                            "-128",
+                                            "--max",
+                                            "127",
+                                            "--numerics",
+                                            "tensorflow-quantize-and-dequantize",
+                                            "--signed-input",
+                                            "--output",
+                                            output_};
+  ASSERT_EQ(RunHere(command).exit_code, 0) << RunHere(command).error;
+  EXPECT_THAT(Written(), ElementsAre(0, 2, 0));
+  std::vector<std::string> half_up = command;
+  half_up.insert(half_up.end(), {"--rounding", "half-up"});
+  ASSERT_EQ(RunHere(half_up).exit_code, 0);
+  EXPECT_THAT(Written(), ElementsAre(1, 2, 0));
+}
+
+TEST_F(QuantctlTest, QuantizeMeasuresTheErrorByTheValuesOfItsOwnNumerics) {
+  // Their zero lies halfway between two codes.
+  const json result = JsonOf({"quantize", "--input", Save("codes.npy", {3}, {-1, 1.0F / 255, 1}),
+                              "--min", "-1", "--max", "1", "--numerics",
+                              "tensorflow-quantize-v2-min-combined", "--output", output_});
+  EXPECT_EQ(result["nudged_range"]["min"], json({-1.0F}));
+  EXPECT_LT(result["max_abs_error"].get<double>(), 1e-6);
+}
+
 TEST_F(QuantctlTest, FakeQuantKeepsTheTypeOfTheFile) {
   const Elements half = FromFloats(values_, core::ElementType::kFloat16);
   ASSERT_TRUE(WriteNpy(input_, shape_, half).ok());
@@ -416,8 +446,8 @@ TEST_F(QuantctlTest, InfoListsWhatEachMethodTakes) {
                                                 {"output_types", {"INT8", "UINT8"}}}}));
   EXPECT_THAT(RunHere({"info"}).output,
               HasSubstr("\nQuantize\n"
-                        "  litert-xnnpack               scale per channel, 99\n"
-                        "                               float32 to int8, uint8\n"));
+                        "  litert-xnnpack                       scale per channel, 99\n"
+                        "                                       float32 to int8, uint8\n"));
 }
 
 TEST_F(QuantctlTest, HealthExitsWith0OnlyWhenServing) {
@@ -484,6 +514,7 @@ TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
       {{"--min", "0", "--max", "1", "--block-size", "2"}, "expected it only with --scale"},
       {{"--data-range"}, "--data-range"},
       {{"--scale", "1", "--precision", "int8"}, "--precision: int8 not in {float32,float16}"},
+      {{"--range-from-data", "--rounding", "up"}, "--rounding: up not in {half-to-even,half-up,"},
       {{"--range-from-data", "--colour"}, "--colour"},
       {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
   for (const auto& [arguments, message] : cases) {
