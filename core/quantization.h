@@ -11,22 +11,13 @@
 #include "absl/container/inlined_vector.h"
 #include "core/base/element_type.h"
 #include "core/base/numerics.h"
+#include "core/base/rounding.h"
 
 namespace quantd::core {
 
 inline constexpr std::uint32_t kMinNumBits = 2;
 inline constexpr std::uint32_t kMaxNumBits = 16;
 inline constexpr std::uint32_t kDefaultNumBits = 8;
-
-// What becomes of a value halfway between two codes.
-enum class Rounding {
-  // To the even one.
-  kHalfToEven,
-  // To the higher one.
-  kHalfUp,
-  // To the one that is farther from zero.
-  kHalfAwayFromZero,
-};
 
 // The codes of a quantization, and how values are rounded to them.
 struct QuantizationSpec {

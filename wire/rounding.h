@@ -6,7 +6,7 @@
 #include <array>
 #include <optional>
 
-#include "core/quantization.h"
+#include "core/base/rounding.h"
 #include "quantd/v1/quantization.pb.h"
 
 namespace quantd::wire {

@@ -76,7 +76,8 @@ class WhoseNumbersTest(CodesTestCase):
             self.assertEqual((result.output.tolist(), result.nudged_range.min), (codes, least))
             used = result.nudged_range
             values = self.client.dequantize(result.output, used.min, used.max, numerics=numerics).output
-            np.testing.assert_allclose(values[:3], x[:3], atol=used.scale)
+            # MIN_FIRST moves all of them by up to a step.
+            np.testing.assert_allclose(values[:3], x[:3], rtol=0, atol=1.5 * used.scale)
 
     def test_sign_and_rounding_of_quantize_and_dequantize(self):
         ties = np.array([0.5, 1.5, -0.5, 200], np.float32)
