@@ -277,6 +277,8 @@ BENCHMARK_CAPTURE(ForwardAs, xla, Numerics::kTensorFlowXla)->Apply(Sizes);
 BENCHMARK_CAPTURE(ForwardAs, xla_unfused, Numerics::kTensorFlowXlaUnfused)->Apply(Sizes);
 BENCHMARK_CAPTURE(ForwardAs, keras_jit, Numerics::kKerasJaxJit)->Apply(Sizes);
 BENCHMARK_CAPTURE(ForwardAs, keras_jit_unfused, Numerics::kKerasJaxJitUnfused)->Apply(Sizes);
+BENCHMARK_CAPTURE(ForwardAs, quantize_and_dequantize, Numerics::kTensorFlowQuantizeAndDequantize)
+    ->Apply(Sizes);
 BENCHMARK_CAPTURE(Forward16, float16, ElementType::kFloat16)->Apply(Sizes);
 BENCHMARK_CAPTURE(Forward16, bfloat16, ElementType::kBFloat16)->Apply(Sizes);
 
@@ -304,6 +306,15 @@ BENCHMARK_CAPTURE(Quantize, xnnpack_uint8, Numerics::kLiteRtXnnpack, ElementType
                   kPerTensor)
     ->Apply(Sizes);
 BENCHMARK_CAPTURE(QuantizeByRange, tensorflow_uint8, Numerics::kTensorFlow, ElementType::kUint8)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(QuantizeByRange, min_combined_uint8, Numerics::kTensorFlowQuantizeV2MinCombined,
+                  ElementType::kUint8)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(QuantizeByRange, min_first_uint8, Numerics::kTensorFlowQuantizeV2MinFirst,
+                  ElementType::kUint8)
+    ->Apply(Sizes);
+BENCHMARK_CAPTURE(QuantizeByRange, scaled_uint8, Numerics::kTensorFlowQuantizeV2Scaled,
+                  ElementType::kUint8)
     ->Apply(Sizes);
 BENCHMARK_CAPTURE(Dequantize, int8, Numerics::kOnnx, ElementType::kInt8, kPerTensor)->Apply(Sizes);
 BENCHMARK_CAPTURE(Dequantize, uint8, Numerics::kOnnx, ElementType::kUint8, kPerTensor)

@@ -92,6 +92,15 @@ absl::Status FakeQuantization::ApplyGradient(const TensorView& gradients, const 
   if (!has_range_gradients()) {
     return absl::OkStatus();
   }
+  if (plan_->spec().range().has_zero_range_gradients) {
+    for (const std::span<float> zeros : {result.min, result.max}) {
+      std::ranges::fill(zeros, 0.0F);
+    }
+    for (const std::span<double> zeros : {result.min_sum, result.max_sum}) {
+      std::ranges::fill(zeros, 0.0);
+    }
+    return absl::OkStatus();
+  }
   const auto to_float = [](double sum) { return static_cast<float>(sum); };
   std::ranges::transform(sums.below, result.min.begin(), to_float);
   std::ranges::transform(sums.above, result.max.begin(), to_float);

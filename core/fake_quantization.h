@@ -40,8 +40,8 @@ class FakeQuantization {
   // Errors carry an ErrorDetail with the field names of
   // quantd.v1.FakeQuantizeRequest: UNSUPPORTED_NUMERICS and UNSUPPORTED_DATA_TYPE
   // for what the numerics does not have; INVALID_NUM_BITS; INVALID_QUANT_RANGE. For
-  // a range: those of Nudge(); RANGE_SIZE_MISMATCH if it does not have exactly one
-  // value without an axis. For a scale: PARAMETERS_SIZE_MISMATCH, INVALID_SCALE,
+  // a range: those of Nudge() or ScaleQuantizeAndDequantize(); RANGE_SIZE_MISMATCH if it does not
+  // have exactly one value without an axis. For a scale: PARAMETERS_SIZE_MISMATCH, INVALID_SCALE,
   // INVALID_ZERO_POINT and INVALID_BLOCK_SIZE.
   static absl::StatusOr<FakeQuantization> Create(const QuantizationParameters& parameters,
                                                  const QuantizationSpec& spec,
@@ -77,7 +77,7 @@ class FakeQuantization {
   //
   // What NaN and infinities give is the numerics' choice. With a range, an infinity
   // gives the nearer end of the nudged range. A channel with min == max == 0 gives
-  // zeros for any input.
+  // zeros for any input, except for NaN with kTensorFlowQuantizeAndDequantize.
   //
   // Shares a large tensor out over `pool`, unless that is null. The result has the
   // same bits with any pool and on every SIMD target.
@@ -89,16 +89,17 @@ class FakeQuantization {
   // Where ApplyGradient() writes to. Does not own the elements.
   struct Gradients {
     // As many elements as the inputs, of the same type: the gradient where the
-    // input lies in the nudged range, ends included, and 0 where it lies outside or
-    // is NaN. With GradientMask::kProduct, these are products with 1 and 0. Numerics
-    // that flush subnormal numbers take a subnormal input for 0, and with products
-    // also a subnormal gradient for a zero of its sign.
+    // input lies in the nudged range (kTensorFlowQuantizeAndDequantize: in the range as
+    // it was given), ends included, and 0 where it lies outside or is NaN. With
+    // GradientMask::kProduct, these are products with 1 and 0. Numerics that flush subnormal
+    // numbers take a subnormal input for 0, and with products also a subnormal gradient for a zero
+    // of its sign.
     OutputView input;
     // channel_count() elements, or none without has_range_gradients(): the sum of
     // the gradients where the input lies below the nudged range, taken in double and
-    // rounded once. With GradientMask::kProduct, gradient * 0 is added elsewhere: so
-    // a gradient that is infinite or NaN makes it NaN, except that an infinite one
-    // below the range makes it infinite.
+    // rounded once, or 0 with kTensorFlowQuantizeAndDequantize. With GradientMask::kProduct,
+    // gradient * 0 is added elsewhere: so a gradient that is infinite or NaN makes it NaN, except
+    // that an infinite one below the range makes it infinite.
     std::span<float> min;
     // The same for inputs above the nudged range.
     std::span<float> max;

@@ -4,72 +4,14 @@
 #include <cstddef>
 #include <limits>
 #include <span>
-#include <string>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
-#include "core/base/error.h"
 #include "core/base/status_macros.h"
 #include "core/decimal.h"
+#include "core/range_check.h"
 
 namespace quantd::core {
 namespace {
-
-absl::Status SizesDiffer(std::size_t min_size, std::size_t max_size) {
-  return InvalidArgument(
-      ErrorReason::kRangeSizeMismatch,
-      absl::StrCat("range.min has ", min_size, " values and range.max has ", max_size,
-                   "; expected as many of one as of the other: send one of each per channel"),
-      {.field = "range.max",
-       .metadata = {{"min_size", absl::StrCat(min_size)}, {"max_size", absl::StrCat(max_size)}}});
-}
-
-absl::Status InvalidRange(absl::string_view bound, std::size_t channel, float min, float max,
-                          absl::string_view complaint) {
-  return InvalidArgument(
-      ErrorReason::kInvalidRange,
-      absl::StrCat("the range [", Decimal(min), ", ", Decimal(max), "] of channel ", channel, " ",
-                   complaint),
-      {.field = absl::StrCat("range.", bound, "[", channel, "]"),
-       .metadata = {
-           {"channel", absl::StrCat(channel)}, {"min", Decimal(min)}, {"max", Decimal(max)}}});
-}
-
-constexpr absl::string_view kSubnormalBound =
-    "has an end that is not 0 but smaller than any normal float32; expected 0 or a normal "
-    "float32, because frameworks take such a number for 0: send 0";
-
-absl::Status CheckBounds(float min, float max, bool has_zero_range, std::size_t channel) {
-  if (!std::isfinite(min)) {
-    return InvalidRange("min", channel, min, max,
-                        "has a lower end that is not finite; expected a finite float32: send the "
-                        "smallest finite value of the data");
-  }
-  if (!std::isfinite(max)) {
-    return InvalidRange("max", channel, min, max,
-                        "has an upper end that is not finite; expected a finite float32: send the "
-                        "largest finite value of the data");
-  }
-  if (min > max) {
-    return InvalidRange("min", channel, min, max,
-                        "has min above max; expected min < max: swap the two");
-  }
-  if (std::fpclassify(min) == FP_SUBNORMAL) {
-    return InvalidRange("min", channel, min, max, kSubnormalBound);
-  }
-  if (std::fpclassify(max) == FP_SUBNORMAL) {
-    return InvalidRange("max", channel, min, max, kSubnormalBound);
-  }
-  if (min == max && (min != 0 || !has_zero_range)) {
-    return InvalidRange("max", channel, min, max,
-                        has_zero_range
-                            ? "is empty; expected min < max, or both 0 for a channel of zeros: "
-                              "widen the range to include 0"
-                            : "is empty; expected min < max with this numerics, whose producer "
-                              "gives NaN otherwise: widen the range");
-  }
-  return absl::OkStatus();
-}
 
 float NudgedZeroPoint(float from_min, float quant_min, float quant_max, ZeroPointRule rule) {
   if (from_min < quant_min) {
@@ -165,9 +107,7 @@ float InverseScale(float min, float max, float scale, float levels, InverseRule 
 
 absl::StatusOr<NudgedRange> Nudge(const Range& range, const ResolvedSpec& spec,
                                   ZeroPointRule rule) {
-  if (range.min.size() != range.max.size()) {
-    return SizesDiffer(range.min.size(), range.max.size());
-  }
+  RETURN_IF_ERROR(CheckSizes(range));
   const std::size_t channel_count = range.min.size();
   const NudgingRules rules = {.codes = spec.codes,
                               .arithmetic = spec.range(),
@@ -185,7 +125,7 @@ absl::StatusOr<NudgedRange> Nudge(const Range& range, const ResolvedSpec& spec,
   for (std::size_t channel = 0; channel < channel_count; ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
-    RETURN_IF_ERROR(CheckBounds(min, max, rules.arithmetic.has_zero_range, channel));
+    RETURN_IF_ERROR(CheckBounds(min, max, rules.arithmetic, channel));
     ASSIGN_OR_RETURN(const NudgedChannel nudged_channel, NudgeChannel(min, max, rules, channel));
     nudged_min[channel] = nudged_channel.min;
     nudged_max[channel] = nudged_channel.max;

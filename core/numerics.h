@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstddef>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -32,6 +33,16 @@ enum class StepFormula {
   kFromLowestFused,
   // shifted * inverse_scale, rounded half away from zero
   kFromLowestHalfAway,
+  // The value within the nudged range * inverse_scale, rounded as the name says. -0 stays
+  // -0, unless it is rounded half up.
+  kClampedHalfEven,
+  kClampedHalfUp,
+  kClampedHalfAway,
+  // (max(x, lower_end) - lower_end) * inverse_scale, at most the number of steps, rounded
+  // half up. The lower end need not be a whole number of steps from zero.
+  kFromLowerEnd,
+  // The same less half the number of codes, rounded half away from zero
+  kFromLowerEndCentred,
   // x / scale within the codes, rounded half to even; NaN is the lowest
   kDivideHalfEven,
   // The same with x / scale rounded to float16 or bfloat16
@@ -58,6 +69,8 @@ enum class ValueFormula {
   kFromLowest,
   // fma(steps, scale, nudged_min)
   kFromLowestFused,
+  // steps * scale + lower_end
+  kFromLowerEnd,
 };
 
 constexpr ValueFormula ValueOf(StepFormula step) {
@@ -67,6 +80,9 @@ constexpr ValueFormula ValueOf(StepFormula step) {
       return ValueFormula::kFromLowest;
     case StepFormula::kFromLowestFused:
       return ValueFormula::kFromLowestFused;
+    case StepFormula::kFromLowerEnd:
+    case StepFormula::kFromLowerEndCentred:
+      return ValueFormula::kFromLowerEnd;
     default:
       return ValueFormula::kFromZero;
   }
@@ -79,7 +95,33 @@ constexpr bool Divides(StepFormula step) {
 }
 
 // Whether the formula is one of ranges.
-constexpr bool IsOfRanges(StepFormula step) { return step <= StepFormula::kFromLowestHalfAway; }
+constexpr bool IsOfRanges(StepFormula step) { return step <= StepFormula::kFromLowerEndCentred; }
+
+// Whether the formula keeps the sign of a zero: it must compute with subnormal numbers
+// flushed then, if the producer does.
+constexpr bool KeepsZeroSign(StepFormula step) { return step == StepFormula::kClampedHalfEven; }
+
+// Whether only codes are computed with the formula.
+constexpr bool IsOfCodes(StepFormula step) {
+  return step == StepFormula::kClampedHalfAway || step == StepFormula::kFromLowerEnd ||
+         step == StepFormula::kFromLowerEndCentred;
+}
+
+// Whether only floats are computed with the formula.
+constexpr bool IsOfFloats(StepFormula step) { return step == StepFormula::kClampedHalfUp; }
+
+// Which codes a range has, and what these stand for.
+enum class RangeRule {
+  // The range is nudged so that a code stands for zero.
+  kNudged,
+  // TensorFlow's QuantizeAndDequantize: the end that needs more steps gives the scale,
+  // and the other one follows from it.
+  kQuantizeAndDequantize,
+  // TensorFlow's QuantizeV2 and Dequantize, in the modes of these names.
+  kMinCombined,
+  kMinFirst,
+  kScaled,
+};
 
 // How the scale of a range is computed.
 enum class ScaleRule {
@@ -137,8 +179,45 @@ enum class Int32Difference {
   kOfFloats,
 };
 
+struct RoundingRow {
+  Rounding rounding;
+  // As the schema has it, without a prefix.
+  std::string_view name;
+};
+
+// The rows in the order of the enum.
+inline constexpr std::array kRoundingTable = {
+    RoundingRow{Rounding::kHalfToEven, "HALF_TO_EVEN"},
+    RoundingRow{Rounding::kHalfUp, "HALF_UP"},
+    RoundingRow{Rounding::kHalfAwayFromZero, "HALF_AWAY_FROM_ZERO"},
+};
+
+// The roundings that a numerics has.
+class Roundings {
+ public:
+  constexpr Roundings() = default;
+  // The default is the first one.
+  constexpr Roundings(std::initializer_list<Rounding> roundings) : default_(*roundings.begin()) {
+    for (const Rounding rounding : roundings) {
+      bits_ |= Bit(rounding);
+    }
+  }
+
+  constexpr bool contains(Rounding rounding) const { return (bits_ & Bit(rounding)) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+  // Only if there are any.
+  constexpr Rounding default_rounding() const { return default_; }
+
+ private:
+  static constexpr unsigned Bit(Rounding rounding) { return 1U << static_cast<unsigned>(rounding); }
+
+  unsigned bits_ = 0;
+  Rounding default_ = Rounding::kHalfToEven;
+};
+
 // The arithmetic of a numerics by range.
 struct RangeArithmetic {
+  RangeRule rule = RangeRule::kNudged;
   StepFormula per_tensor;
   // Nothing if it has no channels.
   std::optional<StepFormula> per_channel;
@@ -156,10 +235,22 @@ struct RangeArithmetic {
   bool flushes_subnormals = true;
   // Whether min == max == 0 stands for a channel of zeros.
   bool has_zero_range = false;
+  // Whether min == max is a range like any other.
+  bool has_empty_range = false;
   bool has_narrow_range = true;
   // Nothing if it has no gradient.
   std::optional<GradientMask> gradient = {};
   bool has_range_gradients = true;
+  // Whether the gradients of min and max are 0, whatever the inputs are.
+  bool has_zero_range_gradients = false;
+  bool has_fake_quantization = true;
+  bool has_codes = true;
+  // Whether it computes float64 tensors in double.
+  bool has_float64 = false;
+  // Whether codes may lie on both sides of zero without being of a signed type.
+  bool has_signed_input = false;
+  // Those to choose from; none without a choice.
+  Roundings roundings = {};
 };
 
 // The arithmetic of a numerics by scale and zero point.
@@ -270,6 +361,43 @@ inline constexpr std::array kNumericsTable = {
                                          .zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient_zero_point = ZeroPointRule::kHalfToEven,
                                          .gradient = GradientMask::kSelectionWithEnds}},
+    NumericsRow{.numerics = Numerics::kTensorFlowQuantizeAndDequantize,
+                .name = "TENSORFLOW_QUANTIZE_AND_DEQUANTIZE",
+                .range = RangeArithmetic{.rule = RangeRule::kQuantizeAndDequantize,
+                                         .per_tensor = StepFormula::kClampedHalfEven,
+                                         .per_channel = StepFormula::kClampedHalfEven,
+                                         .has_empty_range = true,
+                                         .gradient = GradientMask::kProduct,
+                                         .has_zero_range_gradients = true,
+                                         .has_codes = false,
+                                         .has_float64 = true,
+                                         .has_signed_input = true,
+                                         .roundings = {Rounding::kHalfToEven, Rounding::kHalfUp}}},
+    NumericsRow{.numerics = Numerics::kTensorFlowQuantizeV2MinCombined,
+                .name = "TENSORFLOW_QUANTIZE_V2_MIN_COMBINED",
+                .range = RangeArithmetic{.rule = RangeRule::kMinCombined,
+                                         .per_tensor = StepFormula::kFromLowerEnd,
+                                         .per_channel = StepFormula::kFromLowerEnd,
+                                         .has_empty_range = true,
+                                         .has_narrow_range = false,
+                                         .has_fake_quantization = false}},
+    NumericsRow{.numerics = Numerics::kTensorFlowQuantizeV2MinFirst,
+                .name = "TENSORFLOW_QUANTIZE_V2_MIN_FIRST",
+                .range = RangeArithmetic{.rule = RangeRule::kMinFirst,
+                                         .per_tensor = StepFormula::kClampedHalfAway,
+                                         .per_channel = {},
+                                         .has_empty_range = true,
+                                         .has_narrow_range = false,
+                                         .has_fake_quantization = false}},
+    NumericsRow{.numerics = Numerics::kTensorFlowQuantizeV2Scaled,
+                .name = "TENSORFLOW_QUANTIZE_V2_SCALED",
+                .range = RangeArithmetic{.rule = RangeRule::kScaled,
+                                         .per_tensor = StepFormula::kClampedHalfAway,
+                                         .per_channel = StepFormula::kClampedHalfAway,
+                                         .has_empty_range = true,
+                                         .has_fake_quantization = false,
+                                         .roundings = {Rounding::kHalfAwayFromZero,
+                                                       Rounding::kHalfToEven}}},
     NumericsRow{
         .numerics = Numerics::kOnnx,
         .name = "ONNX",

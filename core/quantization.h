@@ -11,6 +11,7 @@
 #include "absl/container/inlined_vector.h"
 #include "core/base/element_type.h"
 #include "core/base/numerics.h"
+#include "core/base/rounding.h"
 
 namespace quantd::core {
 
@@ -34,6 +35,11 @@ struct QuantizationSpec {
   // The type in which kOnnx computes x / scale: kFloat32, or the input's type if that is
   // kFloat16 or kBFloat16. If absent, kFloat32.
   std::optional<ElementType> precision = {};
+  // Whether the codes lie on both sides of zero. Only with
+  // kTensorFlowQuantizeAndDequantize.
+  bool signed_input = false;
+  // Only with a numerics that has a choice. If absent, its producer's default.
+  std::optional<Rounding> rounding = {};
 };
 
 // The real interval that the codes stand for: one for the whole tensor without an
@@ -84,6 +90,8 @@ using PerChannel = absl::InlinedVector<T, 1>;
 // Ranges that were nudged so that a code stands for exactly zero; one value per
 // channel. Code q stands for (q - zero_point) * scale. A channel with
 // min == max == 0 has 0 as min, max and scale, and the lowest code as zero point.
+// With TensorFlow's QuantizeV2, min and max are its output_min and output_max, and no
+// code needs to stand for exactly zero: zero_point is the code of zero.
 struct NudgedRange {
   PerChannel<float> min;
   PerChannel<float> max;

@@ -15,16 +15,11 @@
 #include "core/numerics.h"
 #include "core/parameter_layout.h"
 #include "core/quantizer.h"
+#include "core/reference_tensorflow_ranges.h"
 #include "core/resolved_spec.h"
 
 namespace quantd::core::reference {
 namespace {
-
-// Returns what producers that flush subnormals take `value` for: a zero of its sign.
-template <typename T>
-T Flushed(T value) {
-  return std::fpclassify(value) == FP_SUBNORMAL ? std::copysign(T{0}, value) : value;
-}
 
 // Converts as x86's CVTTSS2SI does.
 std::int32_t ToInt32(float value) {
@@ -155,8 +150,10 @@ class RangeChannel {
         return FlushedResult(steps * scale_ + nudged_min_);
       case ValueFormula::kFromLowestFused:
         return FlushedResult(std::fma(steps, scale_, nudged_min_));
+      case ValueFormula::kFromLowerEnd:
+        break;
     }
-    return steps;
+    return std::numeric_limits<float>::quiet_NaN();
   }
 
   float FlushedResult(float value) const {
@@ -289,6 +286,29 @@ std::vector<AffineChannel> MakeChannels(const AffineParameters& affine, const Re
   return channels;
 }
 
+std::vector<TensorFlowRangeChannel> MakeUnnudgedChannels(const Range& range,
+                                                         const ResolvedSpec& spec) {
+  std::vector<TensorFlowRangeChannel> channels;
+  for (std::size_t i = 0; i < range.min.size(); ++i) {
+    channels.emplace_back(range.min[i], range.max[i], spec);
+  }
+  return channels;
+}
+
+// Calls function(channels) with those of the parameters, whichever kind they are.
+template <typename Function>
+void WithChannels(const QuantizationParameters& parameters, const ResolvedSpec& spec,
+                  Function function) {
+  const auto* range = std::get_if<Range>(&parameters);
+  if (range == nullptr) {
+    function(MakeChannels(std::get<AffineParameters>(parameters), spec, false));
+  } else if (spec.range().rule == RangeRule::kNudged) {
+    function(MakeChannels(*range, spec, false));
+  } else {
+    function(MakeUnnudgedChannels(*range, spec));
+  }
+}
+
 // What an operation computes with.
 struct Problem {
   ParameterLayout layout;
@@ -328,17 +348,14 @@ absl::StatusOr<std::vector<T>> FakeQuantizeAll(std::span<const std::int64_t> sha
   RETURN_IF_ERROR(CheckSize("input", input.size(), problem.layout.element_count()));
   std::vector<T> output(input.size());
   const auto fake_quantize = [&](std::size_t i, const auto& channel) {
-    output[i] = channel.FakeQuantize(input[i]);
-  };
-  if constexpr (std::same_as<T, float>) {
-    if (const auto* range = std::get_if<Range>(&parameters)) {
-      ForEachElement(problem.layout, MakeChannels(*range, problem.spec, false), fake_quantize);
-      return output;
+    // No range that is nudged has doubles.
+    if constexpr (std::same_as<T, float> || !std::same_as<decltype(channel), const RangeChannel&>) {
+      output[i] = channel.FakeQuantize(input[i]);
     }
-  }
-  ForEachElement(problem.layout,
-                 MakeChannels(std::get<AffineParameters>(parameters), problem.spec, false),
-                 fake_quantize);
+  };
+  WithChannels(parameters, problem.spec, [&](const auto& channels) {
+    ForEachElement(problem.layout, channels, fake_quantize);
+  });
   return output;
 }
 
@@ -383,6 +400,22 @@ Gradients<float> DifferentiateRange(const Problem& problem, const Range& range,
   return result;
 }
 
+// The gradients of the range are 0.
+template <typename T>
+Gradients<T> DifferentiateUnnudged(const Problem& problem, const Range& range,
+                                   std::span<const T> gradients, std::span<const T> inputs) {
+  const std::size_t count = problem.layout.parameter_count();
+  Gradients<T> result{.input = std::vector<T>(inputs.size()),
+                      .min = std::vector<double>(count),
+                      .max = std::vector<double>(count)};
+  ForEachElement(problem.layout, MakeUnnudgedChannels(range, problem.spec),
+                 [&](std::size_t i, const TensorFlowRangeChannel& channel) {
+                   result.input[i] =
+                       Flushed(gradients[i]) * (channel.IsInside(inputs[i]) ? T{1} : T{0});
+                 });
+  return result;
+}
+
 template <typename T>
 Gradients<T> DifferentiateAffine(const Problem& problem, const AffineParameters& affine,
                                  std::span<const T> gradients, std::span<const T> inputs) {
@@ -407,8 +440,11 @@ absl::StatusOr<Gradients<T>> DifferentiateAll(std::span<const std::int64_t> shap
             OperationKind::kFakeQuantizeGradient, shape, parameters, spec, {kType, kType}));
   RETURN_IF_ERROR(CheckSize("gradients", gradients.size(), problem.layout.element_count()));
   RETURN_IF_ERROR(CheckSize("inputs", inputs.size(), problem.layout.element_count()));
-  if constexpr (std::same_as<T, float>) {
-    if (const auto* range = std::get_if<Range>(&parameters)) {
+  if (const auto* range = std::get_if<Range>(&parameters)) {
+    if (problem.spec.range().rule == RangeRule::kQuantizeAndDequantize) {
+      return DifferentiateUnnudged(problem, *range, gradients, inputs);
+    }
+    if constexpr (std::same_as<T, float>) {
       return DifferentiateRange(problem, *range, gradients, inputs);
     }
   }
@@ -419,6 +455,9 @@ absl::StatusOr<Gradients<T>> DifferentiateAll(std::span<const std::int64_t> shap
 // channel of zeros.
 bool HasCode(const RangeChannel& channel, const ResolvedSpec& spec, float x) {
   return !std::isnan(x) || channel.all_zero() || spec.range().nan != NanRule::kKept;
+}
+bool HasCode(const TensorFlowRangeChannel& /*channel*/, const ResolvedSpec& /*spec*/, float x) {
+  return !std::isnan(x);
 }
 bool HasCode(const AffineChannel& /*channel*/, const ResolvedSpec& /*spec*/, float /*x*/) {
   return true;
@@ -469,17 +508,14 @@ absl::StatusOr<std::vector<std::int32_t>> Quantize(std::span<const std::int64_t>
   RETURN_IF_ERROR(CheckSize("input", input.size(), problem.layout.element_count()));
   std::vector<std::int32_t> codes(input.size());
   std::optional<std::size_t> without_code;
-  std::visit(
-      [&](const auto& given) {
-        ForEachElement(problem.layout, MakeChannels(given, problem.spec, false),
-                       [&](std::size_t i, const auto& channel) {
-                         codes[i] = channel.Quantize(input[i]);
-                         if (!without_code && !HasCode(channel, problem.spec, input[i])) {
-                           without_code = i;
-                         }
-                       });
-      },
-      parameters);
+  WithChannels(parameters, problem.spec, [&](const auto& channels) {
+    ForEachElement(problem.layout, channels, [&](std::size_t i, const auto& channel) {
+      codes[i] = channel.Quantize(input[i]);
+      if (!without_code && !HasCode(channel, problem.spec, input[i])) {
+        without_code = i;
+      }
+    });
+  });
   if (without_code.has_value()) {
     return NanHasNoCode(problem.spec.numerics, *without_code);
   }
@@ -496,13 +532,11 @@ absl::StatusOr<std::vector<float>> Dequantize(std::span<const std::int64_t> shap
                          shape, parameters, spec, types));
   RETURN_IF_ERROR(CheckSize("input", codes.size(), problem.layout.element_count()));
   std::vector<float> output(codes.size());
-  std::visit(
-      [&](const auto& given) {
-        ForEachElement(
-            problem.layout, MakeChannels(given, problem.spec, false),
-            [&](std::size_t i, const auto& channel) { output[i] = channel.Dequantize(codes[i]); });
-      },
-      parameters);
+  WithChannels(parameters, problem.spec, [&](const auto& channels) {
+    ForEachElement(problem.layout, channels, [&](std::size_t i, const auto& channel) {
+      output[i] = channel.Dequantize(codes[i]);
+    });
+  });
   return output;
 }
 

@@ -18,6 +18,9 @@ namespace {
 
 absl::string_view NameOf(Numerics numerics) { return ToAbsl(RowOf(numerics).name); }
 absl::string_view NameOf(ElementType type) { return ToAbsl(RowOf(type).name); }
+absl::string_view NameOf(Rounding rounding) {
+  return ToAbsl(kRoundingTable[static_cast<std::size_t>(rounding)].name);
+}
 
 absl::string_view NameOf(OperationKind operation) {
   switch (operation) {
@@ -204,6 +207,18 @@ absl::StatusOr<std::uint32_t> NumBits(const QuantizationSpec& spec,
   return *spec.num_bits;
 }
 
+absl::Status NotAllBits(Numerics numerics, std::uint32_t num_bits, std::uint32_t type_bits) {
+  return InvalidArgument(
+      ErrorReason::kInvalidNumBits,
+      absl::StrCat("num_bits is ", num_bits, ", and the codes have ", type_bits,
+                   " bits; expected as many with the numerics ", NameOf(numerics),
+                   ", whose codes fill their type: leave it out"),
+      {.field = "spec.num_bits",
+       .metadata = {{"num_bits", absl::StrCat(num_bits)},
+                    {"min", absl::StrCat(type_bits)},
+                    {"max", absl::StrCat(type_bits)}}});
+}
+
 absl::Status ResolveCodes(bool by_range, const QuantizationSpec& spec,
                           std::optional<ElementType> code_type, ResolvedSpec& resolved) {
   if (spec.quant_min.has_value() || spec.quant_max.has_value()) {
@@ -217,8 +232,17 @@ absl::Status ResolveCodes(bool by_range, const QuantizationSpec& spec,
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::uint32_t num_bits, NumBits(spec, code_type));
-  const bool is_signed = code_type.has_value() && RowOf(*code_type).lowest < 0;
-  const std::int64_t unsigned_min = spec.narrow_range ? 1 : 0;
+  const bool is_signed =
+      code_type.has_value() ? RowOf(*code_type).lowest < 0 : by_range && spec.signed_input;
+  const RangeRule rule = by_range ? resolved.range().rule : RangeRule::kNudged;
+  if (rule != RangeRule::kNudged && code_type.has_value() && num_bits != RowOf(*code_type).bits) {
+    return NotAllBits(resolved.numerics, num_bits,
+                      static_cast<std::uint32_t>(RowOf(*code_type).bits));
+  }
+  // QuantizeAndDequantize ignores it where codes have one sign.
+  const bool is_narrow =
+      spec.narrow_range && (rule != RangeRule::kQuantizeAndDequantize || is_signed);
+  const std::int64_t unsigned_min = is_narrow ? 1 : 0;
   const std::int64_t unsigned_max = (std::int64_t{1} << num_bits) - 1;
   const std::int64_t offset = is_signed ? std::int64_t{1} << (num_bits - 1) : 0;
   const std::int64_t shift = by_range ? 0 : offset;
@@ -254,6 +278,82 @@ absl::StatusOr<StepFormula> WithPrecision(const QuantizationSpec& spec, StepForm
       {.field = "spec.precision", .metadata = {{"precision", std::string(NameOf(precision))}}});
 }
 
+// The names of the roundings, or "none" without any.
+std::string NamesOf(const Roundings& roundings) {
+  std::vector<absl::string_view> names;
+  for (const RoundingRow& row : kRoundingTable) {
+    if (roundings.contains(row.rounding)) {
+      names.push_back(ToAbsl(row.name));
+    }
+  }
+  return names.empty() ? "none" : absl::StrJoin(names, ", ");
+}
+
+absl::Status NoSuchRounding(Numerics numerics, Rounding rounding, const Roundings& roundings) {
+  const std::string supported = NamesOf(roundings);
+  return InvalidArgument(
+      ErrorReason::kUnsupportedNumerics,
+      absl::StrCat("rounding is ", NameOf(rounding), ", which the numerics ", NameOf(numerics),
+                   " does not have",
+                   roundings.empty() ? " a choice of; expected none"
+                                     : absl::StrCat("; expected one of ", supported),
+                   ": leave it out, or choose another numerics"),
+      {.field = "spec.rounding",
+       .metadata = {{"numerics", std::string(NameOf(numerics))},
+                    {"rounding", std::string(NameOf(rounding))},
+                    {"supported", supported}}});
+}
+
+absl::Status NoSignedInput(Numerics numerics) {
+  return InvalidArgument(
+      ErrorReason::kUnsupportedNumerics,
+      absl::StrCat("signed_input is set, which the numerics ", NameOf(numerics),
+                   " does not have; expected it only with TENSORFLOW_QUANTIZE_AND_DEQUANTIZE: "
+                   "leave it out"),
+      {.field = "spec.signed_input", .metadata = {{"numerics", std::string(NameOf(numerics))}}});
+}
+
+// Checks what only some numerics leave to their callers. `range` is null with scales.
+absl::Status CheckChoices(Numerics numerics, const RangeArithmetic* range,
+                          const QuantizationSpec& spec) {
+  const Roundings roundings = range == nullptr ? Roundings() : range->roundings;
+  if (spec.rounding.has_value() && !roundings.contains(*spec.rounding)) {
+    return NoSuchRounding(numerics, *spec.rounding, roundings);
+  }
+  if (spec.signed_input && (range == nullptr || !range->has_signed_input)) {
+    return NoSignedInput(numerics);
+  }
+  return absl::OkStatus();
+}
+
+StepFormula ClampedWith(Rounding rounding) {
+  switch (rounding) {
+    case Rounding::kHalfToEven:
+      return StepFormula::kClampedHalfEven;
+    case Rounding::kHalfUp:
+      return StepFormula::kClampedHalfUp;
+    case Rounding::kHalfAwayFromZero:
+      return StepFormula::kClampedHalfAway;
+  }
+  return StepFormula::kClampedHalfEven;
+}
+
+// Returns the formula of a range, which follows from the choices of `spec` and from the
+// type of the codes as well.
+StepFormula StepOf(OperationKind operation, const RangeArithmetic& arithmetic, bool has_axis,
+                   const QuantizationSpec& spec, std::int32_t code_offset) {
+  const StepFormula step = has_axis ? *arithmetic.per_channel : arithmetic.per_tensor;
+  if (arithmetic.rule == RangeRule::kMinFirst && operation == OperationKind::kDequantize) {
+    return StepFormula::kFromLowerEnd;
+  }
+  if (arithmetic.rule == RangeRule::kMinCombined && code_offset != 0) {
+    return StepFormula::kFromLowerEndCentred;
+  }
+  return arithmetic.roundings.empty()
+             ? step
+             : ClampedWith(spec.rounding.value_or(arithmetic.roundings.default_rounding()));
+}
+
 absl::Status NoNarrowRange(Numerics numerics) {
   return InvalidArgument(
       ErrorReason::kUnsupportedNumerics,
@@ -281,6 +381,7 @@ absl::StatusOr<ResolvedSpec> Resolve(OperationKind operation,
                                                 : std::nullopt;
   ResolvedSpec resolved{.numerics = numerics, .codes = {}, .step = {}};
   resolved.code_type = code_type.value_or(ElementType::kUint8);
+  RETURN_IF_ERROR(CheckChoices(numerics, range != nullptr ? &resolved.range() : nullptr, spec));
   RETURN_IF_ERROR(ResolveCodes(range != nullptr, spec, code_type, resolved));
   if (range == nullptr) {
     ASSIGN_OR_RETURN(resolved.step, WithPrecision(spec, resolved.affine().step, types.input));
@@ -290,7 +391,8 @@ absl::StatusOr<ResolvedSpec> Resolve(OperationKind operation,
   if (spec.narrow_range && !arithmetic.has_narrow_range) {
     return NoNarrowRange(numerics);
   }
-  resolved.step = range->axis.has_value() ? *arithmetic.per_channel : arithmetic.per_tensor;
+  resolved.step =
+      StepOf(operation, arithmetic, range->axis.has_value(), spec, resolved.code_offset);
   RETURN_IF_ERROR(WithPrecision(spec, resolved.step, types.input).status());
   return resolved;
 }

@@ -27,7 +27,7 @@ struct ResolvedSpec {
   // With a range, codes count from 0 or 1: those of an unsigned type.
   CodeRange codes;
   // What a code of that kind is more than a code in a tensor: 2^(num_bits-1) with a
-  // range and a signed type, and otherwise 0.
+  // range and a signed type or signed_input, and otherwise 0.
   std::int32_t code_offset = 0;
   // The type of the codes: kUint8 for a fake quantization, which has none.
   ElementType code_type = ElementType::kUint8;
@@ -39,7 +39,8 @@ struct ResolvedSpec {
 };
 
 // Errors: UNSUPPORTED_NUMERICS if the numerics does not have the operation with such
-// parameters; UNSUPPORTED_DATA_TYPE if it does not have the types; INVALID_NUM_BITS;
+// parameters, or not the narrow range, signed input or rounding of `spec`;
+// UNSUPPORTED_DATA_TYPE if it does not have the types; INVALID_NUM_BITS;
 // INVALID_QUANT_RANGE.
 absl::StatusOr<ResolvedSpec> Resolve(OperationKind operation,
                                      const QuantizationParameters& parameters,

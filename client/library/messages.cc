@@ -26,6 +26,7 @@
 #include "wire/operations.h"
 #include "wire/outgoing_tensor.h"
 #include "wire/received_message.h"
+#include "wire/rounding.h"
 
 namespace quantd::client {
 namespace {
@@ -92,6 +93,10 @@ void EncodeSpec(const core::QuantizationSpec& spec, v1::QuantizationSpec* messag
   }
   if (spec.precision.has_value()) {
     message->set_precision(wire::ToDataType(*spec.precision));
+  }
+  message->set_signed_input(spec.signed_input);
+  if (spec.rounding.has_value()) {
+    message->set_rounding(wire::ToSchema(*spec.rounding));
   }
 }
 

@@ -17,7 +17,7 @@ namespace quantd::client {
 namespace {
 
 // As wide as the longest name and two spaces.
-constexpr int kNumericsWidth = 29;
+constexpr int kNumericsWidth = 37;
 
 Json ToJson(const MethodSupport& support) {
   return {{"method", support.method},

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -103,6 +104,33 @@ void AddCodeRangeOptions(CLI::App& app, core::QuantizationSpec* spec) {
       ->type_name("CODE");
   app.add_option("--quant-max", spec->quant_max, "Highest code; only with --quant-min")
       ->type_name("CODE");
+}
+
+// Returns a name of the schema as the value of an option.
+std::string AsOption(std::string_view name) {
+  return absl::StrReplaceAll(absl::AsciiStrToLower(core::ToAbsl(name)), {{"_", "-"}});
+}
+
+void AddRoundingOptions(CLI::App& app, core::QuantizationSpec* spec) {
+  app.add_flag("--signed-input", spec->signed_input,
+               "With --numerics tensorflow-quantize-and-dequantize, use codes on both sides of 0");
+  std::vector<std::string> names;
+  std::ranges::transform(core::kRoundingTable, std::back_inserter(names),
+                         [](const core::RoundingRow& row) { return AsOption(row.name); });
+  const auto set_rounding = [spec](const std::string& name) {
+    for (const core::RoundingRow& row : core::kRoundingTable) {
+      if (AsOption(row.name) == name) {
+        spec->rounding = row.rounding;
+      }
+    }
+  };
+  app.add_option_function<std::string>(
+         "--rounding", set_rounding,
+         "What becomes of a value halfway between two codes, where the numerics has the choice: "
+         "half-to-even (the default) or half-up with tensorflow-quantize-and-dequantize, "
+         "half-away-from-zero (the default) or half-to-even with tensorflow-quantize-v2-scaled")
+      ->type_name(absl::StrJoin(names, "|"))
+      ->check(CLI::IsMember(names).description(""));
 }
 
 void AddNumericsOption(CLI::App& app, core::QuantizationSpec* spec) {
@@ -217,12 +245,10 @@ void AddSpecOptions(CLI::App& app, core::QuantizationSpec* spec) {
       "With --numerics onnx, the type in which a value is divided by its scale; float16 "
       "and bfloat16 only for tensors of that type. Default: float32",
       [spec](core::ElementType type) { spec->precision = type; });
+  AddRoundingOptions(app, spec);
 }
 
-std::string OptionText(core::Numerics numerics) {
-  return absl::StrReplaceAll(absl::AsciiStrToLower(core::ToAbsl(core::RowOf(numerics).name)),
-                             {{"_", "-"}});
-}
+std::string OptionText(core::Numerics numerics) { return AsOption(core::RowOf(numerics).name); }
 
 CLI::Option* AddTypeOption(CLI::App& app, const std::string& name,
                            const std::vector<core::ElementType>& types,

@@ -22,8 +22,8 @@ namespace quantd::client {
 // `app`, here and below.
 void AddCodeOptions(CLI::App& app, core::QuantizationSpec* spec);
 
-// Adds --num-bits, --narrow-range, --quant-min, --quant-max, --numerics and
-// --precision, which set `spec`.
+// Adds --num-bits, --narrow-range, --quant-min, --quant-max, --numerics, --precision,
+// --signed-input and --rounding, which set `spec`.
 void AddSpecOptions(CLI::App& app, core::QuantizationSpec* spec);
 
 // Returns the value of --numerics: "tensorflow-xla", "onnx", …

@@ -13,8 +13,10 @@
 #include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 #include "core/error_statistics.h"
+#include "core/numerics.h"
 #include "core/parameter_layout.h"
 #include "core/quantizer.h"
+#include "core/reference.h"
 #include "core/resolved_spec.h"
 #include "core/support.h"
 
@@ -36,6 +38,24 @@ struct QuantizeOptions {
   bool json = false;
 };
 
+// Returns the values that codes stand for.
+absl::StatusOr<std::vector<float>> ValuesOf(const QuantizeResult& result, const NpyArray& input,
+                                            core::QuantizationSpec spec,
+                                            const core::ParameterLayout& layout) {
+  if (result.nudged_range.min.empty() ||
+      core::RowOf(result.numerics).range->rule == core::RangeRule::kNudged) {
+    return ValuesOf(result.output, result.parameters, layout);
+  }
+  // Its codes do not all lie at multiples of the scale from the zero point.
+  spec.numerics = result.numerics;
+  const std::vector<std::int32_t> codes = ToCodes(result.output);
+  return core::reference::Dequantize(input.shape, codes,
+                                     core::Range{.min = result.nudged_range.min,
+                                                 .max = result.nudged_range.max,
+                                                 .axis = result.parameters.axis},
+                                     spec, result.output.type());
+}
+
 // Returns the error of the codes: how far the values that they stand for are from the
 // input.
 absl::StatusOr<core::ErrorStatistics> ErrorOf(const QuantizeResult& result, const NpyArray& input,
@@ -52,9 +72,9 @@ absl::StatusOr<core::ErrorStatistics> ErrorOf(const QuantizeResult& result, cons
                       {.input = input.elements.type(), .output = result.output.type()}));
     limits = LimitsOf(affine, resolved.codes);
   }
+  ASSIGN_OR_RETURN(const std::vector<float> values, ValuesOf(result, input, spec, layout));
   const FloatView original(input.elements);
-  return MeasureError(input.shape, original.values(),
-                      ValuesOf(result.output, result.parameters, layout), limits, layout);
+  return MeasureError(input.shape, original.values(), values, limits, layout);
 }
 
 void Print(const QuantizeResult& result, const core::ErrorStatistics& error, bool json,

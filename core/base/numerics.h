@@ -18,6 +18,10 @@ enum class Numerics {
   kKerasJax,
   kKerasJaxJit,
   kKerasJaxJitUnfused,
+  kTensorFlowQuantizeAndDequantize,
+  kTensorFlowQuantizeV2MinCombined,
+  kTensorFlowQuantizeV2MinFirst,
+  kTensorFlowQuantizeV2Scaled,
   // By scale and zero point.
   kOnnx,
   kPyTorch,

@@ -7,6 +7,7 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
 #include "core/kernels/convert-inl.h"
+#include "core/kernels/for_each_vector-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -24,43 +25,29 @@ HWY_INLINE hn::Vec<D> LoadBits(D d, const std::byte* from) {
   }
 }
 
-// Calls function(tag, i) for whole vectors, and then for single elements.
-template <typename Function>
-HWY_INLINE void ForEachVector(std::size_t count, Function function) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
-    function(d, i);
-  }
-  for (; i < count; ++i) {
-    function(single, i);
-  }
-}
-
 void WidenFloat16s(ElementPointer<Float16> input, std::size_t count, float* output) {
-  ForEachVector(count, [&](auto d, std::size_t i) HWY_ATTR {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
     const Tag16<decltype(d)> d16;
     hn::StoreU(WidenFloat16(d, LoadBits(d16, (input + i).bytes())), d, output + i);
   });
 }
 
 void WidenBFloat16s(ElementPointer<BFloat16> input, std::size_t count, float* output) {
-  ForEachVector(count, [&](auto d, std::size_t i) HWY_ATTR {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
     const Tag16<decltype(d)> d16;
     hn::StoreU(WidenBFloat16(d, LoadBits(d16, (input + i).bytes())), d, output + i);
   });
 }
 
 void NarrowFloat16s(const float* input, std::size_t count, Float16* output) {
-  ForEachVector(count, [&](auto d, std::size_t i) HWY_ATTR {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
     const Tag16<decltype(d)> d16;
     hn::StoreU(NarrowToFloat16(d, hn::LoadU(d, input + i)), d16, &output[i].bits);
   });
 }
 
 void NarrowBFloat16s(const float* input, std::size_t count, BFloat16* output) {
-  ForEachVector(count, [&](auto d, std::size_t i) HWY_ATTR {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
     const Tag16<decltype(d)> d16;
     hn::StoreU(NarrowToBFloat16(d, hn::LoadU(d, input + i)), d16, &output[i].bits);
   });

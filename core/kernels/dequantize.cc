@@ -84,6 +84,8 @@ void DequantizeWithFormula(const Arguments<Code, float>& arguments) {
       return DequantizeFromLowest<StepFormula::kFromLowest>(arguments);
     case ValueFormula::kFromLowestFused:
       return DequantizeFromLowest<StepFormula::kFromLowestFused>(arguments);
+    case ValueFormula::kFromLowerEnd:
+      return DequantizeFromLowest<StepFormula::kFromLowerEnd>(arguments);
   }
 }
 

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "core/kernels/extremes.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
+#include "core/kernels/for_each_vector-inl.h"
 #include "core/kernels/memory-inl.h"
 #include "hwy/highway.h"
 
@@ -56,16 +57,10 @@ HWY_INLINE bool ExtendAt(D d, ElementPointer<float> from, float* min, float* max
 }
 
 bool ExtendEach(ElementPointer<float> input, std::size_t count, float* min, float* max) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
   bool has_nan = false;
-  std::size_t i = 0;
-  for (; i + hn::Lanes(d) <= count; i += hn::Lanes(d)) {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
     has_nan |= ExtendAt(d, input + i, min + i, max + i);
-  }
-  for (; i < count; ++i) {
-    has_nan |= ExtendAt(single, input + i, min + i, max + i);
-  }
+  });
   return has_nan;
 }
 

@@ -43,6 +43,16 @@ HWY_INLINE V AboveOrLower(D /*d*/, V x, V lower) {
 #endif
 }
 
+// Returns x < lower ? lower : x, which is NaN for NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V AboveLowerOrNan(D /*d*/, V x, V lower) {
+#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+  return hn::Max(lower, x);
+#else
+  return hn::IfThenElse(hn::Lt(x, lower), lower, x);
+#endif
+}
+
 // Returns x > upper ? upper : x, which is NaN for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V BelowUpperOrNan(D /*d*/, V x, V upper) {
@@ -67,6 +77,17 @@ HWY_INLINE V BelowOrUpper(D /*d*/, V x, V upper) {
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V BeforeHalfUp(D d, V x) {
   return hn::Add(x, hn::Set(d, 0.5F));
+}
+
+// Rounds half to even; numbers that become 0 keep their sign.
+template <class V>
+HWY_INLINE V RoundHalfEvenWithSign(V x) {
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSE4
+  return hn::Round(x);
+#else
+  // Without an instruction, it is rounded by adding and subtracting a large number.
+  return hn::CopySign(hn::Round(x), x);
+#endif
 }
 
 // Returns what is x, rounded half away from zero, if it is rounded towards zero. Adds the
@@ -111,32 +132,66 @@ HWY_INLINE V QuotientUpToHighest(D d, V x, const VectorParameters<V>& p) {
   }
 }
 
+// Returns the number of steps from the lower end of the range, up to the highest, before it
+// is rounded. NaN for NaN.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V QuotientFromLowerEnd(D d, V x, const VectorParameters<V>& p) {
+  const V lower_end = p.lowest_step;
+  const V shifted = hn::Sub(AboveLowerOrNan(d, x, lower_end), lower_end);
+  // Limiting the steps is the same as limiting x, as it rounds to the same code.
+  return BelowUpperOrNan(d, hn::Mul(shifted, p.inverse_scale), p.quant_max);
+}
+
+// Returns half the number of codes.
+template <class D, class V = hn::Vec<D>>
+HWY_INLINE V HalfOfCodes(D d, const VectorParameters<V>& p) {
+  return hn::Mul(hn::Add(p.quant_max, hn::Set(d, 1.0F)), hn::Set(d, 0.5F));
+}
+
+// Whether the formula rounds half away from zero.
+template <StepFormula step>
+constexpr bool kRoundsHalfAway =
+    step == StepFormula::kFromLowestHalfAway || step == StepFormula::kClampedHalfAway ||
+    step == StepFormula::kFromLowerEndCentred;
+
 // Returns the number of steps of a formula of ranges, before it is rounded down, or towards
-// zero if the formula rounds half away from zero. NaN where the formula keeps it.
+// zero if the formula rounds half away from zero, or to even with kClampedHalfEven. NaN
+// where the formula keeps it.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE V StepsOfRange(D d, V x, const VectorParameters<V>& p) {
   static_assert(IsOfRanges(step));
-  if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
-    const V shifted = hn::Sub(Clamp(d, x, p.nudged_min, p.nudged_max), p.nudged_min);
-    if constexpr (step == StepFormula::kDivide) {
-      return BeforeHalfUp(d, hn::Add(DivideByScale(d, shifted, p), p.lowest_step));
-    } else if constexpr (step == StepFormula::kMultiply) {
-      return BeforeHalfUp(d, hn::Add(hn::Mul(shifted, p.inverse_scale), p.lowest_step));
-    } else {
-      static_assert(step == StepFormula::kMultiplyFused);
-      return BeforeHalfUp(d, FusedMultiplyAdd(d, shifted, p.inverse_scale, p.lowest_step));
-    }
+  [[maybe_unused]] const auto shift = [&](V value) HWY_ATTR {
+    return hn::Sub(Clamp(d, value, p.nudged_min, p.nudged_max), p.nudged_min);
+  };
+  [[maybe_unused]] const auto clamped = [&]() HWY_ATTR {
+    return hn::Mul(Clamp(d, x, p.nudged_min, p.nudged_max), p.inverse_scale);
+  };
+  [[maybe_unused]] const auto number = [&]() HWY_ATTR {
+    return hn::IfThenElse(hn::IsNaN(x), p.nan, x);
+  };
+  if constexpr (step == StepFormula::kDivide) {
+    return BeforeHalfUp(d, hn::Add(DivideByScale(d, shift(x), p), p.lowest_step));
+  } else if constexpr (step == StepFormula::kMultiply) {
+    return BeforeHalfUp(d, hn::Add(hn::Mul(shift(x), p.inverse_scale), p.lowest_step));
+  } else if constexpr (step == StepFormula::kMultiplyFused) {
+    return BeforeHalfUp(d, FusedMultiplyAdd(d, shift(x), p.inverse_scale, p.lowest_step));
+  } else if constexpr (step == StepFormula::kFromLowest) {
+    return BeforeHalfUp(d, hn::Mul(shift(number()), p.inverse_scale));
+  } else if constexpr (step == StepFormula::kFromLowestFused) {
+    return FusedMultiplyAdd(d, shift(number()), p.inverse_scale, hn::Set(d, 0.5F));
+  } else if constexpr (step == StepFormula::kFromLowestHalfAway) {
+    return BeforeHalfAway(d, hn::Mul(shift(number()), p.inverse_scale));
+  } else if constexpr (step == StepFormula::kClampedHalfEven) {
+    return clamped();
+  } else if constexpr (step == StepFormula::kClampedHalfUp) {
+    return BeforeHalfUp(d, clamped());
+  } else if constexpr (step == StepFormula::kClampedHalfAway) {
+    return BeforeHalfAway(d, clamped());
+  } else if constexpr (step == StepFormula::kFromLowerEnd) {
+    return BeforeHalfUp(d, QuotientFromLowerEnd(d, x, p));
   } else {
-    const V number = hn::IfThenElse(hn::IsNaN(x), p.nan, x);
-    const V shifted = hn::Sub(Clamp(d, number, p.nudged_min, p.nudged_max), p.nudged_min);
-    if constexpr (step == StepFormula::kFromLowest) {
-      return BeforeHalfUp(d, hn::Mul(shifted, p.inverse_scale));
-    } else if constexpr (step == StepFormula::kFromLowestFused) {
-      return FusedMultiplyAdd(d, shifted, p.inverse_scale, hn::Set(d, 0.5F));
-    } else {
-      static_assert(step == StepFormula::kFromLowestHalfAway);
-      return BeforeHalfAway(d, hn::Mul(shifted, p.inverse_scale));
-    }
+    static_assert(step == StepFormula::kFromLowerEndCentred);
+    return BeforeHalfAway(d, hn::Sub(QuotientFromLowerEnd(d, x, p), HalfOfCodes(d, p)));
   }
 }
 
@@ -173,7 +228,10 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> WrappedCodes(D d, V x, const VectorPar
 // Returns a whole number of steps; NaN where the formula keeps it. May be -0.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
-  if constexpr (step == StepFormula::kFromLowestHalfAway) {
+  static_assert(!IsOfCodes(step));
+  if constexpr (step == StepFormula::kClampedHalfEven) {
+    return RoundHalfEvenWithSign(StepsOfRange<step>(d, x, p));
+  } else if constexpr (kRoundsHalfAway<step>) {
     return hn::Trunc(StepsOfRange<step>(d, x, p));
   } else if constexpr (IsOfRanges(step)) {
     return hn::Floor(StepsOfRange<step>(d, x, p));
@@ -196,6 +254,8 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
     return hn::Add(hn::Mul(steps, p.scale), p.nudged_min);
   } else if constexpr (ValueOf(step) == ValueFormula::kFromLowestFused) {
     return FusedMultiplyAdd(d, steps, p.scale, p.nudged_min);
+  } else if constexpr (ValueOf(step) == ValueFormula::kFromLowerEnd) {
+    return hn::Add(hn::Mul(steps, p.scale), p.lowest_step);
   } else if constexpr (kRoundsHalfEven<step>) {
     // A code has no -0.
     return hn::Mul(hn::Add(steps, hn::Zero(d)), p.scale);
@@ -211,7 +271,9 @@ HWY_INLINE V Value(D d, V steps, const VectorParameters<V>& p) {
 // Returns the numbers of x.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE hn::Vec<hn::RebindToSigned<D>> Numbers(D d, V x, const VectorParameters<V>& p) {
-  if constexpr (step == StepFormula::kFromLowestHalfAway) {
+  if constexpr (step == StepFormula::kClampedHalfEven) {
+    return NearestInt32(StepsOfRange<step>(d, x, p));
+  } else if constexpr (kRoundsHalfAway<step>) {
     return TruncInt32(StepsOfRange<step>(d, x, p));
   } else if constexpr (IsOfRanges(step)) {
     return FloorInt32(StepsOfRange<step>(d, x, p));
@@ -226,9 +288,12 @@ HWY_INLINE hn::Vec<hn::RebindToSigned<D>> Numbers(D d, V x, const VectorParamete
 
 // Returns the number of the lowest code.
 template <StepFormula step, class D, class V = hn::Vec<D>>
-HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LowestNumber(D /*d*/, const VectorParameters<V>& p) {
+HWY_INLINE hn::Vec<hn::RebindToSigned<D>> LowestNumber([[maybe_unused]] D d,
+                                                       const VectorParameters<V>& p) {
   if constexpr (kWraps<step> || step == StepFormula::kMultiplyHalfEven) {
     return NearestInt32(p.quant_min);
+  } else if constexpr (step == StepFormula::kFromLowerEndCentred) {
+    return NearestInt32(hn::Neg(HalfOfCodes(d, p)));
   } else if constexpr (ValueOf(step) == ValueFormula::kFromZero) {
     return NearestInt32(p.lowest_step);
   } else {

@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "core/kernels/int32.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
+#include "core/kernels/for_each_vector-inl.h"
 #include "core/kernels/formulas-inl.h"
 #include "core/kernels/memory-inl.h"
 #include "hwy/highway.h"
@@ -47,18 +48,12 @@ HWY_INLINE void QuantizeAt(D d, ElementPointer<float> from, const ChannelParamet
 template <StepFormula step>
 void QuantizeAll(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
                  CodeRange codes, std::int32_t* output) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; channels.stride == 0 && i + lanes <= count; i += lanes) {
-    QuantizeAt<step>(d, input + i, *channels.parameters, *channels.zero_points, codes, output + i);
-  }
-  for (; i < count; ++i) {
+  const std::size_t in_vectors = channels.stride == 0 ? count : 0;
+  ForEachVector<float>(in_vectors, count, [&](auto d, std::size_t i) HWY_ATTR {
     const std::size_t channel = i * channels.stride;
-    QuantizeAt<step>(single, input + i, channels.parameters[channel], channels.zero_points[channel],
+    QuantizeAt<step>(d, input + i, channels.parameters[channel], channels.zero_points[channel],
                      codes, output + i);
-  }
+  });
 }
 
 void QuantizeInt32(ElementPointer<float> input, std::size_t count, const Int32Channels& channels,
@@ -93,18 +88,12 @@ HWY_INLINE void DequantizeAt(D d, ElementPointer<std::int32_t> from,
 template <Int32Difference difference>
 void DequantizeAll(ElementPointer<std::int32_t> input, std::size_t count,
                    const Int32Channels& channels, float* output) {
-  const hn::ScalableTag<float> d;
-  const hn::CappedTag<float, 1> single;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; channels.stride == 0 && i + lanes <= count; i += lanes) {
-    DequantizeAt<difference>(d, input + i, *channels.parameters, *channels.zero_points, output + i);
-  }
-  for (; i < count; ++i) {
+  const std::size_t in_vectors = channels.stride == 0 ? count : 0;
+  ForEachVector<float>(in_vectors, count, [&](auto d, std::size_t i) HWY_ATTR {
     const std::size_t channel = i * channels.stride;
-    DequantizeAt<difference>(single, input + i, channels.parameters[channel],
+    DequantizeAt<difference>(d, input + i, channels.parameters[channel],
                              channels.zero_points[channel], output + i);
-  }
+  });
 }
 
 void DequantizeInt32(ElementPointer<std::int32_t> input, std::size_t count,

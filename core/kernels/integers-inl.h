@@ -102,6 +102,19 @@ HWY_INLINE auto JoinShorts(V a, V b) {
   return hn::ReorderDemote2To(hn::Repartition<std::int16_t, hn::DFromV<V>>(), a, b);
 }
 
+// For each lane of 32 bits in the order of four vectors, the lane in which it is if each
+// block of 128 bits has a part of every vector.
+template <std::size_t blocks>
+struct BlockOrder {
+  constexpr BlockOrder() {
+    for (std::size_t lane = 0; lane < 4 * blocks; ++lane) {
+      lanes[lane] = static_cast<std::uint32_t>(lane % blocks * 4 + lane / blocks);
+    }
+  }
+
+  alignas(64) std::uint32_t lanes[4 * blocks] = {};
+};
+
 // Brings bytes into the order of their vectors: they are JoinBytes() of JoinShorts() of
 // the vectors 0 and 1, and of 2 and 3.
 template <class V>
@@ -111,14 +124,10 @@ HWY_INLINE V InOrder(V bytes) {
   if constexpr (kBlocks == 1) {
     return bytes;
   } else {
-    alignas(64) std::uint32_t order[4 * kBlocks];
-    for (std::size_t vector = 0; vector < 4; ++vector) {
-      for (std::size_t block = 0; block < kBlocks; ++block) {
-        order[vector * kBlocks + block] = static_cast<std::uint32_t>(block * 4 + vector);
-      }
-    }
-    return hn::BitCast(hn::DFromV<V>(), hn::TableLookupLanes(hn::BitCast(d32, bytes),
-                                                             hn::SetTableIndices(d32, order)));
+    static constexpr BlockOrder<kBlocks> kOrder;
+    return hn::BitCast(
+        hn::DFromV<V>(),
+        hn::TableLookupLanes(hn::BitCast(d32, bytes), hn::SetTableIndices(d32, kOrder.lanes)));
   }
 }
 

@@ -38,8 +38,10 @@ struct ChannelParameters {
   float inverse_scale = 0;
   // For formulas that divide: InverseLow(scale).
   float inverse_scale_low = 0;
-  // quant_min - zero_point, which is -quant_zero, and quant_max - zero_point.
+  // quant_min - zero_point, which is -quant_zero. With kFromLowerEnd and
+  // kFromLowerEndCentred, the lower end: the value of the lowest code.
   float lowest_step = 0;
+  // quant_max - zero_point.
   float highest_step = 0;
 };
 

@@ -63,7 +63,7 @@ HWY_INLINE void StoreLowBits(D /*d*/, V v, Out* to) {
   if constexpr (hn::MaxLanes(D()) == 1) {
     *to = static_cast<Out>(hn::GetLane(v));
   } else if constexpr (sizeof(Out) == 1) {
-    // Not TruncateTo(), which permutes the lanes of AVX3_DL in Highway 1.0.3.
+    // Not TruncateTo(), which permutes the lanes on a target of Highway 1.0.3.
     hn::StoreU(hn::U8FromU32(bits), narrow, to);
   } else {
     hn::StoreU(hn::TruncateTo(narrow, bits), narrow, to);
@@ -161,19 +161,37 @@ struct Quantization {
 
 // From here on, what was decided at run time becomes a template argument.
 
+// Whether subnormal numbers matter to a formula. The values of some are products, which
+// do not become subnormal, and codes have no sign of zero.
+template <StepFormula step, typename Out>
+constexpr bool kHasSubnormals = KeepsZeroSign(step)
+                                    ? IsFloat<Out>
+                                    : ValueOf(step) != ValueFormula::kFromZero && !IsOfCodes(step);
+
 // Arguments are those of a run or of columns.
 template <StepFormula step, template <typename, typename> class Arguments, typename In,
           typename Out>
 bool WithMode(const Arguments<In, Out>& arguments) {
   using Operation = Quantization<step, In, Out>;
-  // The values of other formulas are products, which do not become subnormal.
-  if constexpr (ValueOf(step) != ValueFormula::kFromZero) {
+  if constexpr (kHasSubnormals<step, Out>) {
     if (arguments.rules->flushes_subnormals) {
       const ScopedFlushSubnormals flush;
       return Compute<Operation>(arguments);
     }
   }
   return Compute<Operation>(arguments);
+}
+
+// Compiles a formula for the types of output that are computed with it.
+template <StepFormula step, template <typename, typename> class Arguments, typename In,
+          typename Out>
+bool WithOutput(const Arguments<In, Out>& arguments) {
+  if constexpr (IsFloat<Out> ? !IsOfCodes(step) : !IsOfFloats(step)) {
+    return WithMode<step>(arguments);
+  } else {
+    assert(false && "Resolve() chooses no such formula");
+    return false;
+  }
 }
 
 template <class Arguments>
@@ -191,6 +209,16 @@ bool WithFormula(const Arguments& arguments) {
       return WithMode<StepFormula::kFromLowestFused>(arguments);
     case StepFormula::kFromLowestHalfAway:
       return WithMode<StepFormula::kFromLowestHalfAway>(arguments);
+    case StepFormula::kClampedHalfEven:
+      return WithOutput<StepFormula::kClampedHalfEven>(arguments);
+    case StepFormula::kClampedHalfUp:
+      return WithOutput<StepFormula::kClampedHalfUp>(arguments);
+    case StepFormula::kClampedHalfAway:
+      return WithOutput<StepFormula::kClampedHalfAway>(arguments);
+    case StepFormula::kFromLowerEnd:
+      return WithOutput<StepFormula::kFromLowerEnd>(arguments);
+    case StepFormula::kFromLowerEndCentred:
+      return WithOutput<StepFormula::kFromLowerEndCentred>(arguments);
     case StepFormula::kDivideHalfEven:
       return WithMode<StepFormula::kDivideHalfEven>(arguments);
     case StepFormula::kDivideHalfEvenFloat16:

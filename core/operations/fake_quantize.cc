@@ -66,15 +66,26 @@ void FakeQuantizeElements(const QuantizationPlan& plan, const ParameterLayout& l
               FloatKernel<T>(plan, output.size_bytes()));
 }
 
+// Fake-quantizes elements of one channel, or one element of each.
+void FakeQuantizeDoublesOf(const QuantizationPlan& plan, ElementPointer<double> input,
+                           std::size_t count, std::size_t parameter, std::size_t stride,
+                           double* output) {
+  const kernels::Float64Channel* const channels = &plan.float64_channel(parameter);
+  if (plan.nudged_range().has_value()) {
+    return kernels::FakeQuantizeFloat64ByRange(input, count, channels, stride, plan.rules().step,
+                                               output);
+  }
+  return kernels::FakeQuantizeFloat64(input, count, channels, stride, output);
+}
+
 void FakeQuantizeDoubles(const QuantizationPlan& plan, const ParameterLayout& layout,
                          const TensorView& input, const OutputView& output, WorkerPool* pool) {
   double* const elements = output.elements<double>().data();
   ForEachParameterRunOf<double, 1>(layout, {&input.bytes}, pool,
                                    [&](const auto& pointers, std::size_t first, std::size_t count,
                                        std::size_t parameter, std::size_t stride) {
-                                     kernels::FakeQuantizeFloat64(pointers[0], count,
-                                                                  &plan.float64_channel(parameter),
-                                                                  stride, elements + first);
+                                     FakeQuantizeDoublesOf(plan, pointers[0], count, parameter,
+                                                           stride, elements + first);
                                    });
 }
 

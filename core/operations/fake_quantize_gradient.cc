@@ -232,18 +232,18 @@ ChannelSums DifferentiateElements(const QuantizationPlan& plan, const ChannelLay
                              : DifferentiateColumns(plan, layout, tensors);
 }
 
-// Only numerics without gradients of the range have doubles.
+// Only numerics whose gradients of the range are 0, or that have none, have doubles.
 ChannelSums DifferentiateDoubles(const QuantizationPlan& plan, const ChannelLayout& layout,
                                  const TensorView& gradients, const TensorView& inputs,
                                  const OutputView& input_gradients, WorkerPool* pool) {
   double* const output = input_gradients.elements<double>().data();
-  ForEachParameterRunOf<double, 2>({.channels = layout}, {&gradients.bytes, &inputs.bytes}, pool,
-                                   [&](const auto& pointers, std::size_t first, std::size_t count,
-                                       std::size_t parameter, std::size_t stride) {
-                                     kernels::GradientFloat64(pointers[0], pointers[1], count,
-                                                              &plan.float64_channel(parameter),
-                                                              stride, output + first);
-                                   });
+  ForEachParameterRunOf<double, 2>(
+      {.channels = layout}, {&gradients.bytes, &inputs.bytes}, pool,
+      [&](const auto& pointers, std::size_t first, std::size_t count, std::size_t parameter,
+          std::size_t stride) {
+        kernels::GradientFloat64(pointers[0], pointers[1], count, &plan.float64_channel(parameter),
+                                 stride, plan.rules().flushes_subnormals, output + first);
+      });
   return NoSums(plan.channel_count());
 }
 

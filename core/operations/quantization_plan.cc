@@ -15,6 +15,7 @@
 #include "core/kernels/inverse.h"
 #include "core/nudging.h"
 #include "core/operations/passing_inputs.h"
+#include "core/range_check.h"
 
 namespace quantd::core {
 namespace {
@@ -95,17 +96,28 @@ absl::StatusOr<std::shared_ptr<const QuantizationPlan>> QuantizationPlan::Create
     plan->SetScales(*affine);
     return plan;
   }
-  const auto& range = std::get<Range>(parameters);
-  ASSIGN_OR_RETURN(NudgedRange nudged_range, Nudge(range, resolved,
-                                                   operation == OperationKind::kFakeQuantizeGradient
-                                                       ? resolved.range().gradient_zero_point
-                                                       : resolved.range().zero_point));
+  RETURN_IF_ERROR(plan->CheckAndSetRange(std::get<Range>(parameters)));
+  return plan;
+}
+
+absl::Status QuantizationPlan::CheckAndSetRange(const Range& range) {
+  const RangeArithmetic& arithmetic = spec_.range();
+  if (arithmetic.rule == RangeRule::kNudged) {
+    ASSIGN_OR_RETURN(
+        NudgedRange nudged_range,
+        Nudge(range, spec_,
+              operation_ == OperationKind::kFakeQuantizeGradient ? arithmetic.gradient_zero_point
+                                                                 : arithmetic.zero_point));
+    SetRange(range, std::move(nudged_range));
+  } else {
+    RETURN_IF_ERROR(CheckSizes(range));
+    RETURN_IF_ERROR(SetUnnudgedRange(range));
+  }
   if (!range.axis.has_value() && range.min.size() != 1) {
     return RangeSizeMismatch(range.min.size(), 1,
                              "1 for the whole tensor: set range.axis to have one for each channel");
   }
-  plan->SetRange(range, std::move(nudged_range));
-  return plan;
+  return absl::OkStatus();
 }
 
 QuantizationPlan::QuantizationPlan(OperationKind operation,
@@ -120,12 +132,16 @@ QuantizationPlan::QuantizationPlan(OperationKind operation,
               .levels = static_cast<float>(spec.codes.levels()),
               .code_offset = spec.code_offset}) {}
 
-void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
-  nudged_range_ = std::move(nudged_range);
-  const RangeArithmetic& arithmetic = spec_.range();
+void QuantizationPlan::SetRules(const RangeArithmetic& arithmetic) {
   rules_.keeps_nan = arithmetic.nan == NanRule::kKept;
   rules_.flushes_subnormals = arithmetic.flushes_subnormals;
   mask_ = arithmetic.gradient.value_or(GradientMask::kProduct);
+  has_zero_channels_ = arithmetic.has_zero_range;
+}
+
+void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
+  nudged_range_ = std::move(nudged_range);
+  SetRules(spec_.range());
   channels_.resize(range.min.size());
   const NudgedChannels nudged(*nudged_range_);
   const std::span channels(channels_);
@@ -138,6 +154,73 @@ void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
       bounds_[channel] = {.lower = nudged.min[channel], .upper = nudged.max[channel]};
     }
   }
+}
+
+absl::Status QuantizationPlan::SetUnnudgedRange(const Range& range) {
+  const std::size_t count = range.min.size();
+  SetRules(spec_.range());
+  if (spec_.range().rule == RangeRule::kMinFirst && operation_ == OperationKind::kDequantize) {
+    // Its lower end is the value of the code 0, even if that is not the lowest.
+    rules_.code_offset = 0;
+  }
+  nudged_range_ = NudgedRange{.min = PerChannel<float>(count),
+                              .max = PerChannel<float>(count),
+                              .scale = PerChannel<float>(count),
+                              .zero_point = PerChannel<std::int32_t>(count)};
+  channels_.resize(count);
+  for (std::size_t channel = 0; channel < count; ++channel) {
+    const float min = range.min[channel];
+    const float max = range.max[channel];
+    if (types_.input == ElementType::kFloat64) {
+      RETURN_IF_ERROR(AddFloat64Range(min, max, channel));
+    } else if (spec_.range().rule == RangeRule::kQuantizeAndDequantize) {
+      ASSIGN_OR_RETURN(const auto scaled,
+                       ScaleQuantizeAndDequantize<float>(min, max, spec_, channel));
+      SetUnnudgedChannel(channel, scaled);
+    } else {
+      ASSIGN_OR_RETURN(const auto scaled, ScaleQuantizeV2(operation_, min, max, spec_, channel));
+      SetUnnudgedChannel(channel, scaled);
+    }
+    if (operation_ == OperationKind::kFakeQuantizeGradient) {
+      bounds_.push_back({.lower = min, .upper = max});
+    }
+  }
+  return absl::OkStatus();
+}
+
+void QuantizationPlan::SetUnnudgedChannel(std::size_t channel, const ScaledRange<float>& scaled) {
+  // What lies between these and the ends of the op rounds to the same code.
+  channels_[channel] = {.nudged_min = scaled.lowest_step * scaled.scale,
+                        .nudged_max = (scaled.lowest_step + rules_.levels) * scaled.scale,
+                        .scale = scaled.scale,
+                        .inverse_scale = scaled.inverse_scale,
+                        .lowest_step = scaled.lowest_step,
+                        .highest_step = scaled.lowest_step + rules_.levels};
+  if (scaled.is_zero) {
+    nudged_range_->zero_point[channel] = spec_.codes.min;
+    return;
+  }
+  nudged_range_->min[channel] = scaled.min;
+  nudged_range_->max[channel] = scaled.max;
+  nudged_range_->scale[channel] = scaled.scale;
+  nudged_range_->zero_point[channel] = scaled.zero_point;
+}
+
+absl::Status QuantizationPlan::AddFloat64Range(float min, float max, std::size_t channel) {
+  ASSIGN_OR_RETURN(const auto scaled, ScaleQuantizeAndDequantize<double>(min, max, spec_, channel));
+  const bool is_gradient = operation_ == OperationKind::kFakeQuantizeGradient;
+  float64_channels_.push_back({.scale = scaled.scale,
+                               .inverse_scale = scaled.inverse_scale,
+                               .lower = is_gradient ? double{min} : scaled.min,
+                               .upper = is_gradient ? double{max} : scaled.max});
+  SetUnnudgedChannel(channel, {.min = static_cast<float>(scaled.min),
+                               .max = static_cast<float>(scaled.max),
+                               .scale = static_cast<float>(scaled.scale),
+                               .inverse_scale = static_cast<float>(scaled.inverse_scale),
+                               .lowest_step = static_cast<float>(scaled.lowest_step),
+                               .zero_point = scaled.zero_point,
+                               .is_zero = scaled.is_zero});
+  return absl::OkStatus();
 }
 
 void QuantizationPlan::SetScales(const AffineParameters& affine) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/mutex.h"
 #include "core/kernels/float64.h"
@@ -20,6 +21,7 @@
 #include "core/parameter_layout.h"
 #include "core/quantization.h"
 #include "core/resolved_spec.h"
+#include "core/tensorflow_ranges.h"
 
 namespace quantd::core {
 
@@ -27,8 +29,9 @@ namespace quantd::core {
 // a cache, and safe for use by several threads at once.
 class QuantizationPlan {
  public:
-  // Errors: those of Resolve(), Nudge() and CheckAffineParameters();
-  // RANGE_SIZE_MISMATCH for other than one range without an axis.
+  // Errors: those of Resolve(), Nudge(), ScaleQuantizeAndDequantize(), ScaleQuantizeV2()
+  // and CheckAffineParameters(); RANGE_SIZE_MISMATCH for other than one range without an
+  // axis.
   static absl::StatusOr<std::shared_ptr<const QuantizationPlan>> Create(
       OperationKind operation, const QuantizationParameters& parameters,
       const QuantizationSpec& spec, const ConversionTypes& types);
@@ -56,7 +59,9 @@ class QuantizationPlan {
 
   // Whether min and max of the channel are 0: it has no scale, and kernels must not
   // see it. All its outputs are 0, and its gradients pass through.
-  bool IsZero(std::size_t channel) const { return channels_[channel].scale == 0; }
+  bool IsZero(std::size_t channel) const {
+    return has_zero_channels_ && channels_[channel].scale == 0;
+  }
 
   // For codes of 32 bits: how they become distances, and the exact zero points.
   Int32Difference int32_difference() const { return spec_.affine().difference(axis_.has_value()); }
@@ -93,9 +98,18 @@ class QuantizationPlan {
   QuantizationPlan(OperationKind operation, const QuantizationParameters& parameters,
                    const ResolvedSpec& spec, const ConversionTypes& types);
 
+  // Errors: see Create().
+  absl::Status CheckAndSetRange(const Range& range);
+  void SetRules(const RangeArithmetic& arithmetic);
   // Set what follows from a range that has been nudged, and from scales that have
   // been checked.
   void SetRange(const Range& range, NudgedRange nudged_range);
+  // The same for a range that is not nudged. Errors: those of ScaleQuantizeAndDequantize()
+  // and ScaleQuantizeV2().
+  absl::Status SetUnnudgedRange(const Range& range);
+  // Sets one channel of it.
+  void SetUnnudgedChannel(std::size_t channel, const ScaledRange<float>& scaled);
+  absl::Status AddFloat64Range(float min, float max, std::size_t channel);
   void SetScales(const AffineParameters& affine);
   void SetBoundsOfScales();
 
@@ -109,6 +123,7 @@ class QuantizationPlan {
   const std::optional<std::int32_t> axis_;
   std::uint32_t block_size_ = 0;
   std::optional<NudgedRange> nudged_range_;
+  bool has_zero_channels_ = false;
   kernels::Rules rules_;
   GradientMask mask_ = GradientMask::kProduct;
   PerChannel<kernels::ChannelParameters> channels_;

@@ -12,6 +12,7 @@
 #include "server/operations/supported.h"
 #include "wire/element_type.h"
 #include "wire/numerics.h"
+#include "wire/rounding.h"
 
 namespace quantd::server {
 namespace {
@@ -139,6 +140,21 @@ absl::Status UnknownType(std::string_view field, v1::DataType type, const std::s
                     {"supported", supported}}});
 }
 
+absl::StatusOr<core::Rounding> DecodeRounding(v1::Rounding rounding) {
+  const std::optional<core::Rounding> known = wire::ToCore(rounding);
+  if (known.has_value()) {
+    return *known;
+  }
+  const int number = static_cast<int>(rounding);
+  return core::InvalidArgument(
+      ErrorReason::kUnsupportedNumerics,
+      absl::StrCat("spec.rounding is the unknown number ", number,
+                   "; expected ROUNDING_HALF_TO_EVEN, ROUNDING_HALF_UP or "
+                   "ROUNDING_HALF_AWAY_FROM_ZERO: choose one of these that the numerics has, or "
+                   "leave it out"),
+      {.field = "spec.rounding", .metadata = {{"rounding", absl::StrCat(number)}}});
+}
+
 absl::StatusOr<core::ElementType> DecodePrecision(v1::DataType type) {
   const std::optional<core::ElementType> known = wire::ToElementType(type);
   return known.has_value() ? absl::StatusOr<core::ElementType>(*known)
@@ -166,12 +182,16 @@ absl::StatusOr<core::QuantizationSpec> DecodeSpec(const v1::QuantizationSpec& me
       .num_bits = Optional(message, &Message::has_num_bits, &Message::num_bits),
       .narrow_range = message.narrow_range(),
       .quant_min = Optional(message, &Message::has_quant_min, &Message::quant_min),
-      .quant_max = Optional(message, &Message::has_quant_max, &Message::quant_max)};
+      .quant_max = Optional(message, &Message::has_quant_max, &Message::quant_max),
+      .signed_input = message.signed_input()};
   if (message.numerics() != v1::NUMERICS_UNSPECIFIED) {
     ASSIGN_OR_RETURN(spec.numerics, DecodeNumerics(message.numerics(), operation));
   }
   if (message.precision() != v1::DATA_TYPE_UNSPECIFIED) {
     ASSIGN_OR_RETURN(spec.precision, DecodePrecision(message.precision()));
+  }
+  if (message.rounding() != v1::ROUNDING_UNSPECIFIED) {
+    ASSIGN_OR_RETURN(spec.rounding, DecodeRounding(message.rounding()));
   }
   return spec;
 }

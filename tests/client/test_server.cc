@@ -23,6 +23,7 @@
 #include "wire/element_type.h"
 #include "wire/numerics.h"
 #include "wire/operations.h"
+#include "wire/rounding.h"
 #include "wire/status.h"
 
 namespace quantd::client {
@@ -98,7 +99,9 @@ core::QuantizationSpec ToSpec(const v1::QuantizationSpec& spec) {
           .numerics = wire::ToCore(spec.numerics()),
           .quant_min = If(spec.has_quant_min(), spec.quant_min()),
           .quant_max = If(spec.has_quant_max(), spec.quant_max()),
-          .precision = wire::ToElementType(spec.precision())};
+          .precision = wire::ToElementType(spec.precision()),
+          .signed_input = spec.signed_input(),
+          .rounding = wire::ToCore(spec.rounding())};
 }
 
 void SetNudgedRange(const core::NudgedRange& range, v1::NudgedRange* message) {

@@ -60,7 +60,9 @@ class ProblemMaker {
  public:
   ProblemMaker(Numerics numerics, ParameterSource source, ElementType code_type, unsigned seed)
       : numerics_(numerics),
-        support_(*SupportOf(OperationKind::kFakeQuantize, numerics, source)),
+        support_(SupportOf(OperationKind::kFakeQuantize, numerics, source).has_value()
+                     ? *SupportOf(OperationKind::kFakeQuantize, numerics, source)
+                     : *SupportOf(OperationKind::kQuantize, numerics, source)),
         code_type_(code_type),
         random_(seed) {
     problem_.by_range = source == ParameterSource::kRange;
@@ -71,6 +73,9 @@ class ProblemMaker {
     MakeShape();
     const std::size_t parameters = ParameterCount();
     problem_.by_range ? MakeRanges(parameters) : MakeScales(parameters);
+    if (problem_.by_range) {
+      MakeChoices();
+    }
     MakeInputs();
     return problem_;
   }
@@ -114,6 +119,36 @@ class ProblemMaker {
         problem_.min.back() = 0;
         problem_.max.back() = 0;
       }
+    }
+  }
+
+  // What only some numerics leave to their callers.
+  void MakeChoices() {
+    const RangeArithmetic& arithmetic = *RowOf(numerics_).range;
+    if (arithmetic.rule != RangeRule::kNudged && arithmetic.has_codes) {
+      problem_.spec.num_bits.reset();
+    }
+    problem_.spec.signed_input = arithmetic.has_signed_input && UpTo(2) == 0;
+    const auto rounding = static_cast<Rounding>(UpTo(3));
+    if (arithmetic.roundings.contains(rounding)) {
+      problem_.spec.rounding = rounding;
+    }
+    if (arithmetic.rule != RangeRule::kNudged) {
+      FindCodes();
+    }
+  }
+
+  // Finds where codes lie that do not follow from the range alone.
+  void FindCodes() {
+    const NudgedRange range =
+        RowOf(numerics_).range->has_codes
+            ? *Quantizer::Create(problem_.parameters(), problem_.spec,
+                                 {ElementType::kFloat32, code_type_})
+                   ->nudged_range()
+            : *FakeQuantization::Create(problem_.parameters(), problem_.spec)->nudged_range();
+    for (std::size_t i = 0; i < range.scale.size(); ++i) {
+      scale_.push_back(range.scale[i]);
+      lowest_.push_back(range.min[i]);
     }
   }
 
@@ -168,9 +203,15 @@ class ProblemMaker {
     float origin = 0;
     float steps = Between(-30, 30);
     if (problem_.by_range) {
-      const auto levels = static_cast<float>((1U << *problem_.spec.num_bits) - 1);
+      const std::size_t bits =
+          problem_.spec.num_bits.value_or(static_cast<std::uint32_t>(RowOf(code_type_).bits));
+      const auto levels = static_cast<float>((1U << bits) - 1);
       scale = (problem_.max[parameter] - problem_.min[parameter]) / levels;
       origin = problem_.min[parameter];
+      if (!scale_.empty()) {
+        scale = scale_[parameter];
+        origin = lowest_[parameter];
+      }
       steps = Between(-0.1F, 1.1F) * levels;
     } else {
       scale = problem_.scale[parameter];
@@ -191,6 +232,9 @@ class ProblemMaker {
   const ElementType code_type_;
   std::mt19937 random_;
   Problem problem_;
+  // Of each channel, where FindCodes() has found them.
+  std::vector<float> scale_;
+  std::vector<float> lowest_;
 };
 
 // Codes as bytes, unpacked.
@@ -261,6 +305,11 @@ std::vector<NumericsCase> AllCases() {
   for (const NumericsRow& row : kNumericsTable) {
     for (const ParameterSource source : {ParameterSource::kRange, ParameterSource::kAffine}) {
       const auto support = SupportOf(OperationKind::kQuantize, row.numerics, source);
+      if (!support.has_value() &&
+          SupportOf(OperationKind::kFakeQuantize, row.numerics, source).has_value()) {
+        // It has no codes; as many values as codes of this type.
+        cases.push_back({row.numerics, source, ElementType::kUint16});
+      }
       for (const ElementTypeRow& type : kElementTypeTable) {
         if (support.has_value() && support->output_types.contains(type.type)) {
           cases.push_back({row.numerics, source, type.type});
@@ -281,8 +330,14 @@ class EveryNumerics : public testing::TestWithParam<NumericsCase> {
     return ProblemMaker(GetParam().numerics, GetParam().source, GetParam().code_type, seed).Make();
   }
 
+  static bool Has(OperationKind operation) {
+    return SupportOf(operation, GetParam().numerics, GetParam().source).has_value();
+  }
   // Fake quantization has no codes of 32 bits.
-  static bool HasFakeQuantization() { return GetParam().code_type != ElementType::kInt32; }
+  static bool HasFakeQuantization() {
+    return GetParam().code_type != ElementType::kInt32 && Has(OperationKind::kFakeQuantize);
+  }
+  static bool HasCodes() { return Has(OperationKind::kQuantize); }
 };
 
 TEST_P(EveryNumerics, FakeQuantizesAsTheReferenceOnEveryTarget) {
@@ -305,9 +360,17 @@ TEST_P(EveryNumerics, FakeQuantizesAsTheReferenceOnEveryTarget) {
 
 TEST_P(EveryNumerics, QuantizesAndDequantizesAsTheReferenceOnEveryTarget) {
   const ElementType type = GetParam().code_type;
+  if (!HasCodes()) {
+    return;
+  }
   for (unsigned seed = 0; seed < kProblems; ++seed) {
     SCOPED_TRACE(seed);
-    const Problem problem = MakeProblem(seed);
+    Problem problem = MakeProblem(seed);
+    if (seed % 2 == 0) {
+      // Not all of it is refused for want of a code.
+      std::ranges::replace_if(
+          problem.inputs, [](float x) { return std::isnan(x); }, -0.5F);
+    }
     const auto codes = reference::Quantize(problem.shape, problem.inputs, problem.parameters(),
                                            problem.spec, type);
     for (const std::string& target : SupportedSimdTargets()) {
@@ -329,7 +392,7 @@ TEST_P(EveryNumerics, QuantizesAndDequantizesAsTheReferenceOnEveryTarget) {
 
 TEST_P(EveryNumerics, GivesTheSameValuesByCodeAndInOneStep) {
   const ElementType type = GetParam().code_type;
-  if (!HasFakeQuantization()) {
+  if (!HasFakeQuantization() || !HasCodes()) {
     return;
   }
   for (unsigned seed = 100; seed < 100 + kProblems; ++seed) {
@@ -357,7 +420,9 @@ TEST_P(EveryNumerics, GivesTheSameBitsInPiecesAndOnThreads) {
     const Pieces pieces(problem.inputs, cuts);
     const TensorView whole = ViewOf(problem, problem.inputs);
     const TensorView cut(ElementType::kFloat32, problem.shape, pieces.bytes());
-    ASSERT_EQ(Quantized(problem, type, cut, &pool), Quantized(problem, type, whole));
+    if (HasCodes()) {
+      ASSERT_EQ(Quantized(problem, type, cut, &pool), Quantized(problem, type, whole));
+    }
     if (HasFakeQuantization()) {
       ASSERT_TRUE(SameBits(FakeQuantized(problem, cut, &pool), FakeQuantized(problem, whole)));
     }
@@ -365,9 +430,7 @@ TEST_P(EveryNumerics, GivesTheSameBitsInPiecesAndOnThreads) {
 }
 
 TEST_P(EveryNumerics, DifferentiatesAsTheReferenceOnEveryTarget) {
-  if (!HasFakeQuantization() ||
-      !SupportOf(OperationKind::kFakeQuantizeGradient, GetParam().numerics, GetParam().source)
-           .has_value()) {
+  if (!HasFakeQuantization() || !Has(OperationKind::kFakeQuantizeGradient)) {
     return;
   }
   for (unsigned seed = 0; seed < kProblems; ++seed) {
@@ -421,7 +484,7 @@ std::vector<float> Widened(const std::vector<T>& values) {
 
 // Computes in float32 and rounds once.
 template <typename T>
-void ExpectNarrowFloats(const Problem& original, ElementType code_type) {
+void ExpectNarrowFloats(const Problem& original) {
   Problem problem = original;
   const std::vector<T> inputs = Narrowed<T>(problem.inputs);
   problem.inputs = Widened(inputs);
@@ -436,7 +499,16 @@ void ExpectNarrowFloats(const Problem& original, ElementType code_type) {
   const OutputView output_view(kElementTypeOf<T>, output.data(), output.size());
   ASSERT_TRUE(quantization->Apply(view, output_view, nullptr).ok());
   ASSERT_TRUE(SameBits(Widened(output), Widened(Narrowed<T>(*expected))));
+}
 
+// Gives the codes of the elements widened.
+template <typename T>
+void ExpectCodesOfNarrowFloats(const Problem& original, ElementType code_type) {
+  Problem problem = original;
+  const std::vector<T> inputs = Narrowed<T>(problem.inputs);
+  problem.inputs = Widened(inputs);
+  const TensorView view(kElementTypeOf<T>, problem.shape,
+                        ScatteredBytes(std::as_bytes(std::span(inputs))));
   const auto quantizer =
       Quantizer::Create(problem.parameters(), problem.spec, {kElementTypeOf<T>, code_type});
   ASSERT_TRUE(quantizer.ok()) << quantizer.status();
@@ -451,17 +523,20 @@ void ExpectNarrowFloats(const Problem& original, ElementType code_type) {
 }
 
 TEST_P(EveryNumerics, ComputesNarrowFloatsInFloat32) {
-  if (!HasFakeQuantization()) {
-    return;
-  }
   for (unsigned seed = 0; seed < 4; ++seed) {
     SCOPED_TRACE(seed);
     const Problem problem = MakeProblem(seed);
     for (const std::string& target : SupportedSimdTargets()) {
       SCOPED_TRACE(target);
       ASSERT_TRUE(ForceSimdTarget(target).ok());
-      ExpectNarrowFloats<Float16>(problem, GetParam().code_type);
-      ExpectNarrowFloats<BFloat16>(problem, GetParam().code_type);
+      if (HasFakeQuantization()) {
+        ExpectNarrowFloats<Float16>(problem);
+        ExpectNarrowFloats<BFloat16>(problem);
+      }
+      if (HasCodes()) {
+        ExpectCodesOfNarrowFloats<Float16>(problem, GetParam().code_type);
+        ExpectCodesOfNarrowFloats<BFloat16>(problem, GetParam().code_type);
+      }
     }
   }
 }

@@ -41,6 +41,7 @@ FakeQuantizeResponse = quantization_service_pb2.FakeQuantizeResponse
 GetServerInfoRequest = quantization_service_pb2.GetServerInfoRequest
 NudgedRange = quantization_pb2.NudgedRange
 Numerics = quantization_pb2.Numerics
+Rounding = quantization_pb2.Rounding
 ParameterKind = quantization_service_pb2.ParameterKind
 QuantizationServiceStub = quantization_service_pb2_grpc.QuantizationServiceStub
 QuantizationSpec = quantization_pb2.QuantizationSpec

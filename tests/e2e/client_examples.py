@@ -39,7 +39,7 @@ def _without_elements(op, **expected):
 
 @dataclasses.dataclass(frozen=True)
 class CodeCase:
-    """A request of Quantize or Dequantize, or one of FakeQuantize with a scale."""
+    """A request of Quantize or Dequantize, or one of FakeQuantize that the golden cases do not have."""
 
     name: str
     request: object
@@ -70,6 +70,8 @@ class CodeCase:
             "codeType": api.DataType.Name(self.code_type),
             "narrowRange": spec.narrow_range,
             "numerics": api.Numerics.Name(spec.numerics),
+            "signedInput": spec.signed_input,
+            "rounding": api.Rounding.Name(spec.rounding),
         }
         if self.request.HasField("affine"):
             call |= {"scale": list(affine.scale), "zeroPoint": list(affine.zero_point)}
@@ -112,6 +114,15 @@ def _code_cases():
             input=tensor, range=api.Range(min=[-1], max=[3]), output_type=api.DATA_TYPE_INT8,
             spec=api.QuantizationSpec(num_bits=5, narrow_range=True, numerics=api.Numerics.Value(
                 "NUMERICS_KERAS_JAX")))),
+        CodeCase("quantize_rounding", api.QuantizeRequest(
+            input=api.tensor_of_bytes(np.float32([0.5, 1.5, -0.5])), range=api.Range(min=[-128], max=[127]),
+            output_type=api.DATA_TYPE_INT8, spec=api.QuantizationSpec(
+                numerics=api.Numerics.Value("NUMERICS_TENSORFLOW_QUANTIZE_V2_SCALED"),
+                rounding=api.Rounding.Value("ROUNDING_HALF_TO_EVEN")))),
+        CodeCase("fake_quantize_signed_input", api.FakeQuantizeRequest(
+            input=tensor, range=api.Range(min=[-1], max=[3]), spec=api.QuantizationSpec(
+                num_bits=8, numerics=api.Numerics.Value("NUMERICS_TENSORFLOW_QUANTIZE_AND_DEQUANTIZE"),
+                signed_input=True))),
         CodeCase("quantize_blocks", api.QuantizeRequest(
             input=tensor, output_type=api.DATA_TYPE_UINT8,
             affine=api.AffineParameters(scale=[1, 2, 3, 4], axis=1, block_size=2))),

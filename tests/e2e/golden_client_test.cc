@@ -229,7 +229,7 @@ void ExpectCoresBits(client::Client& client, const PeerCase& peer) {
 
 TEST_F(ClientAndServer, GiveCoresBitsForEveryProducer) {
   const std::vector<PeerCase> cases = golden::LoadPeerCases();
-  ASSERT_EQ(cases.size(), 164U);
+  ASSERT_EQ(cases.size(), 216U);
   const auto client = Connect({.address = port()});
   for (const PeerCase& peer : cases) {
     ExpectCoresBits(*client, peer);

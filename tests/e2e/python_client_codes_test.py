@@ -66,6 +66,45 @@ class WhoseNumbersTest(CodesTestCase):
             self.assertIs(call(self.x, scale=0.1).numerics, ONNX)
         self.assertIs(self.client.dequantize(np.ones(2, np.uint8), scale=1).numerics, ONNX)
 
+    def test_modes_of_tensorflow_s_quantize_give_zero_other_codes(self):
+        x = np.array([0, -0.3, -1, 5], np.float32)
+        for mode, codes, least in (("MIN_COMBINED", [-1, -39, -128, 127], -1),
+                                   ("MIN_FIRST", [0, -38, -128, 127], -1),
+                                   ("SCALED", [0, -38, -127, 127], np.float32(-1.007874))):
+            numerics = quantd.Numerics[f"TENSORFLOW_QUANTIZE_V2_{mode}"]
+            result = self.client.quantize(x, -1, 1, output_type="int8", numerics=numerics)
+            self.assertEqual((result.output.tolist(), result.nudged_range.min), (codes, least))
+            used = result.nudged_range
+            values = self.client.dequantize(result.output, used.min, used.max, numerics=numerics).output
+            # MIN_FIRST moves all of them by up to a step.
+            np.testing.assert_allclose(values[:3], x[:3], rtol=0, atol=1.5 * used.scale)
+
+    def test_sign_and_rounding_of_quantize_and_dequantize(self):
+        ties = np.array([0.5, 1.5, -0.5, 200], np.float32)
+        arguments = {"min": -128, "max": 127, "numerics": quantd.Numerics.TENSORFLOW_QUANTIZE_AND_DEQUANTIZE}
+        for rounding, values in ((None, [0, 2, 0, 127]), (quantd.Rounding.HALF_TO_EVEN, [0, 2, 0, 127]),
+                                 (quantd.Rounding.HALF_UP, [1, 2, 0, 127])):
+            result = self.client.fake_quantize(ties, signed_input=True, rounding=rounding, **arguments)
+            self.assertEqual(result.output.tolist(), values)
+        doubles = self.client.fake_quantize(ties.astype(np.float64), signed_input=True, **arguments).output
+        self.assertEqual((doubles.dtype, doubles.tolist()), (np.float64, [0, 2, 0, 127]))
+        gradient = self.client.fake_quantize_gradient(ties, ties, signed_input=True, **arguments)
+        self.assertEqual(gradient.input_gradients.tolist(), [0.5, 1.5, -0.5, 0])
+        self.assertEqual((gradient.min_gradient, gradient.max_gradient), (0, 0))
+
+    def test_sign_and_rounding_are_refused_where_there_is_no_choice(self):
+        for choice in ({"signed_input": True}, {"rounding": quantd.Rounding.HALF_TO_EVEN}):
+            with self.assertRaises(quantd.InvalidArgumentError) as caught:
+                self.client.fake_quantize(self.x, -1, 1, **choice)
+            self.assertEqual((caught.exception.reason, caught.exception.field),
+                             ("UNSUPPORTED_NUMERICS", f"spec.{next(iter(choice))}"))
+
+    def test_python_s_roundings_are_those_of_the_schema(self):
+        schema = quantd._schema.Rounding.values_by_name  # pylint: disable=protected-access
+        self.assertEqual({rounding.name: rounding.value for rounding in quantd.Rounding},
+                         {name.removeprefix("ROUNDING_"): value.number for name, value in schema.items()
+                          if value.number != 0})
+
     def test_python_s_numerics_are_those_of_the_schema(self):
         schema = quantd._schema.Numerics.values_by_name  # pylint: disable=protected-access
         self.assertEqual({numerics.name: numerics.value for numerics in quantd.Numerics},

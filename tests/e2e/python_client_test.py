@@ -197,6 +197,8 @@ class ArgumentsTest(PythonClientTestCase):
                                 ({"min": 0, "max": 1, "narrow_range": "false"}, "narrow_range"),
                                 ({"min": 0, "max": 1, "axis": "last"}, "axis"),
                                 ({"min": 0, "max": 1, "numerics": 1}, "numerics"),
+                                ({"min": 0, "max": 1, "signed_input": 1}, "signed_input"),
+                                ({"min": 0, "max": 1, "rounding": "HALF_UP"}, "rounding"),
                                 ({"scale": "1"}, "scale"), ({"scale": [1 + 1j]}, "scale"),
                                 ({"scale": 1, "zero_point": 0.5}, "zero_point"),
                                 ({"scale": 1, "axis": 0, "block_size": 2.0}, "block_size"),

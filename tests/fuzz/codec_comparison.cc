@@ -37,6 +37,7 @@
 #include "wire/numerics.h"
 #include "wire/operations.h"
 #include "wire/received_message.h"
+#include "wire/rounding.h"
 
 namespace quantd::fuzz {
 namespace {
@@ -184,7 +185,10 @@ bool SameSpec(const core::QuantizationSpec& actual, const v1::QuantizationSpec& 
          actual.quant_max.has_value() == expected.has_quant_max() &&
          actual.quant_max.value_or(0) == expected.quant_max() &&
          (actual.precision.has_value() ? wire::ToDataType(*actual.precision)
-                                       : v1::DATA_TYPE_UNSPECIFIED) == expected.precision();
+                                       : v1::DATA_TYPE_UNSPECIFIED) == expected.precision() &&
+         actual.signed_input == expected.signed_input() &&
+         (actual.rounding.has_value() ? wire::ToSchema(*actual.rounding)
+                                      : v1::ROUNDING_UNSPECIFIED) == expected.rounding();
 }
 
 // Compares the axis of any kind of parameters.

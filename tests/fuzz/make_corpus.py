@@ -30,6 +30,8 @@ INHERITS_RANGE, INHERITS_SPEC, INHERITS_SCALES, INHERITS_TYPE = 1, 2, 1 | 32, 64
 # Numbers of the schema's enums.
 FLOAT16, BFLOAT16, FLOAT64, INT8, UINT8, INT16, INT32, INT4, UINT4, INT2, UINT2 = 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13
 TENSORFLOW, TENSORFLOW_ARGS, KERAS_JAX, ONNX, PYTORCH, LITERT, XNNPACK, UNIFORM = 1, 2, 7, 11, 12, 13, 14, 15
+QUANTIZE_AND_DEQUANTIZE, MIN_COMBINED, MIN_FIRST, SCALED = 10, 16, 17, 18
+HALF_TO_EVEN, HALF_UP = 1, 2
 
 VARINT, FIXED64, LENGTH, START_GROUP, END_GROUP, FIXED32 = range(6)
 
@@ -125,6 +127,11 @@ def numerics_alone(numerics: int) -> bytes:
     return number_field(3, numerics)
 
 
+def choices(numerics: int, signed_input: bool = False, rounding: int = 0) -> bytes:
+    """The fields of a QuantizationSpec that some numerics leave to their callers."""
+    return numerics_alone(numerics) + number_field(7, signed_input) + number_field(8, rounding)
+
+
 def codes(quant_min: int, quant_max: int, numerics: int = 0) -> bytes:
     """The fields of a QuantizationSpec with explicit codes, in zigzag."""
     zigzag = [value << 1 ^ value >> 31 for value in (quant_min, quant_max)]
@@ -164,6 +171,9 @@ def good_requests() -> Iterator[Named]:
     yield "float64", nested(1, DOUBLES) + nested(4, scales([0.5])) + nested(3, numerics_alone(PYTORCH))
     yield "keras-jax", nested(1, MATRIX) + PER_TENSOR + nested(3, numerics_alone(KERAS_JAX))
     yield "litert", nested(1, MATRIX) + PER_TENSOR + nested(3, numerics_alone(LITERT))
+    yield "signed-input", nested(1, MATRIX) + PER_TENSOR + nested(
+        3, choices(QUANTIZE_AND_DEQUANTIZE, True, HALF_UP))
+    yield "range-of-float64", nested(1, DOUBLES) + PER_TENSOR + nested(3, choices(QUANTIZE_AND_DEQUANTIZE))
     yield "not-a-number", nested(1, tensor((3,), floats([float("nan"), float("inf"), -0.0]))) + PER_TENSOR
 
 
@@ -284,6 +294,9 @@ def bad_requests() -> Iterator[Named]:
     yield "one-block-missing", input_ + nested(4, scales([1, 2, 3], axis=1, block_size=2))
     yield "one-code", input_ + nested(4, scales([1])) + nested(3, codes(5, 5))
     yield "lowest-code-alone", input_ + nested(4, scales([1])) + nested(3, number_field(4, 1))
+    yield "unknown-rounding", input_ + PER_TENSOR + nested(3, choices(QUANTIZE_AND_DEQUANTIZE, rounding=99))
+    yield "rounding-without-a-choice", input_ + PER_TENSOR + nested(3, choices(TENSORFLOW, rounding=HALF_TO_EVEN))
+    yield "signed-input-without-a-choice", input_ + PER_TENSOR + nested(3, choices(TENSORFLOW, True))
     yield "unknown-precision", input_ + nested(4, scales([1])) + nested(3, number_field(6, 99))
     yield "float16-without-precision", input_ + nested(4, scales([1])) + nested(3, number_field(6, FLOAT16))
     yield "integers", nested(1, tensor((6,), bytes(6), INT8)) + PER_TENSOR
@@ -323,6 +336,10 @@ def quantize_requests() -> Iterator[Named]:
     five = nested(1, tensor((5,), floats((0, 1, 2, 3, 4))))
     yield "range", input_ + per_tensor
     yield "range-per-channel", input_ + nested(2, ranges([1, 2, 3], axis=1))
+    yield "min-combined", input_ + per_tensor + nested(5, numerics_alone(MIN_COMBINED))
+    yield "min-first", input_ + per_tensor + nested(5, numerics_alone(MIN_FIRST)) + number_field(6, INT16)
+    yield "scaled", input_ + nested(2, ranges([1, 2, 3], axis=1)) + nested(
+        5, choices(SCALED, rounding=HALF_TO_EVEN)) + number_field(6, INT8)
     yield "scales", input_ + nested(3, scales([0.5], [3]))
     yield "scales-per-channel", input_ + nested(3, scales([1, 2], [3, 255], axis=0)) + nested(
         5, numerics_alone(PYTORCH))
@@ -367,6 +384,9 @@ def dequantize_requests() -> Iterator[Named]:
     packed = b"\x10\x32\xf4"
     yield "range", input_ + per_tensor
     yield "range-per-channel", input_ + nested(2, ranges([1, 2, 3], axis=1))
+    yield "min-combined", input_ + nested(2, ranges([1, 2, 3], axis=1)) + nested(4, numerics_alone(MIN_COMBINED))
+    yield "min-first", input_ + per_tensor + nested(4, numerics_alone(MIN_FIRST))
+    yield "scaled", input_ + per_tensor + nested(4, numerics_alone(SCALED))
     yield "scales", input_ + nested(3, scales([0.5], [3]))
     yield "blocks", input_ + nested(3, scales([1, 2, 3, 4], axis=1, block_size=2))
     yield "int4", nested(1, tensor((5,), packed, INT4)) + nested(3, scales([1]))

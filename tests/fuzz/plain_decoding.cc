@@ -160,8 +160,11 @@ absl::Status DecodeSpec(const google::protobuf::Message& request, PlainRequest& 
   if (v1::Numerics_descriptor()->FindValueByNumber(result.spec.numerics()) == nullptr) {
     return Refuse(ErrorReason::kUnsupportedNumerics, "spec.numerics");
   }
-  return v1::DataType_descriptor()->FindValueByNumber(result.spec.precision()) == nullptr
-             ? Refuse(ErrorReason::kUnsupportedDataType, "spec.precision")
+  if (v1::DataType_descriptor()->FindValueByNumber(result.spec.precision()) == nullptr) {
+    return Refuse(ErrorReason::kUnsupportedDataType, "spec.precision");
+  }
+  return v1::Rounding_descriptor()->FindValueByNumber(result.spec.rounding()) == nullptr
+             ? Refuse(ErrorReason::kUnsupportedNumerics, "spec.rounding")
              : absl::OkStatus();
 }
 

@@ -40,6 +40,10 @@ constexpr NumericsOfFile kNumericsOfFiles[] = {
     {"tf_keras_jax_jit", Numerics::kKerasJaxJit},
     {"tf_keras_jax", Numerics::kKerasJax},
     {"tf_uniform", Numerics::kTensorFlowUniform},
+    {"tf_quantize_and_dequantize", Numerics::kTensorFlowQuantizeAndDequantize},
+    // In the mode MIN_COMBINED.
+    {"tf_quantize_v2", Numerics::kTensorFlowQuantizeV2MinCombined},
+    {"tf_dequantize", Numerics::kTensorFlowQuantizeV2MinCombined},
     {"onnx_reference", Numerics::kOnnx},
     {"onnxruntime", Numerics::kOnnx},
     {"pytorch", Numerics::kPyTorch},
@@ -47,9 +51,15 @@ constexpr NumericsOfFile kNumericsOfFiles[] = {
     {"litert_xnnpack", Numerics::kLiteRtXnnpack},
 };
 
-Numerics NumericsOf(std::string_view file, std::string_view operation) {
+Numerics NumericsOf(std::string_view file, std::string_view operation, std::string_view mode) {
   if (file == "tf_eager" && operation.starts_with("args")) {
     return Numerics::kTensorFlowArgs;
+  }
+  if (mode == "MIN_FIRST") {
+    return Numerics::kTensorFlowQuantizeV2MinFirst;
+  }
+  if (mode == "SCALED") {
+    return Numerics::kTensorFlowQuantizeV2Scaled;
   }
   return std::ranges::find(kNumericsOfFiles, file, &NumericsOfFile::file)->numerics;
 }
@@ -70,7 +80,7 @@ PeerOperation OperationOf(std::string_view name, bool has_gradients) {
   if (name.ends_with("dequantize")) {
     return PeerOperation::kDequantize;
   }
-  if (name == "quantize" || name == "uniform_quantize") {
+  if (name == "quantize" || name == "uniform_quantize" || name == "quantize_v2") {
     return PeerOperation::kQuantize;
   }
   return has_gradients ? PeerOperation::kFakeQuantizeGradient : PeerOperation::kFakeQuantize;
@@ -104,13 +114,24 @@ PeerArray ParseArray(const nlohmann::json& entry, std::span<const std::byte> all
   return array;
 }
 
-// The arguments of fake quantization by range.
+core::Rounding RoundingOf(std::string_view round_mode) {
+  return round_mode == "HALF_UP"        ? core::Rounding::kHalfUp
+         : round_mode == "HALF_TO_EVEN" ? core::Rounding::kHalfToEven
+                                        : core::Rounding::kHalfAwayFromZero;
+}
+
+// The arguments of quantization by range.
 void ParseRange(const nlohmann::json& entry, PeerCase& peer) {
   peer.by_range = true;
   peer.min = OneOrMany<float>(entry.contains("min") ? entry["min"] : entry["range_min"]);
   peer.max = OneOrMany<float>(entry.contains("max") ? entry["max"] : entry["range_max"]);
   peer.spec.num_bits = entry["num_bits"];
   peer.spec.narrow_range = entry["narrow_range"];
+  peer.spec.signed_input = entry.value("signed", false);
+  // The other modes have no choice.
+  if (entry.contains("round_mode") && entry.value("mode", "SCALED") == "SCALED") {
+    peer.spec.rounding = RoundingOf(std::string(entry["round_mode"]));
+  }
 }
 
 // The arguments of quantization by scale.
@@ -161,7 +182,7 @@ PeerCase ParsePeerCase(const std::string& file, const nlohmann::json& entry,
   }
   const std::string operation = entry["operation"];
   peer.operation = OperationOf(operation, !peer.array("gradients").empty());
-  peer.spec.numerics = NumericsOf(file, operation);
+  peer.spec.numerics = NumericsOf(file, operation, entry.value("mode", ""));
   if (!entry["axis"].is_null()) {
     peer.axis = entry["axis"].get<std::int32_t>();
   }

@@ -50,7 +50,8 @@ struct PeerCase {
   // Whether the producer's result stands for its numerics only where |x / scale| is
   // below 2^31: elsewhere it is what a cast gives on its machine.
   bool is_limited = false;
-  // inputs, outputs, gradients, input_gradients, min_gradient, max_gradient, packed
+  // inputs, outputs, gradients, input_gradients, min_gradient, max_gradient, packed,
+  // output_min, output_max
   std::map<std::string, PeerArray> arrays;
 
   core::QuantizationParameters parameters() const;

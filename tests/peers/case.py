@@ -39,6 +39,9 @@ class Case:
     code_type: str | None = None
     #: The type in which x / scale is computed: ONNX only.
     precision: str | None = None
+    #: What some numerics leave to their callers, as the schema has it.
+    signed_input: bool = False
+    rounding: str | None = None
     #: The version of ONNX's operators: ONNX only.
     opset: int | None = None
 

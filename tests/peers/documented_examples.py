@@ -8,7 +8,7 @@ import re
 _PAGE = pathlib.Path(__file__).parents[2] / "docs/numerics.md"
 _ADDRESS = '"localhost:50051"'
 #: A comment with output follows the line that prints it, and comments for readers are sentences.
-_OUTPUT = re.compile(r"^# (\[.*|[A-Z_]+ [-\d\[].*)$", re.MULTILINE)
+_OUTPUT = re.compile(r"^# (\[.*|[A-Z_0-9]+ [-\d\[].*)$", re.MULTILINE)
 
 
 def failures(address):

@@ -14,15 +14,19 @@ _BITS = {"float32": np.int32, "float16": np.int16, "bfloat16": np.int16, "float6
 _UNSIGNED = {"float32": np.uint32, "float16": np.uint16, "bfloat16": np.uint16, "float64": np.uint64}
 
 
-def ranges(rng, count, num_bits, narrow_range, zeros=False):
+def ranges(rng, count, num_bits, narrow_range, zeros=False, is_taken=None):
     """Returns min and max of `count` channels, as float32 arrays. None of these ranges is refused.
 
-    With `zeros`, min = max = 0 occurs.
+    With `zeros`, min = max = 0 occurs. `is_taken(low, high)` returns whether quantd takes a range, where it
+    is not enough that the range has a scale.
     """
     levels = 2**num_bits - 1 - int(narrow_range)
     low, high = np.empty(count, np.float32), np.empty(count, np.float32)
     for channel in range(count):
-        low[channel], high[channel] = _range(rng, levels)
+        while True:
+            low[channel], high[channel] = _range(rng, levels)
+            if is_taken is None or is_taken(float(low[channel]), float(high[channel])):
+                break
         if zeros and rng.random() < 0.1:
             low[channel] = high[channel] = 0
     return low, high
@@ -99,8 +103,13 @@ def around_codes(rng, shape, scale, zero_point, lowest, highest, element_type, n
                    element_type, nan)
 
 
-def _around(rng, shape, scale, first_step, last_step, element_type, nan):
-    """Returns elements around the multiples of `scale` from `first_step` to `last_step`."""
+def around_steps(rng, shape, scale, origin, first_step, last_step, element_type, nan=True):
+    """Returns elements around steps from `origin`, which need not be 0. Parameters broadcast against `shape`."""
+    return _around(rng, shape, scale, first_step, last_step, element_type, nan, origin)
+
+
+def _around(rng, shape, scale, first_step, last_step, element_type, nan, origin=0.0):
+    """Returns elements around the multiples of `scale` from `first_step` to `last_step`, from `origin` on."""
     count = last_step - first_step
     position = rng.random(shape)
     steps = first_step + np.floor(position * (count + 1))
@@ -108,7 +117,7 @@ def _around(rng, shape, scale, first_step, last_step, element_type, nan):
     values = np.where(
         choice < 0.35, first_step + (position * 1.4 - 0.2) * count,
         np.where(choice < 0.75, steps + 0.5,
-                 np.where(choice < 0.88, steps, np.where(position < 0.5, first_step, last_step)))) * scale
+                 np.where(choice < 0.88, steps, np.where(position < 0.5, first_step, last_step)))) * scale + origin
     elements = _of_float64(values, element_type)
     elements = _neighbours(rng, elements, element_type, choice >= 0.35)
     special = rng.random(shape) < 0.03

@@ -24,6 +24,7 @@ import refusals
 import rows
 from case import from_float32, to_float32
 from quantd_server import QuantdServer
+from row import FLOATS
 
 #: Elements of one case. Ranges, shapes and bit widths change from case to case.
 CASE_ELEMENTS = 65536
@@ -134,12 +135,12 @@ def _judge(row, producer, server, arguments):
 def _expected(row, producer, case):
     """Returns the producer's results. Types that it does not have are widened to float32 and rounded once."""
     widened = dataclasses.replace(case)
-    if case.input_type in rows.FLOATS and case.input_type not in row.native:
+    if case.input_type in FLOATS and case.input_type not in row.native:
         widened.inputs = to_float32(case.inputs, case.input_type)
         if case.gradients is not None:
             widened.gradients = to_float32(case.gradients, case.input_type)
         widened.input_type = "float32"
-    rounded = case.output_type in rows.FLOATS and case.output_type not in row.native
+    rounded = case.output_type in FLOATS and case.output_type not in row.native
     if rounded:
         widened.output_type = "float32"
     answer = _fake_quantize_by_codes(producer, widened) if case.code_type and row.numerics != "PYTORCH" else (
@@ -198,7 +199,7 @@ def _described(case):
 
 def _print_outcome(row, outcome):
     note = f" {outcome.explained} explained" if outcome.explained else ""
-    lines = [f"{row.numerics:28} {row.method:22} {row.types:36} {outcome.elements:>12,} "
+    lines = [f"{row.numerics:36} {row.method:22} {row.types:36} {outcome.elements:>12,} "
              f"{outcome.differing:>10,}{note}", *filter(None, [outcome.problem]), *outcome.examples]
     print("\n    ".join(lines), flush=True)
 

@@ -69,6 +69,8 @@ _UNFUSED = {"XLA_FLAGS": "--xla_cpu_max_isa=AVX"}
 #: How to start each producer that a row may name. A new one: a module in producers/, and an entry here.
 PRODUCERS = {
     "tensorflow_eager": {"module": "tensorflow_eager"},
+    # oneDNN's kernels of QuantizeV2 give other codes.
+    "tensorflow_older_ops": {"module": "tensorflow_older_ops", "environment": {"TF_ENABLE_ONEDNN_OPTS": "0"}},
     "tensorflow_xla": {"module": "tensorflow_xla", "environment": _FUSED},
     "tensorflow_xla_unfused": {"module": "tensorflow_xla", "environment": _UNFUSED},
     "keras_jax": {"module": "keras_jax", "environment": _FUSED},

@@ -77,7 +77,9 @@ class QuantdServer:
     def _quantize(self, case):
         result = self.client.quantize(_floats(case.inputs, case.input_type), **_parameters(case), **_spec(case),
                                       output_type=case.output_type)
-        return {"output": result.output}
+        ends = {} if case.min is None else {"output_min": result.nudged_range.min,
+                                            "output_max": result.nudged_range.max}
+        return {"output": result.output} | ends
 
     def _dequantize(self, case):
         result = self.client.dequantize(case.inputs, **_parameters(case), **_spec(case),
@@ -99,5 +101,7 @@ def _parameters(case):
 
 
 def _spec(case):
-    names = ("num_bits", "narrow_range", "quant_min", "quant_max", "precision")
-    return {name: getattr(case, name) for name in names} | {"numerics": quantd.Numerics[case.numerics]}
+    names = ("num_bits", "narrow_range", "quant_min", "quant_max", "precision", "signed_input")
+    return {name: getattr(case, name) for name in names} | {
+        "numerics": quantd.Numerics[case.numerics],
+        "rounding": None if case.rounding is None else quantd.Rounding[case.rounding]}

@@ -32,6 +32,7 @@ def failures(client):
     for numerics in (quantd.Numerics.TENSORFLOW, quantd.Numerics.KERAS_JAX):
         found += _failure(f"{numerics.name}: a code for NaN", "INVALID_VALUE", lambda: client.quantize(
             nan, -1, 1, numerics=numerics))  # pylint: disable=cell-var-from-loop
+    found += _older_failures(client, nan)
     found += _failure("ONNX: NaN in a data range", "INVALID_VALUE", lambda: client.quantize(
         nan, data_range="min_max", numerics=quantd.Numerics.ONNX))
     for numerics, scale in ((quantd.Numerics.LITERT_XNNPACK, 2e-38), (quantd.Numerics.LITERT_XNNPACK, 9e37),
@@ -40,6 +41,27 @@ def failures(client):
         found += _failure(f"{numerics.name}: the scale {scale}", "INVALID_SCALE", lambda: client.quantize(
             _X, scale=scale, numerics=numerics,  # pylint: disable=cell-var-from-loop
             output_type="int8"))
+    return found
+
+
+def _older_failures(client, nan):
+    """Returns what was not refused of TensorFlow's older ops, for which it gives infinities, NaN or a constant."""
+    found = []
+    for low, high in ((-3e38, 3.4028235e38), (-1e-37, 1e-37), (-1e-40, 1), (0, np.inf), (1, -1)):
+        found += _failure(f"QUANTIZE_AND_DEQUANTIZE: {low} to {high}", "INVALID_RANGE",
+                          lambda: client.fake_quantize(  # pylint: disable=cell-var-from-loop
+                              _X, low, high, signed_input=True,
+                              numerics=quantd.Numerics.TENSORFLOW_QUANTIZE_AND_DEQUANTIZE))
+    codes = np.zeros(1, np.uint8)
+    for mode in ("MIN_COMBINED", "MIN_FIRST", "SCALED"):
+        numerics = quantd.Numerics[f"TENSORFLOW_QUANTIZE_V2_{mode}"]
+        found += _failure(f"{mode}: a code for NaN", "INVALID_VALUE", lambda: client.quantize(
+            nan, -1, 1, numerics=numerics))  # pylint: disable=cell-var-from-loop
+        found += _failure(f"{mode}: values of a tiny range", "INVALID_RANGE", lambda: client.dequantize(
+            codes, 0, 1e-37, numerics=numerics))  # pylint: disable=cell-var-from-loop
+        if mode != "SCALED":
+            found += _failure(f"{mode}: a range that is too wide", "INVALID_RANGE", lambda: client.quantize(
+                _X, -3e38, 3e38, numerics=numerics))  # pylint: disable=cell-var-from-loop
     return found
 
 

@@ -1,44 +1,11 @@
 """The rows of the table: which cases are tried for which numerics, method and types."""
 
-import dataclasses
-from collections.abc import Callable
-
 import numpy as np
 
 import inputs
+import tensorflow_older_rows
 from case import Case, to_float32
-
-#: The lowest and the highest code of each type.
-CODES = {"int8": (-128, 127), "uint8": (0, 255), "int16": (-2**15, 2**15 - 1), "uint16": (0, 2**16 - 1),
-         "int32": (-2**31, 2**31 - 1), "int4": (-8, 7), "uint4": (0, 15), "int2": (-2, 1), "uint2": (0, 3)}
-#: The arrays of codes of less than a byte.
-ARRAYS = {"int4": "int8", "uint4": "uint8", "int2": "int8", "uint2": "uint8"}
-#: Types that are widened to float32, and rounded once.
-FLOATS = ("float32", "float16", "bfloat16")
-
-
-@dataclasses.dataclass(frozen=True)
-class Row:
-    """Cases of one kind."""
-
-    numerics: str
-    #: As in the table, such as "Quantize".
-    method: str
-    #: The types, such as "float32 to int8".
-    types: str
-    #: One of process.PRODUCERS.
-    producer: str
-    #: Returns the case number `index` with about `size` elements: make_case(rng, index, size).
-    make_case: Callable[[np.random.Generator, int, int], Case]
-    #: Which of a type's own arithmetic the producer has. Others are widened to float32 for it.
-    native: tuple[str, ...] = ("float32",)
-    #: How quantd is asked: a method of judge.Quantd.
-    ask: str = ""
-
-    @property
-    def name(self):
-        return f"{self.numerics} {self.method} {self.types}"
-
+from row import ARRAYS, CODES, FLOATS, Row, broadcast, layout, parameter_shape
 
 # Names in numerics.md: the producer, whether it has channels, and whether NaN has a code.
 _BY_RANGE = {
@@ -57,47 +24,9 @@ _BY_RANGE = {
 
 def all_rows():
     """Returns all rows, those of a producer together."""
-    rows = [*_range_rows(), *_onnx_rows(), *_pytorch_rows(), *_litert_rows(), *_uniform_rows()]
+    rows = [*_range_rows(), *_onnx_rows(), *_pytorch_rows(), *_litert_rows(), *_uniform_rows(),
+            *tensorflow_older_rows.rows()]
     return sorted(rows, key=lambda row: row.producer)
-
-
-def layout(rng, index, size, blocks=False):
-    """Returns a shape of about `size` elements, and the axis and the block size of its parameters.
-
-    Takes turns: the whole tensor, channels along each of three axes, and blocks.
-    """
-    kind = index % (6 if blocks else 4)
-    if kind == 0:
-        return (size,), None, None
-    # Some producers compute a single channel differently from several.
-    channels = int(rng.choice([1, 1, 2, 3, 7, 64, 257]))
-    if kind == 1:
-        return (size // channels, channels), -1, None
-    if kind == 2:
-        return (channels, size // channels), 0, None
-    if kind == 3:
-        return (4, channels, size // channels // 4), 1, None
-    block_size = int(rng.choice([1, 16, 32, 100, 128]))
-    if kind == 4:
-        return (size // 512, 512), 1, block_size
-    return (2, 300, size // 600), 1, block_size
-
-
-def _broadcast(parameters, shape, axis, block_size):
-    """Returns parameters in a form that broadcasts against `shape`."""
-    if axis is None:
-        return parameters.reshape(())
-    if block_size is not None:
-        return np.repeat(parameters, block_size, axis=axis).take(range(shape[axis]), axis=axis)
-    return parameters.reshape([-1 if dimension == axis % len(shape) else 1 for dimension in range(len(shape))])
-
-
-def _parameter_shape(shape, axis, block_size):
-    if axis is None:
-        return ()
-    if block_size is None:
-        return (shape[axis],)
-    return (*shape[:axis], -(-shape[axis] // block_size), *shape[axis + 1:])
 
 
 def _range_rows():
@@ -125,12 +54,12 @@ def _range_case(operation, numerics, element_type, nan=True):
         count = 1 if axis is None else shape[axis]
         low, high = inputs.ranges(rng, count, num_bits, narrow_range, zeros)
         elements = inputs.around_ranges(
-            rng, shape, _broadcast(low, shape, axis, None), _broadcast(high, shape, axis, None), num_bits,
+            rng, shape, broadcast(low, shape, axis, None), broadcast(high, shape, axis, None), num_bits,
             narrow_range, element_type, nan)
         gradients = None
         if operation == "fake_quantize_gradient":
             gradients = inputs.gradients(rng, shape, element_type, specials=index % 3 == 0)
-        bounds = _parameter_shape(shape, axis, None)
+        bounds = parameter_shape(shape, axis, None)
         return Case(operation, numerics, elements, element_type, element_type, gradients=gradients,
                     min=low.reshape(bounds), max=high.reshape(bounds), axis=axis, num_bits=num_bits,
                     narrow_range=narrow_range)
@@ -159,7 +88,7 @@ def affine_case(operation, numerics, input_type, output_type, *, code_type=None,
         if code_ranges is not None:
             lowest, highest = code_ranges[index % len(code_ranges)]
             named = {"quant_min": lowest, "quant_max": highest}
-        parameters = _parameter_shape(shape, axis, block_size)
+        parameters = parameter_shape(shape, axis, block_size)
         scale, zero_point = inputs.scales(rng, int(np.prod(parameters)), *(zero_points or (lowest, highest)),
                                           scale_type, limits)
         scale, zero_point = scale.reshape(parameters), zero_point.reshape(parameters)
@@ -168,12 +97,12 @@ def affine_case(operation, numerics, input_type, output_type, *, code_type=None,
             elements = inputs.codes(rng, shape, lowest, highest, ARRAYS.get(input_type, input_type))
         else:
             elements = inputs.around_codes(
-                rng, shape, _broadcast(scale, shape, axis, block_size),
-                _broadcast(zero_point, shape, axis, block_size), lowest, highest, input_type)
+                rng, shape, broadcast(scale, shape, axis, block_size),
+                broadcast(zero_point, shape, axis, block_size), lowest, highest, input_type)
             if fit_int32:
                 values = to_float32(elements, input_type)
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    elements[~(np.abs(values / _broadcast(scale, shape, axis, block_size)) < 2**31)] = 0
+                    elements[~(np.abs(values / broadcast(scale, shape, axis, block_size)) < 2**31)] = 0
         if operation == "fake_quantize_gradient":
             gradients = inputs.gradients(rng, shape, input_type, specials=index % 3 == 0)
         return Case(operation, numerics, elements, input_type, output_type, gradients=gradients, scale=scale,

@@ -220,6 +220,21 @@ std::vector<BadRequest<Request>> BadSpecs() {
       {"PrecisionThatTheNumericsDoesNotHave",
        [](Request& r) { r.mutable_spec()->set_precision(v1::DATA_TYPE_FLOAT16); },
        "UNSUPPORTED_DATA_TYPE", "spec.precision"},
+      {"UnknownRounding",
+       [](Request& r) { r.mutable_spec()->set_rounding(static_cast<v1::Rounding>(99)); },
+       "UNSUPPORTED_NUMERICS", "spec.rounding"},
+      {"RoundingThatTheNumericsDoesNotHave",
+       [](Request& r) { r.mutable_spec()->set_rounding(v1::ROUNDING_HALF_TO_EVEN); },
+       "UNSUPPORTED_NUMERICS", "spec.rounding"},
+      {"RoundingOfScales",
+       [](Request& r) {
+         UseScales(r);
+         r.mutable_spec()->set_rounding(v1::ROUNDING_HALF_TO_EVEN);
+       },
+       "UNSUPPORTED_NUMERICS", "spec.rounding"},
+      {"SignedInputThatTheNumericsDoesNotHave",
+       [](Request& r) { r.mutable_spec()->set_signed_input(true); }, "UNSUPPORTED_NUMERICS",
+       "spec.signed_input"},
   };
 }
 

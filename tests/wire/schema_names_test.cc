@@ -12,6 +12,7 @@
 #include "quantd/v1/tensor.pb.h"
 #include "wire/element_type.h"
 #include "wire/numerics.h"
+#include "wire/rounding.h"
 
 namespace quantd::wire {
 namespace {
@@ -37,6 +38,20 @@ TEST(Numerics, AreTheSameThereAndBack) {
   for (const core::NumericsRow& row : core::kNumericsTable) {
     EXPECT_EQ(ToCore(ToSchema(row.numerics)), row.numerics) << row.name;
   }
+}
+
+TEST(Roundings, HaveTheNamesOfTheSchema) {
+  ASSERT_EQ(kRoundings.size(), core::kRoundingTable.size());
+  for (const core::RoundingRow& row : core::kRoundingTable) {
+    EXPECT_EQ(v1::Rounding_Name(ToSchema(row.rounding)), "ROUNDING_" + std::string(row.name));
+    EXPECT_EQ(ToCore(ToSchema(row.rounding)), row.rounding) << row.name;
+  }
+}
+
+TEST(Roundings, AreThoseOfTheSchemaWithoutTheUnspecified) {
+  EXPECT_EQ(static_cast<int>(kRoundings.size()), v1::Rounding_descriptor()->value_count() - 1);
+  EXPECT_EQ(ToCore(v1::ROUNDING_UNSPECIFIED), std::nullopt);
+  EXPECT_EQ(ToCore(static_cast<v1::Rounding>(99)), std::nullopt);
 }
 
 TEST(ElementTypes, HaveTheNamesOfTheSchema) {

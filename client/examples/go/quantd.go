@@ -54,6 +54,10 @@ type Quantization struct {
 	// Whose last bit to reproduce; quantization.proto describes them. NUMERICS_UNSPECIFIED means
 	// NUMERICS_TENSORFLOW with a range, and NUMERICS_ONNX with a scale.
 	Numerics quantdv1.Numerics
+	// With NUMERICS_TENSORFLOW_QUANTIZE_AND_DEQUANTIZE, whether codes lie on both sides of 0.
+	SignedInput bool
+	// What becomes of a value halfway between two codes, where the numerics has the choice.
+	Rounding quantdv1.Rounding
 }
 
 // A Result is a fake-quantized tensor.
@@ -223,6 +227,8 @@ func (q Quantization) specMessage() *quantdv1.QuantizationSpec {
 		QuantMin:    q.QuantMin,
 		QuantMax:    q.QuantMax,
 		Numerics:    q.Numerics,
+		SignedInput: q.SignedInput,
+		Rounding:    q.Rounding,
 	}
 	if q.NumBits != 0 {
 		spec.NumBits = &q.NumBits

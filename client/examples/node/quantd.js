@@ -27,6 +27,8 @@ const QuantizationService = grpc.makeClientConstructor(
   schema['quantd.v1.QuantizationService'], 'QuantizationService');
 /** @type {string[]} */
 const NUMERICS = schema['quantd.v1.Numerics'].type.value.map(({name}) => name);
+/** @type {string[]} */
+const ROUNDINGS = schema['quantd.v1.Rounding'].type.value.map(({name}) => name);
 // The typed arrays of codes. Codes of 4 and 2 bits are packed, the first one in the low bits.
 const CODES = new Map(Object.entries({
   DATA_TYPE_INT8: {ArrayType: Int8Array},
@@ -62,6 +64,10 @@ const UINT32 = {lowest: 0, highest: 2 ** 32 - 1};
  * @property {number} [quantMax] The highest code; only with quantMin.
  * @property {string} [numerics] Whose last bit to reproduce, a name from quantization.proto. By default,
  *   NUMERICS_TENSORFLOW with a range, and NUMERICS_ONNX with a scale.
+ * @property {boolean} [signedInput] With NUMERICS_TENSORFLOW_QUANTIZE_AND_DEQUANTIZE, whether codes lie on both
+ *   sides of 0.
+ * @property {string} [rounding] What becomes of a value halfway between two codes, where the numerics has the choice: a
+ *   name from quantization.proto, such as 'ROUNDING_HALF_UP'.
  * @property {string} [codeType] The type of the codes, such as 'DATA_TYPE_INT8'. By default, quantize makes
  *   'DATA_TYPE_UINT8', and dequantize takes the type of its typed array. Codes of 4 and 2 bits are packed in a
  *   Uint8Array: give their type and shape to dequantize.
@@ -327,13 +333,18 @@ function elementsOf(tensor, ArrayType, length) {
  */
 function parametersAndSpecOf({
   min, max, scale, zeroPoint, axis, blockSize, numBits, narrowRange = false, quantMin, quantMax,
-  numerics = 'NUMERICS_UNSPECIFIED',
+  numerics = 'NUMERICS_UNSPECIFIED', signedInput = false, rounding = 'ROUNDING_UNSPECIFIED',
 }) {
-  if (typeof narrowRange !== 'boolean') {
-    throw new TypeError(`narrowRange must be true or false, not ${narrowRange}`);
+  for (const [name, flag] of Object.entries({narrowRange, signedInput})) {
+    if (typeof flag !== 'boolean') {
+      throw new TypeError(`${name} must be true or false, not ${flag}`);
+    }
   }
   if (!NUMERICS.includes(numerics)) {
     throw new TypeError(`numerics must be one of ${NUMERICS.join(', ')}, not ${numerics}`);
+  }
+  if (!ROUNDINGS.includes(rounding)) {
+    throw new TypeError(`rounding must be one of ${ROUNDINGS.join(', ')}, not ${rounding}`);
   }
   const optional = (name, value, limits) => (value === undefined ? undefined : integerOf(name, value, limits));
   const spec = {
@@ -342,6 +353,8 @@ function parametersAndSpecOf({
     numerics,
     quantMin: optional('quantMin', quantMin, INT32),
     quantMax: optional('quantMax', quantMax, INT32),
+    signedInput,
+    rounding,
   };
   const channels = {axis: optional('axis', axis, INT32)};
   if (scale === undefined) {

@@ -232,6 +232,28 @@ TEST_F(ClientTest, SendsTheRequestedPrecision) {
   EXPECT_NE(codes(core::ElementType::kFloat16), codes(std::nullopt));
 }
 
+TEST_F(ClientTest, SendsTheRequestedRoundingAndSign) {
+  const std::vector<float> values = {0.5F, 1.5F, -0.5F};
+  const std::vector<std::int64_t> shape = {3};
+  const float min = -128;
+  const float max = 127;
+  const core::Range range{.min = {&min, 1}, .max = {&max, 1}};
+  const auto fake_quantized = [&](bool signed_input, std::optional<core::Rounding> rounding) {
+    const auto result =
+        client_->FakeQuantize({shape, values}, range,
+                              {.num_bits = 8,
+                               .numerics = core::Numerics::kTensorFlowQuantizeAndDequantize,
+                               .signed_input = signed_input,
+                               .rounding = rounding});
+    EXPECT_TRUE(result.ok()) << result.status();
+    return ToFloats(result->output);
+  };
+  EXPECT_THAT(fake_quantized(true, std::nullopt), ElementsAre(0, 2, 0));
+  EXPECT_THAT(fake_quantized(true, core::Rounding::kHalfUp), ElementsAre(1, 2, 0));
+  EXPECT_EQ(fake_quantized(false, std::nullopt).back(), 0);
+  EXPECT_NE(fake_quantized(false, std::nullopt)[1], 2);
+}
+
 TEST_F(ClientTest, KeepsTheTypeOfFloats) {
   for (const core::ElementType type : {core::ElementType::kFloat16, core::ElementType::kBFloat16}) {
     SCOPED_TRACE(core::RowOf(type).name);

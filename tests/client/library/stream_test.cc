@@ -99,6 +99,14 @@ TEST_F(StreamTest, GivesTheSameBitsAsOneCallForEveryNumericsByRange) {
         row.range->per_channel.has_value()
             ? tensor.range(1)
             : core::Range{.min = tensor.range().min.first(1), .max = tensor.range().max.first(1)};
+    if (!row.range->has_fake_quantization) {
+      const auto result = client_->Quantize(tensor.values(), range, spec, core::ElementType::kInt8);
+      const auto expected = core::reference::Quantize(shape, tensor.values().elements<float>(),
+                                                      range, spec, core::ElementType::kInt8);
+      ASSERT_TRUE(result.ok()) << result.status();
+      EXPECT_EQ(ToCodes(result->output), *expected);
+      continue;
+    }
     const auto result = client_->FakeQuantize(tensor.values(), range, spec);
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_TRUE(core::SameBits(result->output.values<float>(), Expected(tensor, range, spec)));

@@ -49,6 +49,15 @@ TEST_F(QuantctlTest, QuantizeWithARangePrintsItToo) {
                                              HasSubstr("tensorflow"), HasSubstr("SQNR")));
 }
 
+TEST_F(QuantctlTest, QuantizeMeasuresTheErrorByTheValuesOfItsOwnNumerics) {
+  // Their zero lies halfway between two codes.
+  const json result = JsonOf({"quantize", "--input", Save("codes.npy", {3}, {-1, 1.0F / 255, 1}),
+                              "--min", "-1", "--max", "1", "--numerics",
+                              "tensorflow-quantize-v2-min-combined", "--output", output_});
+  EXPECT_EQ(result["nudged_range"]["min"], json({-1.0F}));
+  EXPECT_LT(result["max_abs_error"].get<double>(), 1e-6);
+}
+
 TEST_F(QuantctlTest, DequantizeIsTheInverseOfQuantizeWithTheFilesThatItWrote) {
   const std::string codes = folder_ / "codes.npy";
   const std::string scale = folder_ / "scale.npy";

@@ -154,6 +154,27 @@ TEST_F(QuantctlTest, FakeQuantAcceptsAScaleWithEveryNumericsThatTakesOne) {
   EXPECT_EQ(per_channel["clipped_share"], 0.5);
 }
 
+TEST_F(QuantctlTest, FakeQuantTakesSignAndRoundingOfQuantizeAndDequantize) {
+  const std::vector<std::string> command = {"fake-quant",
+                                            "--input",
+                                            Save("ties.npy", {3}, {0.5F, 1.5F, -0.5F}),
+                                            "--min",
+                                            "-128",
+                                            "--max",
+                                            "127",
+                                            "--numerics",
+                                            "tensorflow-quantize-and-dequantize",
+                                            "--signed-input",
+                                            "--output",
+                                            output_};
+  ASSERT_EQ(RunHere(command).exit_code, 0) << RunHere(command).error;
+  EXPECT_THAT(Written(), ElementsAre(0, 2, 0));
+  std::vector<std::string> half_up = command;
+  half_up.insert(half_up.end(), {"--rounding", "half-up"});
+  ASSERT_EQ(RunHere(half_up).exit_code, 0);
+  EXPECT_THAT(Written(), ElementsAre(1, 2, 0));
+}
+
 TEST_F(QuantctlTest, FakeQuantKeepsTheTypeOfTheFile) {
   const Elements half = FromFloats(values_, core::ElementType::kFloat16);
   ASSERT_TRUE(WriteNpy(input_, shape_, half).ok());

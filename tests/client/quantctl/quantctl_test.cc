@@ -39,8 +39,8 @@ TEST_F(QuantctlTest, InfoListsWhatEachMethodTakes) {
                                                 {"output_types", {"INT8", "UINT8"}}}}));
   EXPECT_THAT(RunHere({"info"}).output,
               HasSubstr("\nQuantize\n"
-                        "  litert-xnnpack               scale per channel, 99\n"
-                        "                               float32 to int8, uint8\n"));
+                        "  litert-xnnpack                       scale per channel, 99\n"
+                        "                                       float32 to int8, uint8\n"));
 }
 
 TEST_F(QuantctlTest, HealthExitsWith0OnlyWhenServing) {
@@ -108,6 +108,7 @@ TEST(Quantctl, WrongUsageExitsWith2AndSaysWhatWasExpected) {
       {{"--data-range"}, "--data-range"},
       {{"--scale", "1", "--precision", "int8"},
        "--precision: int8 not in {float32,float16,bfloat16}"},
+      {{"--range-from-data", "--rounding", "up"}, "--rounding: up not in {half-to-even,half-up,"},
       {{"--range-from-data", "--colour"}, "--colour"},
       {{"--range-from-data", "--timeout", "0"}, "--timeout"}};
   for (const auto& [arguments, message] : cases) {

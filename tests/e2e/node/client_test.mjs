@@ -20,6 +20,8 @@ for (const [what, elements, quantization, message] of [
   ['a fraction as number of bits', input, {numBits: 7.9}, /^numBits must be an integer .* not 7.9/],
   ['a negative number of bits', input, {numBits: -8}, /^numBits must be an integer from 0 to 4294967295, not -8/],
   ['a text as flag', input, {narrowRange: 'false'}, /^narrowRange must be true or false, not false/],
+  ['a number as flag', input, {signedInput: 1}, /^signedInput must be true or false, not 1/],
+  ['an unknown rounding', input, {rounding: 'HALF_UP'}, /^rounding must be one of ROUNDING_.*, not HALF_UP/],
   ['unknown numerics', input, {numerics: 'TENSORFLOW'}, /^numerics must be one of NUMERICS_.*, not TENSORFLOW/],
 ]) {
   test(`${what} is rejected`, () => assert.rejects(

@@ -63,6 +63,8 @@ TEST(Decode, LeavesDefaultsToCore) {
   EXPECT_EQ(spec.quant_min, std::nullopt);
   EXPECT_EQ(spec.quant_max, std::nullopt);
   EXPECT_EQ(spec.precision, std::nullopt);
+  EXPECT_FALSE(spec.signed_input);
+  EXPECT_EQ(spec.rounding, std::nullopt);
 }
 
 TEST(Decode, KeepsTheSpecUnchanged) {
@@ -73,6 +75,8 @@ TEST(Decode, KeepsTheSpecUnchanged) {
   request.mutable_spec()->set_quant_min(-7);
   request.mutable_spec()->set_quant_max(0);
   request.mutable_spec()->set_precision(v1::DATA_TYPE_FLOAT16);
+  request.mutable_spec()->set_signed_input(true);
+  request.mutable_spec()->set_rounding(v1::ROUNDING_HALF_UP);
   const auto received = Receive(request);
   const auto decoded = DecodeOwn<wire::FakeQuantize>(received);
   ASSERT_TRUE(decoded.ok()) << decoded.status();
@@ -83,6 +87,8 @@ TEST(Decode, KeepsTheSpecUnchanged) {
   EXPECT_EQ(spec.quant_min, -7);
   EXPECT_EQ(spec.quant_max, 0);
   EXPECT_EQ(spec.precision, core::ElementType::kFloat16);
+  EXPECT_TRUE(spec.signed_input);
+  EXPECT_EQ(spec.rounding, core::Rounding::kHalfUp);
 }
 
 TEST(Decode, DistinguishesAxisZeroFromNoAxis) {

@@ -17,12 +17,13 @@ from quantd._errors import (
     UnavailableError)
 from quantd._results import (
     DequantizeResult, FakeQuantizeGradientResult, FakeQuantizeResult, MethodSupport, NudgedRange, Numerics,
-    QuantizeResult, ServerInfo)
+    QuantizeResult, Rounding, ServerInfo)
 
 __all__ = [
     "Client", "DeadlineExceededError", "DequantizeResult", "FakeQuantizeGradientResult",
     "FakeQuantizeResult", "InvalidArgumentError", "MethodSupport", "NotFoundError", "NudgedRange",
-    "Numerics", "QuantdError", "QuantizeResult", "ResourceExhaustedError", "ServerInfo", "UnavailableError",
+    "Numerics", "QuantdError", "QuantizeResult", "ResourceExhaustedError", "Rounding", "ServerInfo",
+    "UnavailableError",
 ]
 
 # Stubs that protoc generates from the schema are modules of quantd.v1, in any folder of the path.

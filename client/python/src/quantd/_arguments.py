@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from quantd import _element_types, _errors, _schema
 from quantd._element_types import ElementType
-from quantd._results import Numerics
+from quantd._results import Numerics, Rounding
 
 #: A year, which is far below the limits of the clocks.
 _MAX_TIMEOUT = 365 * 24 * 3600.0
@@ -30,6 +30,8 @@ class SpecArguments:
     quant_min: Any
     quant_max: Any
     precision: Any
+    signed_input: Any
+    rounding: Any
     numerics: Any
 
 
@@ -196,8 +198,12 @@ def as_spec(arguments: SpecArguments) -> Any:
     numerics = arguments.numerics
     if numerics is not None and not isinstance(numerics, Numerics):
         raise TypeError(f"numerics is {numerics!r}; expected one of {', '.join(map(str, Numerics))}")
-    if not isinstance(arguments.narrow_range, (bool, np.bool_)):
-        raise TypeError(f"narrow_range is {arguments.narrow_range!r}; expected True or False")
+    for name, flag in (("narrow_range", arguments.narrow_range), ("signed_input", arguments.signed_input)):
+        if not isinstance(flag, (bool, np.bool_)):
+            raise TypeError(f"{name} is {flag!r}; expected True or False")
+    rounding = arguments.rounding
+    if rounding is not None and not isinstance(rounding, Rounding):
+        raise TypeError(f"rounding is {rounding!r}; expected one of {', '.join(map(str, Rounding))}")
     precision = None
     if arguments.precision is not None:
         precision = _element_types.chosen("precision", arguments.precision, _element_types.FLOATS)[0].number
@@ -205,7 +211,8 @@ def as_spec(arguments: SpecArguments) -> Any:
         num_bits=_as_num_bits(arguments.num_bits), narrow_range=bool(arguments.narrow_range),
         numerics=None if numerics is None else numerics.value,
         quant_min=_as_code("quant_min", arguments.quant_min),
-        quant_max=_as_code("quant_max", arguments.quant_max), precision=precision)
+        quant_max=_as_code("quant_max", arguments.quant_max), precision=precision,
+        signed_input=bool(arguments.signed_input), rounding=None if rounding is None else rounding.value)
 
 
 def _as_num_bits(num_bits: Any) -> int | None:

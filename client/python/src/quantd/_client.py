@@ -16,7 +16,7 @@ from quantd._message_stream import run_stream
 from quantd._parameters import ParameterArguments
 from quantd._results import (
     DequantizeResult, FakeQuantizeGradientResult, FakeQuantizeResult, MethodSupport, Numerics,
-    QuantizeResult, ServerInfo)
+    QuantizeResult, Rounding, ServerInfo)
 from quantd._tensor_call import TensorCall
 
 _SERVICE = "quantd.v1.QuantizationService"
@@ -47,17 +47,22 @@ class Client:
       the last block may have fewer. Then they have the shape of the tensor, with one entry per block along
       the axis.
     - Bounds and scales are rounded to float32. min <= max, and all are finite; min == max is only allowed
-      if both are 0, in the numerics of TensorFlow's eager kernels. A scale is positive. `zero_point`
-      consists of integers; None means zeros.
+      if both are 0, in the numerics of TensorFlow's eager kernels, and with TENSORFLOW_QUANTIZE_… . A scale
+      is positive. `zero_point` consists of integers; None means zeros.
     - Codes have `num_bits` bits, from 2 to 16; without the lowest one if `narrow_range` is true. With a
       scale, `quant_min` and `quant_max` can be given instead: the lowest and the highest code. By default,
       codes have 8 bits, or as many as their type has.
     - `precision`, only with Numerics.ONNX, is ONNX's attribute: "float16" divides float16 inputs by the
       scale in float16.
+    - `signed_input`, only with Numerics.TENSORFLOW_QUANTIZE_AND_DEQUANTIZE, is the op's attribute: codes lie
+      on both sides of zero if it is true. (It is by default in TensorFlow, and not here.)
+    - `rounding` says what becomes of a value halfway between two codes, in the numerics that have the
+      choice: Rounding.HALF_TO_EVEN (the default) or HALF_UP in TENSORFLOW_QUANTIZE_AND_DEQUANTIZE,
+      HALF_AWAY_FROM_ZERO (the default) or HALF_TO_EVEN in TENSORFLOW_QUANTIZE_V2_SCALED.
 
     Types: floats are arrays of float32, float16, bfloat16 (of the package ml_dtypes) or float64
-    (fake_quantize and its gradient with Numerics.PYTORCH only), and results have the same type. Arrays that
-    numpy casts to float32 without loss, Python numbers and lists of them are sent as float32. Arrays may
+    (fake_quantize and its gradient with Numerics.PYTORCH or TENSORFLOW_QUANTIZE_AND_DEQUANTIZE only), and
+    results have the same type. Arrays that numpy casts to float32 without loss, Python numbers and lists of them are sent as float32. Arrays may
     have any shape, strides and byte order, including 0-d and empty ones. They must not change during the
     call.
 
@@ -148,6 +153,7 @@ class Client:
                       scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
                       block_size: int | None = None, quant_min: int | None = None,
                       quant_max: int | None = None, precision: str | DTypeLike | None = None,
+                      signed_input: bool = False, rounding: Rounding | None = None,
                       numerics: Numerics | None = None) -> FakeQuantizeResult:
         """Rounds every element to the nearest value that a code can represent. The elements remain floats.
 
@@ -164,7 +170,7 @@ class Client:
             min: the lower end of the range, or one per channel.
             max: the upper end of the range; as many numbers as in `min`.
             num_bits, narrow_range, axis, scale, zero_point, block_size, quant_min, quant_max, precision,
-                numerics: see Client.
+                signed_input, rounding, numerics: see Client.
 
         Errors: see Client.
         """
@@ -172,7 +178,8 @@ class Client:
         call = self._run(
             _messages.FAKE_QUANTIZE, [tensor],
             ParameterArguments(min, max, scale, zero_point, axis, block_size),
-            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics))
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, signed_input,
+                          rounding, numerics))
         return FakeQuantizeResult(call.output, call.nudged_range, call.numerics)
 
     def fake_quantize_gradient(self, gradients: ArrayLike, inputs: ArrayLike, min: ArrayLike | None = None,
@@ -181,6 +188,7 @@ class Client:
                                scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
                                block_size: int | None = None, quant_min: int | None = None,
                                quant_max: int | None = None, precision: str | DTypeLike | None = None,
+                               signed_input: bool = False, rounding: Rounding | None = None,
                                numerics: Numerics | None = None) -> FakeQuantizeGradientResult:
         """Returns the gradients of `fake_quantize` with respect to inputs, min and max.
 
@@ -206,7 +214,8 @@ class Client:
         call = self._run(
             _messages.FAKE_QUANTIZE_GRADIENT, tensors,
             ParameterArguments(min, max, scale, zero_point, axis, block_size),
-            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics))
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, signed_input,
+                          rounding, numerics))
         return FakeQuantizeGradientResult(call.output, call.min_gradient, call.max_gradient,
                                           call.nudged_range, call.numerics)
 
@@ -215,7 +224,8 @@ class Client:
                  data_range: Literal["min_max", "symmetric"] | None = None, axis: int | None = None,
                  block_size: int | None = None, num_bits: int | None = None, narrow_range: bool = False,
                  quant_min: int | None = None, quant_max: int | None = None,
-                 precision: str | DTypeLike | None = None, numerics: Numerics | None = None,
+                 precision: str | DTypeLike | None = None, signed_input: bool = False,
+                 rounding: Rounding | None = None, numerics: Numerics | None = None,
                  output_type: str | DTypeLike = "uint8") -> QuantizeResult:
         """Rounds every element to an integer code.
 
@@ -238,7 +248,7 @@ class Client:
                 one of these. With a range and a signed type, codes are those of the unsigned type minus
                 2**(num_bits - 1).
             min, max, scale, zero_point, axis, block_size, num_bits, narrow_range, quant_min, quant_max,
-                precision, numerics: see Client.
+                precision, signed_input, rounding, numerics: see Client.
 
         Errors: see Client.
         """
@@ -247,7 +257,8 @@ class Client:
         call = self._run(
             _messages.QUANTIZE, [tensor],
             ParameterArguments(min, max, scale, zero_point, axis, block_size, data_range),
-            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics), output)
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, signed_input,
+                          rounding, numerics), output)
         return QuantizeResult(call.output, output[0].name, call.scale, call.zero_point, axis, block_size,
                               call.nudged_range, call.numerics)
 
@@ -255,7 +266,8 @@ class Client:
                    scale: ArrayLike | None = None, zero_point: ArrayLike | None = None,
                    axis: int | None = None, block_size: int | None = None, num_bits: int | None = None,
                    narrow_range: bool = False, quant_min: int | None = None, quant_max: int | None = None,
-                   precision: str | DTypeLike | None = None, numerics: Numerics | None = None,
+                   precision: str | DTypeLike | None = None, signed_input: bool = False,
+                   rounding: Rounding | None = None, numerics: Numerics | None = None,
                    input_type: str | DTypeLike | None = None, output_type: str | DTypeLike = "float32"
                    ) -> DequantizeResult:
         """Returns the values that codes represent: the inverse of `quantize`.
@@ -270,7 +282,7 @@ class Client:
                 "uint2" for codes in arrays of int8 and uint8.
             output_type: the type of the values: "float32", "float16" or "bfloat16", or a dtype.
             min, max, scale, zero_point, axis, block_size, num_bits, narrow_range, quant_min, quant_max,
-                precision, numerics: the arguments of `quantize`.
+                precision, signed_input, rounding, numerics: the arguments of `quantize`.
 
         Errors: InvalidArgumentError (INVALID_VALUE) if a code does not fit into `input_type`; see Client.
         """
@@ -278,7 +290,8 @@ class Client:
         call = self._run(
             _messages.DEQUANTIZE, [tensor],
             ParameterArguments(min, max, scale, zero_point, axis, block_size),
-            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, numerics),
+            SpecArguments(num_bits, narrow_range, quant_min, quant_max, precision, signed_input,
+                          rounding, numerics),
             _element_types.chosen("output_type", output_type, _element_types.FLOATS))
         return DequantizeResult(call.output, call.numerics)
 

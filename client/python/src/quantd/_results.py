@@ -15,7 +15,7 @@ class Numerics(enum.Enum):
     formulas. They differ in the last bits, in the codes of values halfway between two of them, and in what
     NaN gives.
 
-    The first nine take a range, the others a scale and a zero point; LITERT takes either.
+    Those up to 10 and from 16 on take a range, the others a scale and a zero point; LITERT takes either.
     """
 
     #: TensorFlow's FakeQuantWithMinMaxVars without an axis (it divides by the scale) and
@@ -40,6 +40,9 @@ class Numerics(enum.Enum):
     KERAS_JAX_JIT = 8
     #: The same on a CPU without fused multiply-add.
     KERAS_JAX_JIT_UNFUSED = 9
+    #: TensorFlow's QuantizeAndDequantizeV2, V3 and V4 with a given range, and V4's gradient: fake_quantize
+    #: and fake_quantize_gradient. Has `signed_input` and `rounding`.
+    TENSORFLOW_QUANTIZE_AND_DEQUANTIZE = 10
     #: ONNX's QuantizeLinear, DequantizeLinear and DynamicQuantizeLinear, as ONNX Runtime computes them on
     #: a CPU.
     ONNX = 11
@@ -52,6 +55,24 @@ class Numerics(enum.Enum):
     LITERT_XNNPACK = 14
     #: TensorFlow's UniformQuantize and UniformDequantize.
     TENSORFLOW_UNIFORM = 15
+    #: TensorFlow's QuantizeV2 and Dequantize in this mode: quantize and dequantize with a range. `quantize`
+    #: returns output_min and output_max in nudged_range: they are the range for `dequantize`.
+    TENSORFLOW_QUANTIZE_V2_MIN_COMBINED = 16
+    #: The same in this mode, without an axis.
+    TENSORFLOW_QUANTIZE_V2_MIN_FIRST = 17
+    #: The same in this mode. Has `rounding`.
+    TENSORFLOW_QUANTIZE_V2_SCALED = 18
+
+
+class Rounding(enum.Enum):
+    """What becomes of a value halfway between two codes, where a numerics has the choice."""
+
+    #: To the even one.
+    HALF_TO_EVEN = 1
+    #: To the higher one.
+    HALF_UP = 2
+    #: To the one that is farther from zero.
+    HALF_AWAY_FROM_ZERO = 3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,7 +81,8 @@ class NudgedRange:
 
     All four arrays have the shape of the call's `min`: 0-d for a number, one value per channel for a
     sequence. The value of code q is (q - zero_point) * scale. If min == max == 0, then min, max and scale
-    are 0, and zero_point is the lowest code.
+    are 0, and zero_point is the lowest code. With TENSORFLOW_QUANTIZE_V2_…, min and max are the op's
+    output_min and output_max, and zero may lie between two codes.
     """
 
     #: float32: the lower ends, at most 0. Values below are clamped to them.

@@ -40,6 +40,8 @@ type call struct {
 	QuantMax    *int32
 	NarrowRange bool
 	Numerics    string
+	SignedInput bool
+	Rounding    string
 	CodeType    string
 }
 
@@ -117,6 +119,8 @@ func (d driver) answer(c call) (map[string]interface{}, error) {
 		QuantMin:    c.QuantMin,
 		QuantMax:    c.QuantMax,
 		Numerics:    quantdv1.Numerics(quantdv1.Numerics_value[c.Numerics]),
+		SignedInput: c.SignedInput,
+		Rounding:    quantdv1.Rounding(quantdv1.Rounding_value[c.Rounding]),
 	}
 	codeType := quantdv1.DataType(quantdv1.DataType_value[c.CodeType])
 	if c.Method == "Dequantize" {
