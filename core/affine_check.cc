@@ -11,23 +11,10 @@
 #include "core/base/to_absl.h"
 #include "core/decimal.h"
 #include "core/numerics.h"
+#include "core/parameter_layout.h"
 
 namespace quantd::core {
 namespace {
-
-absl::Status CheckBlocks(const AffineParameters& affine) {
-  if (!affine.block_size.has_value() || (*affine.block_size > 0 && affine.axis.has_value())) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument(
-      ErrorReason::kInvalidBlockSize,
-      *affine.block_size == 0
-          ? "affine.block_size is 0; expected 1 or more: leave it out to have one scale per channel"
-          : "affine.block_size is set without affine.axis; expected an axis, along which the "
-            "blocks lie: set it, or leave out the block size",
-      {.field = "affine.block_size",
-       .metadata = {{"block_size", absl::StrCat(*affine.block_size)}}});
-}
 
 absl::Status SizeMismatch(const std::string& field, std::size_t size, std::size_t expected,
                           absl::string_view expectation) {
@@ -85,7 +72,7 @@ absl::Status InvalidZeroPoint(std::int32_t zero_point, std::size_t index, CodeRa
 }  // namespace
 
 absl::Status CheckAffineParameters(const AffineParameters& affine, const ResolvedSpec& spec) {
-  RETURN_IF_ERROR(CheckBlocks(affine));
+  RETURN_IF_ERROR(CheckBlockSize("affine", affine.axis, affine.block_size));
   RETURN_IF_ERROR(CheckSizes(affine));
   const NumericsRow& row = RowOf(spec.numerics);
   for (std::size_t i = 0; i < affine.scale.size(); ++i) {

@@ -41,19 +41,6 @@ absl::Status CannotComputeParameters(Numerics numerics) {
       {.field = "spec.numerics", .metadata = {{"numerics", name}}});
 }
 
-absl::Status CheckBlockSize(const DataRange& data_range) {
-  if (!data_range.block_size.has_value() ||
-      (*data_range.block_size > 0 && data_range.axis.has_value())) {
-    return absl::OkStatus();
-  }
-  return InvalidArgument(ErrorReason::kInvalidBlockSize,
-                         absl::StrCat("data_range.block_size is ", *data_range.block_size,
-                                      data_range.axis.has_value() ? "" : " without data_range.axis",
-                                      "; expected 1 or more along an axis: set the axis and a "
-                                      "block size, or leave both out"),
-                         {.field = "data_range.block_size"});
-}
-
 absl::Status NanInData(std::size_t index) {
   return InvalidArgument(ErrorReason::kInvalidValue,
                          absl::StrCat("element ", index,
@@ -119,18 +106,20 @@ void FindExtremes(const ParameterLayout& layout, const ScatteredBytes& input, Wo
 }
 
 // Returns the parameters of ONNX's DynamicQuantizeLinear for codes of 8 bits.
-ComputedParameters DynamicParameters(const std::vector<float>& min, const std::vector<float>& max,
-                                     const DataRange& data_range) {
-  std::vector<float> scale;
-  std::vector<std::int32_t> zero_point;
+ComputedAffineParameters DynamicParameters(const std::vector<float>& min,
+                                           const std::vector<float>& max,
+                                           const DataRange& data_range) {
+  ComputedAffineParameters computed = {
+      .scale = {}, .zero_point = {}, .axis = data_range.axis, .block_size = data_range.block_size};
   for (std::size_t i = 0; i < min.size(); ++i) {
-    scale.push_back(min[i] == max[i] ? 1.0F : (max[i] - min[i]) / 255);
-    const float from_min = std::clamp(0 - min[i] / scale[i], 0.0F, 255.0F);
+    const float scale = min[i] == max[i] ? 1.0F : (max[i] - min[i]) / 255;
+    const float from_min = std::clamp(0 - min[i] / scale, 0.0F, 255.0F);
+    computed.scale.push_back(scale);
     // Infinite data gives NaN; the scale is refused later.
-    zero_point.push_back(
+    computed.zero_point.push_back(
         std::isnan(from_min) ? 0 : static_cast<std::int32_t>(std::nearbyint(from_min)));
   }
-  return {std::move(scale), std::move(zero_point), data_range.axis, data_range.block_size};
+  return computed;
 }
 
 absl::Status NotDynamicQuantizeLinear(const std::string& field, ErrorReason reason,
@@ -181,7 +170,7 @@ absl::StatusOr<Problem> CheckRequest(const DataRange& data_range, const Quantiza
   if (!support.has_value() || !support->from_data) {
     return CannotComputeParameters(numerics);
   }
-  RETURN_IF_ERROR(CheckBlockSize(data_range));
+  RETURN_IF_ERROR(CheckBlockSize("data_range", data_range.axis, data_range.block_size));
   if (by_range && data_range.block_size.has_value()) {
     return WrongParameters("data_range.block_size",
                            "data_range.block_size is set with a numerics by range; expected it "
@@ -199,11 +188,10 @@ absl::StatusOr<Problem> CheckRequest(const DataRange& data_range, const Quantiza
   if (!by_range) {
     RETURN_IF_ERROR(CheckDynamic(data_range, resolved));
   }
-  ASSIGN_OR_RETURN(const ChannelLayout channels,
-                   MakeChannelLayout(input.shape, data_range.axis, "data_range.axis"));
-  return Problem{.spec = resolved,
-                 .layout = {.channels = channels, .block_size = data_range.block_size.value_or(0)},
-                 .by_range = by_range};
+  ASSIGN_OR_RETURN(const ParameterLayout layout,
+                   MakeParameterLayout(input.shape, data_range.axis,
+                                       data_range.block_size.value_or(0), "data_range.axis"));
+  return Problem{.spec = resolved, .layout = layout, .by_range = by_range};
 }
 
 void FindExtremesOf(const TensorView& input, const ParameterLayout& layout, WorkerPool* pool,
@@ -225,26 +213,15 @@ void FindExtremesOf(const TensorView& input, const ParameterLayout& layout, Work
 
 }  // namespace
 
-ComputedParameters::ComputedParameters(std::vector<float> min, std::vector<float> max,
-                                       std::optional<std::int32_t> axis)
-    : is_range_(true), min_(std::move(min)), max_(std::move(max)), axis_(axis) {}
-
-ComputedParameters::ComputedParameters(std::vector<float> scale,
-                                       std::vector<std::int32_t> zero_point,
-                                       std::optional<std::int32_t> axis,
-                                       std::optional<std::uint32_t> block_size)
-    : is_range_(false),
-      scale_(std::move(scale)),
-      zero_point_(std::move(zero_point)),
-      axis_(axis),
-      block_size_(block_size) {}
-
-QuantizationParameters ComputedParameters::parameters() const {
-  if (is_range_) {
-    return Range{.min = min_, .max = max_, .axis = axis_};
+QuantizationParameters ViewOf(const ComputedParameters& parameters) {
+  if (const auto* range = std::get_if<ComputedRange>(&parameters)) {
+    return Range{.min = range->min, .max = range->max, .axis = range->axis};
   }
-  return AffineParameters{
-      .scale = scale_, .zero_point = zero_point_, .axis = axis_, .block_size = block_size_};
+  const auto& affine = std::get<ComputedAffineParameters>(parameters);
+  return AffineParameters{.scale = affine.scale,
+                          .zero_point = affine.zero_point,
+                          .axis = affine.axis,
+                          .block_size = affine.block_size};
 }
 
 absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range,
@@ -270,7 +247,7 @@ absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range
       min[i] = -max[i];
     }
   }
-  return ComputedParameters(std::move(min), std::move(max), data_range.axis);
+  return ComputedRange{.min = std::move(min), .max = std::move(max), .axis = data_range.axis};
 }
 
 }  // namespace quantd::core

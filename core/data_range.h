@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <variant>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -15,26 +16,22 @@
 
 namespace quantd::core {
 
-// Parameters that own their values: a range, or scales and zero points.
-class ComputedParameters {
- public:
-  ComputedParameters(std::vector<float> min, std::vector<float> max,
-                     std::optional<std::int32_t> axis);
-  ComputedParameters(std::vector<float> scale, std::vector<std::int32_t> zero_point,
-                     std::optional<std::int32_t> axis, std::optional<std::uint32_t> block_size);
-
-  // Refers to this object.
-  QuantizationParameters parameters() const;
-
- private:
-  bool is_range_;
-  std::vector<float> min_;
-  std::vector<float> max_;
-  std::vector<float> scale_;
-  std::vector<std::int32_t> zero_point_;
-  std::optional<std::int32_t> axis_;
-  std::optional<std::uint32_t> block_size_;
+// Range and AffineParameters that own their values.
+struct ComputedRange {
+  std::vector<float> min;
+  std::vector<float> max;
+  std::optional<std::int32_t> axis;
 };
+struct ComputedAffineParameters {
+  std::vector<float> scale;
+  std::vector<std::int32_t> zero_point;
+  std::optional<std::int32_t> axis;
+  std::optional<std::uint32_t> block_size;
+};
+using ComputedParameters = std::variant<ComputedRange, ComputedAffineParameters>;
+
+// Refers to `parameters`.
+QuantizationParameters ViewOf(const ComputedParameters& parameters);
 
 // See Quantizer::CreateFromData(), whose errors are those of this.
 absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range,

@@ -7,7 +7,10 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/quantization.h"
 #include "core/tensor_shape.h"
@@ -43,6 +46,18 @@ struct ParameterLayout {
     return (outer * blocks() + channel / block_size) * channels.inner + element % channels.inner;
   }
 };
+
+// Checks the size of blocks without a shape. `parameters` is the field that they are of, such
+// as "affine". Errors: INVALID_BLOCK_SIZE for 0, or without an axis.
+absl::Status CheckBlockSize(const std::string& parameters, std::optional<std::int32_t> axis,
+                            std::optional<std::uint32_t> block_size);
+
+// Returns the layout of `shape` along an axis, in blocks unless their size is 0. Errors: those
+// of MakeChannelLayout(), which name `axis_field`.
+absl::StatusOr<ParameterLayout> MakeParameterLayout(std::span<const std::int64_t> shape,
+                                                    std::optional<std::int32_t> axis,
+                                                    std::size_t block_size,
+                                                    std::string_view axis_field);
 
 // Returns the layout of `shape` along the axis of `parameters`. Errors: those of
 // MakeChannelLayout(), which name the axis of a range or of a scale.

@@ -38,7 +38,7 @@ absl::StatusOr<Quantizer> Quantizer::CreateFromData(const DataRange& data_range,
                                                     WorkerPool* pool) {
   ASSIGN_OR_RETURN(const ComputedParameters computed,
                    ComputeParameters(data_range, spec, input, output, pool));
-  return Create(computed.parameters(), spec, {input.type, output});
+  return Create(ViewOf(computed), spec, {input.type, output});
 }
 
 Numerics Quantizer::numerics() const { return plan_->spec().numerics; }

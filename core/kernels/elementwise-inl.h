@@ -85,14 +85,14 @@ bool Run(const RunArguments<typename Operation::In, typename Operation::Out>& ar
   // may be the same.
   const V first = LoadFloats(d, input);
   const V last = LoadFloats(d, input + (count - lanes));
-  std::size_t i = ElementsToAlignment(output, lanes);
-  const auto store_one = [&]() HWY_ATTR {
-    vectors.template StoreOne<Store::kCached>(LoadFloats(d, input + i), output + i);
-    i += lanes;
+  const std::size_t head = ElementsToAlignment(output, lanes);
+  std::size_t i = head;
+  const auto store_one = [&](std::size_t at) HWY_ATTR {
+    vectors.template StoreOne<Store::kCached>(LoadFloats(d, input + at), output + at);
   };
-  while (ElementsToAlignment(output + i, StreamedElements<Operation>(d)) != 0 &&
-         i + lanes <= count) {
-    store_one();
+  for (; i + lanes <= count && ElementsToAlignment(output + i, StreamedElements<Operation>(d)) != 0;
+       i += lanes) {
+    store_one(i);
   }
   for (; i + kTogether * lanes <= count; i += kTogether * lanes) {
     PrefetchBehind(input + i, kTogether * lanes, kPrefetchedBytes);
@@ -101,11 +101,15 @@ bool Run(const RunArguments<typename Operation::In, typename Operation::Out>& ar
         LoadFloats(d, input + (i + lanes)), LoadFloats(d, input + (i + 2 * lanes)),
         LoadFloats(d, input + (i + 3 * lanes)), output + i);
   }
-  while (i + lanes <= count) {
-    store_one();
+  for (; i + lanes <= count; i += lanes) {
+    store_one(i);
   }
-  vectors.template StoreOne<Store::kCached>(first, output);
-  vectors.template StoreOne<Store::kCached>(last, output + count - lanes);
+  if (head > 0) {
+    vectors.template StoreOne<Store::kCached>(first, output);
+  }
+  if (i < count) {
+    vectors.template StoreOne<Store::kCached>(last, output + count - lanes);
+  }
   return vectors.SeenNan();
 }
 

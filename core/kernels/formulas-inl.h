@@ -24,7 +24,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // Returns x within [lower, upper]; NaN for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V Clamp(D /*d*/, V x, V lower, V upper) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   // MINPS and MAXPS return their second operand if one is NaN.
   return hn::Max(lower, hn::Min(upper, x));
 #else
@@ -36,7 +36,7 @@ HWY_INLINE V Clamp(D /*d*/, V x, V lower, V upper) {
 // Returns x > lower ? x : lower, which is `lower` for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V AboveOrLower(D /*d*/, V x, V lower) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   return hn::Max(x, lower);
 #else
   return hn::IfThenElse(hn::Gt(x, lower), x, lower);
@@ -46,7 +46,7 @@ HWY_INLINE V AboveOrLower(D /*d*/, V x, V lower) {
 // Returns x < lower ? lower : x, which is NaN for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V AboveLowerOrNan(D /*d*/, V x, V lower) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   return hn::Max(lower, x);
 #else
   return hn::IfThenElse(hn::Lt(x, lower), lower, x);
@@ -56,7 +56,7 @@ HWY_INLINE V AboveLowerOrNan(D /*d*/, V x, V lower) {
 // Returns x > upper ? upper : x, which is NaN for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V BelowUpperOrNan(D /*d*/, V x, V upper) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   return hn::Min(upper, x);
 #else
   return hn::IfThenElse(hn::Gt(x, upper), upper, x);
@@ -66,7 +66,7 @@ HWY_INLINE V BelowUpperOrNan(D /*d*/, V x, V upper) {
 // Returns x < upper ? x : upper, which is `upper` for NaN.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V BelowOrUpper(D /*d*/, V x, V upper) {
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
   return hn::Min(x, upper);
 #else
   return hn::IfThenElse(hn::Lt(x, upper), x, upper);

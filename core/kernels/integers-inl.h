@@ -26,7 +26,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 // JoinBytes() returns the elements of `a` and of `b`, limited to 0 and 255: for each 128
 // bits those of `a`, and then those of `b`.
 
-#if HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR
+#if HWY_ARCH_X86 && HWY_TARGET <= HWY_SSSE3
 
 template <std::size_t N>
 HWY_INLINE hn::Vec128<std::int32_t, N> NearestInt32(hn::Vec128<float, N> v) {

@@ -45,6 +45,7 @@ template <typename T>
 HWY_INLINE void PrefetchBehind(ElementPointer<T> from, std::size_t count, std::size_t distance) {
   const std::uintptr_t first = reinterpret_cast<std::uintptr_t>(from.bytes()) + distance;
   for (std::size_t offset = 0; offset < count * sizeof(T); offset += kCacheLineBytes) {
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): a pointer beyond the end must not be computed
     hwy::Prefetch(reinterpret_cast<const std::byte*>(first + offset));
   }
 }

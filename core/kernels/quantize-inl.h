@@ -55,8 +55,8 @@ class NanNote {
   hn::Vec<DI> lowest_;
 };
 
-// Stores the low 8 or 16 bits of each lane.
-template <class D, class V, typename Out>
+// Stores the low 8 or 16 bits of each lane, past the cache only if there are 16.
+template <Store store, class D, class V, typename Out>
 HWY_INLINE void StoreLowBits(D /*d*/, V v, Out* to) {
   const hn::Rebind<Out, D> narrow;
   const auto bits = hn::BitCast(hn::RebindToUnsigned<D>(), v);
@@ -66,7 +66,7 @@ HWY_INLINE void StoreLowBits(D /*d*/, V v, Out* to) {
     // Not TruncateTo(), which permutes the lanes on a target of Highway 1.0.3.
     hn::StoreU(hn::U8FromU32(bits), narrow, to);
   } else {
-    hn::StoreU(hn::TruncateTo(narrow, bits), narrow, to);
+    StoreVector<store>(narrow, hn::TruncateTo(narrow, bits), to);
   }
 }
 
@@ -93,7 +93,7 @@ struct Quantization {
       if constexpr (IsFloat<Out>) {
         StoreFloats<store>(d, ValueAt(x), to);
       } else {
-        StoreLowBits(d, hn::Add(hn::Max(NumbersOf(x), lowest_number_), origin_), to);
+        StoreLowBits<store>(d, hn::Add(hn::Max(NumbersOf(x), lowest_number_), origin_), to);
       }
     }
 

@@ -296,9 +296,9 @@ UsedParameters QuantizationPlan::used_parameters() const {
 absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
     std::span<const std::int64_t> shape) const {
   const bool by_range = nudged_range_.has_value();
-  ASSIGN_OR_RETURN(const ChannelLayout channels,
-                   MakeChannelLayout(shape, axis_, by_range ? "range.axis" : "affine.axis"));
-  const ParameterLayout layout = {.channels = channels, .block_size = block_size_};
+  ASSIGN_OR_RETURN(
+      const ParameterLayout layout,
+      MakeParameterLayout(shape, axis_, block_size_, by_range ? "range.axis" : "affine.axis"));
   const std::size_t expected = layout.parameter_count();
   if (expected != channel_count()) {
     return by_range
