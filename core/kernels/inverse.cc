@@ -1,5 +1,6 @@
 #include "core/kernels/inverse.h"
 
+#include <bit>
 #include <cmath>
 #include <cstdint>
 #include <initializer_list>
@@ -9,6 +10,9 @@ namespace quantd::core::kernels {
 namespace {
 
 constexpr int kSignificandBits = 24;
+// The sum of the exponents, as they are stored, of a float and of the power of two by which
+// its significand as a whole number is multiplied for its inverse.
+constexpr std::uint32_t kSignificandPower = 2 * 127 + kSignificandBits - 1;
 constexpr std::uint32_t kLowestSignificand = 1U << (kSignificandBits - 1);
 
 // fma(x, high, x * low) is rounded to the same float as the quotient, unless the quotient
@@ -90,10 +94,13 @@ float InverseLow(float divisor) {
   if (divisor < 0x1p-50F || divisor > 0x1p50F) {
     return std::numeric_limits<float>::quiet_NaN();
   }
-  int exponent;
-  const float fraction = std::frexp(divisor, &exponent);
-  const auto significand = static_cast<std::uint32_t>(std::ldexp(fraction, kSignificandBits));
-  return std::ldexp(LowOfSignificand(significand), kSignificandBits - exponent);
+  // The significand's bit in front of the point is not stored, and the power of two of its
+  // inverse has the opposite sign.
+  const auto bits = std::bit_cast<std::uint32_t>(divisor);
+  const std::uint32_t significand = (bits & (kLowestSignificand - 1)) | kLowestSignificand;
+  const std::uint32_t power_bits = (kSignificandPower - (bits >> (kSignificandBits - 1)))
+                                   << (kSignificandBits - 1);
+  return LowOfSignificand(significand) * std::bit_cast<float>(power_bits);
 }
 
 }  // namespace quantd::core::kernels

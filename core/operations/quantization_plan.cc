@@ -342,10 +342,12 @@ void QuantizationPlan::SetColumn(std::size_t column, std::size_t channel, Column
     columns_of_block.nudged_max[lane] = parameters.nudged_max;
     columns_of_block.scale[lane] = parameters.scale;
     columns_of_block.inverse_scale[lane] = parameters.inverse_scale;
-    columns_of_block.inverse_scale_low[lane] = parameters.inverse_scale_low;
     columns_of_block.lowest_step[lane] = parameters.lowest_step;
     columns_of_block.highest_step[lane] = parameters.highest_step;
-    columns_of_block.have_inverses &= !std::isnan(parameters.inverse_scale_low);
+    if (Divides(spec_.step)) {
+      columns_of_block.inverse_scale_low[lane] = parameters.inverse_scale_low;
+      columns_of_block.have_inverses &= !std::isnan(parameters.inverse_scale_low);
+    }
   }
   if (IsZero(channel)) {
     columns.zero_columns.push_back(column);
