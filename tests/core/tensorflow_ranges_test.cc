@@ -87,10 +87,10 @@ void ExpectRefusal(const absl::Status& status, const std::string& reason,
 
 TEST(QuantizeV2, WidensTheRangeToIncludeZero) {
   for (const Numerics mode : {kMinCombined, kMinFirst}) {
-    const NudgedRange& above = *QuantizerOf({2, 3}, {.numerics = mode})->nudged_range();
+    const NudgedRange above = *QuantizerOf({2, 3}, {.numerics = mode})->nudged_range();
     EXPECT_THAT(above.min, ElementsAre(0));
     EXPECT_THAT(above.max, ElementsAre(3));
-    const NudgedRange& below = *QuantizerOf({-3, -2}, {.numerics = mode})->nudged_range();
+    const NudgedRange below = *QuantizerOf({-3, -2}, {.numerics = mode})->nudged_range();
     EXPECT_THAT(below.min, ElementsAre(-3));
     EXPECT_THAT(below.max, ElementsAre(0));
   }
@@ -106,10 +106,10 @@ TEST(QuantizeV2, GivesEmptyRangesAWidth) {
 }
 
 TEST(QuantizeV2, ScalesASignedRangeByItsLargerSide) {
-  const NudgedRange& range = *QuantizerOf({-1, 1}, {.numerics = kScaled})->nudged_range();
+  const NudgedRange range = *QuantizerOf({-1, 1}, {.numerics = kScaled})->nudged_range();
   EXPECT_THAT(range.min, ElementsAre(-1.007874F));
   EXPECT_THAT(range.max, ElementsAre(1));
-  const NudgedRange& narrow =
+  const NudgedRange narrow =
       *QuantizerOf({-1, 1}, {.narrow_range = true, .numerics = kScaled})->nudged_range();
   EXPECT_THAT(narrow.min, ElementsAre(-1));
 }
@@ -135,7 +135,7 @@ TEST(QuantizeV2, RoundsTiesAsItIsTold) {
 TEST(QuantizeV2, ItsRangeIsTheRangeOfDequantize) {
   const std::vector<float> input = {0.1F, 2, -0.7F};
   for (const Numerics mode : kModes) {
-    const NudgedRange& range = *QuantizerOf({0.5F, 2.5F}, {.numerics = mode})->nudged_range();
+    const NudgedRange range = *QuantizerOf({0.5F, 2.5F}, {.numerics = mode})->nudged_range();
     const std::vector<std::int8_t> codes = Codes({0.5F, 2.5F}, {.numerics = mode}, input);
     const std::vector<float> values =
         Values({range.min[0], range.max[0]}, {.numerics = mode}, codes);
