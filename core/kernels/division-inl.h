@@ -22,7 +22,7 @@ constexpr bool kHasInverses = kHasFusedMultiplyAdd&& hn::MaxLanes(D()) > 1;
 
 // Returns x / scale, rounded once, for scales that all have an inverse in two parts
 // (core/kernels/inverse.h) and |x| <= scale * 2^32. Below scale * 2^-25, the quotient may
-// be off in its last bits, and far below -scale * 2^32 it may be NaN.
+// be off in its last bits. Far beyond scale * 2^32, it may be NaN or an infinity of either sign.
 template <class V>
 HWY_INLINE V MultiplyByInverse(V x, const VectorParameters<V>& p) {
   return hn::MulAdd(x, p.inverse_scale, hn::Mul(x, p.inverse_scale_low));

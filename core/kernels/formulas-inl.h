@@ -109,7 +109,8 @@ constexpr bool kRoundsHalfEven =
     kIsDivideHalfEven<step> || step == StepFormula::kMultiplyHalfEvenNanHighest;
 
 // Returns the number of steps from zero before it is rounded, limited by the highest code.
-// NaN is NaN or the lowest, unless the formula makes it the highest.
+// NaN is NaN or the lowest, unless the formula makes it the highest. With kDivideHalfEven,
+// what is far below the lowest may become NaN or an infinity of either sign.
 template <StepFormula step, class D, class V = hn::Vec<D>>
 HWY_INLINE V QuotientUpToHighest(D d, V x, const VectorParameters<V>& p) {
   static_assert(kRoundsHalfEven<step>);
@@ -236,7 +237,9 @@ HWY_INLINE V Steps(D d, V x, const VectorParameters<V>& p) {
   } else if constexpr (IsOfRanges(step)) {
     return hn::Floor(StepsOfRange<step>(d, x, p));
   } else if constexpr (kRoundsHalfEven<step>) {
-    return hn::Round(AboveOrLower(d, QuotientUpToHighest<step>(d, x, p), p.lowest_step));
+    // The quotient of what is far below may have overflowed.
+    const V above = step == StepFormula::kDivideHalfEven ? AboveOrLower(d, x, p.nudged_min) : x;
+    return hn::Round(AboveOrLower(d, QuotientUpToHighest<step>(d, above, p), p.lowest_step));
   } else if constexpr (step == StepFormula::kMultiplyHalfEven) {
     const V zero_point = hn::Sub(p.quant_min, p.lowest_step);
     return hn::Sub(AboveOrLower(d, CodeUpToHighest(d, x, p), p.quant_min), zero_point);

@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
+#include <limits>
 #include <optional>
 #include <span>
 #include <thread>
@@ -318,6 +320,37 @@ TEST_P(ChannelOfZeros, PassesItsGradientsToTheInput) {
 }
 
 INSTANTIATE_ON_EVERY_SIMD_TARGET(ChannelOfZeros);
+
+class SmallScale : public EverySimdTarget {};
+
+// Quotients overflow, and so may each part of a sum for them.
+TEST_P(SmallScale, LimitsTheLargestNumbersOnBothSides) {
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  constexpr float kLarge[] = {kLargest, -kLargest, kInfinity, -kInfinity, 1e30F, -1e30F};
+  std::vector<float> input;
+  for (std::size_t i = 0; i < 200; ++i) {
+    input.push_back(kLarge[i % std::size(kLarge)]);
+  }
+  const std::vector<std::int64_t> shape = {static_cast<std::int64_t>(input.size())};
+  const std::vector<std::int32_t> zero_point = {1};
+  for (const float scale : {5.7888907e-9F, 1.1471553e-10F, 1.3e-9F, 7.7e-12F, 0x1p-50F, 2e-25F}) {
+    const std::vector<float> scales = {scale};
+    const AffineParameters affine = {.scale = scales, .zero_point = zero_point};
+    for (const Numerics numerics : {Numerics::kOnnx, Numerics::kPyTorch, Numerics::kLiteRt,
+                                    Numerics::kLiteRtXnnpack, Numerics::kTensorFlowUniform}) {
+      const QuantizationSpec spec = {.numerics = numerics, .quant_min = -128, .quant_max = 127};
+      std::vector<float> output(input.size());
+      ASSERT_TRUE(FakeQuantization::Create(affine, spec)
+                      ->Apply(TensorView(shape, std::span<const float>(input)),
+                              std::span<float>(output), nullptr)
+                      .ok());
+      EXPECT_TRUE(SameBits(output, *reference::FakeQuantize(shape, input, affine, spec)))
+          << RowOf(numerics).name << ", scale " << scale;
+    }
+  }
+}
+
+INSTANTIATE_ON_EVERY_SIMD_TARGET(SmallScale);
 
 TEST(FakeQuantization, GivesZerosForARangeOfZerosPerTensor) {
   EXPECT_TRUE(SameBits(Apply(*Create({0}, {0}), View({3}, {1, kNaN, -kInfinity})),
