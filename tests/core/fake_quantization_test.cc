@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "core/base/error.h"
+#include "core/numerics.h"
 #include "core/reference.h"
 #include "tests/core/every_simd_target.h"
 #include "tests/core/same_bits.h"
