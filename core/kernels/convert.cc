@@ -1,56 +1,44 @@
 #include "core/kernels/convert.h"
 
-#include <cstring>
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/convert.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // Must follow foreach_target.h.
-#include "core/kernels/convert-inl.h"
+#include "core/kernels/floats-inl.h"
 #include "core/kernels/for_each_vector-inl.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace quantd::core::kernels::HWY_NAMESPACE {
 
-// Loads 16-bit floats at any address, also a single one.
-template <class D>
-HWY_INLINE hn::Vec<D> LoadBits(D d, const std::byte* from) {
-  if constexpr (hn::MaxLanes(D()) == 1) {
-    std::uint16_t bits;
-    std::memcpy(&bits, from, sizeof(bits));
-    return hn::Set(d, bits);
-  } else {
-    return hn::LoadU(d, reinterpret_cast<const std::uint16_t*>(from));
-  }
+template <typename T>
+HWY_INLINE void WidenAll(ElementPointer<T> input, std::size_t count, float* output) {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
+    hn::StoreU(LoadFloats(d, input + i), d, output + i);
+  });
+}
+
+template <typename T>
+HWY_INLINE void NarrowAll(const float* input, std::size_t count, T* output) {
+  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
+    StoreFloats<Store::kCached>(d, hn::LoadU(d, input + i), output + i);
+  });
 }
 
 void WidenFloat16s(ElementPointer<Float16> input, std::size_t count, float* output) {
-  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
-    const Tag16<decltype(d)> d16;
-    hn::StoreU(WidenFloat16(d, LoadBits(d16, (input + i).bytes())), d, output + i);
-  });
+  WidenAll(input, count, output);
 }
 
 void WidenBFloat16s(ElementPointer<BFloat16> input, std::size_t count, float* output) {
-  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
-    const Tag16<decltype(d)> d16;
-    hn::StoreU(WidenBFloat16(d, LoadBits(d16, (input + i).bytes())), d, output + i);
-  });
+  WidenAll(input, count, output);
 }
 
 void NarrowFloat16s(const float* input, std::size_t count, Float16* output) {
-  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
-    const Tag16<decltype(d)> d16;
-    hn::StoreU(NarrowToFloat16(d, hn::LoadU(d, input + i)), d16, &output[i].bits);
-  });
+  NarrowAll(input, count, output);
 }
 
 void NarrowBFloat16s(const float* input, std::size_t count, BFloat16* output) {
-  ForEachVector<float>(count, count, [&](auto d, std::size_t i) HWY_ATTR {
-    const Tag16<decltype(d)> d16;
-    hn::StoreU(NarrowToBFloat16(d, hn::LoadU(d, input + i)), d16, &output[i].bits);
-  });
+  NarrowAll(input, count, output);
 }
 
 }  // namespace quantd::core::kernels::HWY_NAMESPACE

@@ -1,7 +1,5 @@
 #include "core/kernels/dequantize.h"
 
-#include <cstddef>
-
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "core/kernels/dequantize.cc"
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
@@ -47,11 +45,7 @@ struct Dequantization {
     static HWY_INLINE void StoreFour(const Vectors& vectors0, const Vectors& vectors1,
                                      const Vectors& vectors2, const Vectors& vectors3, V codes0,
                                      V codes1, V codes2, V codes3, float* to) {
-      const std::size_t lanes = hn::Lanes(D());
-      vectors0.template StoreOne<store>(codes0, to);
-      vectors1.template StoreOne<store>(codes1, to + lanes);
-      vectors2.template StoreOne<store>(codes2, to + 2 * lanes);
-      vectors3.template StoreOne<store>(codes3, to + 3 * lanes);
+      StoreEach<store>(vectors0, vectors1, vectors2, vectors3, codes0, codes1, codes2, codes3, to);
     }
 
     bool SeenNan() const { return false; }

@@ -51,6 +51,17 @@ HWY_INLINE std::size_t StreamedElements(D d) {
   return hn::Lanes(d) * sizeof(float) / sizeof(typename Operation::Out);
 }
 
+// Writes the results of four vectors one by one, for operations that do not join them.
+template <Store store, class Vectors, class V, typename Out>
+HWY_INLINE void StoreEach(Vectors& vectors0, Vectors& vectors1, Vectors& vectors2,
+                          Vectors& vectors3, V x0, V x1, V x2, V x3, Out* to) {
+  const std::size_t lanes = hn::Lanes(hn::DFromV<V>());
+  vectors0.template StoreOne<store>(x0, to);
+  vectors1.template StoreOne<store>(x1, to + lanes);
+  vectors2.template StoreOne<store>(x2, to + 2 * lanes);
+  vectors3.template StoreOne<store>(x3, to + 3 * lanes);
+}
+
 // Works element by element.
 template <class Operation>
 bool SingleElements(

@@ -16,7 +16,8 @@ namespace quantd::core::kernels {
 void PackAt(const std::uint8_t* codes, std::size_t count, std::size_t bits, std::size_t first,
             std::uint8_t* output);
 
-// Writes `count` codes of 8 bits, in two's complement if `is_signed`.
+// The inverse: writes the first `count` codes of `packed` as bytes, in two's complement if
+// `is_signed`.
 void Unpack(ElementPointer<std::uint8_t> packed, std::size_t count, std::size_t bits,
             bool is_signed, std::uint8_t* codes);
 

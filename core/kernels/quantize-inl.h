@@ -15,7 +15,6 @@
 #include <cstdint>
 #include <limits>
 
-#include "core/base/element_pointer.h"
 #include "core/kernels/elementwise-inl.h"
 #include "core/kernels/floats-inl.h"
 #include "core/kernels/flush_subnormals.h"
@@ -26,7 +25,6 @@
 #include "core/kernels/quantize.h"
 #include "core/kernels/vector_parameters-inl.h"
 #include "core/numerics.h"
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -118,11 +116,7 @@ struct Quantization {
         StoreTwo<store>(d, vectors0.ValueAt(x0), vectors1.ValueAt(x1), to);
         StoreTwo<store>(d, vectors2.ValueAt(x2), vectors3.ValueAt(x3), to + lanes);
       } else {
-        const std::size_t lanes = hn::Lanes(D());
-        vectors0.template StoreOne<store>(x0, to);
-        vectors1.template StoreOne<store>(x1, to + lanes);
-        vectors2.template StoreOne<store>(x2, to + 2 * lanes);
-        vectors3.template StoreOne<store>(x3, to + 3 * lanes);
+        StoreEach<store>(vectors0, vectors1, vectors2, vectors3, x0, x1, x2, x3, to);
       }
     }
 
