@@ -41,7 +41,19 @@ constexpr std::size_t kTogether = 4;
 
 // Rows are worked on several at a time, so that the parameters of their columns are loaded
 // once for all of them, but not many: memory is fastest in order.
-constexpr std::size_t kRowsTogether = 4;
+template <Store store>
+constexpr std::size_t kRowsTogether = store == Store::kStreaming ? 4 : 8;
+
+// Whether kernels fetch what they load next into the cache. Where they write as much as they
+// read, that does not make them faster, only busier (docs/experiments.md).
+template <class Operation>
+constexpr bool kPrefetches = sizeof(typename Operation::In) != sizeof(float) ||
+                             sizeof(typename Operation::Out) != sizeof(float);
+
+// Where kernels do not prefetch, they stream runs this many parts at a time: the hardware fetches
+// more of a memory page ahead, the more pages are read.
+constexpr std::size_t kPartsTogether = 4;
+constexpr std::size_t kPartElements = 4096 / sizeof(float);
 
 // Returns the number of elements whose address must be a multiple of them for
 // StoreFour() to write past the cache.
@@ -105,12 +117,26 @@ bool Run(const RunArguments<typename Operation::In, typename Operation::Out>& ar
        i += lanes) {
     store_one(i);
   }
-  for (; i + kTogether * lanes <= count; i += kTogether * lanes) {
-    PrefetchBehind(input + i, kTogether * lanes, kPrefetchedBytes);
+  const auto store_four = [&](std::size_t at) HWY_ATTR {
+    if constexpr (kPrefetches<Operation>) {
+      PrefetchBehind(input + at, kTogether * lanes, kPrefetchedBytes);
+    }
     Operation::template Vectors<decltype(d)>::template StoreFour<store>(
-        vectors, vectors, vectors, vectors, LoadFloats(d, input + i),
-        LoadFloats(d, input + (i + lanes)), LoadFloats(d, input + (i + 2 * lanes)),
-        LoadFloats(d, input + (i + 3 * lanes)), output + i);
+        vectors, vectors, vectors, vectors, LoadFloats(d, input + at),
+        LoadFloats(d, input + (at + lanes)), LoadFloats(d, input + (at + 2 * lanes)),
+        LoadFloats(d, input + (at + 3 * lanes)), output + at);
+  };
+  if constexpr (store == Store::kStreaming && !kPrefetches<Operation>) {
+    for (; i + kPartsTogether * kPartElements <= count; i += kPartsTogether * kPartElements) {
+      for (std::size_t at = 0; at < kPartElements; at += kTogether * lanes) {
+        for (std::size_t part = 0; part < kPartsTogether; ++part) {
+          store_four(i + part * kPartElements + at);
+        }
+      }
+    }
+  }
+  for (; i + kTogether * lanes <= count; i += kTogether * lanes) {
+    store_four(i);
   }
   for (; i + lanes <= count; i += lanes) {
     store_one(i);
@@ -131,7 +157,7 @@ HWY_INLINE bool FourColumnVectors(
     std::size_t column) {
   // The next elements are those of other rows, if there are other columns.
   const std::size_t prefetched_bytes = arguments.columns > kTogether * hn::Lanes(d)
-                                           ? kPrefetchedBytes / kRowsTogether
+                                           ? kPrefetchedBytes / kRowsTogether<store>
                                            : kPrefetchedBytes;
   using Vectors = typename Operation::template Vectors<D>;
   const std::size_t lanes = hn::Lanes(d);
@@ -149,7 +175,9 @@ HWY_INLINE bool FourColumnVectors(
   const std::size_t stride = arguments.stride;
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t at = row * stride + column;
-    PrefetchBehind(input + at, kTogether * lanes, prefetched_bytes);
+    if constexpr (kPrefetches<Operation>) {
+      PrefetchBehind(input + at, kTogether * lanes, prefetched_bytes);
+    }
     Vectors::template StoreFour<store>(
         vectors0, vectors1, vectors2, vectors3, LoadFloats(d, input + at),
         LoadFloats(d, input + (at + lanes)), LoadFloats(d, input + (at + 2 * lanes)),
@@ -198,7 +226,7 @@ HWY_INLINE bool ColumnRows(
 
 template <class Operation, Store store>
 bool Columns(const ColumnsArguments<typename Operation::In, typename Operation::Out>& arguments) {
-  std::size_t rows_together = kRowsTogether;
+  std::size_t rows_together = kRowsTogether<store>;
   if (arguments.stride <= kTogether * hn::Lanes(hn::CappedTag<float, kMaxLanes>())) {
     // They are whole rows, which lie in the order of memory.
     rows_together = arguments.rows;

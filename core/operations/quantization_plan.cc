@@ -53,11 +53,14 @@ struct NudgedChannels {
 };
 
 // Returns what kernels with this formula need to divide by `scale`.
-float InverseLowFor(StepFormula step, float scale) {
-  return Divides(step) ? kernels::InverseLow(scale) : 0;
+float InverseLowFor(OperationKind operation, StepFormula step, float scale) {
+  const bool quantizes =
+      operation == OperationKind::kFakeQuantize || operation == OperationKind::kQuantize;
+  return quantizes && Divides(step) ? kernels::InverseLow(scale) : 0;
 }
 
-kernels::ChannelParameters MakeChannelParameters(const Range& range, const ResolvedSpec& spec,
+kernels::ChannelParameters MakeChannelParameters(OperationKind operation, const Range& range,
+                                                 const ResolvedSpec& spec,
                                                  const NudgedChannels& nudged,
                                                  std::size_t channel) {
   const float scale = nudged.scale[channel];
@@ -73,7 +76,7 @@ kernels::ChannelParameters MakeChannelParameters(const Range& range, const Resol
           .scale = scale,
           .inverse_scale = InverseScale(range.min[channel], range.max[channel], scale,
                                         static_cast<float>(spec.codes.levels()), inverse),
-          .inverse_scale_low = InverseLowFor(spec.step, scale),
+          .inverse_scale_low = InverseLowFor(operation, spec.step, scale),
           .lowest_step = static_cast<float>(spec.codes.min - nudged.zero_point[channel]),
           .highest_step = static_cast<float>(spec.codes.max - nudged.zero_point[channel])};
 }
@@ -146,7 +149,7 @@ void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {
   const NudgedChannels nudged(*nudged_range_);
   const std::span channels(channels_);
   for (std::size_t channel = 0; channel < channels.size(); ++channel) {
-    channels[channel] = MakeChannelParameters(range, spec_, nudged, channel);
+    channels[channel] = MakeChannelParameters(operation_, range, spec_, nudged, channel);
   }
   if (operation_ == OperationKind::kFakeQuantizeGradient) {
     bounds_.resize(channels.size());
@@ -237,7 +240,7 @@ void QuantizationPlan::SetScales(const AffineParameters& affine) {
                    .nudged_max = (lowest_step + rules_.levels) * scale,
                    .scale = scale,
                    .inverse_scale = 1 / scale,
-                   .inverse_scale_low = InverseLowFor(spec_.step, scale),
+                   .inverse_scale_low = InverseLowFor(operation_, spec_.step, scale),
                    .lowest_step = lowest_step,
                    .highest_step = lowest_step + rules_.levels};
   }
