@@ -2,7 +2,7 @@
 // rows of columns whose channels vary. Included once for each SIMD target.
 //
 // What they compute is an Operation, which names the types In and Out and has a class
-// template Vectors<D> for vectors of D, a tag of float:
+// template Vectors<D> for vectors of D, a tag of float, which names them V:
 //
 //   Vectors(const VectorParameters<V>&, const Rules&)
 //   void StoreOne<store>(V x, Out* to)          writes the results of x
@@ -44,8 +44,8 @@ constexpr std::size_t kTogether = 4;
 template <Store store>
 constexpr std::size_t kRowsTogether = store == Store::kStreaming ? 4 : 8;
 
-// Whether kernels fetch what they load next into the cache. Where they write as much as they
-// read, that does not make them faster, only busier (docs/experiments.md).
+// Whether kernels fetch what they load next into the cache. From float32 to float32, this does
+// not make them faster, only busier (docs/experiments.md).
 template <class Operation>
 constexpr bool kPrefetches = sizeof(typename Operation::In) != sizeof(float) ||
                              sizeof(typename Operation::Out) != sizeof(float);
@@ -72,6 +72,22 @@ HWY_INLINE void StoreEach(Vectors& vectors0, Vectors& vectors1, Vectors& vectors
   vectors1.template StoreOne<store>(x1, to + lanes);
   vectors2.template StoreOne<store>(x2, to + 2 * lanes);
   vectors3.template StoreOne<store>(x3, to + 3 * lanes);
+}
+
+// Works on four vectors from `input` on, each with its own parameters, and fetches what lies
+// `prefetched_bytes` behind them if that makes the kernel faster.
+template <class Operation, Store store, class Vectors>
+HWY_INLINE void FourVectors(Vectors& vectors0, Vectors& vectors1, Vectors& vectors2,
+                            Vectors& vectors3, ElementPointer<typename Operation::In> input,
+                            std::size_t prefetched_bytes, typename Operation::Out* output) {
+  const hn::DFromV<typename Vectors::V> d;
+  const std::size_t lanes = hn::Lanes(d);
+  if constexpr (kPrefetches<Operation>) {
+    PrefetchBehind(input, kTogether * lanes, prefetched_bytes);
+  }
+  Vectors::template StoreFour<store>(vectors0, vectors1, vectors2, vectors3, LoadFloats(d, input),
+                                     LoadFloats(d, input + lanes), LoadFloats(d, input + 2 * lanes),
+                                     LoadFloats(d, input + 3 * lanes), output);
 }
 
 // Works element by element.
@@ -118,13 +134,8 @@ bool Run(const RunArguments<typename Operation::In, typename Operation::Out>& ar
     store_one(i);
   }
   const auto store_four = [&](std::size_t at) HWY_ATTR {
-    if constexpr (kPrefetches<Operation>) {
-      PrefetchBehind(input + at, kTogether * lanes, kPrefetchedBytes);
-    }
-    Operation::template Vectors<decltype(d)>::template StoreFour<store>(
-        vectors, vectors, vectors, vectors, LoadFloats(d, input + at),
-        LoadFloats(d, input + (at + lanes)), LoadFloats(d, input + (at + 2 * lanes)),
-        LoadFloats(d, input + (at + 3 * lanes)), output + at);
+    FourVectors<Operation, store>(vectors, vectors, vectors, vectors, input + at, kPrefetchedBytes,
+                                  output + at);
   };
   if constexpr (store == Store::kStreaming && !kPrefetches<Operation>) {
     for (; i + kPartsTogether * kPartElements <= count; i += kPartsTogether * kPartElements) {
@@ -175,13 +186,8 @@ HWY_INLINE bool FourColumnVectors(
   const std::size_t stride = arguments.stride;
   for (std::size_t row = 0; row < rows; ++row) {
     const std::size_t at = row * stride + column;
-    if constexpr (kPrefetches<Operation>) {
-      PrefetchBehind(input + at, kTogether * lanes, prefetched_bytes);
-    }
-    Vectors::template StoreFour<store>(
-        vectors0, vectors1, vectors2, vectors3, LoadFloats(d, input + at),
-        LoadFloats(d, input + (at + lanes)), LoadFloats(d, input + (at + 2 * lanes)),
-        LoadFloats(d, input + (at + 3 * lanes)), output + at);
+    FourVectors<Operation, store>(vectors0, vectors1, vectors2, vectors3, input + at,
+                                  prefetched_bytes, output + at);
   }
   return vectors0.SeenNan() || vectors1.SeenNan() || vectors2.SeenNan() || vectors3.SeenNan();
 }
