@@ -4,6 +4,7 @@
 #include <grpcpp/ext/health_check_service_server_builder_option.h>
 #include <grpcpp/grpcpp.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
 
 #include <algorithm>
 #include <limits>
@@ -34,6 +35,11 @@ namespace {
 // gRPC accepts messages that exceed the limit by this much, so that the service can
 // refuse them with error details. gRPC refuses larger ones itself, without details.
 constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
+
+// The memory that gRPC may hold besides what is in flight: messages that arrive, or that
+// are refused, and its own bookkeeping. Beyond it, gRPC closes idle connections and
+// ends calls with RESOURCE_EXHAUSTED.
+constexpr std::uint64_t kTransportRoom = std::uint64_t{64} << 20;
 
 // How long to wait for what is still open when no call is running: health watches,
 // which never end on their own, and refusals that are being sent.
@@ -104,6 +110,17 @@ std::string WithPort(const std::string& address, int port) {
   return core::FormatHostPort(*host_port);
 }
 
+// A megabyte can decompress to a gigabyte, and tensors hardly compress. Clients that
+// compress are refused with UNIMPLEMENTED and the encodings that are accepted, none
+// (https://github.com/grpc/grpc/blob/master/doc/compression.md), instead of having their
+// messages decompressed first.
+void RefuseCompression(grpc::ServerBuilder& builder) {
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
+    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
+  }
+}
+
 ServerLimits LimitsOf(const Options& options) {
   return {.max_message_bytes = options.max_message_bytes,
           .max_in_flight_bytes = options.max_in_flight_bytes,
@@ -118,15 +135,22 @@ class Server::Impl {
  public:
   Impl(const Options& options, Log* log)
       : metrics_(core::ActiveSimdTarget(), LimitsOf(options)),
-        admission_(options.max_in_flight_bytes),
         pool_(options.worker_threads),
+        admission_(options.max_in_flight_bytes,
+                   [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
         service_({.max_message_bytes = options.max_message_bytes,
+                  .max_wait = options.max_wait,
                   .admission = &admission_,
                   .open_streams = &open_streams_,
                   .pool = &pool_,
                   .metrics = &metrics_,
                   .log = log},
-                 LimitsOf(options)) {}
+                 LimitsOf(options)) {
+    metrics_.ReadLoadFrom([this]() -> LoadFigures {
+      const Admission::Load load = admission_.load();
+      return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
+    });
+  }
 
   ~Impl() { CloseConnections(std::chrono::milliseconds(0)); }
 
@@ -156,6 +180,8 @@ class Server::Impl {
                                  static_cast<int>(options.max_connection_age.count()));
     }
     wire::EnlargeSocketBuffers(builder);
+    RefuseCompression(builder);
+    BoundTransportMemory(builder, options.max_in_flight_bytes);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);
     std::vector<int> ports(options.listen.size(), 0);
@@ -191,6 +217,18 @@ class Server::Impl {
   }
 
  private:
+  // What gRPC and we hold together stays below one limit. gRPC reads a message whole before
+  // it looks at its size or asks us, so that only its own quota can bound what arrives.
+  // Messages remain in its memory until they are answered; what we make of them is taken
+  // from the quota.
+  void BoundTransportMemory(grpc::ServerBuilder& builder, std::uint64_t max_in_flight_bytes) {
+    const std::uint64_t limit = max_in_flight_bytes + kTransportRoom;
+    transport_quota_.Resize(limit);
+    builder.SetResourceQuota(transport_quota_);
+    admission_.ObserveMadeBytes(
+        [this, limit](std::uint64_t made_bytes) { transport_quota_.Resize(limit - made_bytes); });
+  }
+
   absl::Status ReportServing(const Options& options, const std::vector<int>& ports) {
     for (std::size_t i = 0; i < ports.size(); ++i) {
       addresses_.push_back(WithPort(BindAddress(options.listen[i]), ports[i]));
@@ -227,11 +265,12 @@ class Server::Impl {
   }
 
   Metrics metrics_;
-  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
-  Admission admission_;
   OpenStreams open_streams_;
   MemoryRelease memory_release_;
   core::WorkerPool pool_;
+  grpc::ResourceQuota transport_quota_{"quantd"};
+  Admission admission_;
+  std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   QuantizationService service_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::string> addresses_;

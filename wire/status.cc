@@ -65,10 +65,10 @@ void AddBadRequest(const core::ErrorDetail& detail, google::rpc::Status& details
   AddDetail(bad_request, details);
 }
 
-void AddRetryInfo(google::rpc::Status& details) {
+void AddRetryInfo(std::chrono::milliseconds delay, google::rpc::Status& details) {
   google::rpc::RetryInfo retry;
   retry.mutable_retry_delay()->set_nanos(
-      static_cast<std::int32_t>(std::chrono::nanoseconds(kRetryDelay).count()));
+      static_cast<std::int32_t>(std::chrono::nanoseconds(delay).count()));
   AddDetail(retry, details);
 }
 
@@ -116,12 +116,19 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
     if (!detail->field.empty()) {
       AddBadRequest(*detail, details);
     }
-    if (detail->Is(core::ErrorReason::kInFlightLimit)) {
-      AddRetryInfo(details);
+    if (const auto delay = RetryDelay(status); delay.has_value()) {
+      AddRetryInfo(*delay, details);
     }
   }
   return {static_cast<grpc::StatusCode>(status.code()), details.message(),
           details.SerializeAsString()};
+}
+
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status) {
+  const auto detail = core::GetErrorDetail(status);
+  return detail.has_value() && detail->Is(core::ErrorReason::kInFlightLimit)
+             ? std::optional(kRetryDelay)
+             : std::nullopt;
 }
 
 absl::Status ToAbslStatus(const grpc::Status& status) {

@@ -6,6 +6,9 @@
 
 #include <grpcpp/support/status.h>
 
+#include <chrono>
+#include <optional>
+
 #include "absl/status/status.h"
 
 namespace quantd::wire {
@@ -15,6 +18,10 @@ namespace quantd::wire {
 // BadRequest if that names a field, and a RetryInfo if a later attempt may
 // succeed. Cuts a message that is too long for gRPC's headers.
 grpc::Status ToGrpcStatus(const absl::Status& status);
+
+// Returns after what time a later attempt may succeed, or nothing if `status` does not
+// suggest one.
+std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status);
 
 // Returns the same code and message. If the details hold an ErrorInfo of quantd,
 // the result carries the core::ErrorDetail that the server made: its reason, its

@@ -1,36 +1,52 @@
 #include "server/calls/admission.h"
 
+#include <algorithm>
 #include <cassert>
-#include <utility>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
-#include "core/base/status_macros.h"
 
 namespace quantd::server {
 namespace {
 
-absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::uint64_t limit) {
-  return core::MakeError(
-      absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
-      absl::StrCat("the request takes ", bytes, " bytes and ", in_flight,
-                   " bytes are being worked on already; expected at most ", limit,
-                   " bytes in all: send it again a little later, or raise the server's "
-                   "--max-in-flight-bytes"),
-      {.metadata = {{"message_bytes", absl::StrCat(bytes)},
-                    {"in_flight_bytes", absl::StrCat(in_flight)},
-                    {"max_in_flight_bytes", absl::StrCat(limit)}}});
+// Small messages have this part of the memory to themselves, and so many fit into it.
+constexpr std::uint64_t kSmallRoomPart = 16;
+constexpr std::uint64_t kMaxSmallRoom = std::uint64_t{16} << 20;
+constexpr std::uint64_t kSmallMessages = 16;
+
+// The part of the memory by which what is held may change before an observer is told.
+constexpr std::uint64_t kObservedPart = 100;
+
+absl::Status InFlightLimit(std::uint64_t bytes, std::uint64_t in_flight, std::uint64_t limit,
+                           absl::string_view expected) {
+  return core::MakeError(absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
+                         absl::StrCat("the request and its answer take ", bytes, " bytes and ",
+                                      in_flight, " bytes are held already; expected ", expected,
+                                      ": send it again a little later, or raise the server's "
+                                      "--max-in-flight-bytes"),
+                         {.metadata = {{"message_bytes", absl::StrCat(bytes)},
+                                       {"in_flight_bytes", absl::StrCat(in_flight)},
+                                       {"max_in_flight_bytes", absl::StrCat(limit)}}});
 }
 
 // The error of a message that would not fit into an idle server either, for which
 // waiting is no use.
-absl::Status NeverFits(std::uint64_t bytes, std::uint64_t limit) {
+absl::Status NeverFits(std::uint64_t bytes, std::uint64_t room, std::uint64_t limit) {
   return core::MakeError(
       absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
-      absl::StrCat("the request and its answer take ", bytes, " bytes; expected at most ", limit,
+      absl::StrCat("the request and its answer take ", bytes, " bytes; expected at most ", room,
                    ": send the tensor in parts over a stream, or raise the server's "
                    "--max-in-flight-bytes"),
       {.metadata = {{"bytes", absl::StrCat(bytes)}, {"max_in_flight_bytes", absl::StrCat(limit)}}});
+}
+
+absl::Status CallEnded() {
+  return absl::CancelledError("the call ended before there was room for its message");
+}
+
+std::uint64_t SmallRoom(std::uint64_t max_bytes) {
+  return std::min(max_bytes / kSmallRoomPart, kMaxSmallRoom);
 }
 
 }  // namespace
@@ -43,15 +59,12 @@ absl::Status ShuttingDown() {
 }
 
 Admission::Ticket::Ticket(Ticket&& other) noexcept
-    : admission_(std::exchange(other.admission_, nullptr)),
-      bytes_(other.bytes_),
-      released_(other.released_) {}
+    : admission_(std::exchange(other.admission_, nullptr)), released_(other.released_) {}
 
 Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
   if (this != &other) {
     Close();
     admission_ = std::exchange(other.admission_, nullptr);
-    bytes_ = other.bytes_;
     released_ = other.released_;
   }
   return *this;
@@ -59,29 +72,8 @@ Admission::Ticket& Admission::Ticket::operator=(Ticket&& other) noexcept {
 
 Admission::Ticket::~Ticket() { Close(); }
 
-absl::Status Admission::Ticket::Take(std::uint64_t bytes) {
-  assert(admission_ != nullptr);
-  const std::uint64_t limit = admission_->max_in_flight_bytes_;
-  // The ticket's bytes never exceed the limit, so that this cannot wrap around.
-  if (bytes > limit - bytes_) {
-    return NeverFits(bytes_ + bytes, limit);
-  }
-  RETURN_IF_ERROR(admission_->TakeBytes(bytes));
-  bytes_ += bytes;
-  return absl::OkStatus();
-}
-
-void Admission::Ticket::GiveBack(std::uint64_t bytes) {
-  assert(bytes <= bytes_);
-  bytes_ -= bytes;
-  if (bytes > 0) {
-    admission_->GiveBackBytes(bytes);
-  }
-}
-
 void Admission::Ticket::Release() {
   if (admission_ != nullptr && !std::exchange(released_, true)) {
-    GiveBack(bytes_);
     admission_->EndRequest();
   }
 }
@@ -93,15 +85,117 @@ void Admission::Ticket::Close() {
   }
 }
 
-absl::StatusOr<Admission::Ticket> Admission::Admit(std::uint64_t bytes) {
+Admission::Reservation::Reservation(Reservation&& other) noexcept
+    : admission_(std::exchange(other.admission_, nullptr)),
+      kind_(other.kind_),
+      weight_(std::exchange(other.weight_, {})) {}
+
+Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) noexcept {
+  if (this != &other) {
+    // Gives back what this held when it ends.
+    Reservation held(std::move(*this));
+    admission_ = std::exchange(other.admission_, nullptr);
+    kind_ = other.kind_;
+    weight_ = std::exchange(other.weight_, {});
+  }
+  return *this;
+}
+
+Admission::Reservation::~Reservation() {
+  if (admission_ != nullptr) {
+    admission_->GiveBack(kind_, weight_);
+  }
+}
+
+Admission::Admission(std::uint64_t max_in_flight_bytes, Executor executor)
+    : max_bytes_(max_in_flight_bytes),
+      small_room_(SmallRoom(max_in_flight_bytes)),
+      max_small_bytes_(small_room_ / kSmallMessages),
+      executor_(std::move(executor)),
+      attending_thread_([this] { Attend(); }) {}
+
+Admission::~Admission() {
+  {
+    const core::MutexLock lock(&mutex_);
+    assert(waiting_.empty());
+    stopping_ = true;
+    attention_.NotifyAll();
+  }
+  attending_thread_.join();
+}
+
+void Admission::ObserveMadeBytes(std::function<void(std::uint64_t)> observer) {
+  const core::MutexLock lock(&mutex_);
+  observer_ = std::move(observer);
+}
+
+absl::StatusOr<Admission::Ticket> Admission::Admit() {
   const core::MutexLock lock(&mutex_);
   if (draining_) {
     return ShuttingDown();
   }
-  RETURN_IF_ERROR(TakeBytesLocked(bytes));
   ++load_.requests;
   ++open_calls_;
-  return Ticket(this, bytes);
+  return Ticket(this);
+}
+
+absl::Status Admission::CheckFits(const Weight& weight) const {
+  const std::uint64_t room = max_bytes_ - small_room_;
+  return weight.total() <= room ? absl::OkStatus() : NeverFits(weight.total(), room, max_bytes_);
+}
+
+std::optional<Admission::Reservation> Admission::Reserve(const Weight& weight) {
+  const Kind kind = KindOf(weight);
+  const core::MutexLock lock(&mutex_);
+  if (!QueueOf(kind).empty() || !HasRoom(kind, weight)) {
+    return std::nullopt;
+  }
+  return Take(kind, weight);
+}
+
+void Admission::Wait(const Weight& weight, const std::string& client,
+                     std::chrono::steady_clock::time_point deadline, Waiter& waiter,
+                     Granted granted) {
+  const Kind kind = KindOf(weight);
+  // Nothing of the caller may be touched without the lock: it may end on another thread.
+  const core::MutexLock lock(&mutex_);
+  const WaitId id = ++last_id_;
+  waiter.wait_ = id;
+  waiting_.emplace(id, Waiting{.kind = kind,
+                               .weight = weight,
+                               .client = client,
+                               .deadline = deadline,
+                               .granted = std::move(granted)});
+  deadlines_.emplace(deadline, id);
+  QueueOf(kind).Push(client, id);
+  ++load_.waiting;
+  if (waiter.stopped_) {
+    EndWait(id, CallEnded());
+  }
+  // There may be room again since the caller looked.
+  GrantWaiting();
+  attention_.NotifyAll();
+}
+
+void Admission::StopWaiting(Waiter& waiter) {
+  const core::MutexLock lock(&mutex_);
+  waiter.stopped_ = true;
+  if (waiting_.contains(waiter.wait_)) {
+    EndWait(waiter.wait_, CallEnded());
+    // The one behind it may fit.
+    GrantWaiting();
+  }
+}
+
+absl::StatusOr<Admission::Reservation> Admission::Keep(std::uint64_t bytes) {
+  const Weight weight{.made = bytes};
+  const core::MutexLock lock(&mutex_);
+  if (!HasRoom(Kind::kKept, weight)) {
+    return InFlightLimit(
+        bytes, load_.bytes, max_bytes_,
+        absl::StrCat("streams to keep parameters of at most ", max_bytes_ / 2, " bytes in all"));
+  }
+  return Take(Kind::kKept, weight);
 }
 
 void Admission::StartDraining() {
@@ -124,24 +218,126 @@ Admission::Load Admission::load() const {
   return load_;
 }
 
-absl::Status Admission::TakeBytes(std::uint64_t bytes) {
-  const core::MutexLock lock(&mutex_);
-  return TakeBytesLocked(bytes);
+Admission::Kind Admission::KindOf(const Weight& weight) const {
+  return weight.total() <= max_small_bytes_ ? Kind::kSmall : Kind::kLarge;
 }
 
-absl::Status Admission::TakeBytesLocked(std::uint64_t bytes) {
-  // load_.bytes never exceeds the limit, so that this cannot wrap around.
-  if (bytes > max_in_flight_bytes_ - load_.bytes) {
-    return InFlightLimit(bytes, load_.bytes, max_in_flight_bytes_);
+bool Admission::HasRoom(Kind kind, const Weight& weight) const {
+  const std::uint64_t bytes = weight.total();
+  // None of these sums exceeds the limit, so that the differences cannot wrap around.
+  if (bytes > max_bytes_ - load_.bytes) {
+    return false;
   }
-  load_.bytes += bytes;
-  return absl::OkStatus();
+  if (kind == Kind::kSmall) {
+    return true;
+  }
+  return bytes <= max_bytes_ - small_room_ - large_bytes_ &&
+         (kind == Kind::kLarge || bytes <= max_bytes_ / 2 - kept_bytes_);
 }
 
-void Admission::GiveBackBytes(std::uint64_t bytes) {
+Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
+  load_.bytes += weight.total();
+  load_.made_bytes += weight.made;
+  if (kind != Kind::kSmall) {
+    large_bytes_ += weight.total();
+  }
+  if (kind == Kind::kKept) {
+    kept_bytes_ += weight.total();
+  }
+  if (HasNewsForObserver()) {
+    attention_.NotifyAll();
+  }
+  return Reservation(this, kind, weight);
+}
+
+void Admission::GiveBack(Kind kind, const Weight& weight) {
   const core::MutexLock lock(&mutex_);
-  assert(bytes <= load_.bytes);
-  load_.bytes -= bytes;
+  assert(weight.total() <= load_.bytes);
+  load_.bytes -= weight.total();
+  load_.made_bytes -= weight.made;
+  if (kind != Kind::kSmall) {
+    large_bytes_ -= weight.total();
+  }
+  if (kind == Kind::kKept) {
+    kept_bytes_ -= weight.total();
+  }
+  if (HasNewsForObserver()) {
+    attention_.NotifyAll();
+  }
+  GrantWaiting();
+}
+
+bool Admission::HasNewsForObserver() const {
+  const std::uint64_t made = load_.made_bytes;
+  const std::uint64_t change = std::max(made, observed_bytes_) - std::min(made, observed_bytes_);
+  return observer_ != nullptr && change > max_bytes_ / kObservedPart;
+}
+
+Admission::Queue& Admission::QueueOf(Kind kind) {
+  return kind == Kind::kSmall ? small_queue_ : large_queue_;
+}
+
+void Admission::GrantWaiting() {
+  for (Queue* const queue : {&small_queue_, &large_queue_}) {
+    while (!queue->empty()) {
+      const WaitId id = queue->Front();
+      const Waiting& next = waiting_.at(id);
+      if (!HasRoom(next.kind, next.weight)) {
+        break;
+      }
+      Reservation reservation = Take(next.kind, next.weight);
+      EndWait(id, std::move(reservation));
+    }
+  }
+}
+
+void Admission::EndWait(WaitId id, absl::StatusOr<Reservation> outcome) {
+  const auto waiting = waiting_.find(id);
+  assert(waiting != waiting_.end());
+  Queue& queue = QueueOf(waiting->second.kind);
+  if (queue.Front() == id) {
+    queue.Pop();
+  } else {
+    queue.Remove(waiting->second.client, id);
+  }
+  deadlines_.erase({waiting->second.deadline, id});
+  // Functions are copied, and a reservation cannot be.
+  const auto shared = std::make_shared<absl::StatusOr<Reservation>>(std::move(outcome));
+  executor_(
+      [granted = std::move(waiting->second.granted), shared] { granted(std::move(*shared)); });
+  waiting_.erase(waiting);
+  --load_.waiting;
+}
+
+void Admission::Attend() {
+  while (const std::function<void()> tell = RefuseUntilNews()) {
+    // Without the lock: the observer may have calls ended, which give back memory.
+    tell();
+  }
+}
+
+std::function<void()> Admission::RefuseUntilNews() {
+  const core::MutexLock lock(&mutex_);
+  while (!stopping_) {
+    if (HasNewsForObserver()) {
+      observed_bytes_ = load_.made_bytes;
+      return [observer = observer_, made_bytes = observed_bytes_] { observer(made_bytes); };
+    }
+    if (deadlines_.empty()) {
+      attention_.Wait(&mutex_);
+      continue;
+    }
+    const auto [deadline, id] = *deadlines_.begin();
+    if (deadline > std::chrono::steady_clock::now()) {
+      attention_.WaitUntil(&mutex_, deadline);
+      continue;
+    }
+    EndWait(id, InFlightLimit(waiting_.at(id).weight.total(), load_.bytes, max_bytes_,
+                              absl::StrCat("at most ", max_bytes_, " bytes in all")));
+    // The one behind it may fit.
+    GrantWaiting();
+  }
+  return nullptr;
 }
 
 void Admission::EndRequest() {

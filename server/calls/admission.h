@@ -1,4 +1,4 @@
-// How many calls, and how many bytes of them, the server works on at once.
+// How many calls, and how many bytes of them, the server holds at once.
 
 #ifndef QUANTD_SERVER_CALLS_ADMISSION_H_
 #define QUANTD_SERVER_CALLS_ADMISSION_H_
@@ -6,11 +6,19 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "core/base/mutex.h"
+#include "server/calls/fair_queue.h"
 
 namespace quantd::server {
 
@@ -18,14 +26,18 @@ namespace quantd::server {
 // the server drains.
 absl::Status ShuttingDown();
 
-// Admits calls while there is room for their bytes, and none once the server
-// drains. Thread-safe. Must outlive its tickets.
+// Admits calls until the server drains, and reserves memory for their messages. A
+// message for which there is no room waits; those that wait take turns by client.
+//
+// Large messages leave a part of the memory to small ones, so that these never wait
+// for them. Streams can hold at most half of the memory from one message to the next.
+//
+// Thread-safe. Must outlive its tickets and reservations.
 class Admission {
  public:
-  // What an admitted call holds: bytes, while its messages are worked on. A call
-  // ends twice: it stops counting as a request when its last answer is ready
-  // (Release), and stops delaying the drain when that answer is sent
-  // (destruction). Not for use by two threads at once.
+  // What an admitted call holds. A call ends twice: it stops counting as a request
+  // when its last answer is ready (Release), and stops delaying the drain when that
+  // answer is sent (destruction). Not for use by two threads at once.
   class Ticket {
    public:
     // Holds nothing.
@@ -34,47 +46,130 @@ class Admission {
     Ticket& operator=(Ticket&& other) noexcept;
     ~Ticket();
 
-    // Takes `bytes` more, for a message, without waiting. A drain does not stop
-    // a call that was admitted.
-    //
-    // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT if the bytes of all calls would
-    // exceed the limit, and MESSAGE_TOO_LARGE if those of this one alone would.
-    absl::Status Take(std::uint64_t bytes);
-
-    // Gives back `bytes` of those that it holds.
-    void GiveBack(std::uint64_t bytes);
-
-    // Gives back all bytes and ends the request. A second call does nothing.
+    // Ends the request. A second call does nothing.
     void Release();
 
    private:
     friend class Admission;
-    Ticket(Admission* admission, std::uint64_t bytes) : admission_(admission), bytes_(bytes) {}
+    explicit Ticket(Admission* admission) : admission_(admission) {}
 
     void Close();
 
     Admission* admission_ = nullptr;
-    std::uint64_t bytes_ = 0;
     bool released_ = false;
   };
 
-  // What is being worked on.
-  struct Load {
-    std::size_t requests = 0;
-    std::uint64_t bytes = 0;
+  // The memory that a message takes, in bytes.
+  struct Weight {
+    // Of its own bytes, which the transport holds.
+    std::uint64_t received = 0;
+    // Of everything else: what is made of it, and its answer.
+    std::uint64_t made = 0;
+
+    std::uint64_t total() const { return received + made; }
   };
 
-  explicit Admission(std::uint64_t max_in_flight_bytes)
-      : max_in_flight_bytes_(max_in_flight_bytes) {}
+  // Memory that is reserved, given back on destruction. Not for use by two threads at
+  // once.
+  class Reservation {
+   public:
+    // Holds nothing.
+    Reservation() = default;
+    Reservation(Reservation&& other) noexcept;
+    Reservation& operator=(Reservation&& other) noexcept;
+    ~Reservation();
+
+    const Weight& weight() const { return weight_; }
+
+   private:
+    friend class Admission;
+    enum class Kind { kSmall, kLarge, kKept };
+
+    Reservation(Admission* admission, Kind kind, const Weight& weight)
+        : admission_(admission), kind_(kind), weight_(weight) {}
+
+    Admission* admission_ = nullptr;
+    Kind kind_ = Kind::kSmall;
+    Weight weight_;
+  };
+
+  // Who waits: a call has one, which outlives its waits.
+  class Waiter {
+   public:
+    Waiter() = default;
+    Waiter(const Waiter&) = delete;
+    Waiter& operator=(const Waiter&) = delete;
+
+   private:
+    friend class Admission;
+    // The wait that it began last; guarded by the mutex of the admission.
+    std::uint64_t wait_ = 0;
+    bool stopped_ = false;
+  };
+
+  // Receives the outcome of a wait, once.
+  using Granted = std::function<void(absl::StatusOr<Reservation>)>;
+
+  // What the server works on.
+  struct Load {
+    // Calls whose tickets have not been released.
+    std::size_t requests = 0;
+    // The bytes of all reservations.
+    std::uint64_t bytes = 0;
+    // The part of these that the transport does not hold.
+    std::uint64_t made_bytes = 0;
+    // Messages that wait.
+    std::size_t waiting = 0;
+  };
+
+  // Runs a function on another thread, soon. It runs the outcomes of waits, so that
+  // they may take long.
+  using Executor = std::function<void(std::function<void()>)>;
+
+  Admission(std::uint64_t max_in_flight_bytes, Executor executor);
+
+  // Nothing may wait any longer.
+  ~Admission();
 
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
-  // Admits a call that takes `bytes` from the start, without waiting.
+  // From now on, calls `observer` with load().made_bytes, on a thread of its own, each
+  // time that it has changed by more than a hundredth of the limit. To be called once,
+  // before the first call is admitted.
+  void ObserveMadeBytes(std::function<void(std::uint64_t)> observer);
+
+  // Admits a call.
   //
-  // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining(); those of
-  // Ticket::Take().
-  absl::StatusOr<Ticket> Admit(std::uint64_t bytes);
+  // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining().
+  absl::StatusOr<Ticket> Admit();
+
+  // Returns OK if an idle server has room for `weight`.
+  //
+  // Errors: RESOURCE_EXHAUSTED, MESSAGE_TOO_LARGE.
+  absl::Status CheckFits(const Weight& weight) const;
+
+  // Reserves memory for a message, or returns nothing if there is no room at present,
+  // or others wait for it. `weight` fits.
+  std::optional<Reservation> Reserve(const Weight& weight);
+
+  // Waits for room for a message that fits, in turn with those of other clients;
+  // `client` identifies the one that sent it. The executor runs granted(reservation) as
+  // soon as there is room, or granted(error). `waiter` has no other wait.
+  //
+  // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT at `deadline`; CANCELLED after
+  // StopWaiting().
+  void Wait(const Weight& weight, const std::string& client,
+            std::chrono::steady_clock::time_point deadline, Waiter& waiter, Granted granted);
+
+  // Ends the wait of `waiter`, if it has one, and all that it begins later.
+  void StopWaiting(Waiter& waiter);
+
+  // Reserves memory that a stream keeps from one message to the next, without waiting:
+  // what streams keep is given back only when they end.
+  //
+  // Errors: RESOURCE_EXHAUSTED, IN_FLIGHT_LIMIT.
+  absl::StatusOr<Reservation> Keep(std::uint64_t bytes);
 
   // Admits no calls from now on.
   void StartDraining();
@@ -83,22 +178,68 @@ class Admission {
   // `deadline`.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
-  // The calls whose tickets have not been released, and their bytes.
   Load load() const;
 
  private:
-  absl::Status TakeBytes(std::uint64_t bytes);
-  absl::Status TakeBytesLocked(std::uint64_t bytes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void GiveBackBytes(std::uint64_t bytes);
+  using Kind = Reservation::Kind;
+  using WaitId = std::uint64_t;
+
+  // A message that waits.
+  struct Waiting {
+    Kind kind;
+    Weight weight;
+    std::string client;
+    std::chrono::steady_clock::time_point deadline;
+    Granted granted;
+  };
+  using Queue = FairQueue<WaitId>;
+
+  Kind KindOf(const Weight& weight) const;
+  bool HasRoom(Kind kind, const Weight& weight) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Reservation Take(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool HasNewsForObserver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBack(Kind kind, const Weight& weight);
+  Queue& QueueOf(Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Grants what those that wait can have now.
+  void GrantWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Removes one that waits and gives it `outcome`.
+  void EndWait(WaitId id, absl::StatusOr<Reservation> outcome)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Refuses what has waited until its deadline, and tells the observer, on a thread of
+  // its own.
+  void Attend();
+  // Refuses in time until there is news for the observer. Returns a function that tells
+  // it, or none once this object is about to be destroyed.
+  std::function<void()> RefuseUntilNews();
   void EndRequest();
   void CloseCall();
 
-  const std::uint64_t max_in_flight_bytes_;
+  const std::uint64_t max_bytes_;
+  // What large messages and streams leave to small messages.
+  const std::uint64_t small_room_;
+  const std::uint64_t max_small_bytes_;
+  const Executor executor_;
+
   mutable core::Mutex mutex_;
   core::ConditionVariable idle_;
   Load load_ ABSL_GUARDED_BY(mutex_);
+  // The bytes of all reservations that are not small, and of those that streams keep.
+  std::uint64_t large_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::uint64_t kept_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::function<void(std::uint64_t)> observer_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t observed_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::size_t open_calls_ ABSL_GUARDED_BY(mutex_) = 0;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+
+  WaitId last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::map<WaitId, Waiting> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::set<std::pair<std::chrono::steady_clock::time_point, WaitId>> deadlines_
+      ABSL_GUARDED_BY(mutex_);
+  Queue small_queue_ ABSL_GUARDED_BY(mutex_);
+  Queue large_queue_ ABSL_GUARDED_BY(mutex_);
+  core::ConditionVariable attention_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread attending_thread_;
 };
 
 }  // namespace quantd::server

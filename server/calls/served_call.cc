@@ -1,5 +1,6 @@
 #include "server/calls/served_call.h"
 
+#include <algorithm>
 #include <new>
 #include <utility>
 
@@ -15,6 +16,15 @@ namespace {
 // The most work that is done on gRPC's own threads: computing a MiB takes a fraction of
 // the time of its transport.
 constexpr std::uint64_t kMaxInlineBytes = std::uint64_t{1280} << 10;
+
+// A client's deadline passes a little earlier than the server learns of it: gRPC rounds
+// the time that is left up to three digits, and the request takes its time.
+constexpr int kDeadlineRoundingPart = 50;
+constexpr std::chrono::milliseconds kDeadlineTolerance{20};
+
+absl::Status DeadlinePassed() {
+  return absl::DeadlineExceededError("the client's deadline passed before the call was answered");
+}
 
 absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
   return core::MakeError(
@@ -34,79 +44,169 @@ ServedCall::ServedCall(const CallEnvironment& environment, const wire::Method& m
 }
 
 absl::Status ServedCall::Admit() {
-  ASSIGN_OR_RETURN(ticket_, environment_.admission->Admit(0));
-  in_flight_ = true;
-  environment_.metrics->CallEnteredFlight();
+  ASSIGN_OR_RETURN(ticket_, environment_.admission->Admit());
   return absl::OkStatus();
 }
 
-absl::Status ServedCall::AdmitMessage(const grpc::ByteBuffer& message) {
+std::optional<absl::Status> ServedCall::Answer(const grpc::ByteBuffer& message,
+                                               grpc::ByteBuffer* response, Answered answered) {
   environment_.metrics->MessageReceived(method_);
   const std::uint64_t bytes = message.Length();
   request_bytes_ += bytes;
   if (bytes > environment_.max_message_bytes) {
     return MessageTooLarge(bytes, environment_.max_message_bytes);
   }
-  work_ = session_->WorkOf(message);
-  return TakeWeight(session_->WeightOf(message));
-}
-
-absl::Status ServedCall::TakeWeight(std::uint64_t weight) {
-  if (weight <= weight_) {
-    return absl::OkStatus();
+  message_ = &message;
+  response_ = response;
+  on_answered_ = std::move(answered);
+  stage_ = Stage::kDecode;
+  const Admission::Weight weight{.received = bytes, .made = session_->WeightOf(message) - bytes};
+  if (const absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
+    return status;
   }
-  const std::uint64_t further = weight - weight_;
-  RETURN_IF_ERROR(ticket_.Take(further));
-  weight_ = weight;
-  environment_.metrics->MessageEnteredFlight(further);
-  return absl::OkStatus();
+  if (!ReserveOrWait(weight, message_memory_,
+                     method_.transfer == wire::Transfer::kStream ? Deadline() : WaitDeadline())) {
+    return std::nullopt;
+  }
+  if (session_->WorkOf(message) <= kMaxInlineBytes) {
+    return Proceed();
+  }
+  environment_.pool->Submit([this] { ProceedOnWorker(); });
+  return std::nullopt;
 }
 
-bool ServedCall::IsLarge() const { return work_ > kMaxInlineBytes; }
-
-void ServedCall::RunOnWorker(std::function<void()> task) const {
-  environment_.pool->Submit(std::move(task));
+bool ServedCall::ReserveOrWait(const Admission::Weight& weight, Admission::Reservation& memory,
+                               std::chrono::steady_clock::time_point deadline) {
+  if (std::optional<Admission::Reservation> reserved = environment_.admission->Reserve(weight)) {
+    memory = *std::move(reserved);
+    return true;
+  }
+  environment_.admission->Wait(weight, context_->peer(), deadline, waiter_,
+                               [this, &memory](absl::StatusOr<Admission::Reservation> granted) {
+                                 if (!granted.ok()) {
+                                   Deliver(IsPastDeadline() ? DeadlinePassed() : granted.status());
+                                   return;
+                                 }
+                                 memory = *std::move(granted);
+                                 ProceedOnWorker();
+                               });
+  return false;
 }
 
-absl::Status ServedCall::AnswerMessage(const grpc::ByteBuffer& message,
-                                       grpc::ByteBuffer* response) {
-  absl::Status status = Compute(message, response);
-  environment_.metrics->MessageLeftFlight(weight_);
-  ticket_.GiveBack(std::exchange(weight_, 0));
-  if (status.ok()) {
+void ServedCall::ProceedOnWorker() {
+  if (const std::optional<absl::Status> status = Proceed(); status.has_value()) {
+    Deliver(*status);
+  }
+}
+
+void ServedCall::Deliver(const absl::Status& status) {
+  // This object may end before the function returns.
+  const Answered answered = std::move(on_answered_);
+  answered(status);
+}
+
+Admission::Reservation ServedCall::TakeAnswerMemory() {
+  message_memory_ = {};
+  return std::move(answer_memory_);
+}
+
+std::optional<absl::Status> ServedCall::Proceed() {
+  std::optional<absl::Status> status;
+  try {
+    status = DecodeAndCompute();
+  } catch (const std::bad_alloc&) {
+    status = absl::ResourceExhaustedError(
+        "the server does not have enough memory for this request at present: send it again later, "
+        "or lower the server's --max-in-flight-bytes");
+  }
+  if (status.has_value() && status->ok()) {
     ++answered_;
     environment_.metrics->MessageSent(method_);
   }
   return status;
 }
 
-absl::Status ServedCall::Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response) {
+std::optional<absl::Status> ServedCall::DecodeAndCompute() {
   if (context_->IsCancelled()) {
     return absl::CancelledError("the client cancelled the call before it was computed");
   }
-  try {
-    ASSIGN_OR_RETURN(const std::uint64_t weight, session_->Decode(message));
-    RETURN_IF_ERROR(TakeWeight(weight));
-    return session_->Answer(response);
-  } catch (const std::bad_alloc&) {
-    return absl::ResourceExhaustedError(
-        "the server does not have enough memory for this request at present: send it again later, "
-        "or lower the server's --max-in-flight-bytes");
+  if (stage_ == Stage::kDecode) {
+    const absl::StatusOr<std::uint64_t> bytes = session_->Decode(*message_);
+    if (!bytes.ok()) {
+      return bytes.status();
+    }
+    stage_ = Stage::kCompute;
+    if (absl::Status status = KeepSettings(); !status.ok()) {
+      return status;
+    }
+    const Admission::Weight answer{.made = *bytes - std::min(*bytes, message_->Length())};
+    const Admission::Weight all{.received = message_memory_.weight().received,
+                                .made = message_memory_.weight().made + answer.made};
+    if (absl::Status status = environment_.admission->CheckFits(all); !status.ok()) {
+      return status;
+    }
+    // With a limit also for streams, because this one holds what others may wait for.
+    if (!ReserveOrWait(answer, answer_memory_, WaitDeadline())) {
+      return std::nullopt;
+    }
   }
+  return session_->Answer(response_);
 }
 
-grpc::Status ServedCall::End(const absl::Status& status) {
+absl::Status ServedCall::KeepSettings() {
+  const std::uint64_t bytes =
+      method_.transfer == wire::Transfer::kStream ? session_->HeldBytes() : 0;
+  if (bytes != kept_memory_.weight().made) {
+    kept_memory_ = {};
+    ASSIGN_OR_RETURN(kept_memory_, environment_.admission->Keep(bytes));
+  }
+  return absl::OkStatus();
+}
+
+std::chrono::steady_clock::time_point ServedCall::Deadline() const {
+  using std::chrono::steady_clock;
+  const auto deadline = context_->deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) {
+    return steady_clock::time_point::max();
+  }
+  return steady_clock::now() + std::chrono::duration_cast<steady_clock::duration>(
+                                   deadline - std::chrono::system_clock::now());
+}
+
+std::chrono::steady_clock::time_point ServedCall::WaitDeadline() const {
+  return std::min(Deadline(), std::chrono::steady_clock::now() + environment_.max_wait);
+}
+
+bool ServedCall::IsPastDeadline() const {
+  using std::chrono::steady_clock;
+  const steady_clock::time_point deadline = Deadline();
+  return deadline != steady_clock::time_point::max() &&
+         deadline - steady_clock::now() <=
+             (deadline - start_) / kDeadlineRoundingPart + kDeadlineTolerance;
+}
+
+absl::Status ServedCall::Outcome(const absl::Status& status) const {
+  if (!context_->IsCancelled() || (!status.ok() && !absl::IsCancelled(status))) {
+    return status;
+  }
+  return IsPastDeadline() ? DeadlinePassed()
+                          : absl::CancelledError("the call was cancelled before it was answered");
+}
+
+grpc::Status ServedCall::End(const absl::Status& result) {
+  const absl::Status status = Outcome(result);
   const Seconds duration = std::chrono::steady_clock::now() - start_;
   LogCall(*environment_.log, {.method = method_.name,
                               .status = status,
                               .peer = context_->peer(),
                               .request_bytes = request_bytes_,
                               .duration = duration});
-  if (in_flight_) {
-    environment_.metrics->CallLeftFlight();
-  }
   ticket_.Release();
   environment_.metrics->CallHandled(method_, status, duration);
+  if (const std::optional<std::chrono::milliseconds> delay = wire::RetryDelay(status);
+      delay.has_value()) {
+    context_->AddTrailingMetadata("grpc-retry-pushback-ms", absl::StrCat(delay->count()));
+  }
   return wire::ToGrpcStatus(status);
 }
 

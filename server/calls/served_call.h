@@ -11,6 +11,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "core/worker_pool.h"
@@ -26,6 +28,8 @@ namespace quantd::server {
 // What all calls of a server share. Owns nothing.
 struct CallEnvironment {
   std::uint64_t max_message_bytes;
+  // How long a message waits for room, if its client waits that long.
+  std::chrono::milliseconds max_wait;
   Admission* admission;
   OpenStreams* open_streams;
   core::WorkerPool* pool;
@@ -33,10 +37,14 @@ struct CallEnvironment {
   Log* log;
 };
 
-// One call from its arrival to its end: admits or refuses it and its messages, has
-// its session answer them, counts and logs. Not for use by two threads at once.
+// One call from its arrival to its end: admits or refuses it, finds room for its
+// messages, has its session answer them, counts and logs. Not for use by two threads at
+// once, except for StopWaiting().
 class ServedCall {
  public:
+  // Receives the outcome of a message.
+  using Answered = std::function<void(const absl::Status&)>;
+
   // The call has arrived. `environment` outlives the server's gRPC side; `context`
   // belongs to gRPC and outlives this; `method` is one of wire::kMethods.
   ServedCall(const CallEnvironment& environment, const wire::Method& method,
@@ -47,35 +55,61 @@ class ServedCall {
   // Errors: SHUTTING_DOWN.
   absl::Status Admit();
 
-  // Admits a message of a call that was admitted, by the weight that the session
-  // gives it before it is parsed.
+  // Answers a message of a call that was admitted. If it is small and there is room for
+  // it, the outcome is returned: another thread would begin later than this one is
+  // done. Otherwise `answered` receives the outcome later, on one of our own threads:
+  // gRPC's are few, and must neither wait nor compute for long. `message` and
+  // `response` must live until then.
   //
-  // Errors: MESSAGE_TOO_LARGE, IN_FLIGHT_LIMIT.
-  absl::Status AdmitMessage(const grpc::ByteBuffer& message);
+  // A message waits for room as long as its client does and max_wait allows. One of a
+  // stream waits without a limit before it is parsed, while HTTP/2's flow control holds
+  // back those behind it.
+  //
+  // Errors: MESSAGE_TOO_LARGE, IN_FLIGHT_LIMIT; those of the session.
+  std::optional<absl::Status> Answer(const grpc::ByteBuffer& message, grpc::ByteBuffer* response,
+                                     Answered answered);
 
-  // Whether the message that was admitted is worth another thread: smaller ones
-  // are answered before it would begin.
-  bool IsLarge() const;
+  // Hands over the memory that is reserved for the last answer, until it is written, and
+  // gives back that of its message, which is cleared: for a call that goes on. Otherwise
+  // both are held until the end.
+  Admission::Reservation TakeAnswerMemory();
 
-  // Runs `task` on one of our own threads: gRPC's are few, and must not compute
-  // for long.
-  void RunOnWorker(std::function<void()> task) const;
-
-  // Answers the message that was admitted.
-  absl::Status AnswerMessage(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
+  // Ends the wait for room of a call that was cancelled, which then has the outcome
+  // CANCELLED. Thread-safe.
+  void StopWaiting() { environment_.admission->StopWaiting(waiter_); }
 
   // The number of messages that were answered.
   std::uint64_t answered() const { return answered_; }
 
   // Ends the call: counts and logs it, and returns the status for its client. To
   // be called once, before the client gets the status: whoever has the answer
-  // finds it counted, and finds room.
+  // finds it counted.
   grpc::Status End(const absl::Status& status);
 
  private:
-  // Takes more from admission if the message weighs more than it has taken.
-  absl::Status TakeWeight(std::uint64_t weight);
-  absl::Status Compute(const grpc::ByteBuffer& message, grpc::ByteBuffer* response);
+  // Where the message is that is being answered.
+  enum class Stage { kDecode, kCompute };
+
+  // Continues with the message until it is answered, or has to wait: then it returns
+  // nothing, and continues later.
+  std::optional<absl::Status> Proceed();
+  std::optional<absl::Status> DecodeAndCompute();
+  // Proceeds on one of our own threads, on which it is.
+  void ProceedOnWorker();
+  void Deliver(const absl::Status& status);
+  // Reserves `weight` in `memory`, and returns true; or waits for it until `deadline`,
+  // and then proceeds.
+  bool ReserveOrWait(const Admission::Weight& weight, Admission::Reservation& memory,
+                     std::chrono::steady_clock::time_point deadline);
+  // Accounts for what the session keeps for later messages.
+  absl::Status KeepSettings();
+  // When the client stops waiting.
+  std::chrono::steady_clock::time_point Deadline() const;
+  // The same, but no later than max_wait from now.
+  std::chrono::steady_clock::time_point WaitDeadline() const;
+  bool IsPastDeadline() const;
+  // The outcome of a call that may have been cancelled in the meantime.
+  absl::Status Outcome(const absl::Status& status) const;
 
   const CallEnvironment& environment_;
   const wire::Method& method_;
@@ -84,12 +118,19 @@ class ServedCall {
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
   // The total over all messages.
   std::uint64_t request_bytes_ = 0;
-  // What the message that was admitted holds, and about what it takes to answer it.
-  std::uint64_t weight_ = 0;
-  std::uint64_t work_ = 0;
   std::uint64_t answered_ = 0;
-  bool in_flight_ = false;
+
+  // The message that is being answered.
+  const grpc::ByteBuffer* message_ = nullptr;
+  grpc::ByteBuffer* response_ = nullptr;
+  Answered on_answered_;
+  Stage stage_ = Stage::kDecode;
+
   Admission::Ticket ticket_;
+  Admission::Waiter waiter_;
+  Admission::Reservation message_memory_;
+  Admission::Reservation answer_memory_;
+  Admission::Reservation kept_memory_;
 };
 
 }  // namespace quantd::server

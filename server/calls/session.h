@@ -39,6 +39,9 @@ class Session {
   // larger than the request. They may be fewer than WeightOf().
   virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
 
+  // Returns the bytes that the server holds for this session between its messages.
+  virtual std::uint64_t HeldBytes() const = 0;
+
   // Computes the answer to the request that was decoded last. (gRPC's buffers are
   // not returned: they are copied where they should be moved.)
   virtual absl::Status Answer(grpc::ByteBuffer* response) = 0;

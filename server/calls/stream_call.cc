@@ -1,11 +1,11 @@
 #include "server/calls/stream_call.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/memory/memory.h"
 #include "core/base/error.h"
-#include "server/calls/admission.h"
 
 namespace quantd::server {
 namespace {
@@ -70,6 +70,7 @@ void StreamCall::OnWriteDone(bool ok) {
     last_message_ = std::chrono::steady_clock::now();
     // gRPC does not own it: its memory would be held until the next write.
     outgoing_.Clear();
+    outgoing_memory_ = {};
     if (!ok) {
       // Nobody will read the other answers either.
       answers_ = {};
@@ -77,6 +78,8 @@ void StreamCall::OnWriteDone(bool ok) {
     }
   });
 }
+
+void StreamCall::OnCancel() { call_.StopWaiting(); }
 
 void StreamCall::OnDone() { open_streams_->Remove(this); }
 
@@ -126,7 +129,7 @@ StreamCall::Step StreamCall::NextStep() {
   }
   if (!writing_ && !answers_.empty()) {
     writing_ = true;
-    answers_.Pop(outgoing_);
+    outgoing_memory_ = answers_.Pop(outgoing_);
     write_options_ = grpc::WriteOptions();
     if (!answers_.empty()) {
       // Another write follows at once, so that gRPC may send both together.
@@ -148,28 +151,18 @@ StreamCall::Step StreamCall::NextStep() {
 }
 
 StreamCall::Step StreamCall::AnswerRequest() {
-  const auto answer_admitted = [this] {
-    grpc::ByteBuffer answer;
-    const absl::Status status = call_.AnswerMessage(request_, &answer);
-    return NoteAnswer(status, answer);
-  };
-  if (const absl::Status status = call_.AdmitMessage(request_); !status.ok()) {
-    grpc::ByteBuffer none;
-    return NoteAnswer(status, none);
-  }
-  if (!call_.IsLarge()) {
-    return answer_admitted();
-  }
-  call_.RunOnWorker([this, answer_admitted] { TakeSteps(answer_admitted()); });
-  return Step::kNothing;
+  const std::optional<absl::Status> status = call_.Answer(
+      request_, &answer_, [this](const absl::Status& later) { TakeSteps(NoteAnswer(later)); });
+  return status.has_value() ? NoteAnswer(*status) : Step::kNothing;
 }
 
-StreamCall::Step StreamCall::NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer) {
+StreamCall::Step StreamCall::NoteAnswer(const absl::Status& status) {
   request_.Clear();
+  Admission::Reservation memory = call_.TakeAnswerMemory();
   const core::MutexLock lock(&mutex_);
   answering_ = false;
   if (status.ok()) {
-    answers_.Push(answer);
+    answers_.Push(answer_, std::move(memory));
   } else {
     failure_.Update(core::AtMessage(call_.answered(), status));
   }

@@ -10,10 +10,12 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <utility>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "core/base/mutex.h"
+#include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
 #include "server/calls/served_call.h"
 #include "server/calls/session.h"
@@ -21,7 +23,7 @@
 
 namespace quantd::server {
 
-// A queue of messages, the oldest first.
+// A queue of messages, the oldest first, with the memory that is reserved for each.
 class MessageQueue {
  public:
   bool empty() const { return messages_.empty(); }
@@ -30,25 +32,35 @@ class MessageQueue {
 
   // Moves the bytes of `message` into the queue. (gRPC's buffers are copied where
   // they should be moved.)
-  void Push(grpc::ByteBuffer& message) {
+  void Push(grpc::ByteBuffer& message, Admission::Reservation memory = {}) {
     bytes_ += message.Length() + kOverheadBytes;
-    messages_.emplace_back().Swap(&message);
+    Entry& entry = messages_.emplace_back();
+    entry.message.Swap(&message);
+    entry.memory = std::move(memory);
   }
 
-  // Moves the bytes of the oldest message to `message`. The queue must not be
-  // empty.
-  void Pop(grpc::ByteBuffer& message) {
+  // Moves the bytes of the oldest message to `message`, and returns its memory. The
+  // queue must not be empty.
+  Admission::Reservation Pop(grpc::ByteBuffer& message) {
     assert(!empty());
-    message.Swap(&messages_.front());
+    Entry& entry = messages_.front();
+    message.Swap(&entry.message);
+    Admission::Reservation memory = std::move(entry.memory);
     messages_.pop_front();
     bytes_ -= message.Length() + kOverheadBytes;
+    return memory;
   }
 
  private:
+  struct Entry {
+    grpc::ByteBuffer message;
+    Admission::Reservation memory;
+  };
+
   // About the size of a gRPC buffer without its bytes.
   static constexpr std::size_t kOverheadBytes = 384;
 
-  std::deque<grpc::ByteBuffer> messages_;
+  std::deque<Entry> messages_;
   std::size_t bytes_ = 0;
 };
 
@@ -59,7 +71,7 @@ class MessageQueue {
 //
 // The first request that is refused ends the stream, after the answers to those
 // before it have been written; "message_index" in the error's metadata counts from
-// 0.
+// 0. A request for which there is no room waits for it, and those behind it with it.
 class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>,
                          public OpenStreams::Stream {
  public:
@@ -74,6 +86,8 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
 
   void OnReadDone(bool ok) override;
   void OnWriteDone(bool ok) override;
+  // Called by gRPC when the client cancels the call, or its deadline passes.
+  void OnCancel() override;
   void OnDone() override;
 
  private:
@@ -97,7 +111,7 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // Answers `request_`, or lets another thread answer it and take the steps that
   // follow. Returns the next step of this thread.
   Step AnswerRequest();
-  Step NoteAnswer(const absl::Status& status, grpc::ByteBuffer& answer);
+  Step NoteAnswer(const absl::Status& status);
   void End();
 
   OpenStreams* const open_streams_;
@@ -109,6 +123,7 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // Used by the thread that answers; there is one at a time.
   ServedCall call_;
   grpc::ByteBuffer request_;
+  grpc::ByteBuffer answer_;
 
   core::Mutex mutex_;
   // The number of threads that take steps.
@@ -120,6 +135,8 @@ class StreamCall final : public grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::
   // When a message was last received or sent.
   std::chrono::steady_clock::time_point last_message_ ABSL_GUARDED_BY(mutex_) =
       std::chrono::steady_clock::now();
+  // The memory of the answer that gRPC writes.
+  Admission::Reservation outgoing_memory_ ABSL_GUARDED_BY(mutex_);
   MessageQueue requests_ ABSL_GUARDED_BY(mutex_);
   MessageQueue answers_ ABSL_GUARDED_BY(mutex_);
   // Why the stream ends before its requests do.

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "absl/memory/memory.h"
-#include "core/base/status_macros.h"
 
 namespace quantd::server {
 
@@ -17,12 +16,8 @@ grpc::ServerUnaryReactor* UnaryCall::Start(const CallEnvironment& environment,
   UnaryCall* const call = absl::WrapUnique(new UnaryCall(environment, method, std::move(session),
                                                          context, request, response))
                               .release();
-  if (const absl::Status status = call->Admit(); !status.ok()) {
-    call->Finish(call->call_.End(status));
-  } else if (call->call_.IsLarge()) {
-    call->call_.RunOnWorker([call] { call->Run(); });
-  } else {
-    call->Run();
+  if (const std::optional<absl::Status> status = call->Answer(); status.has_value()) {
+    call->End(*status);
   }
   return call;
 }
@@ -36,15 +31,19 @@ UnaryCall::UnaryCall(const CallEnvironment& environment, const wire::Method& met
 
 void UnaryCall::OnDone() { const std::unique_ptr<UnaryCall> self(this); }
 
-absl::Status UnaryCall::Admit() {
+void UnaryCall::OnCancel() { call_.StopWaiting(); }
+
+std::optional<absl::Status> UnaryCall::Answer() {
   // gRPC has no message for a call that was aborted before it was read.
   if (!request_->Valid()) {
     return absl::CancelledError("the call was aborted before its request was read");
   }
-  RETURN_IF_ERROR(call_.Admit());
-  return call_.AdmitMessage(*request_);
+  if (absl::Status status = call_.Admit(); !status.ok()) {
+    return status;
+  }
+  return call_.Answer(*request_, response_, [this](const absl::Status& status) { End(status); });
 }
 
-void UnaryCall::Run() { Finish(call_.End(call_.AnswerMessage(*request_, response_))); }
+void UnaryCall::End(const absl::Status& status) { Finish(call_.End(status)); }
 
 }  // namespace quantd::server

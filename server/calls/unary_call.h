@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "server/calls/served_call.h"
@@ -30,9 +31,12 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
   // Called by gRPC when the answer is sent, or nobody waits for it any longer.
   void OnDone() override;
 
-  // Says that OnDone() is short, so that gRPC calls it where the call ends.
-  // Otherwise it would wake another thread for it, which costs a small call a
-  // quarter of its CPU time (docs/experiments.md has the figures).
+  // Called by gRPC when the client cancels the call, or its deadline passes.
+  void OnCancel() override;
+
+  // Says that both are short, so that gRPC calls them where the call ends. Otherwise it would wake
+  // another thread for it, which costs a small call a quarter of its CPU time (docs/experiments.md
+  // has the figures).
   bool InternalInlineable() override { return true; }
 
  private:
@@ -40,11 +44,11 @@ class UnaryCall final : public grpc::ServerUnaryReactor {
             std::unique_ptr<Session> session, grpc::CallbackServerContext* context,
             const grpc::ByteBuffer* request, grpc::ByteBuffer* response);
 
-  // Admits or refuses the call and its message.
-  absl::Status Admit();
-  // Answers a call that was admitted, and ends it. Nothing may be touched
-  // afterwards: gRPC may destroy the call on another thread.
-  void Run();
+  // Admits and answers the call, or returns nothing: then it is answered and ended
+  // later.
+  std::optional<absl::Status> Answer();
+  // Nothing may be touched afterwards: gRPC may destroy the call on another thread.
+  void End(const absl::Status& status);
 
   ServedCall call_;
   const grpc::ByteBuffer* const request_;

@@ -76,6 +76,8 @@ class OperationSession final : public Session {
            DerivedParameterBytes(request_);
   }
 
+  std::uint64_t HeldBytes() const override { return inherited_.parameter_bytes(); }
+
   // Errors: MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,
   // such as INVALID_VALUE.
   absl::Status Answer(grpc::ByteBuffer* response) override {

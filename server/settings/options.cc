@@ -171,8 +171,12 @@ std::vector<Setting> MakeSettings() {
                    "The largest request message to accept, such as 64MiB or 1GiB; at most 1GiB",
                    &Options::max_message_bytes, ParseMaxMessageBytes, FormatByteSize),
       ValueSetting("max-in-flight-bytes", "SIZE",
-                   "The most bytes of requests to process at once; requests beyond are refused",
+                   "The most memory for requests and their answers at once; requests beyond wait",
                    &Options::max_in_flight_bytes, ParseByteSize, FormatByteSize),
+      ValueSetting("max-wait", "DURATION",
+                   "How long a request waits for room within --max-in-flight-bytes before it is "
+                   "refused, such as 10s; 0: not at all",
+                   &Options::max_wait, ParseDuration, FormatDuration),
       ValueSetting("drain-timeout", "DURATION",
                    "How long running calls may take once the server is told to stop, such as 30s",
                    &Options::drain_timeout, ParseDuration, FormatDuration),

@@ -153,6 +153,30 @@ class RejectedSeries {
   std::map<std::string, std::reference_wrapper<Counter>, std::less<>> counters_;
 };
 
+// All series. Reads the load when it is asked for them.
+class Registry final : public prometheus::Registry {
+ public:
+  void ReadLoadFrom(std::function<LoadFigures()> source) { source_ = std::move(source); }
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    if (source_ != nullptr) {
+      const LoadFigures load = source_();
+      requests_.Set(static_cast<double>(load.requests));
+      bytes_.Set(static_cast<double>(load.bytes));
+      waiting_.Set(static_cast<double>(load.waiting));
+    }
+    return prometheus::Registry::Collect();
+  }
+
+ private:
+  std::function<LoadFigures()> source_;
+  Gauge& requests_ = MakeGauge("quantd_in_flight_requests", "Requests being processed.", *this);
+  Gauge& bytes_ =
+      MakeGauge("quantd_in_flight_bytes",
+                "Memory reserved for requests, their answers and what streams keep.", *this);
+  Gauge& waiting_ = MakeGauge("quantd_waiting_requests", "Messages that wait for memory.", *this);
+};
+
 }  // namespace
 
 struct Metrics::Impl {
@@ -180,16 +204,12 @@ struct Metrics::Impl {
     return methods.at(static_cast<std::size_t>(&method - wire::kMethods.data()));
   }
 
-  std::shared_ptr<prometheus::Registry> registry = std::make_shared<prometheus::Registry>();
+  std::shared_ptr<Registry> registry = std::make_shared<Registry>();
   std::vector<MethodSeries> methods = MakeMethodSeries(*registry);
   std::vector<OperationSeries> operations = MakeOperationSeries(*registry);
   Family<Counter>& tensor_bytes = MakeTensorBytesFamily(*registry);
   Counter& bytes_in = tensor_bytes.Add({{"direction", "in"}, {"transport", "grpc"}});
   Counter& bytes_out = tensor_bytes.Add({{"direction", "out"}, {"transport", "grpc"}});
-  Gauge& in_flight_requests =
-      MakeGauge("quantd_in_flight_requests", "Requests being processed.", *registry);
-  Gauge& in_flight_bytes =
-      MakeGauge("quantd_in_flight_bytes", "Bytes of the requests being processed.", *registry);
   RejectedSeries rejected{*registry};
 };
 
@@ -204,18 +224,6 @@ void Metrics::MessageReceived(const wire::Method& method) {
 }
 
 void Metrics::MessageSent(const wire::Method& method) { impl_->Of(method).sent.Increment(); }
-
-void Metrics::CallEnteredFlight() { impl_->in_flight_requests.Increment(); }
-
-void Metrics::CallLeftFlight() { impl_->in_flight_requests.Decrement(); }
-
-void Metrics::MessageEnteredFlight(std::uint64_t bytes) {
-  impl_->in_flight_bytes.Increment(static_cast<double>(bytes));
-}
-
-void Metrics::MessageLeftFlight(std::uint64_t bytes) {
-  impl_->in_flight_bytes.Decrement(static_cast<double>(bytes));
-}
 
 void Metrics::CallHandled(const wire::Method& method, const absl::Status& status,
                           Seconds duration) {
@@ -233,6 +241,10 @@ void Metrics::KernelRun(std::size_t operation, Seconds duration, const KernelTen
   series.elements.Increment(static_cast<double>(tensors.elements));
   impl_->bytes_in.Increment(static_cast<double>(tensors.bytes_in));
   impl_->bytes_out.Increment(static_cast<double>(tensors.bytes_out));
+}
+
+void Metrics::ReadLoadFrom(std::function<LoadFigures()> source) {
+  impl_->registry->ReadLoadFrom(std::move(source));
 }
 
 std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return impl_->registry; }

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -24,6 +25,16 @@ class Collectable;
 namespace quantd::server {
 
 using Seconds = std::chrono::duration<double>;
+
+// What is in flight at a moment.
+struct LoadFigures {
+  // Calls that have been admitted and have not ended.
+  std::size_t requests = 0;
+  // The memory that is reserved for messages and answers.
+  std::uint64_t bytes = 0;
+  // Messages that wait for memory.
+  std::size_t waiting = 0;
+};
 
 // The tensors of one run of a kernel.
 struct KernelTensors {
@@ -51,14 +62,6 @@ class Metrics {
   void MessageReceived(const wire::Method& method);
   // Counts a response message that is about to be sent.
   void MessageSent(const wire::Method& method);
-  // Tracks the calls in flight: a call enters when it is admitted and leaves, exactly
-  // once, when it is about to end.
-  void CallEnteredFlight();
-  void CallLeftFlight();
-  // Tracks the bytes in flight: a message enters when its processing starts and leaves
-  // when it is answered.
-  void MessageEnteredFlight(std::uint64_t bytes);
-  void MessageLeftFlight(std::uint64_t bytes);
   // Counts a call that is about to end with `status`: its code, its duration, and the
   // reason if `status` carries one.
   void CallHandled(const wire::Method& method, const absl::Status& status, Seconds duration);
@@ -66,6 +69,10 @@ class Metrics {
   // Counts a kernel run for a request that came over gRPC. `operation` is the index of
   // the operation in wire::Operations.
   void KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors);
+
+  // From now on, the gauges of what is in flight have the figures that `source` returns
+  // when the metrics are read. It may be called on any thread, as long as this lives.
+  void ReadLoadFrom(std::function<LoadFigures()> source);
 
   // Returns these metrics for registration with an exposer.
   std::shared_ptr<prometheus::Collectable> collectable() const;

@@ -37,9 +37,11 @@ TEST(Load, RejectsAMessageOverTheLimitWithBothSizes) {
 
 TEST(Load, RejectsACallBeyondTheBytesInFlightWithARetryDelay) {
   RunningService running;
-  auto others = running.admission.Admit(RunningService::kMaxInFlightBytes - 10);
-  ASSERT_TRUE(others.ok());
-  const grpc::Status status = running.FakeQuantize(PerTensorRequest(100));
+  auto others = running.OccupyAllBut(10);
+  grpc::ClientContext context;
+  v1::FakeQuantizeResponse response;
+  const grpc::Status status =
+      running.stub->FakeQuantize(&context, PerTensorRequest(100), &response);
   const CallError error = ErrorOf(status);
   EXPECT_EQ(error.code, grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
   EXPECT_EQ(error.domain, "quantd");
@@ -47,7 +49,12 @@ TEST(Load, RejectsACallBeyondTheBytesInFlightWithARetryDelay) {
   EXPECT_TRUE(error.has_retry_delay);
   EXPECT_EQ(error.metadata.at("in_flight_bytes"),
             std::to_string(RunningService::kMaxInFlightBytes - 10));
-  others->Release();
+  // gRPC's own retries wait as long as this says.
+  const auto& trailers = context.GetServerTrailingMetadata();
+  const auto pushback = trailers.find("grpc-retry-pushback-ms");
+  ASSERT_NE(pushback, trailers.end());
+  EXPECT_EQ(std::string(pushback->second.data(), pushback->second.size()), "100");
+  others.clear();
   EXPECT_TRUE(running.FakeQuantize(PerTensorRequest(100)).ok());
 }
 
@@ -69,13 +76,12 @@ grpc::Status Dequantize(const RunningService& running, const v1::DequantizeReque
 
 TEST(Load, CountsTheBytesOfAnswersThatAreLargerThanTheirRequests) {
   RunningService running;
-  auto others = running.admission.Admit(RunningService::kMaxInFlightBytes - 10'000);
-  ASSERT_TRUE(others.ok());
+  auto others = running.OccupyAllBut(10'000);
   EXPECT_TRUE(Dequantize(running, GrowingRequest(500)).ok());
   const CallError error = ErrorOf(Dequantize(running, GrowingRequest(1000)));
   EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
   EXPECT_TRUE(error.has_retry_delay);
-  others->Release();
+  others.clear();
   EXPECT_TRUE(Dequantize(running, GrowingRequest(1000)).ok());
 }
 
@@ -90,6 +96,48 @@ TEST(Load, DoesNotAskToRetryACallWhoseAnswerNeverFits) {
   EXPECT_EQ(error.metadata.at("max_in_flight_bytes"),
             std::to_string(RunningService::kMaxInFlightBytes));
   EXPECT_GT(std::stoull(error.metadata.at("bytes")), RunningService::kMaxInFlightBytes);
+}
+
+TEST(Load, AnswersACallOnceThereIsRoomForIt) {
+  RunningService running(std::chrono::minutes(1));
+  auto others = running.OccupyAllBut(10);
+  auto call = std::async(std::launch::async,
+                         [&] { return running.FakeQuantize(PerTensorRequest(kManyElements)); });
+  ASSERT_TRUE(WaitUntil([&] { return running.admission.load().waiting == 1; }));
+  EXPECT_THAT(running.metrics.Text(), HasSubstr("quantd_waiting_requests 1\n"));
+  EXPECT_EQ(call.wait_for(std::chrono::seconds(0)), std::future_status::timeout);
+  others.clear();
+  const grpc::Status status = call.get();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+}
+
+TEST(Load, DoesNotKeepACallWaitingWhoseClientHasGone) {
+  RunningService running(std::chrono::minutes(1));
+  const auto others = running.OccupyAllBut(10);
+  grpc::ClientContext context;
+  auto call = std::async(std::launch::async, [&] {
+    v1::FakeQuantizeResponse response;
+    return running.stub->FakeQuantize(&context, PerTensorRequest(100), &response);
+  });
+  ASSERT_TRUE(WaitUntil([&] { return running.admission.load().waiting == 1; }));
+  context.TryCancel();
+  EXPECT_EQ(call.get().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(running.admission.WaitUntilIdle(steady_clock::now() + std::chrono::minutes(1)));
+}
+
+TEST(Load, CountsACallThatRanIntoItsDeadline) {
+  RunningService running(std::chrono::minutes(1));
+  const auto others = running.OccupyAllBut(10);
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::milliseconds(200));
+  v1::FakeQuantizeResponse response;
+  EXPECT_EQ(running.stub->FakeQuantize(&context, PerTensorRequest(100), &response).error_code(),
+            grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_TRUE(running.admission.WaitUntilIdle(steady_clock::now() + std::chrono::minutes(1)));
+  EXPECT_THAT(running.metrics.Text(),
+              HasSubstr("grpc_server_handled_total{grpc_code=\"DeadlineExceeded\","
+                        "grpc_method=\"FakeQuantize\","
+                        "grpc_service=\"quantd.v1.QuantizationService\",grpc_type=\"unary\"} 1\n"));
 }
 
 TEST(Load, RejectsEveryMethodWhileDraining) {

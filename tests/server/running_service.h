@@ -5,10 +5,15 @@
 
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <sstream>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "quantd/v1/quantization_service.grpc.pb.h"
 #include "server/calls/admission.h"
@@ -33,7 +38,22 @@ struct RunningService {
   static constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{4} << 20;
   static constexpr std::uint64_t kMaxInFlightBytes = std::uint64_t{8} << 20;
 
-  RunningService() {
+  // A message waits for room for up to `max_wait`.
+  explicit RunningService(std::chrono::milliseconds max_wait = std::chrono::milliseconds(0))
+      : service({.max_message_bytes = kMaxMessageBytes,
+                 .max_wait = max_wait,
+                 .admission = &admission,
+                 .open_streams = &open_streams,
+                 .pool = &pool,
+                 .metrics = &metrics,
+                 .log = &log},
+                {.max_message_bytes = kMaxMessageBytes,
+                 .max_in_flight_bytes = kMaxInFlightBytes,
+                 .worker_threads = 1}) {
+    metrics.ReadLoadFrom([this]() -> LoadFigures {
+      const Admission::Load load = admission.load();
+      return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
+    });
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
@@ -43,6 +63,18 @@ struct RunningService {
     grpc_server = builder.BuildAndStart();
     channel = ConnectTo("127.0.0.1:" + std::to_string(port));
     stub = v1::QuantizationService::NewStub(channel);
+  }
+
+  // Reserves all memory but `bytes`, which only small messages can still have, for as
+  // long as the result lives.
+  std::vector<Admission::Reservation> OccupyAllBut(std::uint64_t bytes) {
+    std::vector<Admission::Reservation> occupied;
+    const std::uint64_t large = kMaxInFlightBytes / 16 * 15 - admission.load().bytes;
+    occupied.push_back(*admission.Reserve({.made = large}));
+    while (const std::uint64_t rest = kMaxInFlightBytes - admission.load().bytes - bytes) {
+      occupied.push_back(*admission.Reserve({.made = std::min(rest, kMaxInFlightBytes / 256)}));
+    }
+    return occupied;
   }
 
   grpc::Status FakeQuantize(const v1::FakeQuantizeRequest& request) const {
@@ -60,19 +92,12 @@ struct RunningService {
   std::ostringstream log_text;
   Log log{LogLevel::kDebug, LogFormat::kText, log_text};
   Metrics metrics{"TEST", {}};
-  Admission admission{kMaxInFlightBytes};
-  OpenStreams open_streams;
   // There is only one thread, so that a single task can keep calls waiting.
   core::WorkerPool pool{1};
-  QuantizationService service{{.max_message_bytes = kMaxMessageBytes,
-                               .admission = &admission,
-                               .open_streams = &open_streams,
-                               .pool = &pool,
-                               .metrics = &metrics,
-                               .log = &log},
-                              {.max_message_bytes = kMaxMessageBytes,
-                               .max_in_flight_bytes = kMaxInFlightBytes,
-                               .worker_threads = 1}};
+  Admission admission{kMaxInFlightBytes,
+                      [this](std::function<void()> task) { pool.Submit(std::move(task)); }};
+  OpenStreams open_streams;
+  QuantizationService service;
   std::unique_ptr<grpc::Server> grpc_server;
   std::shared_ptr<grpc::Channel> channel;
   std::unique_ptr<v1::QuantizationService::Stub> stub;

@@ -298,18 +298,30 @@ TEST_F(Streams, RejectAMessageBeyondTheLimits) {
   EXPECT_EQ(error.metadata.at("message_index"), "1");
 }
 
-TEST_F(Streams, RejectAMessageForWhichThereIsNoRoom) {
-  auto others = running_.admission.Admit(RunningService::kMaxInFlightBytes - 10);
-  ASSERT_TRUE(others.ok());
+TEST_F(Streams, WaitForRoom) {
+  auto others = running_.OccupyAllBut(10);
+  grpc::ClientContext context;
+  const auto stream = Open(context);
+  const v1::FakeQuantizeRequest request = PerTensorRequest(3);
+  stream->Write(request);
+  stream->WritesDone();
+  ASSERT_TRUE(WaitUntil([&] { return running_.admission.load().waiting == 1; }));
+  others.clear();
+  v1::FakeQuantizeResponse response;
+  ASSERT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.SerializeAsString(), Expected(request));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(Streams, ThatWaitForRoomCanBeCancelled) {
+  const auto others = running_.OccupyAllBut(10);
   grpc::ClientContext context;
   const auto stream = Open(context);
   stream->Write(PerTensorRequest(3));
-  stream->WritesDone();
-  v1::FakeQuantizeResponse response;
-  EXPECT_FALSE(stream->Read(&response));
-  const CallError error = ErrorOf(stream->Finish());
-  EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
-  EXPECT_EQ(error.metadata.at("message_index"), "0");
+  ASSERT_TRUE(WaitUntil([&] { return running_.admission.load().waiting == 1; }));
+  context.TryCancel();
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  EXPECT_TRUE(BecomesIdle());
 }
 
 TEST_F(Streams, CountAReusedRangeLikeTheRequestThatHadIt) {
@@ -336,16 +348,16 @@ TEST_F(Streams, CountAReusedRangeLikeTheRequestThatHadIt) {
   ASSERT_TRUE(stream->Read(&response));
   EXPECT_EQ(response.nudged_range().min_size(), kChannels);
 
+  EXPECT_GE(running_.admission.load().bytes, first.range().ByteSizeLong());
+
   // There is room for the request's own bytes, but not for the range.
-  auto others =
-      running_.admission.Admit(RunningService::kMaxInFlightBytes - first.range().ByteSizeLong());
-  ASSERT_TRUE(others.ok());
+  auto others = running_.OccupyAllBut(second.ByteSizeLong());
   stream->Write(second);
   stream->WritesDone();
-  EXPECT_FALSE(stream->Read(&response));
-  const CallError error = ErrorOf(stream->Finish());
-  EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
-  EXPECT_EQ(error.metadata.at("message_index"), "2");
+  ASSERT_TRUE(WaitUntil([&] { return running_.admission.load().waiting == 1; }));
+  others.clear();
+  EXPECT_TRUE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
 }
 
 TEST_F(Streams, ContinueDuringADrainWhileNewOnesAreRejected) {
@@ -453,7 +465,6 @@ TEST_F(Streams, AreCountedAsOneCallOfManyMessages) {
     ASSERT_TRUE(stream->Read(&response));
   }
   EXPECT_THAT(running_.metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
-  EXPECT_THAT(running_.metrics.Text(), HasSubstr("quantd_in_flight_bytes 0\n"));
   stream->WritesDone();
   ASSERT_TRUE(stream->Finish().ok());
   const std::string text = running_.metrics.Text();
@@ -464,6 +475,7 @@ TEST_F(Streams, AreCountedAsOneCallOfManyMessages) {
   EXPECT_THAT(text, HasSubstr(CountLine("grpc_server_msg_sent_total", "", 3)));
   EXPECT_THAT(text, HasSubstr("quantd_elements_total{operation=\"fake_quantize\"} 30\n"));
   EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 0\n"));
+  EXPECT_TRUE(WaitUntil([&] { return running_.admission.load().bytes == 0; }));
 }
 
 TEST_F(Streams, CanRunConcurrently) {

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "server/calls/admission.h"
@@ -21,7 +23,12 @@ TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallOnManyThreads) {
   constexpr std::size_t kElements = 10'001;
   core::WorkerPool pool(2);
   Metrics metrics("TEST", {});
-  Admission admission(std::uint64_t{1} << 30);
+  Admission admission(std::uint64_t{1} << 30,
+                      [&pool](std::function<void()> task) { pool.Submit(std::move(task)); });
+  metrics.ReadLoadFrom([&admission]() -> LoadFigures {
+    const Admission::Load load = admission.load();
+    return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
+  });
   const OperationContext context{.pool = &pool, .metrics = &metrics};
   const wire::Method& method = wire::kMethods[wire::kOperationIndex<wire::FakeQuantize>];
   const v1::FakeQuantizeRequest request = PerTensorRequest(kElements);
@@ -34,15 +41,12 @@ TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallOnManyThreads) {
     threads.emplace_back([&] {
       for (int i = 0; i < kCalls; ++i) {
         metrics.CallStarted(method);
-        auto ticket = admission.Admit(request.ByteSizeLong());
-        metrics.CallEnteredFlight();
-        metrics.MessageEnteredFlight(request.ByteSizeLong());
+        const auto ticket = admission.Admit();
+        const auto memory = admission.Reserve({.received = request.ByteSizeLong()});
         const auto response = Ask(request, context);
         const auto gradient_response = Ask(gradient_request, context);
-        wrong += static_cast<int>(!ticket.ok() || !response.ok() || !gradient_response.ok() ||
-                                  response->output().data() != expected);
-        metrics.MessageLeftFlight(request.ByteSizeLong());
-        metrics.CallLeftFlight();
+        wrong += static_cast<int>(!ticket.ok() || !memory.has_value() || !response.ok() ||
+                                  !gradient_response.ok() || response->output().data() != expected);
         metrics.CallHandled(method, response.status(), Seconds(1e-3));
       }
     });

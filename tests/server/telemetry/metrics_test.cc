@@ -76,14 +76,12 @@ TEST(Metrics, CountARejectionByCodeAndReason) {
 
 TEST(Metrics, ShowWhatIsInFlight) {
   Metrics metrics("TEST", {});
-  metrics.CallEnteredFlight();
-  metrics.MessageEnteredFlight(100);
-  metrics.CallEnteredFlight();
-  metrics.MessageEnteredFlight(20);
-  metrics.MessageLeftFlight(100);
-  metrics.CallLeftFlight();
-  EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_requests 1\n"));
-  EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_bytes 20\n"));
+  EXPECT_THAT(metrics.Text(), HasSubstr("quantd_in_flight_requests 0\n"));
+  metrics.ReadLoadFrom([]() -> LoadFigures { return {.requests = 3, .bytes = 20, .waiting = 2}; });
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("quantd_in_flight_requests 3\n"));
+  EXPECT_THAT(text, HasSubstr("quantd_in_flight_bytes 20\n"));
+  EXPECT_THAT(text, HasSubstr("quantd_waiting_requests 2\n"));
 }
 
 TEST(Metrics, ShowTheLimits) {
