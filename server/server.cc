@@ -20,6 +20,7 @@
 #include "server/address.h"
 #include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
+#include "server/calls/transport_calls.h"
 #include "server/memory.h"
 #include "server/quantization_service.h"
 #include "server/reflection.h"
@@ -55,8 +56,8 @@ constexpr std::chrono::milliseconds kLameDuckPeriod{300};
 // short, half of it applies instead.
 constexpr std::chrono::milliseconds kMaxQuietPeriod{5000};
 
-// How often a drain looks for quiet streams.
-constexpr std::chrono::milliseconds kQuietStreamInterval{100};
+// How often a drain looks for quiet streams, and for calls that are being uploaded.
+constexpr std::chrono::milliseconds kDrainInterval{100};
 
 // Keeps gRPC initialized until the process ends. Otherwise the destructor of the
 // last server would shut gRPC down, which can block for ten seconds.
@@ -189,7 +190,7 @@ class Server::Impl {
       builder.AddListeningPort(BindAddress(options.listen[i]), grpc::InsecureServerCredentials(),
                                &ports[i]);
     }
-    server_ = builder.BuildAndStart();
+    server_ = transport_calls_.Start(builder);
     return server_ == nullptr ? WhyNotServing(options, ports) : ReportServing(options, ports);
   }
 
@@ -205,15 +206,14 @@ class Server::Impl {
     const auto start = std::chrono::steady_clock::now();
     server_->GetHealthCheckService()->Shutdown();
     admission_.StartDraining();
-    const bool idle = WaitForCalls(start, timeout);
+    const std::size_t running = WaitForCalls(start, timeout);
     std::this_thread::sleep_until(start + std::min(timeout, kLameDuckPeriod));
-    const std::size_t running = admission_.load().requests;
     CloseConnections(kCloseTimeout);
-    return idle ? absl::OkStatus()
-                : absl::DeadlineExceededError(
-                      absl::StrCat(running,
-                                   " calls were still running and were cut off; raise "
-                                   "--drain-timeout to let them finish"));
+    return running == 0 ? absl::OkStatus()
+                        : absl::DeadlineExceededError(
+                              absl::StrCat(running,
+                                           " calls were still running and were cut off; raise "
+                                           "--drain-timeout to let them finish"));
   }
 
  private:
@@ -239,21 +239,27 @@ class Server::Impl {
     return absl::OkStatus();
   }
 
-  // Waits until all calls have ended, and returns false if they have not within
-  // `timeout`. Ends quiet streams.
-  bool WaitForCalls(std::chrono::steady_clock::time_point start,
-                    std::chrono::milliseconds timeout) {
+  // Waits until all calls have ended, also those that are still being uploaded. Returns
+  // how many have not within `timeout`. Ends quiet streams.
+  std::size_t WaitForCalls(std::chrono::steady_clock::time_point start,
+                           std::chrono::milliseconds timeout) {
     const auto deadline = start + timeout;
     const auto quiet_period = std::min(kMaxQuietPeriod, timeout / 2);
-    auto now = start;
-    while (!admission_.WaitUntilIdle(std::min(deadline, now + kQuietStreamInterval))) {
-      now = std::chrono::steady_clock::now();
+    TransportCalls::Settled settled;
+    while (true) {
+      const auto now = std::chrono::steady_clock::now();
+      const auto next_look = std::min(deadline, now + kDrainInterval);
+      const bool idle = admission_.WaitUntilIdle(next_look);
+      const std::size_t open = transport_calls_.CountOpen(settled);
+      if (idle && open == 0) {
+        return 0;
+      }
       if (now >= deadline) {
-        return false;
+        return std::max(open, admission_.open_calls());
       }
       open_streams_.EndQuietSince(now - quiet_period);
+      std::this_thread::sleep_until(next_look);
     }
-    return true;
   }
 
   // Shuts gRPC down. Calls that are still running after `timeout` are cut off.
@@ -272,6 +278,7 @@ class Server::Impl {
   Admission admission_;
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   QuantizationService service_;
+  TransportCalls transport_calls_;
   std::unique_ptr<grpc::Server> server_;
   std::vector<std::string> addresses_;
 };

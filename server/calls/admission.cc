@@ -213,6 +213,11 @@ bool Admission::WaitUntilIdle(std::chrono::steady_clock::time_point deadline) {
   return true;
 }
 
+std::size_t Admission::open_calls() const {
+  const core::MutexLock lock(&mutex_);
+  return open_calls_;
+}
+
 Admission::Load Admission::load() const {
   const core::MutexLock lock(&mutex_);
   return load_;

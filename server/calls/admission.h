@@ -178,6 +178,9 @@ class Admission {
   // `deadline`.
   bool WaitUntilIdle(std::chrono::steady_clock::time_point deadline);
 
+  // The tickets that have not been destroyed.
+  std::size_t open_calls() const;
+
   Load load() const;
 
  private:

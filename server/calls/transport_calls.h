@@ -1,0 +1,50 @@
+// The calls that gRPC has, including those that no handler has seen yet.
+
+#ifndef QUANTD_SERVER_CALLS_TRANSPORT_CALLS_H_
+#define QUANTD_SERVER_CALLS_TRANSPORT_CALLS_H_
+
+#include <grpcpp/grpcpp.h>
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+
+namespace quantd::server {
+
+// Counts the open calls of a gRPC server. gRPC hands a unary call to its handler only
+// when the request has arrived whole: until then, this alone knows of the upload.
+//
+// Reads gRPC's own statistics, channelz
+// (https://github.com/grpc/proposal/blob/master/A14-channelz.md). Thread-safe. Must
+// outlive the server.
+class TransportCalls {
+ public:
+  // Builds and starts the server of `builder`, to which it adds an interceptor. Returns
+  // null if gRPC does. To be called once.
+  std::unique_ptr<grpc::Server> Start(grpc::ServerBuilder& builder);
+
+  // The connections, by their numbers in channelz, that had no open call at some time.
+  using Settled = std::set<std::int64_t>;
+
+  // The open calls of the connections that are not in `settled`, without those that are
+  // in the hands of other services, such as health watches, which never end on their
+  // own. Adds connections without open calls to `settled`: with the same set, calls that
+  // began before a drain are told from the many that begin during it and are refused.
+  // Takes time in proportion to the number of connections.
+  std::size_t CountOpen(Settled& settled) const;
+
+ private:
+  class Interceptor;
+  class InterceptorFactory;
+
+  // The server's number in channelz.
+  std::int64_t server_id_ = 0;
+  // The open calls of other services.
+  std::atomic<std::size_t> others_ = 0;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_CALLS_TRANSPORT_CALLS_H_
