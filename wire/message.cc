@@ -1,22 +1,28 @@
 #include "wire/message.h"
 
 #include <grpcpp/impl/codegen/proto_utils.h>
-#include <grpcpp/support/proto_buffer_reader.h>
 #include <grpcpp/support/proto_buffer_writer.h>
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
+#include "wire/known_fields.h"
+#include "wire/slices.h"
+#include "wire/split_message.h"
 
 namespace quantd::wire {
 
-absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message) {
-  // The reader takes over a buffer; the copy shares the bytes.
-  grpc::ByteBuffer shared(buffer);
-  grpc::ProtoBufferReader reader(&shared);
-  if (reader.status().ok() && message.ParseFromZeroCopyStream(&reader)) {
-    return absl::OkStatus();
+absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::Message& message) {
+  const std::optional<std::vector<grpc::Slice>> slices = SlicesOf(buffer);
+  if (slices.has_value()) {
+    const std::optional<SplitMessage> split =
+        Split(PiecesOf(*slices), KnownFields(*message.GetDescriptor()));
+    if (split.has_value() && message.ParseFromString(split->rest)) {
+      return absl::OkStatus();
+    }
   }
   return MalformedMessage(buffer, message);
 }

@@ -3,7 +3,7 @@
 #ifndef QUANTD_WIRE_MESSAGE_H_
 #define QUANTD_WIRE_MESSAGE_H_
 
-#include <google/protobuf/message_lite.h>
+#include <google/protobuf/message.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include "absl/status/status.h"
@@ -11,10 +11,11 @@
 
 namespace quantd::wire {
 
-// Parses `buffer`, which must be valid, into `message`.
+// Parses `buffer`, which must be valid, into `message`. Drops fields that the schema does not
+// have, which protobuf would keep in many times their bytes.
 //
 // Errors: MALFORMED_MESSAGE if the bytes are not a message of this type.
-absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::MessageLite& message);
+absl::Status ParseMessage(const grpc::ByteBuffer& buffer, google::protobuf::Message& message);
 
 // The error of ParseMessage().
 absl::Status MalformedMessage(const grpc::ByteBuffer& buffer,

@@ -9,31 +9,26 @@
 #include <array>
 #include <cassert>
 #include <cstddef>
+#include <list>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/scattered_bytes.h"
-#include "core/base/status_macros.h"
+#include "wire/known_fields.h"
 #include "wire/message.h"
 #include "wire/operations.h"
+#include "wire/slices.h"
 #include "wire/split_message.h"
 
 namespace quantd::wire {
 
-// Returns the slices of `buffer`, which must be valid, or nothing if they are
-// compressed and cannot be read.
-std::optional<std::vector<grpc::Slice>> SlicesOf(const grpc::ByteBuffer& buffer);
-
-std::vector<core::ScatteredBytes::Piece> PiecesOf(const std::vector<grpc::Slice>& slices);
-
-// Returns the elements that lie within a parsed message.
-core::ScatteredBytes ElementsOf(const v1::Tensor& tensor);
-
 // The request or the response of an operation, accepted and refused exactly as
 // the generated class does. The elements of its tensors stay in the transport's
-// memory, which the message keeps alive.
+// memory, which the message keeps alive. Fields that the schema does not have are dropped, and so
+// are the dimensions of a tensor beyond kMaxRank + 1.
 template <typename Message>
 class ReceivedMessage {
  public:
@@ -43,15 +38,14 @@ class ReceivedMessage {
     if (!slices.has_value()) {
       return MalformedMessage(buffer, Message());
     }
+    static const KnownFields fields(*Message::descriptor(), kFieldNumbers);
     ReceivedMessage received;
     received.slices_ = *std::move(slices);
-    std::optional<SplitMessage> split = Split(PiecesOf(received.slices_), kFieldNumbers);
-    if (!split.has_value()) {
-      return ParseWhole(buffer);
-    }
-    if (!received.message_.ParseFromString(split->rest)) {
+    std::optional<SplitMessage> split = Split(PiecesOf(received.slices_), fields);
+    if (!split.has_value() || !received.message_.ParseFromString(split->rest)) {
       return MalformedMessage(buffer, received.message_);
     }
+    received.copies_ = std::move(split->copies);
     received.elements_ = std::move(split->elements);
     return received;
   }
@@ -82,19 +76,10 @@ class ReceivedMessage {
 
   ReceivedMessage() = default;
 
-  // Parses a message in a rare form, with copies.
-  static absl::StatusOr<ReceivedMessage> ParseWhole(const grpc::ByteBuffer& buffer) {
-    ReceivedMessage received;
-    RETURN_IF_ERROR(ParseMessage(buffer, received.message_));
-    for (const TensorField<Message>& field : kTensorFields<Message>) {
-      received.elements_.push_back(ElementsOf((received.message_.*field.get)()));
-    }
-    return received;
-  }
-
   std::vector<grpc::Slice> slices_;
   Message message_;
   std::vector<core::ScatteredBytes> elements_;
+  std::list<std::string> copies_;
 };
 
 }  // namespace quantd::wire

@@ -2,255 +2,276 @@
 
 #include <google/protobuf/wire_format_lite.h>
 
-#include <algorithm>
-#include <array>
-#include <cstddef>
+#include <cassert>
 #include <cstdint>
-#include <limits>
+#include <utility>
 
+#include "absl/container/inlined_vector.h"
 #include "quantd/v1/tensor.pb.h"
+#include "wire/message_reader.h"
 #include "wire/varint.h"
 
 namespace quantd::wire {
 namespace {
 
+using Role = KnownFields::Role;
 using google::protobuf::internal::WireFormatLite;
 
-// Protobuf's limit for lengths, less the margin that its parser reserves.
-constexpr std::uint64_t kMaxLength = std::numeric_limits<std::int32_t>::max() - 16;
+// Protobuf's limit for messages and groups within each other.
+constexpr std::size_t kMaxDepth = 100;
 
-constexpr std::size_t kMaxVarintBytes = 10;
+// The most bytes by which `rest` may exceed the message: each dimension that is kept gets a tag.
+constexpr std::size_t kMostGrowth = kMaxRank + 1;
 
-// Reads pieces of bytes as one sequence. The position is undefined after a read
-// that failed.
-class Reader {
+// Stretches of elements that are smaller than this are not worth a piece of their own.
+constexpr std::size_t kSmallStretchBytes = 256;
+
+// Writes `length` as a varint of exactly the bytes of `place`. Parsers accept lengths that are
+// longer than necessary.
+void WriteLength(std::size_t length, std::span<char> place) {
+  for (char& byte : place.first(place.size() - 1)) {
+    byte = static_cast<char>(length | 0x80);
+    length >>= 7;
+  }
+  assert(length < 0x80);
+  place.back() = static_cast<char>(length);
+}
+
+// The elements of one tensor, in the order in which they come.
+class ElementCollector {
  public:
-  explicit Reader(std::span<const core::ScatteredBytes::Piece> pieces) : pieces_(pieces) {
-    for (const core::ScatteredBytes::Piece piece : pieces) {
-      remaining_ += piece.size();
+  // Notes that a member of the oneof `storage` follows. Several times `float_values` merge;
+  // otherwise the last member counts.
+  void Begin(Role storage) {
+    if (storage != storage_ || storage == Role::kData) {
+      elements_.Clear();
+      copies_.clear();
+      run_ = nullptr;
     }
-    SkipEmpty();
+    storage_ = storage;
   }
 
-  std::size_t remaining() const { return remaining_; }
-
-  // The next varint, in its shortest form and within 64 bits.
-  std::optional<std::uint64_t> ReadVarint() {
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < kMaxVarintBytes && remaining_ > 0; ++i) {
-      const std::uint64_t byte = ReadByte();
-      value |= (byte & 0x7F) << (7 * i);
-      if (byte < 0x80) {
-        const bool shortest = i == 0 || byte != 0;
-        const bool fits = i < kMaxVarintBytes - 1 || byte <= 1;
-        return shortest && fits ? std::optional(value) : std::nullopt;
-      }
+  // Adds the next `size` bytes.
+  bool Add(MessageReader& reader, std::size_t size) {
+    if (size < kSmallStretchBytes && (elements_.size() > 0 || run_ != nullptr)) {
+      return AddCopy(reader, size);
     }
-    return std::nullopt;
+    EndRun();
+    return reader.Read(size, [this](MessageReader::Piece piece) { elements_.Add(piece); });
   }
 
-  // Calls take(piece) for each piece of the next `count` bytes; returns false if
-  // there are fewer.
-  template <typename Take>
-  bool Read(std::uint64_t count, Take take) {
-    if (count > remaining_) {
-      return false;
+  // The same, but copies them.
+  bool AddCopy(MessageReader& reader, std::size_t size) {
+    if (run_ == nullptr) {
+      run_ = &copies_.emplace_back();
     }
-    while (count > 0) {
-      const std::size_t size = std::min<std::size_t>(count, pieces_.front().size() - offset_);
-      take(pieces_.front().subspan(offset_, size));
-      Advance(size);
-      count -= size;
-    }
-    return true;
+    return reader.Read(size, *run_);
   }
 
-  bool Read(std::uint64_t count, std::string& copy) {
-    return Read(count, [&copy](core::ScatteredBytes::Piece piece) {
-      const void* const bytes = piece.data();
-      copy.append(static_cast<const char*>(bytes), piece.size());
-    });
+  // Moves all of them to `message`.
+  void MoveTo(SplitMessage& message) && {
+    EndRun();
+    message.elements.push_back(std::move(elements_));
+    message.copies.splice(message.copies.end(), copies_);
+  }
+
+  // The number of dimensions so far, up to one more than kMaxRank.
+  std::size_t rank = 0;
+
+ private:
+  // Adds the copies that lie behind `elements_`.
+  void EndRun() {
+    if (run_ != nullptr) {
+      elements_.Add(std::as_bytes(std::span(*std::exchange(run_, nullptr))));
+    }
+  }
+
+  std::optional<Role> storage_;
+  core::ScatteredBytes elements_;
+  std::list<std::string> copies_;
+  // Grows until something else comes.
+  std::string* run_ = nullptr;
+};
+
+// Splits one message.
+class Splitter {
+ public:
+  Splitter(std::span<const core::ScatteredBytes::Piece> pieces, const KnownFields& fields)
+      : fields_(fields), reader_(pieces), tensors_(fields.tensor_count()) {}
+
+  std::optional<SplitMessage> Split() && {
+    if (!SplitFields(fields_, 0, kMaxDepth)) {
+      return std::nullopt;
+    }
+    for (ElementCollector& tensor : tensors_) {
+      std::move(tensor).MoveTo(result_);
+    }
+    return std::move(result_);
   }
 
  private:
-  std::uint8_t ReadByte() {
-    const auto byte = std::to_integer<std::uint8_t>(pieces_.front()[offset_]);
-    Advance(1);
-    return byte;
-  }
-
-  void Advance(std::size_t count) {
-    offset_ += count;
-    remaining_ -= count;
-    SkipEmpty();
-  }
-
-  void SkipEmpty() {
-    while (!pieces_.empty() && offset_ == pieces_.front().size()) {
-      pieces_ = pieces_.subspan(1);
-      offset_ = 0;
-    }
-  }
-
-  std::span<const core::ScatteredBytes::Piece> pieces_;
-  std::size_t offset_ = 0;
-  std::size_t remaining_ = 0;
-};
-
-struct Tag {
-  std::uint32_t number;
-  WireFormatLite::WireType type;
-  std::uint32_t value;
-};
-
-std::optional<Tag> ReadTag(Reader& reader) {
-  const std::optional<std::uint64_t> value = reader.ReadVarint();
-  if (!value.has_value() || *value > std::numeric_limits<std::uint32_t>::max()) {
-    return std::nullopt;
-  }
-  const auto tag = static_cast<std::uint32_t>(*value);
-  const auto number = static_cast<std::uint32_t>(WireFormatLite::GetTagFieldNumber(tag));
-  if (number == 0) {
-    return std::nullopt;
-  }
-  return Tag{.number = number, .type = WireFormatLite::GetTagWireType(tag), .value = tag};
-}
-
-// Reads the length of a field that must leave at least `end` bytes behind it.
-// Here and below, an end is given as the number of bytes that follow it.
-std::optional<std::uint64_t> ReadLength(Reader& reader, std::size_t end) {
-  const std::optional<std::uint64_t> length = reader.ReadVarint();
-  if (!length.has_value() || *length > kMaxLength || reader.remaining() < end ||
-      *length > reader.remaining() - end) {
-    return std::nullopt;
-  }
-  return length;
-}
-
-// Copies the field that follows `tag`.
-bool CopyField(Reader& reader, const Tag& tag, std::size_t end, std::string& rest) {
-  AppendVarint(tag.value, rest);
-  switch (tag.type) {
-    case WireFormatLite::WIRETYPE_VARINT: {
-      const std::optional<std::uint64_t> value = reader.ReadVarint();
-      if (!value.has_value()) {
+  // Splits fields until `end`. `depth` is how many messages and groups may lie within each
+  // other here.
+  bool SplitFields(const KnownFields& fields, std::size_t end, std::size_t depth) {
+    while (reader_.remaining() > end) {
+      const std::optional<Tag> tag = reader_.ReadTag();
+      if (!tag.has_value()) {
         return false;
       }
-      AppendVarint(*value, rest);
-      return true;
-    }
-    case WireFormatLite::WIRETYPE_FIXED64:
-      return reader.Read(sizeof(std::uint64_t), rest);
-    case WireFormatLite::WIRETYPE_FIXED32:
-      return reader.Read(sizeof(std::uint32_t), rest);
-    case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
-      const std::optional<std::uint64_t> length = ReadLength(reader, end);
-      if (!length.has_value()) {
+      const KnownFields::Field* const field = fields.Find(*tag);
+      if (field == nullptr ? !reader_.SkipValue(*tag, end, depth)
+                           : !SplitField(*field, *tag, end, depth)) {
         return false;
       }
-      AppendVarint(*length, rest);
-      return reader.Read(*length, rest);
     }
-    default:
+    return reader_.remaining() == end;
+  }
+
+  bool SplitField(const KnownFields::Field& field, const Tag& tag, std::size_t end,
+                  std::size_t depth) {
+    switch (field.role) {
+      case Role::kPlain:
+        return CopyValue(tag, end);
+      case Role::kMessage:
+        return SplitNested(*field.message, tag, end, depth);
+      case Role::kTensor:
+        tensor_ = &tensors_[field.tensor];
+        return SplitNested(*field.message, tag, end, depth);
+      case Role::kShape:
+        return CopyShape(tag, end);
+      case Role::kSharedMemory:
+        tensor_->Begin(field.role);
+        return SplitNested(*field.message, tag, end, depth);
+      case Role::kData:
+      case Role::kFloatValues:
+        break;
+    }
+    const std::optional<std::size_t> length = reader_.ReadLength(end);
+    if (!length.has_value()) {
       return false;
+    }
+    AppendVarint(tag.value, result_.rest);
+    AppendVarint(0, result_.rest);
+    tensor_->Begin(field.role);
+    return field.role == Role::kData ? tensor_->Add(reader_, *length)
+                                     : SplitFloatValues(*length, depth);
   }
-}
 
-bool ReadElements(Reader& reader, std::uint64_t length, core::ScatteredBytes& elements) {
-  return reader.Read(length,
-                     [&elements](core::ScatteredBytes::Piece piece) { elements.Add(piece); });
-}
+  // Copies the value of a number, a string or packed numbers.
+  bool CopyValue(const Tag& tag, std::size_t end) {
+    AppendVarint(tag.value, result_.rest);
+    switch (tag.type) {
+      case WireFormatLite::WIRETYPE_VARINT: {
+        const std::optional<std::uint64_t> value = reader_.ReadVarint();
+        if (!value.has_value()) {
+          return false;
+        }
+        AppendVarint(*value, result_.rest);
+        return true;
+      }
+      case WireFormatLite::WIRETYPE_FIXED64:
+        return reader_.Read(sizeof(std::uint64_t), result_.rest);
+      case WireFormatLite::WIRETYPE_FIXED32:
+        return reader_.Read(sizeof(std::uint32_t), result_.rest);
+      default:
+        break;
+    }
+    const std::optional<std::size_t> length = reader_.ReadLength(end);
+    if (!length.has_value()) {
+      return false;
+    }
+    AppendVarint(*length, result_.rest);
+    return reader_.Read(*length, result_.rest);
+  }
 
-// Reads a FloatValues of `length` bytes: nothing, or one stretch of packed
-// values.
-bool ReadFloatValues(Reader& reader, std::uint64_t length, core::ScatteredBytes& elements) {
-  if (length == 0) {
+  bool SplitNested(const KnownFields& fields, const Tag& tag, std::size_t end, std::size_t depth) {
+    const std::optional<std::size_t> length = reader_.ReadLength(end);
+    if (!length.has_value() || depth == 0) {
+      return false;
+    }
+    std::string& rest = result_.rest;
+    AppendVarint(tag.value, rest);
+    const std::size_t place = rest.size();
+    AppendVarint(*length + kMostGrowth, rest);
+    const std::size_t begin = rest.size();
+    if (!SplitFields(fields, reader_.remaining() - *length, depth - 1)) {
+      return false;
+    }
+    WriteLength(rest.size() - begin, std::span(rest).subspan(place, begin - place));
     return true;
   }
-  const std::size_t end = reader.remaining() - length;
-  const std::optional<Tag> tag = ReadTag(reader);
-  if (!tag.has_value() || tag->number != v1::FloatValues::kValuesFieldNumber ||
-      tag->type != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
-    return false;
-  }
-  const std::optional<std::uint64_t> size = ReadLength(reader, end);
-  return size.has_value() && *size == reader.remaining() - end && *size % sizeof(float) == 0 &&
-         ReadElements(reader, *size, elements);
-}
 
-bool IsStorage(const Tag& tag) {
-  return tag.type == WireFormatLite::WIRETYPE_LENGTH_DELIMITED &&
-         (tag.number == v1::Tensor::kDataFieldNumber ||
-          tag.number == v1::Tensor::kFloatValuesFieldNumber ||
-          tag.number == v1::Tensor::kSharedMemoryFieldNumber);
-}
-
-// Splits a Tensor of `length` bytes.
-bool SplitTensor(Reader& reader, std::uint64_t length, std::string& rest,
-                 core::ScatteredBytes& elements) {
-  const std::size_t end = reader.remaining() - length;
-  bool has_storage = false;
-  while (reader.remaining() > end) {
-    const std::optional<Tag> tag = ReadTag(reader);
-    // The last of several members of a oneof counts, and messages merge: leave that
-    // to protobuf.
-    if (!tag.has_value() || (IsStorage(*tag) && has_storage)) {
+  // Copies dimensions one by one, as many as are kept.
+  bool CopyShape(const Tag& tag, std::size_t end) {
+    if (tag.type == WireFormatLite::WIRETYPE_VARINT) {
+      return CopyDimension();
+    }
+    const std::optional<std::size_t> length = reader_.ReadLength(end);
+    if (!length.has_value()) {
       return false;
     }
-    has_storage = has_storage || IsStorage(*tag);
-    if (!IsStorage(*tag) || tag->number == v1::Tensor::kSharedMemoryFieldNumber) {
-      if (!CopyField(reader, *tag, end, rest)) {
+    const std::size_t shape_end = reader_.remaining() - *length;
+    while (reader_.remaining() > shape_end) {
+      if (!CopyDimension()) {
         return false;
       }
-      continue;
     }
-    const std::optional<std::uint64_t> size = ReadLength(reader, end);
-    if (!size.has_value() ||
-        !(tag->number == v1::Tensor::kDataFieldNumber ? ReadElements(reader, *size, elements)
-                                                      : ReadFloatValues(reader, *size, elements))) {
+    return reader_.remaining() == shape_end;
+  }
+
+  bool CopyDimension() {
+    const std::optional<std::uint64_t> size = reader_.ReadVarint();
+    if (!size.has_value()) {
       return false;
     }
-    AppendVarint(tag->value, rest);
-    AppendVarint(0, rest);
+    if (tensor_->rank <= kMaxRank) {
+      ++tensor_->rank;
+      AppendVarint(
+          WireFormatLite::MakeTag(v1::Tensor::kShapeFieldNumber, WireFormatLite::WIRETYPE_VARINT),
+          result_.rest);
+      AppendVarint(*size, result_.rest);
+    }
+    return true;
   }
-  return reader.remaining() == end;
-}
+
+  // Takes the elements from a FloatValues of `length` bytes.
+  bool SplitFloatValues(std::size_t length, std::size_t depth) {
+    const std::size_t end = reader_.remaining() - length;
+    while (reader_.remaining() > end) {
+      const std::optional<Tag> tag = reader_.ReadTag();
+      if (!tag.has_value() || !TakeFloats(*tag, end, depth - 1)) {
+        return false;
+      }
+    }
+    return reader_.remaining() == end;
+  }
+
+  // Takes a field of a FloatValues.
+  bool TakeFloats(const Tag& tag, std::size_t end, std::size_t depth) {
+    const bool is_known = tag.number == v1::FloatValues::kValuesFieldNumber;
+    if (is_known && tag.type == WireFormatLite::WIRETYPE_FIXED32) {
+      return tensor_->AddCopy(reader_, sizeof(float));
+    }
+    if (!is_known || tag.type != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      return reader_.SkipValue(tag, end, depth);
+    }
+    const std::optional<std::size_t> size = reader_.ReadLength(end);
+    return size.has_value() && *size % sizeof(float) == 0 && tensor_->Add(reader_, *size);
+  }
+
+  const KnownFields& fields_;
+  MessageReader reader_;
+  SplitMessage result_;
+  absl::InlinedVector<ElementCollector, 2> tensors_;
+  // The one whose fields are being split.
+  ElementCollector* tensor_ = nullptr;
+};
 
 }  // namespace
 
 std::optional<SplitMessage> Split(std::span<const core::ScatteredBytes::Piece> pieces,
-                                  std::span<const int> tensor_fields) {
-  Reader reader(pieces);
-  SplitMessage result;
-  result.elements.resize(tensor_fields.size());
-  std::vector<bool> seen(tensor_fields.size());
-  std::string tensor_rest;
-  while (reader.remaining() > 0) {
-    const std::optional<Tag> tag = ReadTag(reader);
-    if (!tag.has_value()) {
-      return std::nullopt;
-    }
-    const auto field = std::ranges::find(tensor_fields, static_cast<int>(tag->number));
-    if (field == tensor_fields.end() || tag->type != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
-      if (!CopyField(reader, *tag, 0, result.rest)) {
-        return std::nullopt;
-      }
-      continue;
-    }
-    const auto index = static_cast<std::size_t>(field - tensor_fields.begin());
-    const std::optional<std::uint64_t> length = ReadLength(reader, 0);
-    tensor_rest.clear();
-    // A tensor that occurs twice is merged: leave that to protobuf.
-    if (!length.has_value() || seen[index] ||
-        !SplitTensor(reader, *length, tensor_rest, result.elements[index])) {
-      return std::nullopt;
-    }
-    seen[index] = true;
-    AppendVarint(tag->value, result.rest);
-    AppendVarint(tensor_rest.size(), result.rest);
-    result.rest += tensor_rest;
-  }
-  return result;
+                                  const KnownFields& fields) {
+  return Splitter(pieces, fields).Split();
 }
 
 }  // namespace quantd::wire

@@ -1,17 +1,23 @@
-// The part of protobuf's wire format that is needed to find the elements of
-// tensors.
+// Messages with tensors, in two parts: their small fields, and the elements.
 
 #ifndef QUANTD_WIRE_SPLIT_MESSAGE_H_
 #define QUANTD_WIRE_SPLIT_MESSAGE_H_
 
+#include <cstddef>
+#include <list>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/base/scattered_bytes.h"
+#include "wire/known_fields.h"
 
 namespace quantd::wire {
+
+// The most dimensions that a tensor may have: one more is kept of a shape with more, for
+// whoever refuses it.
+inline constexpr std::size_t kMaxRank = 64;
 
 // A message in two parts.
 struct SplitMessage {
@@ -20,19 +26,20 @@ struct SplitMessage {
   std::string rest;
   // The elements, by tensor field.
   std::vector<core::ScatteredBytes> elements;
+  // Elements that do not lie together in the message, which `elements` refers to.
+  std::list<std::string> copies;
 };
 
-// Splits a message that lies in `pieces`, whose fields numbered `tensor_fields`
-// are Tensors, without copying their elements. The result refers to the pieces.
+// Splits a message of the type of `fields` that lies in `pieces`, without copying the
+// elements of its tensors: only those that come in stretches of less than 256 bytes
+// behind others are copied. The result refers to the pieces.
 //
-// Handles the form that serializers write, with fields in any order: each tensor
-// and each tensor's elements once, float_values packed in one stretch, no
-// groups, tags and lengths in their shortest form. Returns nothing for any other
-// form, which may still be valid: protobuf's own parser decides then. A message
-// that has been split is valid if, and only if, `rest` is.
-// (https://protobuf.dev/programming-guides/encoding)
+// Takes every form that protobuf's parser takes, and leaves out what that would keep for
+// nothing: unknown fields, at every level, and dimensions beyond kMaxRank + 1. The memory of
+// the result is proportional to the message's known fields. Returns nothing if the message is
+// malformed. A message that has been split is valid if, and only if, `rest` is.
 std::optional<SplitMessage> Split(std::span<const core::ScatteredBytes::Piece> pieces,
-                                  std::span<const int> tensor_fields);
+                                  const KnownFields& fields);
 
 }  // namespace quantd::wire
 

@@ -20,6 +20,12 @@ void ScatteredBytes::Add(Piece piece) {
   size_ += piece.size();
 }
 
+void ScatteredBytes::Clear() {
+  pieces_.clear();
+  starts_.clear();
+  size_ = 0;
+}
+
 std::size_t ScatteredBytes::PieceOf(std::size_t offset) const {
   assert(offset < size_);
   const auto* const next = std::ranges::upper_bound(starts_, offset);

@@ -27,6 +27,9 @@ class ScatteredBytes {
   // Appends a piece; ignores an empty one.
   void Add(Piece piece);
 
+  // Removes all pieces.
+  void Clear();
+
   std::span<const Piece> pieces() const { return pieces_; }
 
   // The size of all pieces in bytes.

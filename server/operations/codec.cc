@@ -16,6 +16,7 @@
 #include "core/tensor_shape.h"
 #include "server/operations/supported.h"
 #include "wire/element_type.h"
+#include "wire/split_message.h"
 
 namespace quantd::server {
 namespace {
@@ -77,6 +78,16 @@ absl::Status SharedMemoryUnavailable(std::string_view field) {
       {.field = absl::StrCat(core::ToAbsl(field), ".shared_memory")});
 }
 
+// Parsers do not keep more dimensions than show that there are too many.
+absl::Status TooManyDimensions(std::string_view field) {
+  return core::InvalidArgument(ErrorReason::kTensorSizeMismatch,
+                               absl::StrCat(core::ToAbsl(field), ".shape has more than ",
+                                            wire::kMaxRank, " dimensions; expected at most ",
+                                            wire::kMaxRank, ": combine neighbouring dimensions"),
+                               {.field = absl::StrCat(core::ToAbsl(field), ".shape"),
+                                .metadata = {{"max_dimensions", absl::StrCat(wire::kMaxRank)}}});
+}
+
 // Checks that there are bytes for `count` elements of `type`.
 absl::Status CheckElements(const ReceivedTensor& received, core::ElementType type,
                            std::size_t count) {
@@ -115,6 +126,9 @@ absl::StatusOr<core::TensorView> DecodeTensor(const ReceivedTensor& received,
     return NotFloatValues(received.field, tensor.data_type());
   }
   const std::span<const std::int64_t> shape = AsSpan(tensor.shape());
+  if (shape.size() > wire::kMaxRank) {
+    return TooManyDimensions(received.field);
+  }
   const absl::StatusOr<std::size_t> count = core::ElementCount(shape);
   if (!count.ok()) {
     return core::AtField(received.field, count.status());
@@ -123,8 +137,7 @@ absl::StatusOr<core::TensorView> DecodeTensor(const ReceivedTensor& received,
   return core::TensorView(*type, shape, *received.elements);
 }
 
-// A client's shape may have any number of dimensions: shows enough of them for a
-// message.
+// Shows enough dimensions for a message.
 std::string ShapeText(std::span<const std::int64_t> shape) {
   constexpr std::size_t kShownDimensions = 8;
   const auto shown = shape.first(std::min(shape.size(), kShownDimensions));

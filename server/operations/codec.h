@@ -46,8 +46,8 @@ struct DecodedRequest {
 // Checks everything about a request that core does not check:
 //   UNSUPPORTED_DATA_TYPE      a type that is not set, unknown, or not taken with any
 //                              numerics; float_values that are not float32
-//   TENSOR_SIZE_MISMATCH       no tensor, no storage, a bad shape, or another
-//                              number of elements than the shape's
+//   TENSOR_SIZE_MISMATCH       no tensor, no storage, a bad shape, more than wire::kMaxRank
+//                              dimensions, or another number of elements than the shape's
 //   SHARED_MEMORY_UNAVAILABLE  a tensor in shared memory
 //   SHAPE_MISMATCH             tensors of different shapes or types
 // and the errors of DecodeSettings(). They name the field within the request.

@@ -48,6 +48,9 @@ constexpr std::size_t kMaxAnsweredBytes = std::size_t{16} << 10;
 // More slices only cost time.
 constexpr std::size_t kMaxSlices = 64;
 
+// Of a shape with more than 64 dimensions.
+constexpr int kKeptDimensions = 65;
+
 absl::Status Difference(absl::string_view what) {
   return absl::InternalError(absl::StrCat("the codec differs in ", what));
 }
@@ -106,9 +109,11 @@ std::string Join(const grpc::ByteBuffer& buffer) {
   return joined;
 }
 
-// Returns the bytes of `message` without the elements of its tensors.
+// Returns the bytes of `message` without the elements of its tensors and without what the
+// codec drops.
 template <typename Message>
 std::string SerializeWithoutElements(Message message) {
+  message.DiscardUnknownFields();
   for (const wire::TensorField<Message>& field : wire::kTensorFields<Message>) {
     if (!(message.*field.has)()) {
       continue;
@@ -120,6 +125,7 @@ std::string SerializeWithoutElements(Message message) {
     if (tensor.has_float_values()) {
       tensor.mutable_float_values()->clear_values();
     }
+    tensor.mutable_shape()->Truncate(std::min(tensor.shape_size(), kKeptDimensions));
   }
   return message.SerializeAsString();
 }

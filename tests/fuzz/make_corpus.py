@@ -84,6 +84,8 @@ def shape(*dimensions: int) -> bytes:
 
 
 FLOAT32 = number_field(1, 1)
+# A field that no message has.
+GROUP = tag(9, START_GROUP) + number_field(1, 1) + tag(9, END_GROUP)
 
 
 def tensor(dimensions: tuple[int, ...], data: bytes, data_type: int = 1) -> bytes:
@@ -212,7 +214,19 @@ def tensor_forms() -> Iterator[Named]:
     yield "half-an-element", head + nested(3, ramp(6) + b"ab")
     yield "unknown-field", head + number_field(9, 1) + nested(3, ramp(6)) + nested(12, b"?")
     yield "unknown-fixed", head + tag(9, FIXED64) + b"8 bytes!" + tag(9, FIXED32) + b"four" + nested(3, ramp(6))
-    yield "group", head + tag(9, START_GROUP) + number_field(1, 1) + tag(9, END_GROUP) + nested(3, ramp(6))
+    yield "group", head + GROUP + nested(3, ramp(6))
+    yield "group-in-float-values", head + nested(4, GROUP, nested(1, ramp(6)), GROUP)
+    yield "group-in-shared-memory", head + nested(5, number_field(1, 7), GROUP)
+    yield "stretches-and-numbers", head + nested(4, stretch, unpacked) + nested(4, unpacked, stretch)
+    yield "numbers-then-data", head + nested(4, unpacked) + nested(3, ramp(6)) + nested(4, unpacked)
+    yield "long-and-short-stretches", FLOAT32 + shape(203) + nested(
+        4, stretch, nested(1, ramp(100)), unpacked, nested(1, ramp(97)))
+    yield "greatest-rank", FLOAT32 + shape(*[1] * 64) + nested(3, ramp(1))
+    yield "rank-too-great", FLOAT32 + shape(*[1] * 65) + nested(3, ramp(1))
+    yield "unpacked-rank-too-great", FLOAT32 + number_field(2, 1) * 70 + nested(3, ramp(1)) + shape(1)
+    yield "long-dimensions", FLOAT32 + nested(2, varint(2, 9), varint(3, 1)) + nested(3, ramp(6))
+    yield "dimension-too-long", FLOAT32 + nested(2, varint(2, 10)) + nested(3, ramp(6))
+    yield "dimension-across-end", FLOAT32 + nested(2, b"\x82") + b"\x00" + nested(3, ramp(6))
     yield "data-as-varint", head + number_field(3, 7) + nested(3, ramp(6))
     yield "data-as-group", head + tag(3, START_GROUP) + tag(3, END_GROUP) + nested(3, ramp(6))
     yield "long-tag", head + varint(3 << 3 | LENGTH, 1) + varint(24) + ramp(6)
@@ -226,14 +240,19 @@ def tensor_forms() -> Iterator[Named]:
 def message_forms(field: int, fields_behind: bytes) -> Iterator[Named]:
     """Messages around a tensor, good and bad."""
     input_ = nested(field, MATRIX)
-    group = tag(9, START_GROUP) + number_field(1, 1) + tag(9, END_GROUP)
     yield "tensor-last", fields_behind + input_
     yield "merged", nested(field, FLOAT32 + shape(2)) + fields_behind + nested(
         field, shape(3) + nested(3, ramp(6)))
     yield "tensor-twice", input_ + fields_behind + input_
     yield "merged-empty", input_ + nested(field) + fields_behind
     yield "unknown-fields", number_field(99, 1) + input_ + fields_behind + nested(1 << 20, b"?")
-    yield "group-before", group + input_ + fields_behind
+    yield "group-before", GROUP + input_ + fields_behind
+    yield "groups-in-groups", tag(9, START_GROUP) + GROUP + tag(9, END_GROUP) + input_ + fields_behind
+    yield "deepest-groups", tag(9, START_GROUP) * 100 + tag(9, END_GROUP) * 100 + input_ + fields_behind
+    yield "deep-groups-in-tensor", nested(field, tag(9, START_GROUP) * 100 + tag(9, END_GROUP) * 100)
+    yield "crossed-groups", tag(9, START_GROUP) + tag(8, START_GROUP) + tag(9, END_GROUP) + tag(8, END_GROUP)
+    yield "group-across-end", nested(field, MATRIX, tag(9, START_GROUP)) + tag(9, END_GROUP) + fields_behind
+    yield "zero-in-group", tag(9, START_GROUP) + b"\x00" + tag(9, END_GROUP) + input_
     yield "deep-groups", tag(9, START_GROUP) * 101 + tag(9, END_GROUP) * 101 + input_
     yield "tensor-as-varint", number_field(field, 7) + input_ + fields_behind
     yield "tensor-as-group", tag(field, START_GROUP) + tag(field, END_GROUP) + input_
@@ -271,6 +290,10 @@ def bad_requests() -> Iterator[Named]:
     yield "no-range", input_
     yield "no-input", PER_TENSOR
     yield "empty-range", input_ + nested(2)
+    yield "unknown-in-range", input_ + nested(2, number_field(9, 1), ranges([1]), GROUP, nested(12, b"?"))
+    yield "unknown-in-spec", input_ + PER_TENSOR + nested(3, GROUP, spec(4), tag(1, FIXED32), b"four")
+    yield "long-range-with-unknown", input_ + nested(2, nested(12, b"?" * 200), ranges([1]))
+    yield "unclosed-group-in-range", input_ + nested(2, ranges([1]), tag(9, START_GROUP))
     yield "three-ranges", input_ + nested(2, ranges([1, 2, 3]))
     yield "axis-out-of-range", input_ + nested(2, ranges([1], axis=2))
     yield "min-twice", input_ + nested(2, ranges([1])) + nested(2, ranges([2]))

@@ -100,6 +100,8 @@ std::uint64_t BitsOf(v1::DataType type) {
   }
 }
 
+constexpr int kMaxRank = 64;
+
 bool IsTaken(core::OperationKind operation, v1::DataType type) {
   const bool is_code = type >= v1::DATA_TYPE_INT8;
   return BitsOf(type) != 0 && (operation == core::OperationKind::kDequantize
@@ -113,6 +115,9 @@ absl::StatusOr<PlainTensor> DecodeTensor(const std::string& name, const v1::Tens
   const v1::DataType type = tensor.data_type();
   if (!IsTaken(operation, type) || (tensor.has_float_values() && type != v1::DATA_TYPE_FLOAT32)) {
     return Refuse(ErrorReason::kUnsupportedDataType, name + ".data_type");
+  }
+  if (tensor.shape_size() > kMaxRank) {
+    return Refuse(ErrorReason::kTensorSizeMismatch, name + ".shape");
   }
   PlainTensor result{.data_type = type,
                      .shape = {tensor.shape().begin(), tensor.shape().end()},

@@ -4,7 +4,10 @@
 #include <grpcpp/support/slice.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -36,6 +39,14 @@ std::string Join(const core::ScatteredBytes& bytes) {
     joined.append(static_cast<const char*>(begin), piece.size());
   }
   return joined;
+}
+
+// Returns the bytes of the elements that lie within a parsed message.
+std::string ElementsOf(const v1::Tensor& tensor) {
+  const auto& values = tensor.float_values().values();
+  return tensor.has_float_values() ? Join(core::ScatteredBytes(std::as_bytes(std::span(
+                                         values.data(), static_cast<std::size_t>(values.size())))))
+                                   : tensor.data();
 }
 
 v1::FakeQuantizeRequest WithoutElements(v1::FakeQuantizeRequest request) {
@@ -132,7 +143,7 @@ class RareForms : public testing::Test {
       const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto(bytes, {cut}));
       ASSERT_EQ(received.ok(), valid) << received.status();
       if (valid) {
-        EXPECT_EQ(Join(received->elements(0)), Join(ElementsOf(expected.input())));
+        EXPECT_EQ(Join(received->elements(0)), ElementsOf(expected.input()));
         EXPECT_EQ(received->message().input().storage_case(), expected.input().storage_case());
         EXPECT_EQ(received->message().input().shape_size(), expected.input().shape_size());
       }
@@ -209,6 +220,84 @@ TEST_F(RareForms, InvalidMessages) {
         Field(1, Field(3, "abcd")) + "\x12\x01\xff"}) {
     ExpectAsGenerated(bytes);
   }
+}
+
+TEST_F(RareForms, ManySmallRunsOfNumbers) {
+  const std::string unpacked("\x0d\0\0\x80\x3f", 5);
+  const std::string stretch = Field(1, std::string(8, 'x'));
+  ExpectAsGenerated(Field(1, Field(4, stretch + unpacked + stretch + unpacked)));
+  ExpectAsGenerated(Field(1, Field(4, unpacked + stretch)) + Field(1, Field(4, unpacked)));
+  ExpectAsGenerated(Field(1, Field(4, unpacked + Field(1, "")) + Field(3, "") + Field(4, stretch)));
+  ExpectAsGenerated(Field(1, Field(4, unpacked) + Field(5, "\x08\x01") + Field(4, stretch)));
+}
+
+TEST_F(RareForms, UnknownFieldsWithinMessages) {
+  const std::string group("\x63\x08\x01\x64");
+  const std::string bounds = Field(1, std::string(4, '\0')) + Field(2, std::string(4, '\0'));
+  ExpectAsGenerated(Field(2, group + bounds + Field(12, "?") + "\x70\x05"));
+  ExpectAsGenerated(Field(1, Field(4, group + Field(1, "abcd") + "\x70\x05") + "\x0d" + "abcd"));
+  ExpectAsGenerated(Field(1, Field(5, group + "\x08\x01")));
+  ExpectAsGenerated(Field(3, group + "\x08\x04" + group));
+}
+
+TEST_F(RareForms, GroupsWithinEachOther) {
+  const auto nested = [](std::size_t depth) {
+    return std::string(depth, '\x63') + std::string(depth, '\x64');
+  };
+  for (const std::size_t depth : {1, 2, 97, 98, 99, 100, 101}) {
+    ExpectAsGenerated(nested(depth));
+  }
+  // A message around them counts as well.
+  for (const std::size_t depth : {10, 60, 61}) {
+    ExpectAsGenerated(Field(1, nested(depth)));
+  }
+  for (const std::string& bytes :
+       {std::string("\x63"), std::string("\x63\x6c"), std::string("\x63\x08\x64"),
+        std::string("\x63\x64\x64"), Field(1, "\x63") + "\x64", std::string("\x63\x00\x64", 3)}) {
+    ExpectAsGenerated(bytes);
+  }
+}
+
+// Returns a request that has `fields` beside a good tensor.
+grpc::ByteBuffer RequestWith(const std::string& fields) {
+  return CutInto(PerTensorRequest(4).SerializeAsString() + fields, {});
+}
+
+TEST(ReceivedMessage, DropsUnknownFields) {
+  // An unknown field, a group, and a spec with an unknown field.
+  const auto received = ReceivedMessage<v1::FakeQuantizeRequest>::Parse(
+      RequestWith("\x60\x01\x63\x64\x1a\x04\x08\x08\x60\x01"));
+  ASSERT_TRUE(received.ok()) << received.status();
+  v1::FakeQuantizeRequest expected = WithoutElements(PerTensorRequest(4));
+  expected.mutable_spec()->set_num_bits(8);
+  EXPECT_EQ(received->message().SerializeAsString(), expected.SerializeAsString());
+}
+
+TEST(ReceivedMessage, KeepsOneDimensionMoreThanATensorMayHave) {
+  for (const std::size_t rank : {kMaxRank, kMaxRank + 1, std::size_t{1000}}) {
+    v1::FakeQuantizeRequest request;
+    for (std::size_t i = 0; i < rank; ++i) {
+      request.mutable_input()->add_shape(static_cast<std::int64_t>(i) - 2);
+    }
+    const auto received =
+        ReceivedMessage<v1::FakeQuantizeRequest>::Parse(CutInto(request.SerializeAsString(), {9}));
+    ASSERT_TRUE(received.ok()) << received.status();
+    request.mutable_input()->mutable_shape()->Truncate(
+        static_cast<int>(std::min(rank, kMaxRank + 1)));
+    EXPECT_EQ(received->message().SerializeAsString(), request.SerializeAsString());
+  }
+}
+
+TEST(ReceivedMessage, CountsTheDimensionsOfEachTensorOnItsOwn) {
+  v1::FakeQuantizeGradientRequest request;
+  for (std::size_t i = 0; i < kMaxRank; ++i) {
+    request.mutable_gradients()->add_shape(1);
+    request.mutable_inputs()->add_shape(2);
+  }
+  const auto received = ReceivedMessage<v1::FakeQuantizeGradientRequest>::Parse(
+      CutInto(request.SerializeAsString(), {}));
+  ASSERT_TRUE(received.ok()) << received.status();
+  EXPECT_EQ(received->message().SerializeAsString(), request.SerializeAsString());
 }
 
 TEST(ReceivedMessage, ErrorsNameTheMessageType) {

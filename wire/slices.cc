@@ -1,7 +1,6 @@
-#include "wire/received_message.h"
+#include "wire/slices.h"
 
 #include <span>
-#include <string>
 
 namespace quantd::wire {
 
@@ -22,17 +21,6 @@ std::vector<core::ScatteredBytes::Piece> PiecesOf(const std::vector<grpc::Slice>
     pieces.push_back(std::as_bytes(std::span(slice.begin(), slice.size())));
   }
   return pieces;
-}
-
-core::ScatteredBytes ElementsOf(const v1::Tensor& tensor) {
-  core::ScatteredBytes elements;
-  if (tensor.storage_case() == v1::Tensor::kFloatValues) {
-    const auto& values = tensor.float_values().values();
-    elements.Add(std::as_bytes(std::span(values.data(), static_cast<std::size_t>(values.size()))));
-  } else {
-    elements.Add(std::as_bytes(std::span(tensor.data())));
-  }
-  return elements;
 }
 
 }  // namespace quantd::wire
