@@ -87,10 +87,10 @@ class AllExtremes {
 };
 
 template <typename In>
-void FindExtremes(const ParameterLayout& layout, const ScatteredBytes& input, WorkerPool* pool,
-                  AllExtremes& extremes) {
+void FindExtremes(const ParameterLayout& layout, const ScatteredBytes& input,
+                  const Execution& execution, AllExtremes& extremes) {
   ForEachParameterRunOf<In, 1>(
-      layout, {&input}, pool,
+      layout, {&input}, execution,
       [&](const auto& pointers, std::size_t /*first*/, std::size_t count, std::size_t parameter,
           std::size_t stride) {
         ForEachStagedFloat<In>(
@@ -194,18 +194,18 @@ absl::StatusOr<Problem> CheckRequest(const DataRange& data_range, const Quantiza
   return Problem{.spec = resolved, .layout = layout, .by_range = by_range};
 }
 
-void FindExtremesOf(const TensorView& input, const ParameterLayout& layout, WorkerPool* pool,
-                    AllExtremes& extremes) {
+void FindExtremesOf(const TensorView& input, const ParameterLayout& layout,
+                    const Execution& execution, AllExtremes& extremes) {
   if (layout.element_count() == 0) {
     return;
   }
   switch (input.type) {
     case ElementType::kFloat32:
-      return FindExtremes<float>(layout, input.bytes, pool, extremes);
+      return FindExtremes<float>(layout, input.bytes, execution, extremes);
     case ElementType::kFloat16:
-      return FindExtremes<Float16>(layout, input.bytes, pool, extremes);
+      return FindExtremes<Float16>(layout, input.bytes, execution, extremes);
     case ElementType::kBFloat16:
-      return FindExtremes<BFloat16>(layout, input.bytes, pool, extremes);
+      return FindExtremes<BFloat16>(layout, input.bytes, execution, extremes);
     default:
       assert(false && "Resolve() refuses other types");
   }
@@ -227,12 +227,13 @@ QuantizationParameters ViewOf(const ComputedParameters& parameters) {
 absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range,
                                                      const QuantizationSpec& spec,
                                                      const TensorView& input, ElementType output,
-                                                     WorkerPool* pool) {
+                                                     const Execution& execution) {
   ASSIGN_OR_RETURN(const Problem problem, CheckRequest(data_range, spec, input, output));
   RETURN_IF_ERROR(CheckSize("input", input.bytes.size(),
                             ElementBytes(input.type, problem.layout.element_count())));
   AllExtremes extremes(problem.layout.parameter_count());
-  FindExtremesOf(input, problem.layout, pool, extremes);
+  FindExtremesOf(input, problem.layout, execution, extremes);
+  RETURN_IF_ERROR(execution.CheckWanted());
   if (extremes.has_nan()) {
     return NanInData(*FirstNan(input, [](std::size_t /*element*/) { return true; }));
   }

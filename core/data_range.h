@@ -11,8 +11,8 @@
 #include "absl/status/statusor.h"
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
+#include "core/execution.h"
 #include "core/quantization.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -37,7 +37,7 @@ QuantizationParameters ViewOf(const ComputedParameters& parameters);
 absl::StatusOr<ComputedParameters> ComputeParameters(const DataRange& data_range,
                                                      const QuantizationSpec& spec,
                                                      const TensorView& input, ElementType output,
-                                                     WorkerPool* pool);
+                                                     const Execution& execution);
 
 }  // namespace quantd::core
 

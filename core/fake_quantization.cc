@@ -55,13 +55,13 @@ absl::Status FakeQuantization::CheckShape(std::span<const std::int64_t> shape) c
 }
 
 absl::Status FakeQuantization::Apply(const TensorView& input, const OutputView& output,
-                                     WorkerPool* pool) const {
+                                     const Execution& execution) const {
   assert(input.type == plan_->types().input && output.type() == plan_->types().output);
   ASSIGN_OR_RETURN(const ParameterLayout layout, plan_->LayoutOf(input.shape));
   RETURN_IF_ERROR(CheckSize("input", input.element_count(), layout.element_count()));
   RETURN_IF_ERROR(CheckSize("output", output.element_count(), layout.element_count()));
-  FakeQuantize(*plan_, layout, input, output, pool);
-  return absl::OkStatus();
+  FakeQuantize(*plan_, layout, input, output, execution);
+  return execution.CheckWanted();
 }
 
 absl::Status FakeQuantization::CheckGradientSizes(std::size_t element_count,
@@ -81,14 +81,16 @@ absl::Status FakeQuantization::CheckGradientSizes(std::size_t element_count,
 }
 
 absl::Status FakeQuantization::ApplyGradient(const TensorView& gradients, const TensorView& inputs,
-                                             const Gradients& result, WorkerPool* pool) const {
+                                             const Gradients& result,
+                                             const Execution& execution) const {
   ASSIGN_OR_RETURN(const ParameterLayout layout, plan_->LayoutOf(inputs.shape));
   if (gradients.type != inputs.type || !std::ranges::equal(gradients.shape, inputs.shape)) {
     return ShapesDiffer();
   }
   RETURN_IF_ERROR(CheckGradientSizes(layout.element_count(), gradients, inputs, result));
   const ChannelSums sums =
-      FakeQuantizeGradient(*plan_, layout.channels, gradients, inputs, result.input, pool);
+      FakeQuantizeGradient(*plan_, layout.channels, gradients, inputs, result.input, execution);
+  RETURN_IF_ERROR(execution.CheckWanted());
   if (!has_range_gradients()) {
     return absl::OkStatus();
   }

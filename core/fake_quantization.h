@@ -18,8 +18,8 @@
 #include "absl/status/statusor.h"
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
+#include "core/execution.h"
 #include "core/quantization.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -79,12 +79,12 @@ class FakeQuantization {
   // gives the nearer end of the nudged range. A channel with min == max == 0 gives
   // zeros for any input, except for NaN with kTensorFlowQuantizeAndDequantize.
   //
-  // Shares a large tensor out over `pool`, unless that is null. The result has the
-  // same bits with any pool and on every SIMD target.
+  // The result has the same bits with any pool and on every SIMD target.
   //
-  // Errors: those of CheckShape(); TENSOR_SIZE_MISMATCH if the input or the output
-  // does not have as many elements as its shape.
-  absl::Status Apply(const TensorView& input, const OutputView& output, WorkerPool* pool) const;
+  // Errors: kCancelled if `execution` is, and `output` has no meaning then; those of CheckShape();
+  // TENSOR_SIZE_MISMATCH if the input or the output does not have as many elements as its shape.
+  absl::Status Apply(const TensorView& input, const OutputView& output,
+                     const Execution& execution) const;
 
   // Where ApplyGradient() writes to. Does not own the elements.
   struct Gradients {
@@ -118,11 +118,11 @@ class FakeQuantization {
   // Sums are taken in double, in an order that follows from the shape alone. The
   // result has the same bits with any pool and on every SIMD target.
   //
-  // Errors: those of CheckShape(); SHAPE_MISMATCH if the shapes or types of
-  // gradients and inputs differ; TENSOR_SIZE_MISMATCH if a tensor or a list does
-  // not have the expected number of elements.
+  // Errors: kCancelled as for Apply(); those of CheckShape(); SHAPE_MISMATCH if the shapes or types
+  // of gradients and inputs differ; TENSOR_SIZE_MISMATCH if a tensor or a list does not have the
+  // expected number of elements.
   absl::Status ApplyGradient(const TensorView& gradients, const TensorView& inputs,
-                             const Gradients& result, WorkerPool* pool) const;
+                             const Gradients& result, const Execution& execution) const;
 
  private:
   explicit FakeQuantization(std::shared_ptr<const QuantizationPlan> plan)

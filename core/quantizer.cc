@@ -35,9 +35,9 @@ absl::StatusOr<Quantizer> Quantizer::Create(const QuantizationParameters& parame
 absl::StatusOr<Quantizer> Quantizer::CreateFromData(const DataRange& data_range,
                                                     const QuantizationSpec& spec,
                                                     const TensorView& input, ElementType output,
-                                                    WorkerPool* pool) {
+                                                    const Execution& execution) {
   ASSIGN_OR_RETURN(const ComputedParameters computed,
-                   ComputeParameters(data_range, spec, input, output, pool));
+                   ComputeParameters(data_range, spec, input, output, execution));
   return Create(ViewOf(computed), spec, {input.type, output});
 }
 
@@ -54,12 +54,14 @@ absl::Status Quantizer::CheckShape(std::span<const std::int64_t> shape) const {
 }
 
 absl::Status Quantizer::Apply(const TensorView& input, const OutputView& output,
-                              WorkerPool* pool) const {
+                              const Execution& execution) const {
   assert(input.type == plan_->types().input && output.type() == plan_->types().output);
   ASSIGN_OR_RETURN(const ParameterLayout layout, plan_->LayoutOf(input.shape));
   RETURN_IF_ERROR(CheckBytes("input", input.type, input.bytes.size(), layout));
   RETURN_IF_ERROR(CheckSize("output", output.element_count(), layout.element_count()));
-  return Quantize(*plan_, layout, input, output, pool);
+  absl::Status status = Quantize(*plan_, layout, input, output, execution);
+  RETURN_IF_ERROR(execution.CheckWanted());
+  return status;
 }
 
 absl::StatusOr<Dequantizer> Dequantizer::Create(const QuantizationParameters& parameters,
@@ -77,13 +79,13 @@ absl::Status Dequantizer::CheckShape(std::span<const std::int64_t> shape) const 
 }
 
 absl::Status Dequantizer::Apply(const TensorView& input, const OutputView& output,
-                                WorkerPool* pool) const {
+                                const Execution& execution) const {
   assert(input.type == plan_->types().input && output.type() == plan_->types().output);
   ASSIGN_OR_RETURN(const ParameterLayout layout, plan_->LayoutOf(input.shape));
   RETURN_IF_ERROR(CheckBytes("input", input.type, input.bytes.size(), layout));
   RETURN_IF_ERROR(CheckSize("output", output.element_count(), layout.element_count()));
-  Dequantize(*plan_, layout, input, output, pool);
-  return absl::OkStatus();
+  Dequantize(*plan_, layout, input, output, execution);
+  return execution.CheckWanted();
 }
 
 }  // namespace quantd::core

@@ -14,9 +14,9 @@
 #include "absl/status/statusor.h"
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
+#include "core/execution.h"
 #include "core/quantization.h"
 #include "core/resolved_spec.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -43,14 +43,13 @@ class Quantizer {
   // least and its greatest element in each channel or block, as a range for numerics
   // by range, and as ONNX's DynamicQuantizeLinear has it for kOnnx.
   //
-  // Errors: those of Create(); UNSUPPORTED_NUMERICS for other numerics;
-  // INVALID_VALUE with the index of the first NaN; those of a shape that does not
-  // have the axis; PARAMETERS_MISMATCH for a symmetric range with kOnnx, and for
-  // blocks with a range.
+  // Errors: kCancelled if `execution` is; those of Create(); UNSUPPORTED_NUMERICS for other
+  // numerics; INVALID_VALUE with the index of the first NaN; those of a shape that does not have
+  // the axis; PARAMETERS_MISMATCH for a symmetric range with kOnnx, and for blocks with a range.
   static absl::StatusOr<Quantizer> CreateFromData(const DataRange& data_range,
                                                   const QuantizationSpec& spec,
                                                   const TensorView& input, ElementType output,
-                                                  WorkerPool* pool);
+                                                  const Execution& execution);
 
   Numerics numerics() const;
   // The scale and zero point of each channel, in the codes of the output's type.
@@ -67,12 +66,13 @@ class Quantizer {
 
   // Writes the codes of `input` to `output`; types as in Create(), as many elements
   // of one as of the other. No memory overlaps. The result has the same bits with
-  // any pool, which may be null, and on every SIMD target.
+  // any pool and on every SIMD target.
   //
-  // Errors: those of CheckShape(); TENSOR_SIZE_MISMATCH for a wrong number of
-  // elements; INVALID_VALUE with the index of the first NaN, if the numerics has no
-  // code for it. `output` has no meaning then.
-  absl::Status Apply(const TensorView& input, const OutputView& output, WorkerPool* pool) const;
+  // Errors: kCancelled if `execution` is; those of CheckShape(); TENSOR_SIZE_MISMATCH for a wrong
+  // number of elements; INVALID_VALUE with the index of the first NaN, if the numerics has no code
+  // for it. `output` has no meaning then.
+  absl::Status Apply(const TensorView& input, const OutputView& output,
+                     const Execution& execution) const;
 
  private:
   explicit Quantizer(std::shared_ptr<const QuantizationPlan> plan) : plan_(std::move(plan)) {}
@@ -97,7 +97,8 @@ class Dequantizer {
   // Writes the values of the codes in `input` to `output`; otherwise as
   // Quantizer::Apply(). Every code of the type has a value, also those that the
   // Quantizer does not produce.
-  absl::Status Apply(const TensorView& input, const OutputView& output, WorkerPool* pool) const;
+  absl::Status Apply(const TensorView& input, const OutputView& output,
+                     const Execution& execution) const;
 
  private:
   explicit Dequantizer(std::shared_ptr<const QuantizationPlan> plan) : plan_(std::move(plan)) {}

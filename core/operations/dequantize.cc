@@ -65,19 +65,21 @@ class ValueKernel {
 
 template <typename Code, typename Out>
 void DequantizeCodes(const QuantizationPlan& plan, const ParameterLayout& layout,
-                     const ScatteredBytes& input, const OutputView& output, WorkerPool* pool) {
+                     const ScatteredBytes& input, const OutputView& output,
+                     const Execution& execution) {
   const ValueKernel<Code> kernel(plan, StagedFloat<Out> ? 0 : output.size_bytes());
   MapStaged(MapArguments<Code, Out*>{.plan = plan,
                                      .layout = layout,
                                      .input = input,
                                      .output = output.elements<Out>().data(),
-                                     .pool = pool},
+                                     .execution = execution},
             kernel);
 }
 
 template <typename Out>
 void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout,
-                     const ScatteredBytes& input, const OutputView& output, WorkerPool* pool) {
+                     const ScatteredBytes& input, const OutputView& output,
+                     const Execution& execution) {
   Out* const elements = output.elements<Out>().data();
   const auto dequantize = [&](ElementPointer<std::int32_t> from, std::size_t count,
                               std::size_t parameter, std::size_t stride, float* to) {
@@ -88,7 +90,7 @@ void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout
                                  plan.int32_difference(), to);
   };
   ForEachParameterRunOf<std::int32_t, 1>(
-      layout, {&input}, pool,
+      layout, {&input}, execution,
       [&](const auto& pointers, std::size_t first, std::size_t count, std::size_t parameter,
           std::size_t stride) {
         if constexpr (StagedFloat<Out>) {
@@ -107,7 +109,8 @@ void DequantizeInt32(const QuantizationPlan& plan, const ParameterLayout& layout
 // Packed codes become codes of 8 bits first.
 template <typename Out>
 void DequantizePacked(const QuantizationPlan& plan, const ParameterLayout& layout,
-                      const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                      const TensorView& input, const OutputView& output,
+                      const Execution& execution) {
   const std::size_t packed_size = input.bytes.size();
   std::unique_ptr<std::byte[]> joined;
   if (!input.bytes.in_one_piece()) {
@@ -118,31 +121,35 @@ void DequantizePacked(const QuantizationPlan& plan, const ParameterLayout& layou
   const std::size_t count = layout.element_count();
   const auto codes = std::make_unique_for_overwrite<std::uint8_t[]>(count);
   const ElementTypeRow& row = RowOf(input.type);
-  kernels::Unpack(packed, count, row.bits, row.lowest < 0, codes.get());
+  // A block begins with a byte.
+  for (std::size_t first = 0; first < count && !execution.IsCancelled(); first += kBlockElements) {
+    kernels::Unpack(packed + first * row.bits / 8, std::min(kBlockElements, count - first),
+                    row.bits, row.lowest < 0, codes.get() + first);
+  }
   const ScatteredBytes bytes(std::as_bytes(std::span(codes.get(), count)));
-  row.lowest < 0 ? DequantizeCodes<std::int8_t, Out>(plan, layout, bytes, output, pool)
-                 : DequantizeCodes<std::uint8_t, Out>(plan, layout, bytes, output, pool);
+  row.lowest < 0 ? DequantizeCodes<std::int8_t, Out>(plan, layout, bytes, output, execution)
+                 : DequantizeCodes<std::uint8_t, Out>(plan, layout, bytes, output, execution);
 }
 
 template <typename Out>
 void DequantizeTo(const QuantizationPlan& plan, const ParameterLayout& layout,
-                  const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                  const TensorView& input, const OutputView& output, const Execution& execution) {
   switch (input.type) {
     case ElementType::kInt8:
-      return DequantizeCodes<std::int8_t, Out>(plan, layout, input.bytes, output, pool);
+      return DequantizeCodes<std::int8_t, Out>(plan, layout, input.bytes, output, execution);
     case ElementType::kUint8:
-      return DequantizeCodes<std::uint8_t, Out>(plan, layout, input.bytes, output, pool);
+      return DequantizeCodes<std::uint8_t, Out>(plan, layout, input.bytes, output, execution);
     case ElementType::kInt16:
-      return DequantizeCodes<std::int16_t, Out>(plan, layout, input.bytes, output, pool);
+      return DequantizeCodes<std::int16_t, Out>(plan, layout, input.bytes, output, execution);
     case ElementType::kUint16:
-      return DequantizeCodes<std::uint16_t, Out>(plan, layout, input.bytes, output, pool);
+      return DequantizeCodes<std::uint16_t, Out>(plan, layout, input.bytes, output, execution);
     case ElementType::kInt32:
-      return DequantizeInt32<Out>(plan, layout, input.bytes, output, pool);
+      return DequantizeInt32<Out>(plan, layout, input.bytes, output, execution);
     case ElementType::kInt4:
     case ElementType::kUint4:
     case ElementType::kInt2:
     case ElementType::kUint2:
-      return DequantizePacked<Out>(plan, layout, input, output, pool);
+      return DequantizePacked<Out>(plan, layout, input, output, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }
@@ -151,7 +158,7 @@ void DequantizeTo(const QuantizationPlan& plan, const ParameterLayout& layout,
 }  // namespace
 
 void Dequantize(const QuantizationPlan& plan, const ParameterLayout& layout,
-                const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                const TensorView& input, const OutputView& output, const Execution& execution) {
   assert(layout.parameter_count() == plan.channel_count());
   assert(output.element_count() == layout.element_count());
   if (layout.element_count() == 0) {
@@ -159,11 +166,11 @@ void Dequantize(const QuantizationPlan& plan, const ParameterLayout& layout,
   }
   switch (output.type()) {
     case ElementType::kFloat32:
-      return DequantizeTo<float>(plan, layout, input, output, pool);
+      return DequantizeTo<float>(plan, layout, input, output, execution);
     case ElementType::kFloat16:
-      return DequantizeTo<Float16>(plan, layout, input, output, pool);
+      return DequantizeTo<Float16>(plan, layout, input, output, execution);
     case ElementType::kBFloat16:
-      return DequantizeTo<BFloat16>(plan, layout, input, output, pool);
+      return DequantizeTo<BFloat16>(plan, layout, input, output, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }

@@ -10,12 +10,12 @@
 
 #include "core/base/element_pointer.h"
 #include "core/base/scattered_bytes.h"
+#include "core/execution.h"
 #include "core/kernels/parameters.h"
 #include "core/operations/partition.h"
 #include "core/operations/quantization_plan.h"
 #include "core/operations/traversal.h"
 #include "core/parameter_layout.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -27,7 +27,7 @@ struct MapArguments {
   const ParameterLayout& layout;
   const ScatteredBytes& input;
   Output output;
-  WorkerPool* pool;
+  const Execution& execution;
 };
 
 // Rows of columns as kernels take them.
@@ -44,7 +44,7 @@ template <typename In, typename Output, class Kernel>
 void MapRuns(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   const RunPartition partition(arguments.layout.channels);
   const Traversal<In, 1> traversal({&arguments.input}, arguments.layout.element_count(),
-                                   arguments.pool);
+                                   arguments.execution);
   traversal.ForEachSegment(
       partition, [&](std::size_t /*index*/, const RunPartition::Segment& segment, auto& reader) {
         const Output output = arguments.output;
@@ -65,7 +65,7 @@ void MapColumns(const MapArguments<In, Output>& arguments, const Kernel& kernel)
   const std::shared_ptr<const QuantizationPlan::Columns> columns =
       arguments.plan.ColumnsFor(partition);
   const Traversal<In, 1> traversal({&arguments.input}, arguments.layout.element_count(),
-                                   arguments.pool);
+                                   arguments.execution);
   traversal.ForEachBlock(
       partition, [&](std::size_t /*index*/, const ColumnPartition::Block& block, auto& reader) {
         const auto* const parameters = &columns->blocks[block.first_column / kernels::kMaxLanes];
@@ -164,7 +164,7 @@ void MapBlocks(const MapArguments<In, Output>& arguments, const Kernel& kernel) 
                                    std::min(inner, ColumnPartition::kBlockColumns));
   const std::size_t together = std::max<std::size_t>(1, kBlockElements / elements);
   const Traversal<In, 1> traversal({&arguments.input}, arguments.layout.element_count(),
-                                   arguments.pool);
+                                   arguments.execution);
   traversal.ForEachPart((rectangles.count() + together - 1) / together,
                         [&](std::size_t part, auto& reader) {
                           const std::size_t begin = part * together;
@@ -227,9 +227,9 @@ void ForEachParameterRun(const ParameterLayout& layout, std::size_t first, std::
 template <typename In, std::size_t input_count, typename Function>
 void ForEachParameterRunOf(const ParameterLayout& layout,
                            const typename PieceReader<In, input_count>::Inputs& inputs,
-                           WorkerPool* pool, const Function& function) {
+                           const Execution& execution, const Function& function) {
   const std::size_t element_count = layout.element_count();
-  const Traversal<In, input_count> traversal(inputs, element_count, pool);
+  const Traversal<In, input_count> traversal(inputs, element_count, execution);
   traversal.ForEachPart(
       (element_count + kBlockElements - 1) / kBlockElements, [&](std::size_t part, auto& reader) {
         const std::size_t begin = part * kBlockElements;

@@ -57,12 +57,13 @@ class FloatKernel {
 
 template <typename T>
 void FakeQuantizeElements(const QuantizationPlan& plan, const ParameterLayout& layout,
-                          const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                          const TensorView& input, const OutputView& output,
+                          const Execution& execution) {
   MapElements(MapArguments<T, T*>{.plan = plan,
                                   .layout = layout,
                                   .input = input.bytes,
                                   .output = output.elements<T>().data(),
-                                  .pool = pool},
+                                  .execution = execution},
               FloatKernel<T>(plan, output.size_bytes()));
 }
 
@@ -79,9 +80,10 @@ void FakeQuantizeDoublesOf(const QuantizationPlan& plan, ElementPointer<double> 
 }
 
 void FakeQuantizeDoubles(const QuantizationPlan& plan, const ParameterLayout& layout,
-                         const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                         const TensorView& input, const OutputView& output,
+                         const Execution& execution) {
   double* const elements = output.elements<double>().data();
-  ForEachParameterRunOf<double, 1>(layout, {&input.bytes}, pool,
+  ForEachParameterRunOf<double, 1>(layout, {&input.bytes}, execution,
                                    [&](const auto& pointers, std::size_t first, std::size_t count,
                                        std::size_t parameter, std::size_t stride) {
                                      FakeQuantizeDoublesOf(plan, pointers[0], count, parameter,
@@ -92,7 +94,7 @@ void FakeQuantizeDoubles(const QuantizationPlan& plan, const ParameterLayout& la
 }  // namespace
 
 void FakeQuantize(const QuantizationPlan& plan, const ParameterLayout& layout,
-                  const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                  const TensorView& input, const OutputView& output, const Execution& execution) {
   assert(layout.parameter_count() == plan.channel_count());
   assert(input.type == output.type());
   assert(input.element_count() == layout.element_count());
@@ -102,13 +104,13 @@ void FakeQuantize(const QuantizationPlan& plan, const ParameterLayout& layout,
   }
   switch (input.type) {
     case ElementType::kFloat32:
-      return FakeQuantizeElements<float>(plan, layout, input, output, pool);
+      return FakeQuantizeElements<float>(plan, layout, input, output, execution);
     case ElementType::kFloat16:
-      return FakeQuantizeElements<Float16>(plan, layout, input, output, pool);
+      return FakeQuantizeElements<Float16>(plan, layout, input, output, execution);
     case ElementType::kBFloat16:
-      return FakeQuantizeElements<BFloat16>(plan, layout, input, output, pool);
+      return FakeQuantizeElements<BFloat16>(plan, layout, input, output, execution);
     case ElementType::kFloat64:
-      return FakeQuantizeDoubles(plan, layout, input, output, pool);
+      return FakeQuantizeDoubles(plan, layout, input, output, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }

@@ -221,11 +221,11 @@ ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayo
 template <typename T>
 ChannelSums DifferentiateElements(const QuantizationPlan& plan, const ChannelLayout& layout,
                                   const TensorView& gradients, const TensorView& inputs,
-                                  const OutputView& input_gradients, WorkerPool* pool) {
+                                  const OutputView& input_gradients, const Execution& execution) {
   const Tensors<T> tensors = {
       .gradients = gradients.bytes,
       .input_gradients = input_gradients.elements<T>().data(),
-      .traversal = {{&gradients.bytes, &inputs.bytes}, layout.element_count(), pool},
+      .traversal = {{&gradients.bytes, &inputs.bytes}, layout.element_count(), execution},
       .store = StagedFloat<T> ? kernels::Store::kCached
                               : StoreFor(input_gradients.size_bytes(), kStreamingBytes)};
   return HasLongRuns(layout) ? DifferentiateRuns(plan, layout, tensors)
@@ -235,10 +235,10 @@ ChannelSums DifferentiateElements(const QuantizationPlan& plan, const ChannelLay
 // Only numerics whose gradients of the range are 0, or that have none, have doubles.
 ChannelSums DifferentiateDoubles(const QuantizationPlan& plan, const ChannelLayout& layout,
                                  const TensorView& gradients, const TensorView& inputs,
-                                 const OutputView& input_gradients, WorkerPool* pool) {
+                                 const OutputView& input_gradients, const Execution& execution) {
   double* const output = input_gradients.elements<double>().data();
   ForEachParameterRunOf<double, 2>(
-      {.channels = layout}, {&gradients.bytes, &inputs.bytes}, pool,
+      {.channels = layout}, {&gradients.bytes, &inputs.bytes}, execution,
       [&](const auto& pointers, std::size_t first, std::size_t count, std::size_t parameter,
           std::size_t stride) {
         kernels::GradientFloat64(pointers[0], pointers[1], count, &plan.float64_channel(parameter),
@@ -251,7 +251,7 @@ ChannelSums DifferentiateDoubles(const QuantizationPlan& plan, const ChannelLayo
 
 ChannelSums FakeQuantizeGradient(const QuantizationPlan& plan, const ChannelLayout& layout,
                                  const TensorView& gradients, const TensorView& inputs,
-                                 const OutputView& input_gradients, WorkerPool* pool) {
+                                 const OutputView& input_gradients, const Execution& execution) {
   assert(layout.channels == plan.channel_count());
   assert(gradients.element_count() == layout.element_count());
   assert(inputs.element_count() == layout.element_count());
@@ -261,14 +261,16 @@ ChannelSums FakeQuantizeGradient(const QuantizationPlan& plan, const ChannelLayo
   }
   switch (inputs.type) {
     case ElementType::kFloat32:
-      return DifferentiateElements<float>(plan, layout, gradients, inputs, input_gradients, pool);
+      return DifferentiateElements<float>(plan, layout, gradients, inputs, input_gradients,
+                                          execution);
     case ElementType::kFloat16:
-      return DifferentiateElements<Float16>(plan, layout, gradients, inputs, input_gradients, pool);
+      return DifferentiateElements<Float16>(plan, layout, gradients, inputs, input_gradients,
+                                            execution);
     case ElementType::kBFloat16:
       return DifferentiateElements<BFloat16>(plan, layout, gradients, inputs, input_gradients,
-                                             pool);
+                                             execution);
     case ElementType::kFloat64:
-      return DifferentiateDoubles(plan, layout, gradients, inputs, input_gradients, pool);
+      return DifferentiateDoubles(plan, layout, gradients, inputs, input_gradients, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }

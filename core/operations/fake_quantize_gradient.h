@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "core/base/tensor_view.h"
+#include "core/execution.h"
 #include "core/operations/quantization_plan.h"
 #include "core/tensor_shape.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -24,7 +24,7 @@ struct ChannelSums {
 // axis of the plan, and the other tensors have as many elements.
 ChannelSums FakeQuantizeGradient(const QuantizationPlan& plan, const ChannelLayout& layout,
                                  const TensorView& gradients, const TensorView& inputs,
-                                 const OutputView& input_gradients, WorkerPool* pool);
+                                 const OutputView& input_gradients, const Execution& execution);
 
 }  // namespace quantd::core
 

@@ -77,14 +77,16 @@ class CodeKernel {
 // Output is a pointer to codes of 8 or 16 bits, or a PackedPointer.
 template <typename In, typename Output>
 absl::Status QuantizeToCodes(const QuantizationPlan& plan, const ParameterLayout& layout,
-                             const TensorView& input, Output output, WorkerPool* pool) {
+                             const TensorView& input, Output output, const Execution& execution) {
   using Code = typename OutputOf<Output>::KernelType;
   const CodeKernel<Code> kernel(
       plan, OutputOf<Output>::kIsStaged ? 0 : layout.element_count() * sizeof(Code));
-  MapStaged(
-      MapArguments<In, Output>{
-          .plan = plan, .layout = layout, .input = input.bytes, .output = output, .pool = pool},
-      kernel);
+  MapStaged(MapArguments<In, Output>{.plan = plan,
+                                     .layout = layout,
+                                     .input = input.bytes,
+                                     .output = output,
+                                     .execution = execution},
+            kernel);
   if (kernel.SeenNan() && plan.rules().keeps_nan) {
     // A channel of zeros has a code for it.
     const std::optional<std::size_t> index = FirstNan(
@@ -98,7 +100,8 @@ absl::Status QuantizeToCodes(const QuantizationPlan& plan, const ParameterLayout
 
 template <typename In>
 absl::Status QuantizeToInt32(const QuantizationPlan& plan, const ParameterLayout& layout,
-                             const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                             const TensorView& input, const OutputView& output,
+                             const Execution& execution) {
   std::int32_t* const codes = output.elements<std::int32_t>().data();
   const auto quantize = [&](ElementPointer<float> from, std::size_t first, std::size_t count,
                             std::size_t parameter, std::size_t stride) {
@@ -109,7 +112,7 @@ absl::Status QuantizeToInt32(const QuantizationPlan& plan, const ParameterLayout
                              plan.rules().step, plan.spec().codes, codes + first);
   };
   ForEachParameterRunOf<In, 1>(
-      layout, {&input.bytes}, pool,
+      layout, {&input.bytes}, execution,
       [&](const auto& pointers, std::size_t first, std::size_t count, std::size_t parameter,
           std::size_t stride) {
         ForEachStagedFloat<In>(
@@ -135,7 +138,8 @@ bool BeginBytes(const ParameterLayout& layout, std::size_t per_byte) {
 
 template <typename In>
 absl::Status QuantizeToPacked(const QuantizationPlan& plan, const ParameterLayout& layout,
-                              const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                              const TensorView& input, const OutputView& output,
+                              const Execution& execution) {
   const std::span<std::byte> bytes = output.bytes();
   void* const first = bytes.data();
   const std::size_t bits = RowOf(output.type()).bits;
@@ -145,27 +149,30 @@ absl::Status QuantizeToPacked(const QuantizationPlan& plan, const ParameterLayou
   std::ranges::fill(begin_bytes ? bytes.last(1) : bytes, std::byte{0});
   return QuantizeToCodes<In>(
       plan, layout, input, PackedPointer{.bytes = static_cast<std::uint8_t*>(first), .bits = bits},
-      begin_bytes ? pool : nullptr);
+      begin_bytes ? execution : execution.OnCallersThread());
 }
 
 template <typename In>
 absl::Status QuantizeFrom(const QuantizationPlan& plan, const ParameterLayout& layout,
-                          const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                          const TensorView& input, const OutputView& output,
+                          const Execution& execution) {
   void* const memory = output.bytes().data();
   switch (output.type()) {
     case ElementType::kInt8:
     case ElementType::kUint8:
-      return QuantizeToCodes<In>(plan, layout, input, static_cast<std::uint8_t*>(memory), pool);
+      return QuantizeToCodes<In>(plan, layout, input, static_cast<std::uint8_t*>(memory),
+                                 execution);
     case ElementType::kInt16:
     case ElementType::kUint16:
-      return QuantizeToCodes<In>(plan, layout, input, static_cast<std::uint16_t*>(memory), pool);
+      return QuantizeToCodes<In>(plan, layout, input, static_cast<std::uint16_t*>(memory),
+                                 execution);
     case ElementType::kInt32:
-      return QuantizeToInt32<In>(plan, layout, input, output, pool);
+      return QuantizeToInt32<In>(plan, layout, input, output, execution);
     case ElementType::kInt4:
     case ElementType::kUint4:
     case ElementType::kInt2:
     case ElementType::kUint2:
-      return QuantizeToPacked<In>(plan, layout, input, output, pool);
+      return QuantizeToPacked<In>(plan, layout, input, output, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }
@@ -175,7 +182,8 @@ absl::Status QuantizeFrom(const QuantizationPlan& plan, const ParameterLayout& l
 }  // namespace
 
 absl::Status Quantize(const QuantizationPlan& plan, const ParameterLayout& layout,
-                      const TensorView& input, const OutputView& output, WorkerPool* pool) {
+                      const TensorView& input, const OutputView& output,
+                      const Execution& execution) {
   assert(layout.parameter_count() == plan.channel_count());
   assert(output.element_count() == layout.element_count());
   if (layout.element_count() == 0) {
@@ -183,11 +191,11 @@ absl::Status Quantize(const QuantizationPlan& plan, const ParameterLayout& layou
   }
   switch (input.type) {
     case ElementType::kFloat32:
-      return QuantizeFrom<float>(plan, layout, input, output, pool);
+      return QuantizeFrom<float>(plan, layout, input, output, execution);
     case ElementType::kFloat16:
-      return QuantizeFrom<Float16>(plan, layout, input, output, pool);
+      return QuantizeFrom<Float16>(plan, layout, input, output, execution);
     case ElementType::kBFloat16:
-      return QuantizeFrom<BFloat16>(plan, layout, input, output, pool);
+      return QuantizeFrom<BFloat16>(plan, layout, input, output, execution);
     default:
       assert(false && "Resolve() refuses other types");
   }

@@ -5,9 +5,9 @@
 
 #include "absl/status/status.h"
 #include "core/base/tensor_view.h"
+#include "core/execution.h"
 #include "core/operations/quantization_plan.h"
 #include "core/parameter_layout.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -16,7 +16,8 @@ namespace quantd::core {
 //
 // Errors: INVALID_VALUE for NaN without a code.
 absl::Status Quantize(const QuantizationPlan& plan, const ParameterLayout& layout,
-                      const TensorView& input, const OutputView& output, WorkerPool* pool);
+                      const TensorView& input, const OutputView& output,
+                      const Execution& execution);
 
 }  // namespace quantd::core
 

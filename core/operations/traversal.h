@@ -13,8 +13,8 @@
 
 #include "core/base/element_pointer.h"
 #include "core/base/scattered_bytes.h"
+#include "core/execution.h"
 #include "core/operations/partition.h"
-#include "core/worker_pool.h"
 
 namespace quantd::core {
 
@@ -116,18 +116,20 @@ class PieceReader {
   std::array<Scratch, input_count> scratch_;
 };
 
-// Visits tensors of one shape, shared out over a pool. Does not own the inputs.
+// Visits tensors of one shape, shared out over a pool. Stops before the next block once the
+// execution is
+// cancelled. Does not own the inputs.
 template <typename T, std::size_t input_count>
 class Traversal {
  public:
   using Reader = PieceReader<T, input_count>;
 
-  // `pool` may be null: then the caller's thread does all the work.
-  Traversal(const typename Reader::Inputs& inputs, std::size_t element_count, WorkerPool* pool)
+  Traversal(const typename Reader::Inputs& inputs, std::size_t element_count,
+            const Execution& execution)
       : inputs_(inputs),
-        pool_(pool != nullptr && pool->threads() > 1 && element_count >= kParallelElements
-                  ? pool
-                  : nullptr) {}
+        execution_(execution),
+        is_shared_(execution.pool() != nullptr && execution.pool()->threads() > 1 &&
+                   element_count >= kParallelElements) {}
 
   // Calls visit(index, segment, reader) for each segment, in any order and at the
   // same time on several threads.
@@ -166,17 +168,22 @@ class Traversal {
  private:
   template <typename Work>
   void ShareOut(std::size_t block_count, const Work& work) const {
-    if (pool_ != nullptr) {
-      pool_->ForEachBlock(block_count, work);
+    if (is_shared_) {
+      execution_.pool()->ForEachBlock(block_count, [&](std::size_t i) {
+        if (!execution_.IsCancelled()) {
+          work(i);
+        }
+      });
       return;
     }
-    for (std::size_t i = 0; i < block_count; ++i) {
+    for (std::size_t i = 0; i < block_count && !execution_.IsCancelled(); ++i) {
       work(i);
     }
   }
 
   typename Reader::Inputs inputs_;
-  WorkerPool* pool_;
+  Execution execution_;
+  bool is_shared_;
 };
 
 // Calls function(element) for each element of `block` that lies in one of

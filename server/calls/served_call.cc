@@ -150,7 +150,7 @@ std::optional<absl::Status> ServedCall::DecodeAndCompute() {
       return std::nullopt;
     }
   }
-  return session_->Answer(response_);
+  return session_->Answer(response_, [this] { return context_->IsCancelled(); });
 }
 
 absl::Status ServedCall::KeepSettings() {

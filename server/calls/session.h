@@ -6,6 +6,7 @@
 #include <grpcpp/support/byte_buffer.h>
 
 #include <cstdint>
+#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -43,8 +44,14 @@ class Session {
   virtual std::uint64_t HeldBytes() const = 0;
 
   // Computes the answer to the request that was decoded last. (gRPC's buffers are
-  // not returned: they are copied where they should be moved.)
-  virtual absl::Status Answer(grpc::ByteBuffer* response) = 0;
+  // not returned: they are copied where they should be moved.) Stops between the blocks of a
+  // tensor once `is_cancelled` returns true, as core::Execution says; empty: never.
+  //
+  // Errors: kCancelled if it stopped.
+  virtual absl::Status Answer(grpc::ByteBuffer* response, std::function<bool()> is_cancelled) = 0;
+
+  // The same to the end.
+  absl::Status Answer(grpc::ByteBuffer* response) { return Answer(response, {}); }
 };
 
 }  // namespace quantd::server

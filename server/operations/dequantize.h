@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/execution.h"
 #include "core/quantizer.h"
-#include "core/worker_pool.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
 #include "wire/methods.h"
@@ -24,7 +24,8 @@ struct Implementation<wire::Dequantize> {
   // From 8 bits to 32.
   static constexpr std::uint64_t kTypicalGrowth = 4;
 
-  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request, core::WorkerPool* /*pool*/) {
+  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,
+                                       const core::Execution& /*execution*/) {
     return Plan::Create(request.settings.parameters, request.settings.spec, request.types);
   }
 
@@ -33,7 +34,7 @@ struct Implementation<wire::Dequantize> {
 
   static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments,
                               Response& /*rest*/) {
-    return plan.Apply(arguments.inputs[0], arguments.output, arguments.pool);
+    return plan.Apply(arguments.inputs[0], arguments.output, arguments.execution);
   }
 };
 

@@ -12,8 +12,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/execution.h"
 #include "core/fake_quantization.h"
-#include "core/worker_pool.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
 #include "wire/methods.h"
@@ -41,7 +41,8 @@ struct Implementation<wire::FakeQuantizeGradient> {
 
   static constexpr std::uint64_t kTypicalGrowth = 1;
 
-  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request, core::WorkerPool* /*pool*/) {
+  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,
+                                       const core::Execution& /*execution*/) {
     return Plan::CreateForGradient(request.settings.parameters, request.settings.spec,
                                    request.types.input);
   }
@@ -67,7 +68,7 @@ struct Implementation<wire::FakeQuantizeGradient> {
                                .max = AsMutableSpan(*rest.mutable_max_gradient()),
                                .min_sum = AsMutableSpan(*rest.mutable_min_gradient_sum()),
                                .max_sum = AsMutableSpan(*rest.mutable_max_gradient_sum())},
-                              arguments.pool);
+                              arguments.execution);
   }
 };
 

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "core/base/tensor_view.h"
-#include "core/worker_pool.h"
+#include "core/execution.h"
 #include "wire/methods.h"
 
 namespace quantd::server {
@@ -18,8 +18,7 @@ struct ComputeArguments {
   std::span<const core::TensorView> inputs;
   // Of the shape of the inputs.
   core::OutputView output;
-  // Large tensors are split over it.
-  core::WorkerPool* pool;
+  const core::Execution& execution;
 };
 
 // Each operation has a file with a specialization:
@@ -36,7 +35,7 @@ struct ComputeArguments {
 //     // Makes the plan of a request. It depends on the tensors if there is a data
 //     // range.
 //     static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,
-//                                          core::WorkerPool* pool);
+//                                          const core::Execution& execution);
 //
 //     // Sets all fields of `rest` but the output tensor and the numerics: those that
 //     // follow from the plan to their values, the others to values that are encoded in

@@ -11,6 +11,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <utility>
 
@@ -18,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "core/base/element_type.h"
 #include "core/base/status_macros.h"
+#include "core/execution.h"
 #include "core/worker_pool.h"
 #include "server/calls/session.h"
 #include "server/operations/codec.h"
@@ -68,7 +70,7 @@ class OperationSession final : public Session {
                      server::Decode<Operation>(*received_, inherited_.settings(), transfer_));
     if (!request_.settings.data_range.has_value()) {
       if (has_new_settings || !HasPlanForTypes()) {
-        RETURN_IF_ERROR(MakePlan());
+        RETURN_IF_ERROR(MakePlan(context_.pool));
       }
       RETURN_IF_ERROR(plan_->CheckShape(request_.inputs.front().shape));
     }
@@ -78,13 +80,16 @@ class OperationSession final : public Session {
 
   std::uint64_t HeldBytes() const override { return inherited_.parameter_bytes(); }
 
-  // Errors: MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,
+  using Session::Answer;
+
+  // Errors: kCancelled; MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,
   // such as INVALID_VALUE.
-  absl::Status Answer(grpc::ByteBuffer* response) override {
+  absl::Status Answer(grpc::ByteBuffer* response, std::function<bool()> is_cancelled) override {
     assert(received_.has_value());
+    const core::Execution execution(context_.pool, std::move(is_cancelled));
     const auto start = std::chrono::steady_clock::now();
     if (request_.settings.data_range.has_value()) {
-      RETURN_IF_ERROR(MakePlan());
+      RETURN_IF_ERROR(MakePlan(execution));
     }
     const auto planning = std::chrono::steady_clock::now() - start;
     ASSIGN_OR_RETURN(wire::OutgoingTensor answer,
@@ -93,7 +98,7 @@ class OperationSession final : public Session {
                                                    .shape = request_.inputs.front().shape,
                                                    .element_count = request_.element_count},
                                                   rest_));
-    RETURN_IF_ERROR(Compute(answer.elements(), planning));
+    RETURN_IF_ERROR(Compute(answer.elements(), execution, planning));
     answer.EncodeRest(rest_);
     const grpc::Slice slice = std::move(answer).ToSlice();
     grpc::ByteBuffer(&slice, 1).Swap(response);
@@ -112,8 +117,8 @@ class OperationSession final : public Session {
            plan_types_.output == request_.types.output;
   }
 
-  absl::Status MakePlan() {
-    ASSIGN_OR_RETURN(Plan plan, Implementation<Operation>::MakePlan(request_, context_.pool));
+  absl::Status MakePlan(const core::Execution& execution) {
+    ASSIGN_OR_RETURN(Plan plan, Implementation<Operation>::MakePlan(request_, execution));
     plan_.emplace(std::move(plan));
     plan_types_ = request_.types;
     rest_.Clear();
@@ -136,11 +141,11 @@ class OperationSession final : public Session {
 
   // Runs the kernel, and counts it if it succeeds, with the time that it took before to
   // make a plan from the data.
-  absl::Status Compute(const core::OutputView& output,
+  absl::Status Compute(const core::OutputView& output, const core::Execution& execution,
                        std::chrono::steady_clock::duration planning) {
     const auto start = std::chrono::steady_clock::now();
     RETURN_IF_ERROR(Implementation<Operation>::Compute(
-        *plan_, {.inputs = request_.inputs, .output = output, .pool = context_.pool}, rest_));
+        *plan_, {.inputs = request_.inputs, .output = output, .execution = execution}, rest_));
     context_.metrics->KernelRun(wire::kOperationIndex<Operation>,
                                 planning + (std::chrono::steady_clock::now() - start),
                                 {.elements = output.element_count(),

@@ -7,8 +7,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "core/execution.h"
 #include "core/quantizer.h"
-#include "core/worker_pool.h"
 #include "server/operations/codec.h"
 #include "server/operations/implementation.h"
 #include "wire/methods.h"
@@ -23,11 +23,12 @@ struct Implementation<wire::Quantize> {
 
   static constexpr std::uint64_t kTypicalGrowth = 1;
 
-  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request, core::WorkerPool* pool) {
+  static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,
+                                       const core::Execution& execution) {
     const DecodedSettings& settings = request.settings;
     return settings.data_range.has_value()
                ? Plan::CreateFromData(*settings.data_range, settings.spec, request.inputs.front(),
-                                      request.types.output, pool)
+                                      request.types.output, execution)
                : Plan::Create(settings.parameters, settings.spec, request.types);
   }
 
@@ -40,7 +41,7 @@ struct Implementation<wire::Quantize> {
 
   static absl::Status Compute(const Plan& plan, const ComputeArguments& arguments,
                               Response& /*rest*/) {
-    return plan.Apply(arguments.inputs[0], arguments.output, arguments.pool);
+    return plan.Apply(arguments.inputs[0], arguments.output, arguments.execution);
   }
 };
 

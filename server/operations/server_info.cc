@@ -122,7 +122,8 @@ absl::StatusOr<std::uint64_t> ServerInfoSession::Decode(const grpc::ByteBuffer& 
   return request.Length();
 }
 
-absl::Status ServerInfoSession::Answer(grpc::ByteBuffer* response) {
+absl::Status ServerInfoSession::Answer(grpc::ByteBuffer* response,
+                                       std::function<bool()> /*is_cancelled*/) {
   ASSIGN_OR_RETURN(grpc::ByteBuffer answer, wire::SerializeMessage(DescribeServer(limits_)));
   response->Swap(&answer);
   return absl::OkStatus();
