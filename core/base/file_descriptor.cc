@@ -1,10 +1,13 @@
 #include "core/base/file_descriptor.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
+
+#include "absl/strings/str_cat.h"
 
 namespace quantd::core {
 namespace {
@@ -73,6 +76,34 @@ absl::Status FileDescriptor::ReadAt(std::uintmax_t offset, std::span<std::byte> 
     offset += static_cast<std::uintmax_t>(count);
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> FileDescriptor::ReadAll(std::size_t max_bytes) const {
+  // The byte too many shows that there are too many.
+  std::string bytes(max_bytes + 1, '\0');
+  std::size_t size = 0;
+  while (size <= max_bytes) {
+    const ssize_t count = ::read(number_, bytes.data() + size, bytes.size() - size);
+    if (count < 0 && errno == EAGAIN) {
+      // A pipe whose writer is not ready.
+      pollfd pipe{.fd = number_, .events = POLLIN, .revents = 0};
+      ::poll(&pipe, 1, -1);
+      continue;
+    }
+    if (count < 0 && errno == EINTR) {
+      continue;
+    }
+    if (count < 0) {
+      return absl::ErrnoToStatus(errno, "cannot read the file");
+    }
+    if (count == 0) {
+      bytes.resize(size);
+      return bytes;
+    }
+    size += static_cast<std::size_t>(count);
+  }
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the file is larger than ", max_bytes, " bytes"));
 }
 
 absl::Status FileDescriptor::Write(std::span<const std::byte> bytes) const {

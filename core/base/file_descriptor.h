@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <span>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -47,6 +48,10 @@ class FileDescriptor {
   // Fills `buffer` with the bytes from `offset` on. Errors: kDataLoss if the file
   // ends before that.
   absl::Status ReadAt(std::uintmax_t offset, std::span<std::byte> buffer) const;
+
+  // Reads from the current position to the end. The file may be of any kind; waits for
+  // the writer of a pipe. Errors: kResourceExhausted if there are more than `max_bytes`.
+  absl::StatusOr<std::string> ReadAll(std::size_t max_bytes) const;
 
   // Writes all of `bytes`, after those of the last call.
   absl::Status Write(std::span<const std::byte> bytes) const;
