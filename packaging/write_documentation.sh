@@ -26,6 +26,6 @@ done
 # QUANTD_… variables in /etc/default/quantd override this file. See quantd(1) for details.
 
 HEADER
-  # Excludes the settings of the build's environment and the build machine's number of processors.
-  env -i "$binaries/quantd" --check-config --worker-threads=1 | sed 's/^[^#]/#&/'
+  # Excludes the settings of the build's environment, and what the build machine has.
+  env -i "$binaries/quantd" --check-config --worker-threads=1 --memory-limit=4GiB | sed 's/^[^#]/#&/'
 } >"$output/quantd.toml"

@@ -15,6 +15,9 @@
 #include "core/simd_target.h"
 #include "server/server.h"
 #include "server/service_manager.h"
+#include "server/settings/command_line.h"
+#include "server/settings/environment.h"
+#include "server/settings/machine_resources.h"
 #include "server/settings/options.h"
 #include "server/telemetry/log.h"
 #include "version.h"
@@ -24,6 +27,7 @@ namespace {
 
 using quantd::server::CommandLine;
 using quantd::server::Environment;
+using quantd::server::LimitSources;
 using quantd::server::Log;
 using quantd::server::LogLevel;
 using quantd::server::Options;
@@ -70,8 +74,27 @@ void Notify(const std::string& socket, std::string_view state, Log& log) {
   }
 }
 
-int Serve(const Options& options, const std::string& notify_socket, const sigset_t& stop_signals) {
+// Says which limits apply, and why these.
+void LogLimits(const Options& options, const LimitSources& sources, Log& log) {
+  log.Write(LogLevel::kInfo, "limits",
+            {{"worker_threads", static_cast<std::int64_t>(options.worker_threads)},
+             {"worker_threads_from", sources.worker_threads},
+             {"memory_limit_bytes", static_cast<std::int64_t>(options.memory_limit)},
+             {"memory_limit_from", sources.memory_limit},
+             {"max_in_flight_bytes", static_cast<std::int64_t>(options.max_in_flight_bytes)},
+             {"max_in_flight_bytes_from", sources.max_in_flight_bytes},
+             {"max_message_bytes", static_cast<std::int64_t>(options.max_message_bytes)},
+             {"max_message_bytes_from", sources.max_message_bytes}});
+}
+
+int Serve(const CommandLine& command_line, const std::string& notify_socket,
+          const sigset_t& stop_signals) {
+  const Options& options = command_line.options;
   Log log(options.log_level, options.log_format, std::cerr);
+  for (const std::string& warning : command_line.warnings) {
+    log.Write(LogLevel::kWarning, "setting", {{"message", warning}});
+  }
+  LogLimits(options, command_line.limit_sources, log);
   const absl::StatusOr<std::unique_ptr<Server>> server = Server::Start(options, &log);
   if (!server.ok()) {
     log.Write(LogLevel::kError, "cannot serve",
@@ -105,19 +128,23 @@ int main(int argc, char** argv) {
 
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   const Environment environment = ReadEnvironment();
-  const absl::StatusOr<CommandLine> command_line =
-      quantd::server::ParseCommandLine(arguments, environment);
+  const absl::StatusOr<CommandLine> command_line = quantd::server::ParseCommandLine(
+      arguments, environment,
+      quantd::server::ReadMachineResources("/", quantd::server::AvailableProcessors()));
   if (!command_line.ok()) {
     std::cerr << "quantd: " << command_line.status().message()
               << "\nRun quantd --help for all flags.\n";
     return kExitUsage;
   }
   if (command_line->answer.has_value()) {
+    for (const std::string& warning : command_line->warnings) {
+      std::cerr << "quantd: warning: " << warning << "\n";
+    }
     std::cout << *command_line->answer;
     return kExitSuccess;
   }
   quantd::wire::DisableLockChecks();
   const auto notify_socket = environment.find("NOTIFY_SOCKET");
-  return Serve(command_line->options,
-               notify_socket == environment.end() ? "" : notify_socket->second, stop_signals);
+  return Serve(*command_line, notify_socket == environment.end() ? "" : notify_socket->second,
+               stop_signals);
 }

@@ -125,7 +125,8 @@ void RefuseCompression(grpc::ServerBuilder& builder) {
 ServerLimits LimitsOf(const Options& options) {
   return {.max_message_bytes = options.max_message_bytes,
           .max_in_flight_bytes = options.max_in_flight_bytes,
-          .worker_threads = options.worker_threads};
+          .worker_threads = options.worker_threads,
+          .memory_limit_bytes = options.memory_limit};
 }
 
 }  // namespace

@@ -13,7 +13,8 @@ command_line::ManualText MakeManualText(std::span<const std::string> variables) 
       .environment =
           {{.tag = absl::StrJoin(variables, ", "),
             .text = "Set the flags of these names unless the command line does. The items of a "
-                    "list are separated by commas."},
+                    "list are separated by commas. An empty variable is the same as none, except "
+                    "for flags that say what empty means."},
            {.tag = "QUANTD_CONFIG", .text = "Sets --config unless the command line does."},
            {.tag = "NOTIFY_SOCKET",
             .text = "A unix socket, set by systemd, on which the server reports that it is ready "

@@ -1,5 +1,6 @@
 #include "server/settings/option_values.h"
 
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -45,8 +46,13 @@ std::optional<std::uint64_t> UnitBytes(std::string_view name) {
   return std::nullopt;
 }
 
-bool IsWholeNumber(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+bool IsNumber(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789";
+  const std::size_t point = std::min(text.find('.'), text.size());
+  const std::string_view whole = text.substr(0, point);
+  const std::string_view fraction = text.substr(std::min(point + 1, text.size()));
+  return !whole.empty() && whole.find_first_not_of(kDigits) == std::string_view::npos &&
+         fraction.find_first_not_of(kDigits) == std::string_view::npos;
 }
 
 }  // namespace
@@ -75,7 +81,7 @@ std::string FormatByteSize(std::uint64_t bytes) {
 }
 
 absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text) {
-  const std::string with_unit = absl::StrCat(AsAbsl(text), IsWholeNumber(text) ? "s" : "");
+  const std::string with_unit = absl::StrCat(AsAbsl(text), IsNumber(text) ? "s" : "");
   absl::Duration duration;
   if (!absl::ParseDuration(with_unit, &duration) || duration < absl::ZeroDuration() ||
       duration > absl::FromChrono(kMaxDuration)) {

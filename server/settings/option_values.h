@@ -21,8 +21,8 @@ absl::StatusOr<std::uint64_t> ParseByteSize(std::string_view text);
 // Returns the shortest text that ParseByteSize() parses as `bytes`.
 std::string FormatByteSize(std::uint64_t bytes);
 
-// Parses a duration such as "30" (seconds), "2.5s", "500ms" or "1m30s", from 0 to
-// a day.
+// Parses a duration such as "30" or "2.5" (seconds), "2.5s", "500ms" or "1m30s",
+// from 0 to a day.
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text);

@@ -1,22 +1,19 @@
-// The server's settings, and how they are read from flags, environment variables
-// and a configuration file.
+// The server's settings: their values, and how each of them is named, described,
+// read and written.
 
 #ifndef QUANTD_SERVER_SETTINGS_OPTIONS_H_
 #define QUANTD_SERVER_SETTINGS_OPTIONS_H_
 
-#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <optional>
-#include <span>
 #include <string>
-#include <thread>
+#include <string_view>
 #include <vector>
 
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "server/telemetry/log.h"
 
 namespace quantd::server {
@@ -26,14 +23,17 @@ namespace quantd::server {
 inline constexpr std::uint64_t kMaxMaxMessageBytes = std::uint64_t{1} << 30;
 inline constexpr std::size_t kMaxWorkerThreads = 1024;
 
+// The defaults are those of a machine with one processor and plenty of memory;
+// ChooseLimits() fits them to the real one.
 struct Options {
   // At least one address, each HOST:PORT or unix:PATH. Port 0 picks a free port.
   std::vector<std::string> listen = {"localhost:50051"};
   // HOST:PORT; if empty, metrics are not served.
   std::string metrics_listen = "localhost:9464";
   // 1..kMaxWorkerThreads.
-  std::size_t worker_threads =
-      std::clamp<std::size_t>(std::thread::hardware_concurrency(), 1, kMaxWorkerThreads);
+  std::size_t worker_threads = 1;
+  // How much memory the process may use, in bytes; 0 if that is not known.
+  std::uint64_t memory_limit = 0;
   // 1..kMaxMaxMessageBytes.
   std::uint64_t max_message_bytes = std::uint64_t{256} << 20;
   // At least max_message_bytes.
@@ -50,29 +50,49 @@ struct Options {
   bool reflection = true;
 };
 
-// Environment variables by name.
-using Environment = std::map<std::string, std::string, std::less<>>;
+// The names of the settings whose defaults depend on the machine.
+inline constexpr std::string_view kWorkerThreadsName = "worker-threads";
+inline constexpr std::string_view kMemoryLimitName = "memory-limit";
+inline constexpr std::string_view kMaxMessageBytesName = "max-message-bytes";
+inline constexpr std::string_view kMaxInFlightBytesName = "max-in-flight-bytes";
 
-struct CommandLine {
-  Options options;
-  // What to print instead of serving, for --help, --version, --check-config,
-  // --completion and --manual-page.
-  std::optional<std::string> answer;
+// The value of a setting as text, as on the command line; several for a list.
+using Values = std::vector<std::string>;
+
+// A setting: its name, its documentation, and how to read and write its value.
+struct Setting {
+  enum class Kind { kText, kNumber, kSize, kDuration, kSwitch, kList };
+
+  // Without dashes; also the key in the configuration file.
+  std::string name;
+  // The placeholder for the value in --help.
+  std::string value_name;
+  std::string description;
+  Kind kind = Kind::kText;
+  // Whether an empty text is a value. An empty environment variable is otherwise
+  // the same as none.
+  bool may_be_empty = false;
+  // If false, the description states the default instead of --help.
+  bool has_same_default_everywhere = true;
+  // Errors: kInvalidArgument, with a message that quotes the value and says what was
+  // expected.
+  std::function<absl::Status(const Values&, Options&)> set;
+  std::function<Values(const Options&)> get;
 };
 
-// Reads the settings from three sources: `arguments` (without the program's name),
-// `environment` (variables named QUANTD_ and the flag's name in capitals), and the
-// TOML file that either of them names as the configuration file. The command line
-// overrides the environment, which overrides the file, which overrides the
-// defaults.
-//
-// Errors: kInvalidArgument, with a message that names the flag, variable or file at
-// fault and says how to fix it.
-absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
-                                             const Environment& environment);
+// All settings, in the order of --help and --check-config.
+const std::vector<Setting>& Settings();
 
-// Formats `options` as a configuration file that --config accepts.
-std::string FormatConfiguration(const Options& options);
+// A value that one of the sources gives to a setting.
+struct GivenValue {
+  Values values;
+  // Where it was given: "--log-level", "the environment variable QUANTD_LOG_LEVEL" or
+  // "quantd.toml:3:13: log-level".
+  std::string source;
+};
+
+// What a source gives, by the name of the setting.
+using GivenValues = std::map<std::string, GivenValue, std::less<>>;
 
 }  // namespace quantd::server
 

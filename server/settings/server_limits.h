@@ -9,12 +9,13 @@
 
 namespace quantd::server {
 
-// The limits within which a client has to stay, and the number of threads that
-// compute.
+// The limits within which a client has to stay, and what the server may use.
 struct ServerLimits {
   std::uint64_t max_message_bytes = 0;
   std::uint64_t max_in_flight_bytes = 0;
   std::size_t worker_threads = 0;
+  // 0 means that it is not known.
+  std::uint64_t memory_limit_bytes = 0;
 };
 
 }  // namespace quantd::server

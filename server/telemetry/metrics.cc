@@ -195,6 +195,10 @@ struct Metrics::Impl {
     MakeGauge("quantd_max_message_bytes",
               "Limit for the bytes of a request message (--max-message-bytes).", *registry)
         .Set(static_cast<double>(limits.max_message_bytes));
+    MakeGauge("quantd_memory_limit_bytes",
+              "How much memory the process may use (--memory-limit); 0 if that is not known.",
+              *registry)
+        .Set(static_cast<double>(limits.memory_limit_bytes));
     MakeGauge("quantd_worker_threads", "Number of threads that compute (--worker-threads).",
               *registry)
         .Set(static_cast<double>(limits.worker_threads));

@@ -56,7 +56,7 @@ def _code_rule(name, where, forbidden, except_in=()):
 _ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*", "command_line/*")
 _MAIN = ("server/main.cc", "client/quantctl/main.cc")
 # Libraries for transport, metrics, flags and logs.
-_WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann)/"
+_WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann|toml\+\+)/"
 
 RULES = (
     # Dependencies between folders.
@@ -89,10 +89,13 @@ RULES = (
     # Each responsibility has one place.
     _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
                   except_in=("server/telemetry/metrics*", "server/telemetry/process_metrics*")),
-    _include_rule("only options, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
+    _include_rule("only the command line, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
                   r"(CLI|command_line)/",
-                  except_in=("server/settings/options*", "server/settings/manual_text.*", "server/main.cc", "client/quantctl/*",
+                  except_in=("server/settings/command_line.*", "server/settings/manual_text.*",
+                             "server/main.cc", "client/quantctl/*",
                              "command_line/*")),
+    _include_rule("only one file knows toml++", _ROOMS_OF_CODE, r"toml\+\+/",
+                  except_in=("server/settings/configuration_file.cc",)),
     _include_rule("only one file knows google.rpc", _ROOMS_OF_CODE, r"google/rpc/",
                   except_in=("wire/status.*",)),
     Rule("only the metrics files name a series", _ROOMS_OF_CODE,
@@ -104,8 +107,8 @@ RULES = (
                r"(?<![\w.>])(std::|::)?(_?exit|_Exit|abort|quick_exit|terminate|signal|sigaction|"
                r"sigwait\w*|sigprocmask|pthread_sigmask|raise|kill)\s*\(",
                except_in=_MAIN),
-    _code_rule("only options and main read the environment", _ROOMS_OF_CODE, r"\b(secure_)?getenv\b",
-               except_in=("server/settings/options*", *_MAIN)),
+    _code_rule("only main reads the environment", _ROOMS_OF_CODE, r"\b(secure_)?getenv\b",
+               except_in=_MAIN),
     _code_rule("libraries do not print", _ROOMS_OF_CODE,
                r"\bstd::(cout|cerr|clog)\b|\b(printf|fprintf|puts|fputs|perror)\s*\(",
                except_in=("server/main.cc", "client/quantctl/*")),

@@ -54,9 +54,9 @@ class ManualPageTest(unittest.TestCase):
             self.assertIn(variable, text)
 
     def test_it_is_the_same_on_every_machine(self):
-        """The default of --worker-threads, one per processor, is not shown as a number."""
+        """The default of --worker-threads is described, not shown as a number."""
         page = programs.output_of("quantd", "--manual-page")
-        self.assertRegex(page, r"by default one per processor\.\n")
+        self.assertRegex(page, r"by default one per processor that the process and the CPU quota of its cgroup allow\.\n")
 
 
 if __name__ == "__main__":

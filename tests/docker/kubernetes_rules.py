@@ -198,7 +198,7 @@ def selectors_match_the_pods(manifests, _program):
 
 def quantd_understands_its_environment(manifests, program):
     flags = {"QUANTD_" + name.upper().replace("-", "_") for name in program.defaults}
-    # quantd would silently ignore a variable that does not correspond to a flag.
+    # quantd only warns of a variable that does not correspond to a flag.
     for name in manifests.environment:
         if name not in flags:
             yield f"{name} does not correspond to a flag of quantd"

@@ -12,6 +12,8 @@ import quantd_process
 # Not a multiple of any vector's width, so that remainders are counted, too.
 ELEMENTS = 1025
 
+MEMORY_LIMIT_BYTES = 3 * 2**30
+
 DOCUMENTED_NAMES = {
     "grpc_server_started_total",
     "grpc_server_handled_total",
@@ -29,6 +31,7 @@ DOCUMENTED_NAMES = {
     "quantd_in_flight_bytes",
     "quantd_max_in_flight_bytes",
     "quantd_max_message_bytes",
+    "quantd_memory_limit_bytes",
     "quantd_worker_threads",
     "quantd_rejected_requests_total",
     "quantd_build_info",
@@ -45,7 +48,7 @@ class MetricsTest(unittest.TestCase):
     def setUpClass(cls):
         """Makes 3 FakeQuantize, 2 FakeQuantizeGradient, 1 Quantize and 1 GetServerInfo that succeed;
         4 calls fail."""
-        cls.quantd = quantd_process.Quantd()
+        cls.quantd = quantd_process.Quantd(f"--memory-limit={MEMORY_LIMIT_BYTES}")
         cls.addClassCleanup(cls.quantd.stop)
         tensor = api.tensor_of_bytes(np.linspace(-2, 2, ELEMENTS, dtype=np.float32))
         interval = api.Range(min=[-1], max=[1])
@@ -128,6 +131,7 @@ class MetricsTest(unittest.TestCase):
         self.assert_value(self.info.max_in_flight_bytes, "quantd_max_in_flight_bytes")
         self.assert_value(self.info.max_message_bytes, "quantd_max_message_bytes")
         self.assert_value(self.info.worker_threads, "quantd_worker_threads")
+        self.assert_value(MEMORY_LIMIT_BYTES, "quantd_memory_limit_bytes")
 
     def test_the_build_is_described(self):
         (labels,) = self.metrics.labels("quantd_build_info")

@@ -1,11 +1,20 @@
 """Tests flags, environment variables and the configuration file."""
 
+import json
+import os
 import pathlib
+import subprocess
 import tempfile
+import tomllib
 import unittest
 
 import api
 import quantd_process
+
+
+def events(quantd):
+    """Returns the log lines of a server that logs JSON."""
+    return [json.loads(line) for line in quantd.log.splitlines()]
 
 
 class OptionsTest(unittest.TestCase):
@@ -38,6 +47,66 @@ class OptionsTest(unittest.TestCase):
         self.config.write_text(printed, encoding="utf-8")
         self.assertEqual(self.check_config(f"--config={self.config}"), printed)
 
+    def test_any_path_survives_a_configuration_file(self):
+        for path in ('/tmp/"quoted".sock', "/tmp/back\\slash\\n.sock", "/tmp/it's.sock", "/tmp/a b\t.sock",
+                     "/tmp/line\nbreak.sock", "/tmp/\x1b[1mé…𝄞\x7f.sock", "/tmp/#[x]=,{y}.sock"):
+            with self.subTest(path):
+                printed = self.check_config("--listen", f"unix:{path}")
+                self.assertEqual(tomllib.loads(printed)["listen"], [f"unix:{path}"])
+                self.config.write_text(printed, encoding="utf-8")
+                self.assertEqual(self.check_config("--config", self.config), printed)
+
+    def test_a_path_that_toml_cannot_express_is_refused(self):
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config", "--listen",
+                                  os.fsdecode(b"unix:/tmp/\xff.sock"))
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("UTF-8", done.stderr)
+
+    def test_unknown_variables_are_reported_and_do_no_harm(self):
+        environment = {"QUANTD_LOG_LEVLE": "debug", "QUANTD_PORT": "tcp://10.0.0.1:50051",
+                       "QUANTD_SERVICE_HOST": "10.0.0.1", "QUANTD_LOG_LEVEL": ""}
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config", environment=environment)
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(
+            done.stderr,
+            "quantd: warning: the environment variable QUANTD_LOG_LEVLE is not a setting and has no "
+            "effect; did you mean QUANTD_LOG_LEVEL?\n")
+        with quantd_process.Quantd("--log-format=json", environment=environment) as quantd:
+            warnings = [line for line in events(quantd) if line["level"] == "warning"]
+        self.assertEqual([warning["event"] for warning in warnings], ["setting"])
+        self.assertIn("QUANTD_LOG_LEVLE", warnings[0]["message"])
+
+    def test_limits_follow_the_memory_limit_and_the_log_says_why(self):
+        with quantd_process.Quantd("--log-format=json", "--memory-limit=512MiB",
+                                   environment={"QUANTD_WORKER_THREADS": "3"}) as quantd:
+            info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
+            limits = events(quantd)[0]
+        self.assertEqual(info.max_in_flight_bytes, 298 * 2**20)
+        self.assertEqual(info.max_message_bytes, 256 * 2**20)
+        self.assertEqual({key: limits[key] for key in set(limits) - {"time", "level"}}, {
+            "event": "limits",
+            "worker_threads": 3,
+            "worker_threads_from": "the environment variable QUANTD_WORKER_THREADS",
+            "memory_limit_bytes": 512 * 2**20,
+            "memory_limit_from": "--memory-limit",
+            "max_in_flight_bytes": 298 * 2**20,
+            "max_in_flight_bytes_from": "--memory-limit",
+            "max_message_bytes": 256 * 2**20,
+            "max_message_bytes_from": "the default",
+        })
+
+    def test_too_much_in_flight_for_the_memory_is_reported(self):
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config", "--memory-limit=512MiB",
+                                  "--max-in-flight-bytes=400MiB")
+        self.assertEqual(done.returncode, 0)
+        self.assertIn("exceed the memory limit (512MiB, from --memory-limit)", done.stderr)
+
+    def test_worker_threads_follow_the_affinity(self):
+        done = subprocess.run(["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))),
+                               quantd_process.QUANTD, "--check-config"], check=True, text=True,
+                              capture_output=True, env=quantd_process.clean_environment())
+        self.assertEqual(tomllib.loads(done.stdout)["worker-threads"], 1)
+
     def test_the_defaults_are_a_valid_configuration_file(self):
         printed = self.check_config()
         self.config.write_text(printed, encoding="utf-8")
@@ -65,12 +134,14 @@ class OptionsTest(unittest.TestCase):
             (["--worker-threads=0"], {}, "worker-threads"),
             (["--worker-threads=many"], {}, "many"),
             (["--max-message-bytes=12parsec"], {}, "12parsec"),
-            (["--max-message-bytes=2GiB", "--max-in-flight-bytes=1GiB"], {}, "max-in-flight-bytes"),
+            (["--max-message-bytes=1GiB", "--max-in-flight-bytes=1MiB"], {}, "max-in-flight-bytes"),
             (["--log-level=loud"], {}, "loud"),
             (["--log-format=xml"], {}, "xml"),
             (["--listen=nowhere"], {}, "nowhere"),
             (["--config=/no/such/file.toml"], {}, "/no/such/file.toml"),
-            ([f"--config={self.config}"], {}, "no-such-setting"),
+            ([f"--config={self.config}"], {}, f"{self.config}:1:1: 'no-such-setting'"),
+            ([], {"QUANTD_CONFIG": self.config}, f"{self.config}:1:1: 'no-such-setting'"),
+            ([f"--config={self.config.parent}"], {}, "Is a directory"),
             ([], {"QUANTD_WORKER_THREADS": "some"}, "some"),
         ):
             with self.subTest(flags=flags, environment=environment):

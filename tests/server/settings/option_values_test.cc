@@ -38,13 +38,14 @@ TEST(FormatByteSize, IsTheInverse) {
 TEST(ParseDuration, AcceptsNumbersAsSeconds) {
   EXPECT_EQ(*ParseDuration("7"), milliseconds(7000));
   EXPECT_EQ(*ParseDuration("0"), milliseconds(0));
+  EXPECT_EQ(*ParseDuration("2.5"), milliseconds(2500));
   EXPECT_EQ(*ParseDuration("2.5s"), milliseconds(2500));
   EXPECT_EQ(*ParseDuration("500ms"), milliseconds(500));
   EXPECT_EQ(*ParseDuration("1m30s"), milliseconds(90'000));
 }
 
 TEST(ParseDuration, RejectsOtherTextsAndQuotesThem) {
-  for (const char* text : {"", "soon", "-1s", "30 s", "inf", "25h"}) {
+  for (const char* text : {"", "soon", "-1s", "30 s", "1.2.3", ".", "inf", "25h"}) {
     const auto duration = ParseDuration(text);
     ASSERT_FALSE(duration.ok()) << text;
     EXPECT_THAT(std::string(duration.status().message()), HasSubstr("'" + std::string(text) + "'"));

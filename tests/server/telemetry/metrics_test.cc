@@ -85,13 +85,15 @@ TEST(Metrics, ShowWhatIsInFlight) {
 }
 
 TEST(Metrics, ShowTheLimits) {
-  const std::string text =
-      Metrics("TEST",
-              {.max_message_bytes = 1 << 20, .max_in_flight_bytes = 1 << 22, .worker_threads = 3})
-          .Text();
+  const std::string text = Metrics("TEST", {.max_message_bytes = 1 << 20,
+                                            .max_in_flight_bytes = 1 << 22,
+                                            .worker_threads = 3,
+                                            .memory_limit_bytes = 1 << 24})
+                               .Text();
   EXPECT_THAT(text, HasSubstr("\nquantd_max_message_bytes 1048576\n"));
   EXPECT_THAT(text, HasSubstr("\nquantd_max_in_flight_bytes 4194304\n"));
   EXPECT_THAT(text, HasSubstr("\nquantd_worker_threads 3\n"));
+  EXPECT_THAT(text, HasSubstr("\nquantd_memory_limit_bytes 16777216\n"));
 }
 
 TEST(Metrics, DescribeTheBuild) {
