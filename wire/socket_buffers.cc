@@ -49,17 +49,8 @@ static_assert(kEnlargesSocketBuffers);
 
 namespace {
 
-// Linux doubles it, to have room for its own bookkeeping.
-constexpr int kBufferBytes = 1 << 20;
-
 bool EnlargeBuffer(const grpc_mutate_socket_info* info, grpc_socket_mutator* /*mutator*/) {
-  int domain = 0;
-  socklen_t size = sizeof(domain);
-  if (getsockopt(info->fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX) {
-    // Without it the socket works as well, only slower.
-    static_cast<void>(
-        setsockopt(info->fd, SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof(kBufferBytes)));
-  }
+  EnlargeSocketBuffer(info->fd);
   return true;
 }
 
@@ -97,6 +88,9 @@ void EnlargeSocketBuffers(grpc::ChannelArguments& /*arguments*/) {}
 
 namespace {
 
+// Linux doubles it, to have room for its own bookkeeping.
+constexpr int kBufferBytes = 1 << 20;
+
 class SocketBuffersOption final : public grpc::ServerBuilderOption {
  public:
   void UpdateArguments(grpc::ChannelArguments* arguments) override {
@@ -110,6 +104,16 @@ class SocketBuffersOption final : public grpc::ServerBuilderOption {
 
 void EnlargeSocketBuffers(grpc::ServerBuilder& builder) {
   builder.SetOption(std::make_unique<SocketBuffersOption>());
+}
+
+void EnlargeSocketBuffer(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  if (getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain == AF_UNIX) {
+    // Without it the socket works as well, only slower.
+    static_cast<void>(
+        setsockopt(socket, SOL_SOCKET, SO_SNDBUF, &kBufferBytes, sizeof(kBufferBytes)));
+  }
 }
 
 }  // namespace quantd::wire

@@ -19,6 +19,10 @@ inline constexpr bool kEnlargesSocketBuffers =
 void EnlargeSocketBuffers(grpc::ChannelArguments& arguments);
 void EnlargeSocketBuffers(grpc::ServerBuilder& builder);
 
+// The same for a connected socket that is not gRPC's, with every version of gRPC. Does
+// nothing to sockets of another kind.
+void EnlargeSocketBuffer(int socket);
+
 }  // namespace quantd::wire
 
 #endif  // QUANTD_WIRE_SOCKET_BUFFERS_H_

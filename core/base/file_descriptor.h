@@ -41,6 +41,9 @@ class FileDescriptor {
   // The number of the descriptor; negative if there is none.
   int number() const { return number_; }
 
+  // Gives the descriptor up without closing it, and returns its number.
+  [[nodiscard]] int Release() { return std::exchange(number_, -1); }
+
   // The size in bytes. Errors: kInvalidArgument for anything but a regular file,
   // such as a directory or a pipe.
   absl::StatusOr<std::uintmax_t> RegularFileSize() const;
