@@ -1,26 +1,19 @@
 #include "server/address.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <array>
-#include <cstring>
-#include <memory>
+#include <algorithm>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
+#include "server/connections/socket_address.h"
 
 namespace quantd::server {
 namespace {
-
-// "localhost" always means the loopback address (RFC 6761, section 6.3), but the
-// resolver may not know it without /etc/hosts, as in a bare container.
-constexpr std::string_view kLocalhost = "localhost";
-constexpr std::string_view kLoopback = "127.0.0.1";
 
 constexpr std::string_view kUnixPrefix = "unix:";
 
@@ -33,20 +26,6 @@ absl::Status NoHostPort(std::string_view address) {
   return NoAddress(address,
                    "expected HOST:PORT with a port from 0 to 65535, such as localhost:50051 or "
                    "[::1]:50051");
-}
-
-struct AddressInfoDeleter {
-  void operator()(addrinfo* info) const { freeaddrinfo(info); }
-};
-using AddressInfoList = std::unique_ptr<addrinfo, AddressInfoDeleter>;
-
-const addrinfo* PreferIpv4(const addrinfo* first) {
-  for (const addrinfo* info = first; info != nullptr; info = info->ai_next) {
-    if (info->ai_family == AF_INET) {
-      return info;
-    }
-  }
-  return first;
 }
 
 }  // namespace
@@ -84,57 +63,10 @@ absl::Status CheckListenAddress(std::string_view address) {
 }
 
 absl::StatusOr<std::string> ResolveHost(const std::string& host) {
-  addrinfo hints{};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int error = getaddrinfo(host.c_str(), nullptr, &hints, &found); error != 0) {
-    if (host == kLocalhost) {
-      return std::string(kLoopback);
-    }
-    return absl::NotFoundError(
-        absl::StrCat("the host '", host, "' is unknown: ", gai_strerror(error)));
-  }
-  const AddressInfoList list(found);
-  const addrinfo* const info = PreferIpv4(list.get());
-  std::array<char, NI_MAXHOST> number{};
-  if (const int error = getnameinfo(info->ai_addr, info->ai_addrlen, number.data(), number.size(),
-                                    nullptr, 0, NI_NUMERICHOST);
-      error != 0) {
-    return absl::NotFoundError(
-        absl::StrCat("the host '", host, "' has no numeric address: ", gai_strerror(error)));
-  }
-  return std::string(number.data());
-}
-
-std::string BindAddress(const std::string& address) {
-  std::optional<core::HostPort> host_port = core::ParseHostPort(address);
-  if (UnixSocketPath(address).has_value() || !host_port.has_value() ||
-      host_port->host != kLocalhost) {
-    return address;
-  }
-  addrinfo* found = nullptr;
-  const bool known = getaddrinfo(host_port->host.c_str(), nullptr, nullptr, &found) == 0;
-  const AddressInfoList list(found);
-  if (known) {
-    return address;
-  }
-  host_port->host = kLoopback;
-  return core::FormatHostPort(*host_port);
-}
-
-bool IsUnixSocketServed(std::string_view path) {
-  sockaddr_un address{};
-  if (path.size() >= sizeof(address.sun_path)) {
-    return false;
-  }
-  address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  const core::FileDescriptor socket_descriptor(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const void* const generic_address = &address;
-  return socket_descriptor.number() >= 0 &&
-         connect(socket_descriptor.number(), static_cast<const sockaddr*>(generic_address),
-                 sizeof(address)) == 0;
+  ASSIGN_OR_RETURN(const std::vector<SocketAddress> addresses,
+                   ResolveAddresses({.host = host, .port = 0}));
+  const auto ipv4 = std::ranges::find(addresses, AF_INET, &SocketAddress::family);
+  return (ipv4 == addresses.end() ? addresses.front() : *ipv4).host();
 }
 
 }  // namespace quantd::server

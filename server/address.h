@@ -34,15 +34,6 @@ absl::Status CheckListenAddress(std::string_view address);
 // Errors: kNotFound, with the resolver's reason.
 absl::StatusOr<std::string> ResolveHost(const std::string& host);
 
-// Returns `address` in a form that can be bound: if its host is "localhost" and the
-// system's resolver does not know that name, the numeric loopback address replaces
-// it.
-std::string BindAddress(const std::string& address);
-
-// Returns whether a process accepts connections on the unix socket at `path`.
-// Returns false for a socket file that a dead process left behind.
-bool IsUnixSocketServed(std::string_view path);
-
 }  // namespace quantd::server
 
 #endif  // QUANTD_SERVER_ADDRESS_H_

@@ -13,14 +13,17 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/host_port.h"
+#include "core/base/file_descriptor.h"
 #include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "core/worker_pool.h"
-#include "server/address.h"
 #include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
 #include "server/calls/transport_calls.h"
+#include "server/connections/acceptor.h"
+#include "server/connections/connection_limits.h"
+#include "server/connections/listening_socket.h"
+#include "server/connections/transport_settings.h"
 #include "server/memory.h"
 #include "server/quantization_service.h"
 #include "server/reflection.h"
@@ -28,7 +31,6 @@
 #include "server/telemetry/metrics.h"
 #include "server/telemetry/metrics_endpoint.h"
 #include "wire/methods.h"
-#include "wire/socket_buffers.h"
 
 namespace quantd::server {
 namespace {
@@ -74,69 +76,34 @@ int ReceiveLimit(std::uint64_t max_message_bytes) {
   return static_cast<int>(std::min(max_message_bytes + kReceiveMargin, kMax));
 }
 
-absl::Status CannotListen(const std::string& address, absl::string_view cause) {
-  return absl::UnavailableError(
-      absl::StrCat("cannot listen on ", address, ": ", cause,
-                   "; expected a free address of this machine: choose another one with --listen, "
-                   "or stop the process that listens there"));
-}
-
-// Checks that no running server uses the sockets. gRPC would replace them.
-absl::Status CheckUnixSockets(const std::vector<std::string>& addresses) {
-  for (const std::string& address : addresses) {
-    const auto path = UnixSocketPath(address);
-    if (path.has_value() && IsUnixSocketServed(*path)) {
-      return CannotListen(address, "another process serves there");
-    }
-  }
-  return absl::OkStatus();
-}
-
-absl::Status WhyNotServing(const Options& options, const std::vector<int>& ports) {
-  // gRPC binds in order, and stops at the first failure.
-  const auto failed = std::ranges::find(ports, 0);
-  if (failed == ports.end()) {
-    return absl::InternalError("gRPC did not start");
-  }
-  return CannotListen(options.listen[static_cast<std::size_t>(failed - ports.begin())],
-                      "it cannot be bound");
-}
-
-std::string WithPort(const std::string& address, int port) {
-  std::optional<core::HostPort> host_port = core::ParseHostPort(address);
-  if (UnixSocketPath(address).has_value() || !host_port.has_value()) {
-    return address;
-  }
-  host_port->port = static_cast<std::uint16_t>(port);
-  return core::FormatHostPort(*host_port);
-}
-
-// A megabyte can decompress to a gigabyte, and tensors hardly compress. Clients that
-// compress are refused with UNIMPLEMENTED and the encodings that are accepted, none
-// (https://github.com/grpc/grpc/blob/master/doc/compression.md), instead of having their
-// messages decompressed first.
-void RefuseCompression(grpc::ServerBuilder& builder) {
-  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
-  for (const grpc_compression_algorithm algorithm : {GRPC_COMPRESS_DEFLATE, GRPC_COMPRESS_GZIP}) {
-    builder.SetCompressionAlgorithmSupportStatus(algorithm, false);
-  }
-}
-
-ServerLimits LimitsOf(const Options& options) {
+ServerLimits LimitsOf(const Options& options, const ConnectionLimits& connections) {
   return {.max_message_bytes = options.max_message_bytes,
           .max_in_flight_bytes = options.max_in_flight_bytes,
           .worker_threads = options.worker_threads,
-          .memory_limit_bytes = options.memory_limit};
+          .memory_limit_bytes = options.memory_limit,
+          .max_connections = connections.connections};
+}
+
+// Returns a function that lets gRPC serve connections.
+Acceptor::HandOver HandOverToGrpc(
+    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor) {
+  return [grpc = std::shared_ptr(std::move(grpc_acceptor))](core::FileDescriptor connection) {
+    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
+    parameters.fd = connection.Release();
+    grpc->HandleNewConnection(&parameters);
+  };
 }
 
 }  // namespace
 
-// The members are in order of their dependencies. The gRPC server, whose calls use
-// all other members, is destroyed first.
+// The members are in order of their dependencies. The acceptor is destroyed first, and
+// then the gRPC server, whose calls use all other members.
 class Server::Impl {
  public:
-  Impl(const Options& options, Log* log)
-      : metrics_(core::ActiveSimdTarget(), LimitsOf(options)),
+  Impl(const Options& options, const ConnectionLimits& connection_limits, Log* log)
+      : log_(log),
+        connection_limits_(connection_limits),
+        metrics_(core::ActiveSimdTarget(), LimitsOf(options, connection_limits)),
         pool_(options.worker_threads),
         admission_(options.max_in_flight_bytes,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
@@ -147,7 +114,7 @@ class Server::Impl {
                   .pool = &pool_,
                   .metrics = &metrics_,
                   .log = log},
-                 LimitsOf(options)) {
+                 LimitsOf(options, connection_limits)) {
     metrics_.ReadLoadFrom([this]() -> LoadFigures {
       const Admission::Load load = admission_.load();
       return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
@@ -168,31 +135,29 @@ class Server::Impl {
   }
 
   absl::Status ServeCalls(const Options& options) {
-    RETURN_IF_ERROR(CheckUnixSockets(options.listen));
+    ASSIGN_OR_RETURN(ListeningSockets listening, Listen(options.listen, options.unix_socket_mode));
     InitializeGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.SetMaxReceiveMessageSize(ReceiveLimit(options.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
-    // With SO_REUSEPORT, a second server on the same port would start, and would
-    // receive some of the calls.
-    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-    if (options.max_connection_age > std::chrono::milliseconds(0)) {
-      builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS,
-                                 static_cast<int>(options.max_connection_age.count()));
-    }
-    wire::EnlargeSocketBuffers(builder);
-    RefuseCompression(builder);
+    ConfigureTransport(options, builder);
     BoundTransportMemory(builder, options.max_in_flight_bytes);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);
-    std::vector<int> ports(options.listen.size(), 0);
-    for (std::size_t i = 0; i < ports.size(); ++i) {
-      builder.AddListeningPort(BindAddress(options.listen[i]), grpc::InsecureServerCredentials(),
-                               &ports[i]);
-    }
+    auto grpc_acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
     server_ = transport_calls_.Start(builder);
-    return server_ == nullptr ? WhyNotServing(options, ports) : ReportServing(options, ports);
+    if (server_ == nullptr) {
+      return absl::InternalError("gRPC did not start");
+    }
+    ReportServing();
+    addresses_ = std::move(listening.addresses);
+    ASSIGN_OR_RETURN(acceptor_,
+                     Acceptor::Start(std::move(listening.sockets), connection_limits_,
+                                     HandOverToGrpc(std::move(grpc_acceptor)), &metrics_, log_));
+    return absl::OkStatus();
   }
 
   const std::vector<std::string>& addresses() const { return addresses_; }
@@ -230,14 +195,10 @@ class Server::Impl {
         [this, limit](std::uint64_t made_bytes) { transport_quota_.Resize(limit - made_bytes); });
   }
 
-  absl::Status ReportServing(const Options& options, const std::vector<int>& ports) {
-    for (std::size_t i = 0; i < ports.size(); ++i) {
-      addresses_.push_back(WithPort(BindAddress(options.listen[i]), ports[i]));
-    }
+  void ReportServing() {
     grpc::HealthCheckServiceInterface& health = *server_->GetHealthCheckService();
     health.SetServingStatus("", true);
     health.SetServingStatus(std::string(wire::kServiceName), true);
-    return absl::OkStatus();
   }
 
   // Waits until all calls have ended, also those that are still being uploaded. Returns
@@ -265,12 +226,17 @@ class Server::Impl {
 
   // Shuts gRPC down. Calls that are still running after `timeout` are cut off.
   void CloseConnections(std::chrono::milliseconds timeout) {
+    if (acceptor_ != nullptr) {
+      acceptor_->Stop();
+    }
     if (server_ != nullptr) {
       server_->Shutdown(std::chrono::system_clock::now() + timeout);
       server_->Wait();
     }
   }
 
+  Log* const log_;
+  const ConnectionLimits connection_limits_;
   Metrics metrics_;
   OpenStreams open_streams_;
   MemoryRelease memory_release_;
@@ -281,12 +247,22 @@ class Server::Impl {
   QuantizationService service_;
   TransportCalls transport_calls_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<Acceptor> acceptor_;
   std::vector<std::string> addresses_;
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Log* log) {
   RETURN_IF_ERROR(core::ForceSimdTarget(options.simd_target));
-  auto impl = std::make_unique<Impl>(options, log);
+  ASSIGN_OR_RETURN(const std::uint64_t descriptors, RaiseDescriptorLimit());
+  ASSIGN_OR_RETURN(const ConnectionLimits limits,
+                   DeriveConnectionLimits(descriptors, options.max_connections,
+                                          options.max_connections_per_peer));
+  log->Write(
+      LogLevel::kInfo, "limits",
+      {{"descriptors", static_cast<std::int64_t>(descriptors)},
+       {"max_connections", static_cast<std::int64_t>(limits.connections)},
+       {"max_connections_per_peer", static_cast<std::int64_t>(limits.connections_per_peer)}});
+  auto impl = std::make_unique<Impl>(options, limits, log);
   RETURN_IF_ERROR(impl->ServeMetrics(options));
   RETURN_IF_ERROR(impl->ServeCalls(options));
   return absl::WrapUnique(new Server(std::move(impl)));

@@ -27,11 +27,11 @@ class Server {
  public:
   // Starts a server. When this returns, it serves on all addresses in
   // options.listen. `options` has to be valid, as ParseCommandLine() returns it;
-  // options.simd_target is applied to the whole process. `log` must outlive the
-  // server.
+  // options.simd_target is applied to the whole process, and so is the limit for open
+  // files, which is raised as far as permitted. `log` must outlive the server.
   //
-  // Errors: kUnavailable, with the address, if an address cannot be listened on;
-  // the errors of core::ForceSimdTarget() and MetricsEndpoint::Start().
+  // Errors: those of Listen(), DeriveConnectionLimits(), core::ForceSimdTarget() and
+  // MetricsEndpoint::Start().
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, Log* log);
 
   // Cuts off running calls unless Drain() was called before.

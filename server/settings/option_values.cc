@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 
@@ -96,6 +97,22 @@ absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text) {
 std::string FormatDuration(std::chrono::milliseconds duration) {
   return absl::FormatDuration(absl::FromChrono(duration));
 }
+
+absl::StatusOr<mode_t> ParsePermissions(std::string_view text) {
+  constexpr mode_t kMax = 0777;
+  mode_t permissions = 0;
+  const char* const end = text.data() + text.size();
+  const auto [number_end, error] = std::from_chars(text.data(), end, permissions, 8);
+  if (error != std::errc() || number_end != end || permissions > kMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", AsAbsl(text),
+                     "' is not a valid set of permissions; expected an octal number from 0 to 777, "
+                     "such as 660"));
+  }
+  return permissions;
+}
+
+std::string FormatPermissions(mode_t permissions) { return absl::StrFormat("%o", permissions); }
 
 absl::StatusOr<std::uint64_t> ParseWholeNumber(std::string_view text, std::uint64_t min,
                                                std::uint64_t max) {

@@ -3,6 +3,8 @@
 #ifndef QUANTD_SERVER_SETTINGS_OPTION_VALUES_H_
 #define QUANTD_SERVER_SETTINGS_OPTION_VALUES_H_
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstdint>
 #include <string>
@@ -29,6 +31,15 @@ absl::StatusOr<std::chrono::milliseconds> ParseDuration(std::string_view text);
 
 // Returns a text that ParseDuration() parses as `duration`.
 std::string FormatDuration(std::chrono::milliseconds duration);
+
+// Parses permissions of a file in octal, such as "660" or "0660", from 0 to 777.
+//
+// Errors: kInvalidArgument, with the text and what was expected.
+absl::StatusOr<mode_t> ParsePermissions(std::string_view text);
+
+// Returns a text that ParsePermissions() parses as `permissions`. It has no leading zero,
+// because TOML permits none in a number.
+std::string FormatPermissions(mode_t permissions);
 
 // Parses a whole number from `min` to `max`.
 //

@@ -51,6 +51,13 @@ Setting SizeSetting(std::string_view name, const std::string& description,
                       FormatByteSize);
 }
 
+Setting NumberSetting(std::string_view name, const std::string& description,
+                      std::size_t Options::*member,
+                      absl::StatusOr<std::size_t> (*parse)(const std::string&)) {
+  return ValueSetting(Setting::Kind::kNumber, name, "N", description, member, parse,
+                      [](std::size_t number) { return std::to_string(number); });
+}
+
 Setting DurationSetting(std::string_view name, const std::string& description,
                         std::chrono::milliseconds Options::*member) {
   return ValueSetting(Setting::Kind::kDuration, name, "DURATION", description, member,
@@ -82,6 +89,26 @@ absl::StatusOr<std::string> ParseSimdTarget(const std::string& text) {
 
 absl::StatusOr<std::size_t> ParseWorkerThreads(const std::string& text) {
   return ParseWholeNumber(text, 1, kMaxWorkerThreads);
+}
+
+absl::StatusOr<std::size_t> ParseConnections(const std::string& text) {
+  return ParseWholeNumber(text, 0, kMaxConnections);
+}
+
+absl::StatusOr<std::size_t> ParseStreams(const std::string& text) {
+  return ParseWholeNumber(text, 1, kMaxStreamsPerConnection);
+}
+
+absl::StatusOr<std::optional<mode_t>> ParseUnixSocketMode(const std::string& text) {
+  if (text.empty()) {
+    return std::optional<mode_t>();
+  }
+  ASSIGN_OR_RETURN(const mode_t mode, ParsePermissions(text));
+  return std::optional(mode);
+}
+
+std::string FormatUnixSocketMode(const std::optional<mode_t>& mode) {
+  return mode.has_value() ? FormatPermissions(*mode) : "";
 }
 
 absl::StatusOr<std::uint64_t> ParseMaxMessageBytes(std::string_view text) {
@@ -138,12 +165,20 @@ Setting ChoiceSetting(std::string_view name, const std::string& description, Enu
 }
 
 Setting WorkerThreadsSetting() {
-  return WithDefaultOfMachine(
-      ValueSetting(Setting::Kind::kNumber, kWorkerThreadsName, "N",
-                   "Number of threads that compute; by default one per processor that the process "
-                   "and the CPU quota of its cgroup allow",
-                   &Options::worker_threads, ParseWorkerThreads,
-                   [](std::size_t number) { return std::to_string(number); }));
+  return WithDefaultOfMachine(NumberSetting(
+      kWorkerThreadsName,
+      "Number of threads that compute; by default one per processor that the process and the CPU "
+      "quota of its cgroup allow",
+      &Options::worker_threads, ParseWorkerThreads));
+}
+
+Setting UnixSocketModeSetting() {
+  Setting setting =
+      ValueSetting(Setting::Kind::kText, "unix-socket-mode", "OCTAL",
+                   "The permissions of unix sockets, such as 660; empty: what the umask allows",
+                   &Options::unix_socket_mode, ParseUnixSocketMode, FormatUnixSocketMode);
+  setting.may_be_empty = true;
+  return setting;
 }
 
 Setting ReflectionSetting() {
@@ -198,6 +233,22 @@ std::vector<Setting> MakeSettings() {
           "The age at which clients are asked to reconnect, so that they find servers that "
           "were added; running calls are not affected. 0: no limit",
           &Options::max_connection_age),
+      DurationSetting("max-connection-idle",
+                      "How long a connection may be without calls until it is closed; clients "
+                      "reconnect when they need it. 0: no limit",
+                      &Options::max_connection_idle),
+      NumberSetting("max-connections",
+                    "The most connections at once; more are closed at once. 0: what the limit for "
+                    "open files permits, at most 10000",
+                    &Options::max_connections, ParseConnections),
+      NumberSetting("max-connections-per-peer",
+                    "The most connections at once of one IPv4 address, of one IPv6 network (/64) "
+                    "or of one user by unix sockets. 0: half of --max-connections",
+                    &Options::max_connections_per_peer, ParseConnections),
+      NumberSetting("max-streams-per-connection",
+                    "The most calls at once on one connection; clients wait with more",
+                    &Options::max_streams_per_connection, ParseStreams),
+      UnixSocketModeSetting(),
       ChoiceSetting("log-level", "The least severe events to log to stderr", &Options::log_level,
                     std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
       ChoiceSetting("log-format", "How to write log lines", &Options::log_format,

@@ -4,11 +4,15 @@
 #ifndef QUANTD_SERVER_SETTINGS_OPTIONS_H_
 #define QUANTD_SERVER_SETTINGS_OPTIONS_H_
 
+#include <sys/stat.h>
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -22,6 +26,9 @@ namespace quantd::server {
 // namely if each channel has one element, and has to fit into protobuf's 2 GiB.
 inline constexpr std::uint64_t kMaxMaxMessageBytes = std::uint64_t{1} << 30;
 inline constexpr std::size_t kMaxWorkerThreads = 1024;
+inline constexpr std::size_t kMaxConnections = 1'000'000;
+// The number is a signed one in gRPC.
+inline constexpr std::size_t kMaxStreamsPerConnection = std::numeric_limits<int>::max();
 
 // The defaults are those of a machine with one processor and plenty of memory;
 // ChooseLimits() fits them to the real one.
@@ -43,6 +50,14 @@ struct Options {
   std::chrono::milliseconds drain_timeout{30'000};
   // 0 means that there is no limit.
   std::chrono::milliseconds max_connection_age{0};
+  std::chrono::milliseconds max_connection_idle{std::chrono::hours(1)};
+  // 0 means what DeriveConnectionLimits() derives.
+  std::size_t max_connections = 0;
+  std::size_t max_connections_per_peer = 0;
+  // 1..kMaxStreamsPerConnection.
+  std::size_t max_streams_per_connection = 1000;
+  // The permissions of unix sockets, 0..0777; if absent, those that the umask allows.
+  std::optional<mode_t> unix_socket_mode;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
   // One of core::SupportedSimdTargets(), or empty for the best.

@@ -16,6 +16,7 @@ struct ServerLimits {
   std::size_t worker_threads = 0;
   // 0 means that it is not known.
   std::uint64_t memory_limit_bytes = 0;
+  std::size_t max_connections = 0;
 };
 
 }  // namespace quantd::server

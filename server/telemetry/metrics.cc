@@ -129,6 +129,20 @@ Gauge& MakeGauge(const char* name, const char* help, prometheus::Registry& regis
   return BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
+// Returns one counter per reason, indexed by ConnectionRefusal.
+std::vector<std::reference_wrapper<Counter>> MakeRefusedConnections(
+    prometheus::Registry& registry) {
+  auto& family = BuildCounter()
+                     .Name("quantd_refused_connections_total")
+                     .Help("Connections closed at once, by reason.")
+                     .Register(registry);
+  std::vector<std::reference_wrapper<Counter>> counters;
+  for (const std::string_view reason : kConnectionRefusalNames) {
+    counters.emplace_back(family.Add({{"reason", std::string(reason)}}));
+  }
+  return counters;
+}
+
 // Counters of rejected requests, one per reason.
 class RejectedSeries {
  public:
@@ -199,6 +213,9 @@ struct Metrics::Impl {
               "How much memory the process may use (--memory-limit); 0 if that is not known.",
               *registry)
         .Set(static_cast<double>(limits.memory_limit_bytes));
+    MakeGauge("quantd_max_connections", "Limit for open connections (--max-connections).",
+              *registry)
+        .Set(static_cast<double>(limits.max_connections));
     MakeGauge("quantd_worker_threads", "Number of threads that compute (--worker-threads).",
               *registry)
         .Set(static_cast<double>(limits.worker_threads));
@@ -215,6 +232,15 @@ struct Metrics::Impl {
   Counter& bytes_in = tensor_bytes.Add({{"direction", "in"}, {"transport", "grpc"}});
   Counter& bytes_out = tensor_bytes.Add({{"direction", "out"}, {"transport", "grpc"}});
   RejectedSeries rejected{*registry};
+  Gauge& connections =
+      MakeGauge("quantd_connections", "Open connections of gRPC clients.", *registry);
+  Counter& accepted_connections = BuildCounter()
+                                      .Name("quantd_accepted_connections_total")
+                                      .Help("Connections accepted.")
+                                      .Register(*registry)
+                                      .Add({});
+  std::vector<std::reference_wrapper<Counter>> refused_connections =
+      MakeRefusedConnections(*registry);
 };
 
 Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
@@ -249,6 +275,16 @@ void Metrics::KernelRun(std::size_t operation, Seconds duration, const KernelTen
 
 void Metrics::ReadLoadFrom(std::function<LoadFigures()> source) {
   impl_->registry->ReadLoadFrom(std::move(source));
+}
+
+void Metrics::ConnectionAccepted() { impl_->accepted_connections.Increment(); }
+
+void Metrics::ConnectionRefused(ConnectionRefusal refusal) {
+  impl_->refused_connections.at(static_cast<std::size_t>(refusal)).get().Increment();
+}
+
+void Metrics::SetOpenConnections(std::size_t number) {
+  impl_->connections.Set(static_cast<double>(number));
 }
 
 std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return impl_->registry; }

@@ -15,6 +15,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "server/connections/connection_refusal.h"
 #include "server/settings/server_limits.h"
 #include "wire/methods.h"
 
@@ -73,6 +74,12 @@ class Metrics {
   // From now on, the gauges of what is in flight have the figures that `source` returns
   // when the metrics are read. It may be called on any thread, as long as this lives.
   void ReadLoadFrom(std::function<LoadFigures()> source);
+
+  // Counts a connection that was accepted, or refused.
+  void ConnectionAccepted();
+  void ConnectionRefused(ConnectionRefusal refusal);
+  // Sets the number of connections that are open now.
+  void SetOpenConnections(std::size_t number);
 
   // Returns these metrics for registration with an exposer.
   std::shared_ptr<prometheus::Collectable> collectable() const;

@@ -2,11 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <future>
 #include <memory>
@@ -18,6 +14,7 @@
 #include "tests/server/http_get.h"
 #include "tests/server/raw_call.h"
 #include "tests/server/running_server.h"
+#include "tests/server/socket_path.h"
 #include "tests/wait_until.h"
 #include "tests/wire/requests.h"
 
@@ -33,36 +30,6 @@ constexpr char kReflectionMethod[] =
 constexpr char kListServices[] = "\x3a";
 
 std::string ListServicesRequest() { return {kListServices, sizeof(kListServices)}; }
-
-// A short, unused path for a unix socket, which is removed after the test.
-class SocketPath {
- public:
-  SocketPath() {
-    std::string folder = "/tmp/quantd-XXXXXX";
-    folder_ = mkdtemp(folder.data());
-  }
-  ~SocketPath() { std::filesystem::remove_all(folder_); }
-  SocketPath(const SocketPath&) = delete;
-  SocketPath& operator=(const SocketPath&) = delete;
-
-  std::string path() const { return folder_ + "/quantd.sock"; }
-  std::string address() const { return "unix:" + path(); }
-
- private:
-  std::string folder_;
-};
-
-// Leaves a socket file behind, like a server that was killed.
-void AbandonSocket(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
-  const int abandoned = socket(AF_UNIX, SOCK_STREAM, 0);
-  const void* const generic = &address;
-  ASSERT_EQ(bind(abandoned, static_cast<const sockaddr*>(generic), sizeof(address)), 0);
-  ASSERT_EQ(listen(abandoned, 1), 0);
-  close(abandoned);
-}
 
 TEST(Server, ServesOnEveryAddressAndReportsTheActualPorts) {
   const SocketPath socket_path;

@@ -58,6 +58,27 @@ TEST(FormatDuration, IsTheInverse) {
   }
 }
 
+TEST(ParsePermissions, ParsesOctalNumbers) {
+  EXPECT_EQ(*ParsePermissions("0"), 0U);
+  EXPECT_EQ(*ParsePermissions("660"), 0660U);
+  EXPECT_EQ(*ParsePermissions("0777"), 0777U);
+}
+
+TEST(ParsePermissions, RejectsOtherTextsAndQuotesThem) {
+  for (const char* text : {"", "-1", "8", "1000", "rw-rw----", "0o660"}) {
+    const auto permissions = ParsePermissions(text);
+    ASSERT_FALSE(permissions.ok()) << text;
+    EXPECT_THAT(std::string(permissions.status().message()),
+                HasSubstr("'" + std::string(text) + "'"));
+  }
+}
+
+TEST(FormatPermissions, IsTheInverse) {
+  for (const mode_t permissions : {0U, 07U, 0660U, 0777U}) {
+    EXPECT_EQ(*ParsePermissions(FormatPermissions(permissions)), permissions);
+  }
+}
+
 TEST(ParseWholeNumber, RejectsNumbersOutsideItsRange) {
   EXPECT_EQ(*ParseWholeNumber("1", 1, 8), 1U);
   EXPECT_EQ(*ParseWholeNumber("8", 1, 8), 8U);

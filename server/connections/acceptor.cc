@@ -1,0 +1,206 @@
+#include "server/connections/acceptor.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+
+#include <cassert>
+#include <cerrno>
+#include <cstdint>
+#include <utility>
+
+#include "absl/memory/memory.h"
+#include "wire/socket_buffers.h"
+
+namespace quantd::server {
+namespace {
+
+// How many connections to accept on one socket before looking at the others.
+constexpr int kAcceptsInARow = 64;
+
+// How long to leave the sockets alone if accept() fails and nothing can be done about it.
+constexpr std::chrono::milliseconds kPause{100};
+
+// How often to update the number of open connections.
+constexpr std::chrono::milliseconds kCountInterval{1000};
+
+// At its limit, the acceptor looks for closed connections so seldom that it takes at most
+// one part in this many of a processor, however many clients try to connect.
+constexpr int kLookShare = 20;
+
+// An eventfd: the one descriptor that needs nothing else, such as a file.
+core::FileDescriptor OpenEvent() {
+  return core::FileDescriptor(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+}
+
+core::FileDescriptor Accept(const ListeningSocket& socket) {
+  int number = -1;
+  do {
+    number = accept4(socket.descriptor.number(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+  } while (number < 0 && errno == EINTR);
+  return core::FileDescriptor(number);
+}
+
+bool IsOutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningSocket> sockets,
+                                                          const ConnectionLimits& limits,
+                                                          HandOver hand_over, Metrics* metrics,
+                                                          Log* log) {
+  auto acceptor = absl::WrapUnique(
+      new Acceptor(std::move(sockets), limits, std::move(hand_over), metrics, log));
+  if (acceptor->stop_.number() < 0 || acceptor->spare_.number() < 0) {
+    return absl::ResourceExhaustedError(
+        "no file descriptor is left to accept connections; expected at least two: raise the limit "
+        "(LimitNOFILE, ulimit -n)");
+  }
+  acceptor->thread_ = std::thread(&Acceptor::Run, acceptor.get());
+  return acceptor;
+}
+
+Acceptor::Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits& limits,
+                   HandOver hand_over, Metrics* metrics, Log* log)
+    : sockets_(std::move(sockets)),
+      hand_over_(std::move(hand_over)),
+      metrics_(metrics),
+      stop_(OpenEvent()),
+      spare_(OpenEvent()),
+      open_(limits),
+      refusal_log_(log) {}
+
+Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::Stop() {
+  if (!thread_.joinable()) {
+    return;
+  }
+  [[maybe_unused]] const int written = eventfd_write(stop_.number(), 1);
+  assert(written == 0);
+  thread_.join();
+  sockets_.clear();
+}
+
+void Acceptor::Run() {
+  while (const auto ready = Wait()) {
+    const Clock::time_point now = Clock::now();
+    if (paused_until_.has_value() && now >= *paused_until_) {
+      paused_until_.reset();
+    }
+    for (const std::size_t index : *ready) {
+      AcceptAll(sockets_[index]);
+    }
+    if (open_.size() > 0 && now >= next_look_at_closed_) {
+      RemoveClosed();
+    }
+  }
+}
+
+std::optional<std::vector<std::size_t>> Acceptor::Wait() {
+  std::vector<pollfd> polled = {{.fd = stop_.number(), .events = POLLIN, .revents = 0}};
+  if (!paused_until_.has_value()) {
+    for (const ListeningSocket& socket : sockets_) {
+      polled.push_back({.fd = socket.descriptor.number(), .events = POLLIN, .revents = 0});
+    }
+  }
+  const auto timeout = paused_until_.has_value() ? kPause : kCountInterval;
+  const bool waits_for_ever = !paused_until_.has_value() && open_.size() == 0;
+  std::vector<std::size_t> ready;
+  if (poll(polled.data(), polled.size(), waits_for_ever ? -1 : static_cast<int>(timeout.count())) <=
+      0) {
+    return ready;  // The time is over, or a signal came.
+  }
+  if (polled.front().revents != 0) {
+    return std::nullopt;
+  }
+  for (std::size_t i = 1; i < polled.size(); ++i) {
+    if (polled[i].revents != 0) {
+      ready.push_back(i - 1);
+    }
+  }
+  return ready;
+}
+
+void Acceptor::AcceptAll(const ListeningSocket& socket) {
+  for (int i = 0; i < kAcceptsInARow && !paused_until_.has_value(); ++i) {
+    core::FileDescriptor connection = Accept(socket);
+    const int error = errno;
+    if (connection.number() >= 0) {
+      Serve(std::move(connection));
+    } else if (!Survive(error, socket)) {
+      return;
+    }
+  }
+}
+
+void Acceptor::Serve(core::FileDescriptor connection) {
+  const std::string peer = PeerOf(connection.number());
+  if (const auto refusal = RefusalOf(peer); refusal.has_value()) {
+    Refuse(*refusal, peer);
+    return;
+  }
+  wire::EnlargeSocketBuffer(connection.number());
+  open_.Add(connection.number(), peer);
+  metrics_->ConnectionAccepted();
+  metrics_->SetOpenConnections(open_.size());
+  hand_over_(std::move(connection));
+}
+
+std::optional<ConnectionRefusal> Acceptor::RefusalOf(const std::string& peer) {
+  std::optional<ConnectionRefusal> refusal = open_.RefusalOf(peer);
+  if (refusal.has_value() && Clock::now() >= next_look_at_closed_) {
+    RemoveClosed();
+    refusal = open_.RefusalOf(peer);
+  }
+  return refusal;
+}
+
+void Acceptor::RemoveClosed() {
+  const Clock::time_point start = Clock::now();
+  open_.RemoveClosed();
+  metrics_->SetOpenConnections(open_.size());
+  const Clock::time_point end = Clock::now();
+  next_look_at_closed_ = end + kLookShare * (end - start);
+}
+
+bool Acceptor::Survive(int error, const ListeningSocket& socket) {
+  switch (error) {
+    case EAGAIN:
+      return false;
+    case EMFILE:
+    case ENFILE: {
+      spare_ = core::FileDescriptor(-1);
+      const int refused = Accept(socket).number();
+      const int second_error = errno;
+      spare_ = OpenEvent();
+      // If no client waits after all, nothing is wrong.
+      const bool stuck = refused < 0 && IsOutOfDescriptors(second_error);
+      if (refused >= 0 || stuck) {
+        Refuse(ConnectionRefusal::kNoDescriptors, "unknown");
+      }
+      if (stuck) {
+        // Another thread was quicker to take the descriptor.
+        Pause();
+      }
+      return refused >= 0;
+    }
+    case ENOBUFS:
+    case ENOMEM:
+      Refuse(ConnectionRefusal::kNoMemory, "unknown");
+      Pause();
+      return false;
+    default:
+      // The connection was broken before it was accepted (accept(2) lists the errors).
+      return true;
+  }
+}
+
+void Acceptor::Pause() { paused_until_ = Clock::now() + kPause; }
+
+void Acceptor::Refuse(ConnectionRefusal refusal, const std::string& peer) {
+  metrics_->ConnectionRefused(refusal);
+  refusal_log_.Report(refusal, peer, Clock::now());
+}
+
+}  // namespace quantd::server

@@ -1,0 +1,99 @@
+// Accepts the connections of clients.
+
+#ifndef QUANTD_SERVER_CONNECTIONS_ACCEPTOR_H_
+#define QUANTD_SERVER_CONNECTIONS_ACCEPTOR_H_
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "core/base/file_descriptor.h"
+#include "server/connections/connection_limits.h"
+#include "server/connections/connection_refusal.h"
+#include "server/connections/listening_socket.h"
+#include "server/connections/open_connections.h"
+#include "server/connections/refusal_log.h"
+#include "server/telemetry/log.h"
+#include "server/telemetry/metrics.h"
+
+namespace quantd::server {
+
+// Accepts connections on a thread of its own and hands them over to whoever serves them.
+//
+// gRPC 1.51 would stop listening for good at the first accept() that finds no file
+// descriptor (CVE-2023-4785), and knows no limit for connections. Here, a connection for
+// which there is no room is closed at once, so that its client sees an error and can turn
+// to another server, and accepting goes on.
+class Acceptor {
+ public:
+  // Takes over a connection: a socket that does not block. Called on the acceptor's thread.
+  using HandOver = std::function<void(core::FileDescriptor)>;
+
+  // Accepts on `sockets` until Stop(). `metrics` and `log` must outlive the acceptor.
+  //
+  // Errors: kResourceExhausted if there are not enough file descriptors.
+  static absl::StatusOr<std::unique_ptr<Acceptor>> Start(std::vector<ListeningSocket> sockets,
+                                                         const ConnectionLimits& limits,
+                                                         HandOver hand_over, Metrics* metrics,
+                                                         Log* log);
+
+  ~Acceptor();
+
+  Acceptor(const Acceptor&) = delete;
+  Acceptor& operator=(const Acceptor&) = delete;
+
+  // Stops accepting, and closes the listening sockets. When this returns, no connection is
+  // handed over any more. Connections that were handed over are not affected. May be called
+  // several times, but not by several threads at once.
+  void Stop();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits& limits, HandOver hand_over,
+           Metrics* metrics, Log* log);
+
+  // The thread: waits for connections until Stop().
+  void Run();
+  // Waits until there may be something to do. Returns the indices of sockets_ on which
+  // clients wait, or nullopt once Stop() was called.
+  std::optional<std::vector<std::size_t>> Wait();
+  // Accepts those that wait on one socket, up to a number, so that no socket starves others.
+  void AcceptAll(const ListeningSocket& socket);
+  // Hands `connection` over, or closes it.
+  void Serve(core::FileDescriptor connection);
+  // Like OpenConnections::RefusalOf(), but first forgets closed connections if that matters.
+  std::optional<ConnectionRefusal> RefusalOf(const std::string& peer);
+  void RemoveClosed();
+  // Handles a failed accept(): without descriptors, closes the waiting client's connection
+  // by means of the spare descriptor. Returns whether to go on.
+  bool Survive(int error, const ListeningSocket& socket);
+  // Stops looking at the sockets for a short time, when accept() fails in spite of all.
+  void Pause();
+  void Refuse(ConnectionRefusal refusal, const std::string& peer);
+
+  std::vector<ListeningSocket> sockets_;
+  const HandOver hand_over_;
+  Metrics* const metrics_;
+  // Readable once Stop() was called.
+  core::FileDescriptor stop_;
+  // Given up to accept a connection when no other descriptor is left.
+  core::FileDescriptor spare_;
+
+  // Used by the thread alone.
+  OpenConnections open_;
+  RefusalLog refusal_log_;
+  Clock::time_point next_look_at_closed_{};
+  std::optional<Clock::time_point> paused_until_;
+
+  std::thread thread_;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_CONNECTIONS_ACCEPTOR_H_

@@ -1,0 +1,104 @@
+#include "server/connections/open_connections.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+
+namespace quantd::server {
+namespace {
+
+template <typename Address>
+std::string NumberOf(int family, const Address& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  return inet_ntop(family, &address, text.data(), text.size()) == nullptr ? "unknown" : text.data();
+}
+
+std::string PeerOfIpv6(in6_addr address) {
+  constexpr std::size_t kNetworkBytes = 8;
+  if (IN6_IS_ADDR_V4MAPPED(&address)) {
+    in_addr ipv4{};
+    std::memcpy(&ipv4, &address.s6_addr[sizeof(address) - sizeof(ipv4)], sizeof(ipv4));
+    return NumberOf(AF_INET, ipv4);
+  }
+  std::memset(&address.s6_addr[kNetworkBytes], 0, sizeof(address) - kNetworkBytes);
+  return absl::StrCat(NumberOf(AF_INET6, address), "/64");
+}
+
+std::string PeerOfUnixSocket(int socket) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0
+             ? absl::StrCat("uid ", credentials.uid)
+             : "unknown";
+}
+
+// Returns 0 if `socket` is not an open socket, or has no cookie.
+std::uint64_t CookieOf(int socket) {
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  return getsockopt(socket, SOL_SOCKET, SO_COOKIE, &cookie, &size) == 0 ? cookie : 0;
+}
+
+}  // namespace
+
+std::string PeerOf(int socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  void* const generic = &storage;
+  if (getpeername(socket, static_cast<sockaddr*>(generic), &size) != 0) {
+    return "unknown";  // It has closed the connection again.
+  }
+  switch (storage.ss_family) {
+    case AF_INET: {
+      sockaddr_in address{};
+      std::memcpy(&address, &storage, sizeof(address));
+      return NumberOf(AF_INET, address.sin_addr);
+    }
+    case AF_INET6: {
+      sockaddr_in6 address{};
+      std::memcpy(&address, &storage, sizeof(address));
+      return PeerOfIpv6(address.sin6_addr);
+    }
+    default:
+      return PeerOfUnixSocket(socket);
+  }
+}
+
+std::optional<ConnectionRefusal> OpenConnections::RefusalOf(const std::string& peer) const {
+  if (connections_.size() >= limits_.connections) {
+    return ConnectionRefusal::kTotalLimit;
+  }
+  const auto count = count_by_peer_.find(peer);
+  if (count != count_by_peer_.end() && count->second >= limits_.connections_per_peer) {
+    return ConnectionRefusal::kPeerLimit;
+  }
+  return std::nullopt;
+}
+
+void OpenConnections::Add(int socket, const std::string& peer) {
+  if (const std::uint64_t cookie = CookieOf(socket); cookie != 0) {
+    CountByPeer::value_type& count = *count_by_peer_.try_emplace(peer, 0).first;
+    ++count.second;
+    connections_.push_back({.socket = socket, .cookie = cookie, .peer = &count});
+  }
+}
+
+void OpenConnections::RemoveClosed() {
+  std::erase_if(connections_, [&](const Connection& connection) {
+    if (CookieOf(connection.socket) == connection.cookie) {
+      return false;
+    }
+    if (--connection.peer->second == 0) {
+      count_by_peer_.erase(count_by_peer_.find(connection.peer->first));
+    }
+    return true;
+  });
+}
+
+}  // namespace quantd::server

@@ -1,0 +1,123 @@
+#include "server/connections/open_connections.h"
+
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "core/base/file_descriptor.h"
+#include "server/connections/listening_socket.h"
+#include "tests/server/connections/client_socket.h"
+#include "tests/server/socket_path.h"
+
+namespace quantd::server {
+namespace {
+
+// Two ends of a connection.
+struct Pair {
+  Pair() {
+    std::array<int, 2> numbers{};
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, numbers.data()), 0);
+    server = core::FileDescriptor(numbers[0]);
+    client = core::FileDescriptor(numbers[1]);
+  }
+
+  core::FileDescriptor server{-1};
+  core::FileDescriptor client{-1};
+};
+
+TEST(OpenConnections, HaveALimitInAll) {
+  OpenConnections open({.connections = 2, .connections_per_peer = 2});
+  const Pair first;
+  const Pair second;
+  open.Add(first.server.number(), "a");
+  EXPECT_EQ(open.RefusalOf("b"), std::nullopt);
+  open.Add(second.server.number(), "b");
+  EXPECT_EQ(open.RefusalOf("c"), ConnectionRefusal::kTotalLimit);
+}
+
+TEST(OpenConnections, HaveALimitForEachPeer) {
+  OpenConnections open({.connections = 3, .connections_per_peer = 1});
+  const Pair first;
+  open.Add(first.server.number(), "a");
+  EXPECT_EQ(open.RefusalOf("a"), ConnectionRefusal::kPeerLimit);
+  EXPECT_EQ(open.RefusalOf("b"), std::nullopt);
+}
+
+TEST(OpenConnections, MakeRoomWhenTheyAreClosed) {
+  OpenConnections open({.connections = 1, .connections_per_peer = 1});
+  std::optional<Pair> pair(std::in_place);
+  open.Add(pair->server.number(), "a");
+  open.RemoveClosed();
+  EXPECT_EQ(open.size(), 1U) << "it is still open";
+  pair.reset();
+  open.RemoveClosed();
+  EXPECT_EQ(open.size(), 0U);
+  EXPECT_EQ(open.RefusalOf("a"), std::nullopt);
+}
+
+TEST(OpenConnections, AreNotTakenForOthersThatHaveTheirDescriptor) {
+  OpenConnections open({.connections = 2, .connections_per_peer = 2});
+  const Pair closed;
+  const Pair other;
+  open.Add(closed.server.number(), "a");
+  // Closes the one, and gives its number to the other.
+  ASSERT_GE(dup2(other.server.number(), closed.server.number()), 0);
+  open.RemoveClosed();
+  EXPECT_EQ(open.size(), 0U);
+}
+
+TEST(OpenConnections, KeepTheOthersOfAPeer) {
+  OpenConnections open({.connections = 9, .connections_per_peer = 2});
+  std::optional<Pair> first(std::in_place);
+  const Pair second;
+  open.Add(first->server.number(), "a");
+  open.Add(second.server.number(), "a");
+  first.reset();
+  open.RemoveClosed();
+  EXPECT_EQ(open.RefusalOf("a"), std::nullopt);
+  const Pair third;
+  open.Add(third.server.number(), "a");
+  EXPECT_EQ(open.RefusalOf("a"), ConnectionRefusal::kPeerLimit);
+}
+
+// Returns the peer of a connection to `address` as the server sees it.
+std::string PeerOfConnectionTo(const std::string& address) {
+  const auto listening = Listen(std::vector<std::string>{address}, std::nullopt);
+  if (!listening.ok()) {
+    return std::string(listening.status().message());
+  }
+  const int socket = listening->sockets.front().descriptor.number();
+  const SocketAddress own = SocketAddress::OfSocket(socket);
+  std::string target = listening->addresses.front();
+  if (own.IsAnyIpv6()) {
+    target = "127.0.0.1:" + std::to_string(own.port());
+  }
+  ClientSocket client(target);
+  EXPECT_TRUE(client.Connect());
+  const core::FileDescriptor connection(accept(socket, nullptr, nullptr));
+  return PeerOf(connection.number());
+}
+
+TEST(PeerOf, IsTheAddressOfANetworkConnection) {
+  EXPECT_EQ(PeerOfConnectionTo("127.0.0.1:0"), "127.0.0.1");
+  EXPECT_EQ(PeerOfConnectionTo("[::]:0"), "127.0.0.1") << "as if it had come by IPv4 alone";
+}
+
+TEST(PeerOf, IsTheNetworkOfAnIpv6Address) {
+  if (!Listen(std::vector<std::string>{"[::1]:0"}, std::nullopt).ok()) {
+    GTEST_SKIP() << "this machine has no IPv6";
+  }
+  EXPECT_EQ(PeerOfConnectionTo("[::1]:0"), "::/64");
+}
+
+TEST(PeerOf, IsTheUserOfAUnixSocket) {
+  const SocketPath socket_path;
+  EXPECT_EQ(PeerOfConnectionTo(socket_path.address()), "uid " + std::to_string(getuid()));
+}
+
+}  // namespace
+}  // namespace quantd::server
