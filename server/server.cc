@@ -7,6 +7,7 @@
 #include <grpcpp/resource_quota.h>
 
 #include <algorithm>
+#include <future>
 #include <limits>
 #include <thread>
 #include <utility>
@@ -47,6 +48,9 @@ constexpr std::uint64_t kTransportRoom = std::uint64_t{64} << 20;
 // How long to wait for what is still open when no call is running: health watches,
 // which never end on their own, and refusals that are being sent.
 constexpr std::chrono::milliseconds kCloseTimeout{500};
+
+// How long clients have to take note that their calls were cut off.
+constexpr std::chrono::milliseconds kCutOffTimeout{300};
 
 // The least time that a drain takes. Until clients notice that this server is going
 // away, their calls are refused with SHUTTING_DOWN, so that they may retry. Once
@@ -224,15 +228,23 @@ class Server::Impl {
     }
   }
 
-  // Shuts gRPC down. Calls that are still running after `timeout` are cut off.
+  // Shuts gRPC down. Calls that are still running after `timeout` are cut off, and a
+  // little later the connections of those clients that do not take note of it.
   void CloseConnections(std::chrono::milliseconds timeout) {
     if (acceptor_ != nullptr) {
       acceptor_->Stop();
     }
-    if (server_ != nullptr) {
+    if (server_ == nullptr) {
+      return;
+    }
+    const std::future<void> closed = std::async(std::launch::async, [this, timeout] {
       server_->Shutdown(std::chrono::system_clock::now() + timeout);
       server_->Wait();
+    });
+    if (closed.wait_for(timeout + kCutOffTimeout) == std::future_status::timeout) {
+      acceptor_->BreakOffConnections();
     }
+    closed.wait();
   }
 
   Log* const log_;

@@ -72,6 +72,11 @@ Acceptor::Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits&
 
 Acceptor::~Acceptor() { Stop(); }
 
+void Acceptor::BreakOffConnections() const {
+  assert(!thread_.joinable());
+  open_.BreakOff();
+}
+
 void Acceptor::Stop() {
   if (!thread_.joinable()) {
     return;

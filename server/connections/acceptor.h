@@ -52,6 +52,10 @@ class Acceptor {
   // several times, but not by several threads at once.
   void Stop();
 
+  // Breaks off the connections that were handed over and are still open: those of clients
+  // that do not read would never end. To be called after Stop().
+  void BreakOffConnections() const;
+
  private:
   using Clock = std::chrono::steady_clock;
 
@@ -85,7 +89,7 @@ class Acceptor {
   // Given up to accept a connection when no other descriptor is left.
   core::FileDescriptor spare_;
 
-  // Used by the thread alone.
+  // Used by the thread alone, and when it has ended.
   OpenConnections open_;
   RefusalLog refusal_log_;
   Clock::time_point next_look_at_closed_{};

@@ -89,6 +89,15 @@ void OpenConnections::Add(int socket, const std::string& peer) {
   }
 }
 
+void OpenConnections::BreakOff() const {
+  for (const Connection& connection : connections_) {
+    if (CookieOf(connection.socket) == connection.cookie) {
+      // It fails if the client has closed the connection already.
+      static_cast<void>(shutdown(connection.socket, SHUT_RDWR));
+    }
+  }
+}
+
 void OpenConnections::RemoveClosed() {
   std::erase_if(connections_, [&](const Connection& connection) {
     if (CookieOf(connection.socket) == connection.cookie) {

@@ -41,6 +41,10 @@ class OpenConnections {
   // Forgets those that are closed. Takes some 0.2 µs for each connection.
   void RemoveClosed();
 
+  // Breaks off those that are open, whatever is still to be sent on them. Whoever serves
+  // them finds them closed.
+  void BreakOff() const;
+
   std::size_t size() const { return connections_.size(); }
 
  private:

@@ -2,13 +2,21 @@
 
 import signal
 import threading
+import time
 import unittest
 
 import grpc
+import numpy as np
 
 import api
 import golden_cases
 import quantd_process
+import slow_link
+
+MIB = 1024 * 1024
+DRAIN_TIMEOUT_SECONDS = 1
+# How much longer than --drain-timeout a drain may take.
+GRACE_SECONDS = 2
 
 
 class DrainTest(unittest.TestCase):
@@ -42,6 +50,57 @@ class DrainTest(unittest.TestCase):
             self.assertEqual(case.problems(call.result()), [])
             self.assertEqual(quantd.wait(), 0, quantd.log)
 
+    def test_an_upload_is_told_that_the_server_is_shutting_down(self):
+        with quantd_process.Quantd("--drain-timeout=60s") as quantd, \
+                slow_link.SlowLink(quantd.address, to_server=2 * MIB) as link:
+            call = _start_call(quantd.connect(link.address), 4 * MIB)
+            quantd_process.wait_until(lambda: link.carried("to_server") > MIB, "half of an upload")
+            quantd.signal(signal.SIGTERM)
+            with self.assertRaises(grpc.RpcError) as raised:
+                call.result(quantd_process.DEADLINE_SECONDS)
+            self.assertEqual(api.call_error(raised.exception).reason, "SHUTTING_DOWN")
+            self.assertEqual(quantd.wait(), 0, quantd.log)
+
+    def test_an_upload_that_takes_too_long_is_cut_off_in_time(self):
+        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
+        with slow_link.SlowLink(quantd.address, to_server=64 * 1024) as link:
+            call = _start_call(quantd.connect(link.address), 16 * MIB)
+            quantd_process.wait_until(lambda: link.carried("to_server") > 64 * 1024, "an upload")
+            self._assert_cut_off_in_time(quantd, call, link)
+
+    def test_a_client_that_reads_slowly_does_not_delay_the_end(self):
+        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
+        with slow_link.SlowLink(quantd.address, to_client=60_000) as link:
+            call = _start_call(quantd.connect(link.address), 16 * MIB)
+            quantd_process.wait_until(lambda: link.carried("to_client") > 60_000, "an answer")
+            self._assert_cut_off_in_time(quantd, call, link)
+
+    def test_a_frozen_client_does_not_delay_the_end(self):
+        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
+        with slow_link.SlowLink(quantd.address, to_client=60_000) as link:
+            call = _start_call(quantd.connect(link.address), 16 * MIB)
+            quantd_process.wait_until(lambda: link.carried("to_client") > 60_000, "an answer")
+            link.to_client = link.to_server = 0
+            self._assert_cut_off_in_time(quantd, call, link)
+
+    def _assert_cut_off_in_time(self, quantd, call, link):
+        start = time.monotonic()
+        quantd.signal(signal.SIGTERM)
+        self.assertEqual(quantd.wait(), 1, "a call was lost")
+        self.assertLess(time.monotonic() - start, DRAIN_TIMEOUT_SECONDS + GRACE_SECONDS)
+        self.assertIn("1 calls were still running and were cut off", quantd.log)
+        # The link still has what the server sent before.
+        link.close()
+        with self.assertRaises(grpc.RpcError) as raised:
+            call.result(quantd_process.DEADLINE_SECONDS)
+        self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
+
+    def _start(self, *flags):
+        """Starts a server that need not end with success."""
+        quantd = quantd_process.Quantd(*flags)
+        self.addCleanup(quantd.kill)
+        return quantd
+
     def test_interrupts_stop_the_server_as_well(self):
         with quantd_process.Quantd() as quantd:
             quantd.signal(signal.SIGINT)
@@ -58,6 +117,15 @@ class DrainTest(unittest.TestCase):
                 self.assertEqual(next(watch).status, serving_status.NOT_SERVING)
                 # The open stream does not delay the server.
                 self.assertEqual(quantd.wait(), 0, quantd.log)
+
+
+def _start_call(channel, size):
+    """Starts a call with a tensor of `size` bytes, and returns its future."""
+    request = api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.ones(size // 4, np.float32)))
+    request.range.min.append(-1)
+    request.range.max.append(1)
+    return api.QuantizationServiceStub(channel).FakeQuantize.future(
+        request, timeout=2 * quantd_process.DEADLINE_SECONDS)
 
 
 class _EndlessClient(threading.Thread):
