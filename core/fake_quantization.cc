@@ -54,6 +54,10 @@ absl::Status FakeQuantization::CheckShape(std::span<const std::int64_t> shape) c
   return plan_->LayoutOf(shape).status();
 }
 
+std::size_t FakeQuantization::WorkingBytes(std::span<const std::int64_t> shape) const {
+  return plan_->WorkingBytes(shape);
+}
+
 absl::Status FakeQuantization::Apply(const TensorView& input, const OutputView& output,
                                      const Execution& execution) const {
   assert(input.type == plan_->types().input && output.type() == plan_->types().output);

@@ -71,6 +71,11 @@ class FakeQuantization {
   // not one range or scale for each index along the axis, or for each block.
   absl::Status CheckShape(std::span<const std::int64_t> shape) const;
 
+  // Returns about how many bytes Apply() or ApplyGradient() allocates for tensors of this
+  // shape, which has passed CheckShape(). They do not include what follows from the
+  // parameters alone.
+  std::size_t WorkingBytes(std::span<const std::int64_t> shape) const;
+
   // Writes the fake-quantized `input` to `output`, which has the same type and the
   // same number of elements. Both may be the same memory if the input is in one
   // piece; otherwise they must not overlap.

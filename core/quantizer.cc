@@ -53,6 +53,12 @@ absl::Status Quantizer::CheckShape(std::span<const std::int64_t> shape) const {
   return plan_->LayoutOf(shape).status();
 }
 
+std::size_t Quantizer::channel_count() const { return plan_->channel_count(); }
+
+std::size_t Quantizer::WorkingBytes(std::span<const std::int64_t> shape) const {
+  return plan_->WorkingBytes(shape);
+}
+
 absl::Status Quantizer::Apply(const TensorView& input, const OutputView& output,
                               const Execution& execution) const {
   assert(input.type == plan_->types().input && output.type() == plan_->types().output);
@@ -76,6 +82,12 @@ Numerics Dequantizer::numerics() const { return plan_->spec().numerics; }
 
 absl::Status Dequantizer::CheckShape(std::span<const std::int64_t> shape) const {
   return plan_->LayoutOf(shape).status();
+}
+
+std::size_t Dequantizer::channel_count() const { return plan_->channel_count(); }
+
+std::size_t Dequantizer::WorkingBytes(std::span<const std::int64_t> shape) const {
+  return plan_->WorkingBytes(shape);
 }
 
 absl::Status Dequantizer::Apply(const TensorView& input, const OutputView& output,

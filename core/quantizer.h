@@ -64,6 +64,13 @@ class Quantizer {
   // parameters do not fit.
   absl::Status CheckShape(std::span<const std::int64_t> shape) const;
 
+  // The number of ranges or scales.
+  std::size_t channel_count() const;
+
+  // Returns about how many bytes Apply() allocates for a tensor of this shape, which has
+  // passed CheckShape(). They do not include what follows from the parameters alone.
+  std::size_t WorkingBytes(std::span<const std::int64_t> shape) const;
+
   // Writes the codes of `input` to `output`; types as in Create(), as many elements
   // of one as of the other. No memory overlaps. The result has the same bits with
   // any pool and on every SIMD target.
@@ -93,6 +100,10 @@ class Dequantizer {
 
   // As Quantizer::CheckShape().
   absl::Status CheckShape(std::span<const std::int64_t> shape) const;
+
+  // As those of Quantizer.
+  std::size_t channel_count() const;
+  std::size_t WorkingBytes(std::span<const std::int64_t> shape) const;
 
   // Writes the values of the codes in `input` to `output`; otherwise as
   // Quantizer::Apply(). Every code of the type has a value, also those that the

@@ -38,16 +38,24 @@ class ReceivedMessage {
     if (!slices.has_value()) {
       return MalformedMessage(buffer, Message());
     }
-    static const KnownFields fields(*Message::descriptor(), kFieldNumbers);
     ReceivedMessage received;
     received.slices_ = *std::move(slices);
-    std::optional<SplitMessage> split = Split(PiecesOf(received.slices_), fields);
+    std::optional<SplitMessage> split = Split(PiecesOf(received.slices_), Fields());
     if (!split.has_value() || !received.message_.ParseFromString(split->rest)) {
       return MalformedMessage(buffer, received.message_);
     }
     received.copies_ = std::move(split->copies);
     received.elements_ = std::move(split->elements);
     return received;
+  }
+
+  // Returns about how many bytes Parse() allocates at most besides those of `buffer`, without
+  // parsing it.
+  static std::size_t ParsingBytes(const grpc::ByteBuffer& buffer) {
+    const std::optional<std::vector<grpc::Slice>> slices = SlicesOf(buffer);
+    return slices.has_value() ? wire::ParsingBytes(PiecesOf(*slices), Fields()) +
+                                    BytesOfSlices(slices->size(), buffer.Length())
+                              : 0;
   }
 
   ReceivedMessage(ReceivedMessage&&) noexcept = default;
@@ -75,6 +83,11 @@ class ReceivedMessage {
   }();
 
   ReceivedMessage() = default;
+
+  static const KnownFields& Fields() {
+    static const KnownFields fields(*Message::descriptor(), kFieldNumbers);
+    return fields;
+  }
 
   std::vector<grpc::Slice> slices_;
   Message message_;

@@ -23,4 +23,13 @@ std::vector<core::ScatteredBytes::Piece> PiecesOf(const std::vector<grpc::Slice>
   return pieces;
 }
 
+std::size_t BytesOfSlices(std::size_t count, std::size_t size) {
+  constexpr std::size_t kOrdinarySliceBytes = 4096;
+  // 32 each in gRPC's buffer and in ours, and up to 64 for a piece and its place, whose lists
+  // grow by doubling.
+  constexpr std::size_t kBytesPerSlice = 128;
+  const std::size_t ordinary = size / kOrdinarySliceBytes + 1;
+  return count > ordinary ? (count - ordinary) * kBytesPerSlice : 0;
+}
+
 }  // namespace quantd::wire

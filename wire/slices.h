@@ -6,6 +6,7 @@
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/slice.h>
 
+#include <cstddef>
 #include <optional>
 #include <vector>
 
@@ -18,6 +19,10 @@ namespace quantd::wire {
 std::optional<std::vector<grpc::Slice>> SlicesOf(const grpc::ByteBuffer& buffer);
 
 std::vector<core::ScatteredBytes::Piece> PiecesOf(const std::vector<grpc::Slice>& slices);
+
+// Returns about how many bytes it takes to hold and read `count` slices of a message of
+// `size` bytes, beyond those of a message in ordinary slices: clients decide how small they are.
+std::size_t BytesOfSlices(std::size_t count, std::size_t size);
 
 }  // namespace quantd::wire
 

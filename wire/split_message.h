@@ -41,6 +41,12 @@ struct SplitMessage {
 std::optional<SplitMessage> Split(std::span<const core::ScatteredBytes::Piece> pieces,
                                   const KnownFields& fields);
 
+// Returns about how many bytes Split() and the parser of `rest` allocate at most for a
+// message. Looks at no more than 64 of its fields, and takes those behind them for the
+// costliest. A malformed message may allocate less.
+std::size_t ParsingBytes(std::span<const core::ScatteredBytes::Piece> pieces,
+                         const KnownFields& fields);
+
 }  // namespace quantd::wire
 
 #endif  // QUANTD_WIRE_SPLIT_MESSAGE_H_

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <memory>
 
 #include "core/base/element_pointer.h"
 #include "core/base/scattered_bytes.h"
@@ -62,22 +61,23 @@ void MapRuns(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
 template <typename In, typename Output, class Kernel>
 void MapColumns(const MapArguments<In, Output>& arguments, const Kernel& kernel) {
   const ColumnPartition partition(arguments.layout.channels);
-  const std::shared_ptr<const QuantizationPlan::Columns> columns =
-      arguments.plan.ColumnsFor(partition);
+  const QuantizationPlan::BlockColumns block_columns(arguments.plan, partition);
   const Traversal<In, 1> traversal({&arguments.input}, arguments.layout.element_count(),
                                    arguments.execution);
   traversal.ForEachBlock(
       partition, [&](std::size_t /*index*/, const ColumnPartition::Block& block, auto& reader) {
-        const auto* const parameters = &columns->blocks[block.first_column / kernels::kMaxLanes];
-        reader.ForEachRows(
-            partition, block,
-            [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
-              kernel.Columns(pointers[0], {rows, width, partition.columns()}, parameters,
-                             arguments.output + first);
-            });
-        // Kernels must not decide what a channel of zeros has for NaN.
-        ForEachElementOf(columns->zero_columns, partition, block,
-                         [&](std::size_t element) { kernel.Zero(arguments.output + element, 1); });
+        block_columns.For(block, [&](const QuantizationPlan::Columns& columns, std::size_t first) {
+          reader.ForEachRows(
+              partition, block,
+              [&](const auto& pointers, std::size_t element, std::size_t rows, std::size_t width) {
+                kernel.Columns(pointers[0], {rows, width, partition.columns()},
+                               &columns.blocks[first], arguments.output + element);
+              });
+          // Kernels must not decide what a channel of zeros has for NaN.
+          ForEachElementOf(columns.zero_columns, partition, block, [&](std::size_t element) {
+            kernel.Zero(arguments.output + element, 1);
+          });
+        });
       });
 }
 

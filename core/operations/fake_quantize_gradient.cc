@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cassert>
 #include <cstddef>
-#include <memory>
 #include <span>
 
 #include "absl/container/inlined_vector.h"
@@ -130,22 +129,23 @@ ChannelSums DifferentiateRuns(const QuantizationPlan& plan, const ChannelLayout&
 }
 
 // Adds rows of sums from top to bottom, then the columns of each channel from left
-// to right. Overwrites `sums`. The columns of channels of zeros count as 0.
-std::vector<double> AddRowsAndColumns(const ColumnPartition& partition,
-                                      std::span<const std::size_t> zero_columns,
-                                      std::span<double> sums) {
+// to right. Overwrites `sums`. Channels of zeros have 0.
+std::vector<double> AddRowsAndColumns(const QuantizationPlan& plan,
+                                      const ColumnPartition& partition, std::span<double> sums) {
   const std::size_t columns = partition.columns();
   for (std::size_t row = columns; row < sums.size(); row += columns) {
     for (std::size_t column = 0; column < columns; ++column) {
       sums[column] += sums[row + column];
     }
   }
-  for (const std::size_t column : zero_columns) {
-    sums[column] = 0;
-  }
   std::vector<double> channels(partition.channels());
   partition.ForEachColumn(
       [&](std::size_t column, std::size_t channel) { channels[channel] += sums[column]; });
+  for (std::size_t channel = 0; channel < channels.size(); ++channel) {
+    if (plan.IsZero(channel)) {
+      channels[channel] = 0;
+    }
+  }
   return channels;
 }
 
@@ -193,7 +193,7 @@ template <typename T>
 ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayout& layout,
                                  const Tensors<T>& tensors) {
   const ColumnPartition partition(layout);
-  const std::shared_ptr<const QuantizationPlan::Columns> columns = plan.ColumnsFor(partition);
+  const QuantizationPlan::BlockColumns block_columns(plan, partition);
   // A row of sums for each row of blocks, whichever threads take them.
   std::vector<double> below(partition.row_blocks() * partition.columns());
   std::vector<double> above(below.size());
@@ -202,20 +202,23 @@ ChannelSums DifferentiateColumns(const QuantizationPlan& plan, const ChannelLayo
       partition, [&](std::size_t index, const ColumnPartition::Block& block, auto& reader) {
         const std::size_t sums =
             index % partition.row_blocks() * partition.columns() + block.first_column;
-        reader.ForEachRows(
-            partition, block,
-            [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
-              DifferentiateRows<T>(plan, tensors.store, {rows, width, partition.columns()},
-                                   &columns->bounds[block.first_column / kernels::kMaxLanes],
-                                   {pointers[0], pointers[1], output + first},
-                                   {below.data() + sums, above.data() + sums});
-            });
-        ForEachElementOf(columns->zero_columns, partition, block, [&](std::size_t element) {
-          tensors.gradients.CopyTo(element, std::span(output + element, 1));
+        block_columns.For(block, [&](const QuantizationPlan::Columns& columns,
+                                     std::size_t first_bounds) {
+          reader.ForEachRows(
+              partition, block,
+              [&](const auto& pointers, std::size_t first, std::size_t rows, std::size_t width) {
+                DifferentiateRows<T>(plan, tensors.store, {rows, width, partition.columns()},
+                                     &columns.bounds[first_bounds],
+                                     {pointers[0], pointers[1], output + first},
+                                     {below.data() + sums, above.data() + sums});
+              });
+          ForEachElementOf(columns.zero_columns, partition, block, [&](std::size_t element) {
+            tensors.gradients.CopyTo(element, std::span(output + element, 1));
+          });
         });
       });
-  return {.below = AddRowsAndColumns(partition, columns->zero_columns, below),
-          .above = AddRowsAndColumns(partition, columns->zero_columns, above)};
+  return {.below = AddRowsAndColumns(plan, partition, below),
+          .above = AddRowsAndColumns(plan, partition, above)};
 }
 
 template <typename T>

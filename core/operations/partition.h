@@ -85,6 +85,9 @@ class ColumnPartition {
   // The number of columns. Follows from the layout's channels and inner alone.
   std::size_t columns() const { return columns_; }
 
+  // The channel of a column.
+  std::size_t ChannelOf(std::size_t column) const { return column / inner_ % channels_; }
+
   // Calls function(column, channel) for every column from left to right.
   template <typename Function>
   void ForEachColumn(Function function) const {

@@ -1,5 +1,6 @@
 #include "core/operations/quantization_plan.h"
 
+#include <algorithm>
 #include <cassert>
 #include <cmath>
 #include <span>
@@ -171,6 +172,8 @@ absl::Status QuantizationPlan::SetUnnudgedRange(const Range& range) {
                               .scale = PerChannel<float>(count),
                               .zero_point = PerChannel<std::int32_t>(count)};
   channels_.resize(count);
+  bounds_.reserve(operation_ == OperationKind::kFakeQuantizeGradient ? count : 0);
+  float64_channels_.reserve(types_.input == ElementType::kFloat64 ? count : 0);
   for (std::size_t channel = 0; channel < count; ++channel) {
     const float min = range.min[channel];
     const float max = range.max[channel];
@@ -245,6 +248,7 @@ void QuantizationPlan::SetScales(const AffineParameters& affine) {
                    .highest_step = lowest_step + rules_.levels};
   }
   if (types_.input == ElementType::kFloat64) {
+    float64_channels_.reserve(count);
     for (std::size_t i = 0; i < count; ++i) {
       float64_channels_.push_back({.scale = channels[i].scale,
                                    .inverse_scale = channels[i].inverse_scale,
@@ -259,6 +263,7 @@ void QuantizationPlan::SetScales(const AffineParameters& affine) {
 }
 
 void QuantizationPlan::SetBoundsOfScales() {
+  bounds_.reserve(channels_.size());
   // Of kMultiplyHalfEven, which is the only formula of scales with a gradient. Codes of
   // more than 64 bits count as the lowest, so that they are outside as well.
   const auto quant_min = static_cast<float>(spec_.codes.min);
@@ -315,6 +320,42 @@ absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
   return layout;
 }
 
+std::size_t QuantizationPlan::WorkingBytes(std::span<const std::int64_t> shape) const {
+  const absl::StatusOr<ParameterLayout> layout_of_shape = LayoutOf(shape);
+  if (!layout_of_shape.ok()) {
+    return 0;
+  }
+  const ParameterLayout& layout = *layout_of_shape;
+  const std::size_t elements = layout.element_count();
+  // Packed codes are unpacked first, and perhaps put together before.
+  const std::size_t bits = RowOf(types_.input).bits;
+  const std::size_t unpacked = bits < 8 ? elements + elements * bits / 8 : 0;
+  if (elements == 0 || layout.has_blocks()) {
+    return unpacked;
+  }
+  const bool has_sums = operation_ == OperationKind::kFakeQuantizeGradient;
+  // Of each channel, below and above its range.
+  const std::size_t channel_sums = has_sums ? channel_count() * 2 * sizeof(double) : 0;
+  if (HasLongRuns(layout.channels)) {
+    return unpacked + channel_sums +
+           (has_sums ? RunPartition(layout.channels).segment_count() * 2 * sizeof(double) : 0);
+  }
+  const ColumnPartition partition(layout.channels);
+  const std::size_t sums =
+      has_sums ? partition.row_blocks() * partition.columns() * 2 * sizeof(double) : 0;
+  const std::size_t bytes_per_column =
+      (has_sums ? sizeof(kernels::ColumnBounds) : sizeof(kernels::ColumnParameters)) /
+      kernels::kMaxLanes;
+  return unpacked + channel_sums + sums +
+         std::min(partition.columns(), kMostSharedColumns) * bytes_per_column;
+}
+
+QuantizationPlan::BlockColumns::BlockColumns(const QuantizationPlan& plan,
+                                             const ColumnPartition& partition)
+    : plan_(plan),
+      partition_(partition),
+      shared_(partition.columns() > kMostSharedColumns ? nullptr : plan.ColumnsFor(partition)) {}
+
 std::shared_ptr<const QuantizationPlan::Columns> QuantizationPlan::ColumnsFor(
     const ColumnPartition& partition) const {
   assert(partition.channels() == channel_count());
@@ -361,6 +402,18 @@ QuantizationPlan::Columns QuantizationPlan::ExpandTo(const ColumnPartition& part
   Columns columns = EmptyColumns(partition.columns());
   partition.ForEachColumn(
       [&](std::size_t column, std::size_t channel) { SetColumn(column, channel, columns); });
+  return columns;
+}
+
+QuantizationPlan::Columns QuantizationPlan::ColumnsOf(const ColumnPartition& partition,
+                                                      const ColumnPartition::Block& block) const {
+  Columns columns = EmptyColumns(block.columns);
+  for (std::size_t column = 0; column < block.columns; ++column) {
+    SetColumn(column, partition.ChannelOf(block.first_column + column), columns);
+  }
+  for (std::size_t& column : columns.zero_columns) {
+    column += block.first_column;
+  }
   return columns;
 }
 

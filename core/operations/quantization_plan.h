@@ -91,6 +91,41 @@ class QuantizationPlan {
   // rows share them.
   std::shared_ptr<const Columns> ColumnsFor(const ColumnPartition& partition) const;
 
+  // Returns the parameters of the columns of `block`. Its zero_columns count from the
+  // beginning of the row.
+  Columns ColumnsOf(const ColumnPartition& partition, const ColumnPartition::Block& block) const;
+
+  // The parameters of the columns of a partition, block by block. Refers to the plan and the
+  // partition. Safe for use by several threads at once.
+  class BlockColumns {
+   public:
+    BlockColumns(const QuantizationPlan& plan, const ColumnPartition& partition);
+
+    // Calls use(columns, index of the block's first ones in `blocks` or `bounds`).
+    template <typename Use>
+    void For(const ColumnPartition::Block& block, const Use& use) const {
+      if (shared_ != nullptr) {
+        use(*shared_, block.first_column / kernels::kMaxLanes);
+      } else {
+        use(plan_.ColumnsOf(partition_, block), std::size_t{0});
+      }
+    }
+
+   private:
+    const QuantizationPlan& plan_;
+    const ColumnPartition& partition_;
+    // Null if there are more than kMostSharedColumns.
+    std::shared_ptr<const Columns> shared_;
+  };
+
+  // A column takes more memory than its elements in a tensor of few rows. If there are more
+  // than this, they are made for each block.
+  static constexpr std::size_t kMostSharedColumns = std::size_t{64} * 1024;
+
+  // Returns about how many bytes an operation on tensors of `shape`, which has a layout,
+  // allocates besides its output and beyond what the plan has.
+  std::size_t WorkingBytes(std::span<const std::int64_t> shape) const;
+
   // Returns the parameters of `count` channels from `first` on, a column for each.
   Columns ColumnsOf(std::size_t first, std::size_t count) const;
 

@@ -27,17 +27,22 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Returns the bytes that the server holds for `request`, which is valid, before
-  // it is parsed: its own and those that it may inherit.
+  // Returns the bytes that the server holds for `request`, which is valid, until it is
+  // decoded: its own, those that parsing it may allocate, and HeldBytes(), which it may
+  // inherit.
   virtual std::uint64_t WeightOf(const grpc::ByteBuffer& request) const = 0;
+
+  // Returns the bytes that the session keeps from one message to the next: parameters, and what
+  // follows from them.
+  virtual std::uint64_t HeldBytes() const = 0;
 
   // Returns about how many bytes are read or written to answer `request`, which is
   // valid, before it is parsed: those of the greater side, the request or its answer.
   virtual std::uint64_t WorkOf(const grpc::ByteBuffer& request) const = 0;
 
-  // Parses and checks `request`. Returns the bytes that the server must hold to
-  // answer it, now that its meaning is known: also those of the answer as far as it is
-  // larger than the request. They may be fewer than WeightOf().
+  // Parses and checks `request`. Returns the bytes that the server must hold to answer it,
+  // now that its meaning is known: those of its tensors and of the answer's, those that the
+  // computation allocates, and HeldBytes() afterwards. They may be fewer than WeightOf().
   virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
 
   // Returns the bytes that the server holds for this session between its messages.

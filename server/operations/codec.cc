@@ -211,7 +211,7 @@ absl::StatusOr<DecodedRequest> Decode(std::span<const ReceivedTensor> tensors,
   return request;
 }
 
-std::uint64_t DerivedParameterBytes(const DecodedRequest& request) {
+std::uint64_t DerivedParameterCount(const DecodedRequest& request) {
   const std::optional<core::DataRange>& data_range = request.settings.data_range;
   if (!data_range.has_value()) {
     return 0;
@@ -221,7 +221,7 @@ std::uint64_t DerivedParameterBytes(const DecodedRequest& request) {
       core::AffineParameters{
           .scale = {}, .axis = data_range->axis, .block_size = data_range->block_size});
   // A data range that does not fit the shape has no parameters, and is refused.
-  return layout.ok() ? layout->parameter_count() * (sizeof(float) + sizeof(std::int32_t)) : 0;
+  return layout.ok() ? layout->parameter_count() : 0;
 }
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message) {

@@ -72,9 +72,9 @@ absl::StatusOr<DecodedRequest> Decode(
   (std::make_index_sequence<kFields.size()>());
 }
 
-// Returns about how many bytes the parameters have that are computed from the data of
-// `request`; 0 if it brings its parameters.
-std::uint64_t DerivedParameterBytes(const DecodedRequest& request);
+// Returns how many ranges or scales are computed from the data of `request`; 0 if it brings
+// them.
+std::uint64_t DerivedParameterCount(const DecodedRequest& request);
 
 void EncodeNudgedRange(const core::NudgedRange& range, v1::NudgedRange& message);
 

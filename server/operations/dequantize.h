@@ -22,6 +22,7 @@ struct Implementation<wire::Dequantize> {
   using Response = wire::Dequantize::Response;
 
   // From 8 bits to 32.
+  static constexpr std::uint64_t kBytesPerChannel = 64;
   static constexpr std::uint64_t kTypicalGrowth = 4;
 
   static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,

@@ -21,6 +21,7 @@ struct Implementation<wire::FakeQuantize> {
   using Plan = core::FakeQuantization;
   using Response = wire::FakeQuantize::Response;
 
+  static constexpr std::uint64_t kBytesPerChannel = 150;
   static constexpr std::uint64_t kTypicalGrowth = 1;
 
   static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,

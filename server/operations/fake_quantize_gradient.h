@@ -39,6 +39,7 @@ struct Implementation<wire::FakeQuantizeGradient> {
     return {field.mutable_data(), static_cast<std::size_t>(field.size())};
   }
 
+  static constexpr std::uint64_t kBytesPerChannel = 170;
   static constexpr std::uint64_t kTypicalGrowth = 1;
 
   static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,

@@ -26,11 +26,16 @@ struct ComputeArguments {
 //   template <>
 //   struct Implementation<wire::Example> {
 //     // The checked parameters of a request, without its tensors. Has
-//     // CheckShape(shape) and numerics().
+//     // CheckShape(shape), WorkingBytes(shape), channel_count() and numerics().
 //     using Plan = core::Example;
 //
 //     // How many times larger than its request an answer usually is, rounded up.
 //     static constexpr std::uint64_t kTypicalGrowth = 1;
+//
+//     // The most bytes that a range or a scale takes until the answer is computed, of any
+//     // type of tensor: parsed, in its plan, and in the answer. tests/e2e/costly_messages_test.py
+//     // measures them.
+//     static constexpr std::uint64_t kBytesPerChannel = 100;
 //
 //     // Makes the plan of a request. It depends on the tensors if there is a data
 //     // range.

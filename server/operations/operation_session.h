@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <utility>
 
@@ -51,7 +52,11 @@ class OperationSession final : public Session {
       : context_(context), transfer_(transfer) {}
 
   std::uint64_t WeightOf(const grpc::ByteBuffer& request) const override {
-    return request.Length() + inherited_.parameter_bytes();
+    return request.Length() + Received::ParsingBytes(request) + HeldBytes();
+  }
+
+  std::uint64_t HeldBytes() const override {
+    return plan_.has_value() ? BytesOfChannels(plan_->channel_count()) : 0;
   }
 
   std::uint64_t WorkOf(const grpc::ByteBuffer& request) const override {
@@ -74,8 +79,7 @@ class OperationSession final : public Session {
       }
       RETURN_IF_ERROR(plan_->CheckShape(request_.inputs.front().shape));
     }
-    return std::max(InputBytes(), OutputBytes()) + inherited_.parameter_bytes() +
-           DerivedParameterBytes(request_);
+    return InputBytes() + OutputBytes() + ParameterBytes();
   }
 
   std::uint64_t HeldBytes() const override { return inherited_.parameter_bytes(); }
@@ -87,6 +91,22 @@ class OperationSession final : public Session {
   absl::Status Answer(grpc::ByteBuffer* response, std::function<bool()> is_cancelled) override {
     assert(received_.has_value());
     const core::Execution execution(context_.pool, std::move(is_cancelled));
+    absl::Status status = ComputeAnswer(execution, response);
+    // The client may take its time to read the answer.
+    request_ = {};
+    received_.reset();
+    if (transfer_ == wire::Transfer::kUnary) {
+      plan_.reset();
+      rest_ = {};
+    }
+    return status;
+  }
+
+ private:
+  using Received = wire::ReceivedMessage<typename Operation::Request>;
+  using Plan = typename Implementation<Operation>::Plan;
+
+  absl::Status ComputeAnswer(const core::Execution& execution, grpc::ByteBuffer* response) {
     const auto start = std::chrono::steady_clock::now();
     if (request_.settings.data_range.has_value()) {
       RETURN_IF_ERROR(MakePlan(execution));
@@ -102,15 +122,8 @@ class OperationSession final : public Session {
     answer.EncodeRest(rest_);
     const grpc::Slice slice = std::move(answer).ToSlice();
     grpc::ByteBuffer(&slice, 1).Swap(response);
-    // The transport's memory is no longer needed.
-    request_ = {};
-    received_.reset();
     return absl::OkStatus();
   }
-
- private:
-  using Received = wire::ReceivedMessage<typename Operation::Request>;
-  using Plan = typename Implementation<Operation>::Plan;
 
   bool HasPlanForTypes() const {
     return plan_.has_value() && plan_types_.input == request_.types.input &&
@@ -124,7 +137,26 @@ class OperationSession final : public Session {
     rest_.Clear();
     rest_.set_numerics(wire::ToSchema(plan_->numerics()));
     Implementation<Operation>::Prepare(*plan_, transfer_, rest_);
+    if (transfer_ == wire::Transfer::kUnary) {
+      // No other message inherits them.
+      request_.settings.parameters = {};
+      inherited_ = {};
+    }
     return absl::OkStatus();
+  }
+
+  static std::uint64_t BytesOfChannels(std::uint64_t count) {
+    constexpr std::uint64_t kBytes = Implementation<Operation>::kBytesPerChannel;
+    // A shape without elements may have more channels than would fit into memory.
+    return std::min(count, std::numeric_limits<std::uint32_t>::max() * std::uint64_t{1024}) *
+           kBytes;
+  }
+
+  // What the parameters of the request take, and computing with them.
+  std::uint64_t ParameterBytes() const {
+    return request_.settings.data_range.has_value()
+               ? BytesOfChannels(DerivedParameterCount(request_))
+               : HeldBytes() + plan_->WorkingBytes(request_.inputs.front().shape);
   }
 
   std::uint64_t InputBytes() const {

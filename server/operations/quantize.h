@@ -21,6 +21,7 @@ struct Implementation<wire::Quantize> {
   using Plan = core::Quantizer;
   using Response = wire::Quantize::Response;
 
+  static constexpr std::uint64_t kBytesPerChannel = 112;
   static constexpr std::uint64_t kTypicalGrowth = 1;
 
   static absl::StatusOr<Plan> MakePlan(const DecodedRequest& request,

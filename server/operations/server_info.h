@@ -23,6 +23,7 @@ class ServerInfoSession final : public Session {
   explicit ServerInfoSession(const ServerLimits& limits) : limits_(limits) {}
 
   std::uint64_t WeightOf(const grpc::ByteBuffer& request) const override;
+  std::uint64_t HeldBytes() const override { return 0; }
   std::uint64_t WorkOf(const grpc::ByteBuffer& request) const override;
   absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) override;
   std::uint64_t HeldBytes() const override { return 0; }

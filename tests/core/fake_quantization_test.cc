@@ -365,5 +365,39 @@ TEST(FakeQuantization, ReportsTheNudgedRange) {
   EXPECT_THAT(quantization->nudged_range()->zero_point, ElementsAre(0, 128));
 }
 
+// So many columns that their parameters are made for each block.
+TEST(FakeQuantization, IsTheSameForAnyNumberOfChannels) {
+  constexpr std::size_t kChannels = 70'001;
+  const Shape shape = {3, kChannels};
+  std::vector<float> inputs(3 * kChannels);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    inputs[i] = static_cast<float>(i % 1013) / 100 - 5;
+  }
+  inputs[2 * kChannels + 14] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> min(kChannels);
+  std::vector<float> max(kChannels);
+  for (std::size_t i = 0; i < kChannels; ++i) {
+    // Some have zeros.
+    max[i] = static_cast<float>(i % 7);
+    min[i] = -max[i] / 2;
+  }
+  const Range range = {.min = min, .max = max, .axis = 1};
+  const auto expected = reference::FakeQuantize(shape, inputs, range, {});
+  const auto quantization = FakeQuantization::Create(range, {});
+  ASSERT_TRUE(expected.ok() && quantization.ok()) << expected.status() << quantization.status();
+  EXPECT_TRUE(SameBits(Apply(*quantization, View(shape, inputs)), *expected));
+
+  const auto expected_gradients = reference::FakeQuantizeGradient(shape, inputs, inputs, range, {});
+  const auto differentiation = FakeQuantization::CreateForGradient(range, {});
+  ASSERT_TRUE(expected_gradients.ok() && differentiation.ok());
+  const AllGradients gradients =
+      ApplyGradient(*differentiation, View(shape, inputs), View(shape, inputs));
+  EXPECT_TRUE(SameBits(gradients.input, expected_gradients->input));
+  for (std::size_t i = 0; i < kChannels; ++i) {
+    ASSERT_EQ(gradients.min[i], static_cast<float>(expected_gradients->min[i])) << i;
+    ASSERT_EQ(gradients.max[i], static_cast<float>(expected_gradients->max[i])) << i;
+  }
+}
+
 }  // namespace
 }  // namespace quantd::core

@@ -35,6 +35,13 @@ std::vector<BadRequest<Request>> BadTensors() {
        "input"},
       {"NegativeDimension", [](Request& r) { r.mutable_input()->set_shape(1, -3); },
        "TENSOR_SIZE_MISMATCH", "input.shape[1]"},
+      {"TooManyDimensions",
+       [](Request& r) {
+         for (int i = 0; i < 63; ++i) {
+           r.mutable_input()->add_shape(1);
+         }
+       },
+       "TENSOR_SIZE_MISMATCH", "input.shape"},
       {"ProductOverflows",
        [](Request& r) {
          r.mutable_input()->set_shape(0, kHuge);

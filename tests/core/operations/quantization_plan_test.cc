@@ -55,6 +55,41 @@ TEST_F(Plan, RepeatsParametersOverTheColumnsOfARow) {
   }
 }
 
+TEST_F(Plan, HasTheSameParametersForBlocksOfManyColumns) {
+  // Every 7th is a channel of zeros.
+  constexpr std::size_t kChannels = 5'000;
+  std::vector<float> min(kChannels);
+  std::vector<float> max(kChannels);
+  for (std::size_t i = 0; i < kChannels; ++i) {
+    max[i] = static_cast<float>(i % 7);
+  }
+  const auto plan = Make(min, max);
+  for (const std::size_t inner : {1, 5, 33}) {
+    const ColumnPartition partition({.outer = 3, .channels = kChannels, .inner = inner});
+    const QuantizationPlan::BlockColumns block_columns(*plan, partition);
+    std::vector<std::size_t> zero_columns;
+    for (std::size_t index = 0; index < partition.block_count(); ++index) {
+      const ColumnPartition::Block block = partition.block(index);
+      block_columns.For(block, [&](const QuantizationPlan::Columns& columns, std::size_t first) {
+        for (std::size_t i = 0; i < block.columns; ++i) {
+          const std::size_t channel = (block.first_column + i) / inner % kChannels;
+          ASSERT_EQ(columns.blocks[first + i / 16].scale[i % 16], plan->channel(channel).scale);
+        }
+        if (block.first_column == 0 && block.first_row == 0) {
+          EXPECT_EQ(columns.blocks.size() > 64, partition.columns() <= (std::size_t{1} << 16))
+              << "they are shared unless there are too many";
+        }
+        for (const std::size_t column : columns.zero_columns) {
+          if (column >= block.first_column && column < block.first_column + block.columns) {
+            zero_columns.push_back(column);
+          }
+        }
+      });
+    }
+    EXPECT_EQ(zero_columns, plan->ColumnsFor(partition)->zero_columns);
+  }
+}
+
 TEST_F(Plan, ListsTheColumnsOfChannelsOfZeros) {
   const auto columns = plan_.ColumnsFor(PartitionOf(9, 2));
   ASSERT_GE(columns->zero_columns.size(), 4U);

@@ -213,22 +213,22 @@ TEST(Decode, RefusesADataRangeInAStream) {
   EXPECT_EQ(detail->field, "data_range");
 }
 
-TEST(DerivedParameterBytes, FollowFromTheShape) {
+TEST(DerivedParameterCount, FollowsFromTheShape) {
   v1::QuantizeRequest request = PerChannelQuantizeRequest();
-  const auto bytes = [&] {
+  const auto count = [&] {
     const auto received = Receive(request);
-    return DerivedParameterBytes(*DecodeOwn<wire::Quantize>(received));
+    return DerivedParameterCount(*DecodeOwn<wire::Quantize>(received));
   };
-  EXPECT_EQ(bytes(), 0U) << "the request brings its parameters";
+  EXPECT_EQ(count(), 0U) << "the request brings its parameters";
   request.clear_range();
   request.mutable_data_range();
-  EXPECT_EQ(bytes(), 8U);
+  EXPECT_EQ(count(), 1U);
   request.mutable_data_range()->set_axis(1);
-  EXPECT_EQ(bytes(), 3 * 8U);
+  EXPECT_EQ(count(), 3U);
   request.mutable_data_range()->set_block_size(2);
-  EXPECT_EQ(bytes(), 2 * 2 * 8U);
+  EXPECT_EQ(count(), 4U);
   request.mutable_data_range()->set_axis(7);
-  EXPECT_EQ(bytes(), 0U) << "the axis is refused later";
+  EXPECT_EQ(count(), 0U) << "the axis is refused later";
 }
 
 TEST(EncodeParameters, KeepsEveryChannel) {

@@ -1,13 +1,19 @@
 // Tests sessions that get several requests, and what sessions weigh and count.
 
 #include <gmock/gmock.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/slice.h>
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "core/base/error.h"
+#include "server/operations/fake_quantize.h"
 #include "server/operations/operation_session.h"
+#include "server/operations/quantize.h"
 #include "tests/server/ask.h"
 #include "tests/server/operations/operation_sessions.h"
 #include "tests/wire/requests.h"
@@ -148,43 +154,109 @@ TEST_F(OperationSessions, CheckEveryShapeAgainstTheRangeBefore) {
   EXPECT_EQ(core::GetErrorDetail(status)->reason, "RANGE_SIZE_MISMATCH");
 }
 
-TEST_F(OperationSessions, WeighARequestWithTheRangeThatItMayInherit) {
+TEST_F(OperationSessions, WeighARequestWithWhatItMayInherit) {
   const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kStream);
   const v1::FakeQuantizeRequest first = PerChannelRequest();
-  const grpc::ByteBuffer bytes = *wire::SerializeMessage(first);
-  EXPECT_EQ(session->WeightOf(bytes), first.ByteSizeLong());
-  ASSERT_TRUE(AskSession(*session, first).ok());
-  EXPECT_EQ(session->WeightOf(bytes), first.ByteSizeLong() + first.range().ByteSizeLong());
-
   v1::FakeQuantizeRequest second = first;
   second.clear_range();
-  const auto weight = session->Decode(*wire::SerializeMessage(second));
+  const grpc::ByteBuffer bytes = *wire::SerializeMessage(second);
+  const std::uint64_t alone = session->WeightOf(bytes);
+  EXPECT_GE(alone, bytes.Length());
+  EXPECT_EQ(session->HeldBytes(), 0U);
+
+  ASSERT_TRUE(AskSession(*session, first).ok());
+  const std::uint64_t held = session->HeldBytes();
+  EXPECT_EQ(held, 3 * Implementation<wire::FakeQuantize>::kBytesPerChannel);
+  EXPECT_EQ(session->WeightOf(bytes), alone + held);
+
+  const auto weight = session->Decode(bytes);
   ASSERT_TRUE(weight.ok()) << weight.status();
-  EXPECT_EQ(*weight, second.input().data().size() + first.range().ByteSizeLong());
+  EXPECT_GE(*weight, 2 * second.input().data().size() + held);
 }
 
-TEST_F(OperationSessions, WeighTheAnswerWhereItIsLargerThanTheRequest) {
+TEST_F(OperationSessions, HoldNothingOnceASingleRequestIsAnswered) {
+  const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kUnary);
+  ASSERT_TRUE(session->Decode(*wire::SerializeMessage(PerChannelRequest())).ok());
+  EXPECT_GT(session->HeldBytes(), 0U);
+  grpc::ByteBuffer answer;
+  ASSERT_TRUE(session->Answer(&answer).ok());
+  EXPECT_EQ(session->HeldBytes(), 0U);
+}
+
+TEST_F(OperationSessions, WeighParametersByWhatParsingThemMayTake) {
+  v1::QuantizeRequest request = PerChannelQuantizeRequest();
+  UseScales(request);
+  const auto session = SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary);
+  const std::uint64_t few = session->WeightOf(*wire::SerializeMessage(request));
+  for (int i = 0; i < 1000; ++i) {
+    request.mutable_affine()->add_zero_point(1);
+  }
+  const std::uint64_t many = session->WeightOf(*wire::SerializeMessage(request));
+  EXPECT_GE(many, few + 1000 * (1 + sizeof(std::int32_t)));
+  // Elements are not copied.
+  request.mutable_input()->mutable_data()->append(1000, 'x');
+  EXPECT_LE(session->WeightOf(*wire::SerializeMessage(request)), many + 1010);
+}
+
+TEST_F(OperationSessions, WeighTheSlicesOfARequest) {
+  const std::string bytes = PerTensorRequest(100'000).SerializeAsString();
+  const auto weight_in_slices_of = [&](std::size_t size) {
+    std::vector<grpc::Slice> slices;
+    for (std::size_t first = 0; first < bytes.size(); first += size) {
+      slices.emplace_back(bytes.substr(first, size));
+    }
+    return SessionFor<v1::FakeQuantizeRequest>(context_, wire::Transfer::kUnary)
+        ->WeightOf(grpc::ByteBuffer(slices.data(), slices.size()));
+  };
+  EXPECT_EQ(weight_in_slices_of(8192), weight_in_slices_of(bytes.size()));
+  EXPECT_GE(weight_in_slices_of(24), 4 * bytes.size());
+}
+
+TEST_F(OperationSessions, WeighAnAnswerThatIsLargerThanItsRequest) {
   v1::DequantizeRequest request;
   request.mutable_input()->set_data_type(v1::DATA_TYPE_INT2);
   request.mutable_input()->add_shape(1001);
   request.mutable_input()->set_data(std::string(251, '\0'));
   request.mutable_affine()->add_scale(1);
-  const std::uint64_t parameter_bytes = request.affine().ByteSizeLong();
   const auto session = SessionFor<v1::DequantizeRequest>(context_, wire::Transfer::kUnary);
-  const grpc::ByteBuffer bytes = *wire::SerializeMessage(request);
-  EXPECT_EQ(session->WeightOf(bytes), request.ByteSizeLong());
-  EXPECT_EQ(*session->Decode(bytes), 1001 * sizeof(float) + parameter_bytes);
+  // Codes, the same unpacked, and floats.
+  EXPECT_GE(*session->Decode(*wire::SerializeMessage(request)), 251 + 1001 * (1 + sizeof(float)));
+}
 
-  v1::QuantizeRequest smaller = PerChannelQuantizeRequest();
-  EXPECT_EQ(*SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
-                 ->Decode(*wire::SerializeMessage(smaller)),
-            smaller.input().data().size() + smaller.range().ByteSizeLong());
-  smaller.clear_range();
-  smaller.mutable_data_range()->set_axis(1);
-  EXPECT_EQ(*SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
-                 ->Decode(*wire::SerializeMessage(smaller)),
-            smaller.input().data().size() + 3 * std::uint64_t{8})
-      << "parameters from the data weigh as much as if they had been sent";
+TEST_F(OperationSessions, WeighParametersFromTheDataLikeThoseThatAreSent) {
+  v1::QuantizeRequest request = PerChannelQuantizeRequest();
+  const auto weight = [&] {
+    return *SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary)
+                ->Decode(*wire::SerializeMessage(request));
+  };
+  const std::uint64_t parameters = 3 * Implementation<wire::Quantize>::kBytesPerChannel;
+  EXPECT_GE(weight(), 5 * 6 + parameters);
+  request.clear_range();
+  request.mutable_data_range()->set_axis(1);
+  EXPECT_EQ(weight(), 5 * 6 + parameters);
+}
+
+TEST_F(OperationSessions, StopOnceTheyAreCancelled) {
+  for (const wire::Transfer transfer : {wire::Transfer::kUnary, wire::Transfer::kStream}) {
+    const auto session = SessionFor<v1::FakeQuantizeRequest>(context_, transfer);
+    ASSERT_TRUE(session->Decode(*wire::SerializeMessage(PerTensorRequest(1'000'000))).ok());
+    int asked = 0;
+    grpc::ByteBuffer answer;
+    const absl::Status status = session->Answer(&answer, [&asked] { return ++asked > 2; });
+    EXPECT_EQ(status.code(), absl::StatusCode::kCancelled) << status;
+    // Once more to find out.
+    EXPECT_EQ(asked, 4);
+  }
+}
+
+TEST_F(OperationSessions, StopComputingARangeOnceTheyAreCancelled) {
+  v1::QuantizeRequest request = PerChannelQuantizeRequest();
+  request.clear_range();
+  request.mutable_data_range();
+  const auto session = SessionFor<v1::QuantizeRequest>(context_, wire::Transfer::kUnary);
+  ASSERT_TRUE(session->Decode(*wire::SerializeMessage(request)).ok());
+  grpc::ByteBuffer answer;
+  EXPECT_EQ(session->Answer(&answer, [] { return true; }).code(), absl::StatusCode::kCancelled);
 }
 
 TEST_F(OperationSessions, ExpectMoreWorkWhereAnswersAreLargerThanRequests) {
