@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -79,11 +80,10 @@ absl::Status FileDescriptor::ReadAt(std::uintmax_t offset, std::span<std::byte> 
 }
 
 absl::StatusOr<std::string> FileDescriptor::ReadAll(std::size_t max_bytes) const {
-  // The byte too many shows that there are too many.
-  std::string bytes(max_bytes + 1, '\0');
-  std::size_t size = 0;
-  while (size <= max_bytes) {
-    const ssize_t count = ::read(number_, bytes.data() + size, bytes.size() - size);
+  std::string bytes;
+  std::array<char, 4096> part{};
+  while (bytes.size() <= max_bytes) {
+    const ssize_t count = ::read(number_, part.data(), part.size());
     if (count < 0 && errno == EAGAIN) {
       // A pipe whose writer is not ready.
       pollfd pipe{.fd = number_, .events = POLLIN, .revents = 0};
@@ -97,10 +97,9 @@ absl::StatusOr<std::string> FileDescriptor::ReadAll(std::size_t max_bytes) const
       return absl::ErrnoToStatus(errno, "cannot read the file");
     }
     if (count == 0) {
-      bytes.resize(size);
       return bytes;
     }
-    size += static_cast<std::size_t>(count);
+    bytes.append(part.data(), static_cast<std::size_t>(count));
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("the file is larger than ", max_bytes, " bytes"));

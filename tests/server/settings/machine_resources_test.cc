@@ -145,7 +145,9 @@ TEST_F(MachineResourcesTest, FollowTheOwnCgroupOfAContainerThatSeesThePathOnTheH
 TEST_F(MachineResourcesTest, FollowTheCgroupThatIsMountedIfTheOwnOneIsNotBelowIt) {
   MountVersion2("/../../elsewhere");
   Write("sys/fs/cgroup/memory.max", "536870912\n");
-  Write("elsewhere/memory.max", "1\n");
+  for (const char* outside : {"elsewhere", "sys/elsewhere", "sys/fs/elsewhere"}) {
+    Write(std::string(outside) + "/memory.max", "1\n");
+  }
   EXPECT_EQ(FormatByteSize(Read().memory_bytes), "512MiB");
 }
 
