@@ -233,10 +233,11 @@ std::vector<Setting> MakeSettings() {
           "The age at which clients are asked to reconnect, so that they find servers that "
           "were added; running calls are not affected. 0: no limit",
           &Options::max_connection_age),
-      DurationSetting("max-connection-idle",
-                      "How long a connection may be without calls until it is closed; clients "
-                      "reconnect when they need it. 0: no limit",
-                      &Options::max_connection_idle),
+      DurationSetting(
+          "max-connection-idle",
+          "How long a connection may be without calls until it is closed, which fails a "
+          "call that arrives at that moment. 0: no limit",
+          &Options::max_connection_idle),
       NumberSetting("max-connections",
                     "The most connections at once; more are closed at once. 0: what the limit for "
                     "open files permits, at most 10000",

@@ -50,7 +50,7 @@ struct Options {
   std::chrono::milliseconds drain_timeout{30'000};
   // 0 means that there is no limit.
   std::chrono::milliseconds max_connection_age{0};
-  std::chrono::milliseconds max_connection_idle{std::chrono::hours(1)};
+  std::chrono::milliseconds max_connection_idle{0};
   // 0 means what DeriveConnectionLimits() derives.
   std::size_t max_connections = 0;
   std::size_t max_connections_per_peer = 0;

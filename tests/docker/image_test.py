@@ -106,15 +106,15 @@ class ImageConfigurationTest(unittest.TestCase):
         done = quantd_process.run(quantd_process.QUANTD, "--check-config", environment=environment)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         ports = re.search(r"^EXPOSE (\d+) (\d+)$", DOCKERFILE, re.MULTILINE)
-        self.assertEqual(environment["QUANTD_LISTEN"], f"0.0.0.0:{ports[1]}")
+        self.assertEqual(environment["QUANTD_LISTEN"], f"[::]:{ports[1]}")
         self.assertEqual(environment["QUANTD_METRICS_LISTEN"], f"0.0.0.0:{ports[2]}")
         self.assertEqual(environment["QUANTCTL_SERVER"], f"127.0.0.1:{ports[1]}")
 
     def test_the_health_check_passes_only_while_the_server_serves(self):
         command = json.loads(re.search(r"^HEALTHCHECK .*\\\n *CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[1])
         program = PROGRAMS[pathlib.Path(command[0]).name]
-        with quantd_process.Quantd(listen=["0.0.0.0:0"]) as quantd:
-            environment = {"QUANTCTL_SERVER": quantd.address.replace("0.0.0.0", "127.0.0.1")}
+        with quantd_process.Quantd(listen=["[::]:0"]) as quantd:
+            environment = {"QUANTCTL_SERVER": quantd.address.replace("[::]", "127.0.0.1")}
             done = quantd_process.run(program, *command[1:], environment=environment)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "SERVING\n", ""))
         done = quantd_process.run(program, *command[1:], environment=environment)

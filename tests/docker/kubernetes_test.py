@@ -333,7 +333,7 @@ class RulesTest(KubernetesTest):
             ("Deployment", f"{_CONTAINER} lifecycle", {"preStop": {"sleep": {"seconds": 10}}}),
             ("Deployment", f"{_CONTAINER} image",
              f"registry.example.com:5000/team/quantd:{self.program.version}"),
-            ("Deployment", f"{_CONTAINER} env 0 value", "[::]:50051"),
+            ("Deployment", f"{_CONTAINER} env 0 value", "0.0.0.0:50051"),
             ("Service/quantd", "spec ports 0 targetPort", 50051),
             ("NetworkPolicy", "spec ingress 0 ports 0 port", "grpc"),
             ("Deployment", "spec template metadata labels team", "numerics"),

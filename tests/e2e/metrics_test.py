@@ -34,6 +34,10 @@ DOCUMENTED_NAMES = {
     "quantd_memory_limit_bytes",
     "quantd_worker_threads",
     "quantd_rejected_requests_total",
+    "quantd_connections",
+    "quantd_max_connections",
+    "quantd_accepted_connections_total",
+    "quantd_refused_connections_total",
     "quantd_build_info",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
@@ -132,6 +136,14 @@ class MetricsTest(unittest.TestCase):
         self.assert_value(self.info.max_message_bytes, "quantd_max_message_bytes")
         self.assert_value(self.info.worker_threads, "quantd_worker_threads")
         self.assert_value(MEMORY_LIMIT_BYTES, "quantd_memory_limit_bytes")
+
+    def test_connections_are_counted(self):
+        self.assert_value(1, "quantd_connections")
+        self.assert_value(1, "quantd_accepted_connections_total")
+        for reason in ("max_connections", "max_connections_per_peer", "no_descriptors",
+                       "no_memory"):
+            self.assert_value(0, "quantd_refused_connections_total", reason=reason)
+        self.assertGreater(self.metrics.value("quantd_max_connections"), 0)
 
     def test_the_build_is_described(self):
         (labels,) = self.metrics.labels("quantd_build_info")

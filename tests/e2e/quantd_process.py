@@ -4,6 +4,7 @@ import contextlib
 import os
 import pathlib
 import re
+import resource
 import selectors
 import signal
 import subprocess
@@ -64,17 +65,25 @@ class Quantd:
     """A running quantd. As a context manager, it is stopped on exit, and its exit code is checked."""
 
     def __init__(self, *flags, listen=("localhost:0",), metrics_listen="localhost:0",
-                 environment=None):
+                 environment=None, descriptor_limit=None):
+        """`descriptor_limit` is like `ulimit -n`, or a pair of a soft and a hard limit."""
         self._directory = tempfile.TemporaryDirectory(prefix="quantd-")
         self.directory = pathlib.Path(self._directory.name)
         self._log_path = self.directory / "stderr"
         arguments = [QUANTD, "--metrics-listen", metrics_listen, *flags]
         for address in listen:
             arguments.append(f"--listen={address.format(directory=self.directory)}")
+        if isinstance(descriptor_limit, int):
+            descriptor_limit = (descriptor_limit, descriptor_limit)
+
+        def set_limits():
+            if descriptor_limit is not None:
+                resource.setrlimit(resource.RLIMIT_NOFILE, descriptor_limit)
+
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
                 arguments, env=clean_environment(environment), cwd=self.directory,
-                stdout=subprocess.PIPE, stderr=log,
+                stdout=subprocess.PIPE, stderr=log, preexec_fn=set_limits,
             )
         self._channels = contextlib.ExitStack()
         try:

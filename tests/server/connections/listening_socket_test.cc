@@ -11,6 +11,7 @@
 #include "core/base/host_port.h"
 #include "server/connections/socket_address.h"
 #include "tests/server/connections/client_socket.h"
+#include "tests/server/connections/without_ipv6.h"
 #include "tests/server/socket_path.h"
 
 namespace quantd::server {
@@ -114,6 +115,27 @@ TEST(Listen, ServesAnyIpv4AddressOnIpv4Alone) {
   if (HasIpv6()) {
     EXPECT_FALSE(CanConnect("[::1]:" + PortOf(listening)));
   }
+}
+
+TEST(Listen, LeavesIpv6OutIfTheMachineHasNone) {
+  for (const std::string host : {"localhost", "[::]"}) {
+    WithoutIpv6([&] {
+      const auto listening = ListenOn({host + ":0"});
+      ASSERT_TRUE(listening.ok()) << listening.status();
+      EXPECT_THAT(listening->sockets, SizeIs(1));
+      EXPECT_TRUE(CanConnect("127.0.0.1:" + PortOf(listening)));
+    });
+  }
+}
+
+TEST(Listen, SaysThatTheMachineHasNoIpv6IfNothingElseWasAskedFor) {
+  WithoutIpv6([] {
+    EXPECT_THAT(ErrorOf({"[::1]:50051"}),
+                HasSubstr("cannot listen on [::1]:50051: Address family not supported"));
+    // Another address takes the place that [::] would have in IPv4.
+    EXPECT_THAT(ErrorOf({"127.0.0.1:50052", "[::]:50052"}),
+                HasSubstr("[::]:50052: Address family"));
+  });
 }
 
 TEST(Listen, DoesNotShareAPortWithAnotherServer) {
