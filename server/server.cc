@@ -134,7 +134,7 @@ class Server::Impl {
     if (options.metrics_listen.empty()) {
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(metrics_endpoint_, MetricsEndpoint::Start(options.metrics_listen, metrics_));
+    ASSIGN_OR_RETURN(metrics_endpoint_, MetricsEndpoint::Start(options.metrics_listen, &metrics_));
     return absl::OkStatus();
   }
 

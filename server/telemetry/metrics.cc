@@ -5,6 +5,7 @@
 #include <prometheus/gauge.h>
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
+#include <prometheus/summary.h>
 #include <prometheus/text_serializer.h>
 
 #include <cassert>
@@ -24,11 +25,13 @@ namespace {
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
+using prometheus::BuildSummary;
 using prometheus::Counter;
 using prometheus::Family;
 using prometheus::Gauge;
 using prometheus::Histogram;
 using prometheus::Labels;
+using prometheus::Summary;
 
 // In seconds. The buckets cover calls from a few elements up to the largest message.
 const Histogram::BucketBoundaries kHandlingBuckets = {
@@ -167,28 +170,28 @@ class RejectedSeries {
   std::map<std::string, std::reference_wrapper<Counter>, std::less<>> counters_;
 };
 
-// All series. Reads the load when it is asked for them.
-class Registry final : public prometheus::Registry {
- public:
-  void ReadLoadFrom(std::function<LoadFigures()> source) { source_ = std::move(source); }
+// The metrics page itself, with the names of prometheus-cpp's own HTTP server.
+struct PageSeries {
+  explicit PageSeries(prometheus::Registry& registry)
+      : bytes(BuildCounter()
+                  .Name("exposer_transferred_bytes_total")
+                  .Help("Bytes of metrics pages.")
+                  .Register(registry)
+                  .Add({})),
+        scrapes(BuildCounter()
+                    .Name("exposer_scrapes_total")
+                    .Help("Metrics pages served.")
+                    .Register(registry)
+                    .Add({})),
+        latencies(BuildSummary()
+                      .Name("exposer_request_latencies")
+                      .Help("Time to make a metrics page, in microseconds.")
+                      .Register(registry)
+                      .Add({}, Summary::Quantiles{{0.5, 0.05}, {0.9, 0.01}, {0.99, 0.001}})) {}
 
-  std::vector<prometheus::MetricFamily> Collect() const override {
-    if (source_ != nullptr) {
-      const LoadFigures load = source_();
-      requests_.Set(static_cast<double>(load.requests));
-      bytes_.Set(static_cast<double>(load.bytes));
-      waiting_.Set(static_cast<double>(load.waiting));
-    }
-    return prometheus::Registry::Collect();
-  }
-
- private:
-  std::function<LoadFigures()> source_;
-  Gauge& requests_ = MakeGauge("quantd_in_flight_requests", "Requests being processed.", *this);
-  Gauge& bytes_ =
-      MakeGauge("quantd_in_flight_bytes",
-                "Memory reserved for requests, their answers and what streams keep.", *this);
-  Gauge& waiting_ = MakeGauge("quantd_waiting_requests", "Messages that wait for memory.", *this);
+  Counter& bytes;
+  Counter& scrapes;
+  Summary& latencies;
 };
 
 }  // namespace
@@ -198,26 +201,25 @@ struct Metrics::Impl {
     BuildGauge()
         .Name("quantd_build_info")
         .Help("Always 1; the labels describe the build.")
-        .Register(*registry)
+        .Register(registry)
         .Add({{"version", std::string(kVersion)},
               {"revision", std::string(kRevision)},
               {"simd_target", std::string(simd_target)}})
         .Set(1);
     MakeGauge("quantd_max_in_flight_bytes",
-              "Limit for the bytes of requests in flight (--max-in-flight-bytes).", *registry)
+              "Limit for the bytes of requests in flight (--max-in-flight-bytes).", registry)
         .Set(static_cast<double>(limits.max_in_flight_bytes));
     MakeGauge("quantd_max_message_bytes",
-              "Limit for the bytes of a request message (--max-message-bytes).", *registry)
+              "Limit for the bytes of a request message (--max-message-bytes).", registry)
         .Set(static_cast<double>(limits.max_message_bytes));
     MakeGauge("quantd_memory_limit_bytes",
               "How much memory the process may use (--memory-limit); 0 if that is not known.",
-              *registry)
+              registry)
         .Set(static_cast<double>(limits.memory_limit_bytes));
-    MakeGauge("quantd_max_connections", "Limit for open connections (--max-connections).",
-              *registry)
+    MakeGauge("quantd_max_connections", "Limit for open connections (--max-connections).", registry)
         .Set(static_cast<double>(limits.max_connections));
     MakeGauge("quantd_worker_threads", "Number of threads that compute (--worker-threads).",
-              *registry)
+              registry)
         .Set(static_cast<double>(limits.worker_threads));
   }
 
@@ -225,22 +227,31 @@ struct Metrics::Impl {
     return methods.at(static_cast<std::size_t>(&method - wire::kMethods.data()));
   }
 
-  std::shared_ptr<Registry> registry = std::make_shared<Registry>();
-  std::vector<MethodSeries> methods = MakeMethodSeries(*registry);
-  std::vector<OperationSeries> operations = MakeOperationSeries(*registry);
-  Family<Counter>& tensor_bytes = MakeTensorBytesFamily(*registry);
+  prometheus::Registry registry;
+  std::vector<MethodSeries> methods = MakeMethodSeries(registry);
+  std::vector<OperationSeries> operations = MakeOperationSeries(registry);
+  Family<Counter>& tensor_bytes = MakeTensorBytesFamily(registry);
   Counter& bytes_in = tensor_bytes.Add({{"direction", "in"}, {"transport", "grpc"}});
   Counter& bytes_out = tensor_bytes.Add({{"direction", "out"}, {"transport", "grpc"}});
-  RejectedSeries rejected{*registry};
+  std::function<LoadFigures()> load;
+  Gauge& in_flight_requests =
+      MakeGauge("quantd_in_flight_requests", "Requests being processed.", registry);
+  Gauge& in_flight_bytes =
+      MakeGauge("quantd_in_flight_bytes",
+                "Memory reserved for requests, their answers and what streams keep.", registry);
+  Gauge& waiting_requests =
+      MakeGauge("quantd_waiting_requests", "Messages that wait for memory.", registry);
+  RejectedSeries rejected{registry};
+  PageSeries page{registry};
   Gauge& connections =
-      MakeGauge("quantd_connections", "Open connections of gRPC clients.", *registry);
+      MakeGauge("quantd_connections", "Open connections of gRPC clients.", registry);
   Counter& accepted_connections = BuildCounter()
                                       .Name("quantd_accepted_connections_total")
                                       .Help("Connections accepted.")
-                                      .Register(*registry)
+                                      .Register(registry)
                                       .Add({});
   std::vector<std::reference_wrapper<Counter>> refused_connections =
-      MakeRefusedConnections(*registry);
+      MakeRefusedConnections(registry);
 };
 
 Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
@@ -273,9 +284,7 @@ void Metrics::KernelRun(std::size_t operation, Seconds duration, const KernelTen
   impl_->bytes_out.Increment(static_cast<double>(tensors.bytes_out));
 }
 
-void Metrics::ReadLoadFrom(std::function<LoadFigures()> source) {
-  impl_->registry->ReadLoadFrom(std::move(source));
-}
+void Metrics::ReadLoadFrom(std::function<LoadFigures()> source) { impl_->load = std::move(source); }
 
 void Metrics::ConnectionAccepted() { impl_->accepted_connections.Increment(); }
 
@@ -287,10 +296,20 @@ void Metrics::SetOpenConnections(std::size_t number) {
   impl_->connections.Set(static_cast<double>(number));
 }
 
-std::shared_ptr<prometheus::Collectable> Metrics::collectable() const { return impl_->registry; }
+void Metrics::PageServed(std::size_t bytes, Seconds duration) {
+  impl_->page.bytes.Increment(static_cast<double>(bytes));
+  impl_->page.scrapes.Increment();
+  impl_->page.latencies.Observe(std::chrono::duration<double, std::micro>(duration).count());
+}
 
 std::string Metrics::Text() const {
-  return prometheus::TextSerializer().Serialize(impl_->registry->Collect());
+  if (impl_->load != nullptr) {
+    const LoadFigures load = impl_->load();
+    impl_->in_flight_requests.Set(static_cast<double>(load.requests));
+    impl_->in_flight_bytes.Set(static_cast<double>(load.bytes));
+    impl_->waiting_requests.Set(static_cast<double>(load.waiting));
+  }
+  return prometheus::TextSerializer().Serialize(impl_->registry.Collect());
 }
 
 }  // namespace quantd::server

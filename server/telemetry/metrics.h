@@ -19,10 +19,6 @@
 #include "server/settings/server_limits.h"
 #include "wire/methods.h"
 
-namespace prometheus {
-class Collectable;
-}  // namespace prometheus
-
 namespace quantd::server {
 
 using Seconds = std::chrono::duration<double>;
@@ -81,8 +77,8 @@ class Metrics {
   // Sets the number of connections that are open now.
   void SetOpenConnections(std::size_t number);
 
-  // Returns these metrics for registration with an exposer.
-  std::shared_ptr<prometheus::Collectable> collectable() const;
+  // Counts an answer of the metrics page, which has `bytes` and took `duration` to make.
+  void PageServed(std::size_t bytes, Seconds duration);
 
   // Returns these metrics in Prometheus' text format.
   std::string Text() const;

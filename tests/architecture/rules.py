@@ -55,8 +55,8 @@ def _code_rule(name, where, forbidden, except_in=()):
 
 _ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*", "command_line/*")
 _MAIN = ("server/main.cc", "client/quantctl/main.cc")
-# Libraries for transport, metrics, flags and logs.
-_WORLD = r"(quantd/v1|google|grpc|grpcpp|prometheus|CLI|spdlog|nlohmann|toml\+\+)/"
+# Libraries for transport, HTTP, metrics, flags and logs.
+_WORLD = r"(quantd/v1|google|grpc|grpcpp|boost|prometheus|CLI|spdlog|nlohmann|toml\+\+)/"
 
 RULES = (
     # Dependencies between folders.
@@ -89,6 +89,8 @@ RULES = (
     # Each responsibility has one place.
     _include_rule("only the metrics files know prometheus-cpp", _ROOMS_OF_CODE, r"prometheus/",
                   except_in=("server/telemetry/metrics*", "server/telemetry/process_metrics*")),
+    _include_rule("only the HTTP server knows Boost", _ROOMS_OF_CODE, r"boost/",
+                  except_in=("server/telemetry/http_*",)),
     _include_rule("only the command line, main, quantctl and command_line know flags", _ROOMS_OF_CODE,
                   r"(CLI|command_line)/",
                   except_in=("server/settings/command_line.*", "server/settings/manual_text.*",

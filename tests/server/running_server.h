@@ -14,7 +14,7 @@
 
 namespace quantd::server {
 
-// Returns options without metrics, because their HTTP server takes seconds to stop.
+// Returns options without metrics.
 inline Options OnFreePorts() {
   Options options;
   options.listen = {"localhost:0"};

@@ -11,7 +11,7 @@
 
 #include "tests/server/busy_pool.h"
 #include "tests/server/call_error.h"
-#include "tests/server/http_get.h"
+#include "tests/server/http_client.h"
 #include "tests/server/raw_call.h"
 #include "tests/server/running_server.h"
 #include "tests/server/socket_path.h"

@@ -6,8 +6,6 @@
 #include <string>
 
 #include "core/base/error.h"
-#include "server/telemetry/metrics_endpoint.h"
-#include "tests/server/http_get.h"
 #include "version.h"
 #include "wire/methods.h"
 #include "wire/operations.h"
@@ -16,8 +14,6 @@ namespace quantd::server {
 namespace {
 
 using testing::HasSubstr;
-using testing::MatchesRegex;
-using testing::StartsWith;
 
 constexpr const wire::Method& kFakeQuantize = wire::kMethods[wire::MethodIndex(
     wire::kOperationIndex<wire::FakeQuantize>, wire::Transfer::kUnary)];
@@ -102,29 +98,14 @@ TEST(Metrics, DescribeTheBuild) {
                         "\",simd_target=\"TEST\",version=\"" + std::string(kVersion) + "\"} 1\n"));
 }
 
-TEST(MetricsEndpoint, ServesMetricsOfTheServerAndTheProcess) {
-  const Metrics metrics("TEST", {});
-  const auto endpoint = MetricsEndpoint::Start("localhost:0", metrics);
-  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
-  EXPECT_THAT((*endpoint)->url(), MatchesRegex("http://127[.]0[.]0[.]1:[1-9][0-9]+/metrics"));
-  const std::string page = HttpGet((*endpoint)->url());
-  EXPECT_THAT(page, StartsWith("HTTP/1.1 200 OK"));
-  for (const char* name :
-       {"\nquantd_build_info{", "\nprocess_cpu_seconds_total ", "\nprocess_open_fds ",
-        "\nprocess_resident_memory_bytes ", "\nprocess_start_time_seconds "}) {
-    EXPECT_THAT(page, HasSubstr(name));
-  }
-}
-
-TEST(MetricsEndpoint, ErrorsNameAnAddressThatIsInUse) {
-  const Metrics metrics("TEST", {});
-  const auto first = MetricsEndpoint::Start("127.0.0.1:0", metrics);
-  ASSERT_TRUE(first.ok()) << first.status();
-  std::string address = (*first)->url().substr(std::string("http://").size());
-  address.resize(address.find('/'));
-  const auto second = MetricsEndpoint::Start(address, metrics);
-  EXPECT_EQ(second.status().code(), absl::StatusCode::kUnavailable);
-  EXPECT_THAT(std::string(second.status().message()), HasSubstr(address));
+TEST(Metrics, CountTheScrapes) {
+  Metrics metrics("TEST", {});
+  metrics.PageServed(100, std::chrono::microseconds(7));
+  metrics.PageServed(50, std::chrono::microseconds(2));
+  const std::string text = metrics.Text();
+  EXPECT_THAT(text, HasSubstr("\nexposer_transferred_bytes_total 150\n"));
+  EXPECT_THAT(text, HasSubstr("\nexposer_scrapes_total 2\n"));
+  EXPECT_THAT(text, HasSubstr("\nexposer_request_latencies_sum 9\n"));
 }
 
 }  // namespace

@@ -1,0 +1,130 @@
+#include "server/telemetry/http_server.h"
+
+#include <algorithm>
+#include <boost/asio/error.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <chrono>
+#include <list>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/memory/memory.h"
+#include "core/base/status_macros.h"
+#include "server/telemetry/http_connection.h"
+#include "server/telemetry/http_listen.h"
+
+namespace quantd::server {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// When to accept again after an error. Nothing reports that there is a descriptor again.
+constexpr std::chrono::milliseconds kAcceptRetryInterval{100};
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  explicit Impl(HttpPage page) : page_(std::move(page)) {}
+
+  ~Impl() {
+    context_.stop();
+    if (thread_.joinable()) {
+      thread_.join();
+    }
+  }
+
+  Impl(const Impl&) = delete;
+  Impl& operator=(const Impl&) = delete;
+
+  absl::Status Start(const core::HostPort& address) {
+    ASSIGN_OR_RETURN(std::vector<tcp::acceptor> acceptors, HttpListen(address, &context_));
+    for (tcp::acceptor& acceptor : acceptors) {
+      listeners_.emplace_back(std::move(acceptor));
+    }
+    for (Listener& listener : listeners_) {
+      Accept(listener);
+    }
+    thread_ = std::thread([this] { context_.run(); });
+    return absl::OkStatus();
+  }
+
+  core::HostPort address() const {
+    const tcp::endpoint endpoint = listeners_.front().acceptor.local_endpoint();
+    return {.host = endpoint.address().to_string(), .port = endpoint.port()};
+  }
+
+ private:
+  struct Listener {
+    explicit Listener(tcp::acceptor taken)
+        : acceptor(std::move(taken)), retry(acceptor.get_executor()) {}
+
+    tcp::acceptor acceptor;
+    asio::steady_timer retry;
+  };
+
+  void Accept(Listener& listener) {
+    listener.acceptor.async_accept([this, &listener](error_code error, tcp::socket socket) {
+      if (!error) {
+        Serve(std::move(socket));
+      } else if (!MakeRoom()) {
+        listener.retry.expires_after(kAcceptRetryInterval);
+        listener.retry.async_wait([this, &listener](error_code /*error*/) { Accept(listener); });
+        return;
+      }
+      Accept(listener);
+    });
+  }
+
+  void Serve(tcp::socket socket) {
+    if (connections_.size() >= kMaxConnections) {
+      MakeRoom();
+    }
+    connections_.push_back(
+        std::make_shared<HttpConnection>(std::move(socket), &page_, [this](HttpConnection* ended) {
+          std::erase_if(connections_, [ended](const auto& each) { return each.get() == ended; });
+        }));
+    connections_.back()->Start();
+  }
+
+  // Closes the oldest connection that still waits for its client's request or its end, or else the
+  // oldest one. Returns false if there is none.
+  bool MakeRoom() {
+    if (connections_.empty()) {
+      return false;
+    }
+    const auto waiting = std::ranges::find_if(
+        connections_, [](const auto& connection) { return !connection->IsAnswering(); });
+    const auto chosen = waiting == connections_.end() ? connections_.begin() : waiting;
+    (*chosen)->Close();
+    connections_.erase(chosen);
+    return true;
+  }
+
+  const HttpPage page_;
+  // Destroyed last of these: the others are its objects.
+  asio::io_context context_{1};
+  std::list<Listener> listeners_;
+  // By age, the oldest first.
+  std::list<std::shared_ptr<HttpConnection>> connections_;
+  std::thread thread_;
+};
+
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const core::HostPort& address,
+                                                              HttpPage page) {
+  auto impl = std::make_unique<Impl>(std::move(page));
+  RETURN_IF_ERROR(impl->Start(address));
+  return absl::WrapUnique(new HttpServer(std::move(impl)));
+}
+
+HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+HttpServer::~HttpServer() = default;
+
+core::HostPort HttpServer::address() const { return impl_->address(); }
+
+}  // namespace quantd::server

@@ -1,0 +1,47 @@
+// A small HTTP server that no client can block.
+
+#ifndef QUANTD_SERVER_TELEMETRY_HTTP_SERVER_H_
+#define QUANTD_SERVER_TELEMETRY_HTTP_SERVER_H_
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "core/base/host_port.h"
+#include "server/telemetry/http_page.h"
+
+namespace quantd::server {
+
+// Serves one page until it is destroyed, on a thread of its own. A connection serves one request
+// (see HttpConnection). If there are too many connections, or no descriptors are left, the oldest
+// one that has not sent a whole request makes room.
+class HttpServer {
+ public:
+  static constexpr std::size_t kMaxConnections = 256;
+
+  // Listens on all addresses of the host, as HttpListen() does.
+  //
+  // Errors: those of HttpListen().
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const core::HostPort& address,
+                                                           HttpPage page);
+
+  // Cuts off its connections.
+  ~HttpServer();
+
+  HttpServer(const HttpServer&) = delete;
+  HttpServer& operator=(const HttpServer&) = delete;
+
+  // The first address that it listens on, numeric and with the actual port.
+  core::HostPort address() const;
+
+ private:
+  class Impl;
+
+  explicit HttpServer(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_TELEMETRY_HTTP_SERVER_H_
