@@ -107,7 +107,7 @@ class Server::Impl {
   Impl(const Options& options, const ConnectionLimits& connection_limits, Log* log)
       : log_(log),
         connection_limits_(connection_limits),
-        metrics_(core::ActiveSimdTarget(), LimitsOf(options, connection_limits)),
+        metrics_(core::ActiveSimdTarget(), LimitsOf(options, connection_limits), log),
         pool_(options.worker_threads),
         admission_(options.max_in_flight_bytes,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),

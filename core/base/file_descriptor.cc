@@ -38,6 +38,10 @@ absl::StatusOr<FileDescriptor> FileDescriptor::OpenToWrite(const std::filesystem
   return Open(path, O_WRONLY);
 }
 
+absl::StatusOr<FileDescriptor> FileDescriptor::OpenToAppend(const std::filesystem::path& path) {
+  return Open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK);
+}
+
 absl::StatusOr<FileDescriptor> FileDescriptor::Create(const std::filesystem::path& path) {
   return Open(path, O_WRONLY | O_CREAT | O_EXCL);
 }

@@ -25,6 +25,10 @@ class FileDescriptor {
   static absl::StatusOr<FileDescriptor> OpenToRead(const std::filesystem::path& path);
   // Opens an existing file, which may be a device or a pipe.
   static absl::StatusOr<FileDescriptor> OpenToWrite(const std::filesystem::path& path);
+  // Opens a file or a device for appending, and creates a file that does not exist with the
+  // permissions that the umask allows. Writing to a pipe that was opened so does not wait.
+  // Errors: kUnavailable or the like for a pipe that nobody reads.
+  static absl::StatusOr<FileDescriptor> OpenToAppend(const std::filesystem::path& path);
   // Creates a file with the permissions that the umask allows.
   // Errors: kAlreadyExists if the file exists.
   static absl::StatusOr<FileDescriptor> Create(const std::filesystem::path& path);

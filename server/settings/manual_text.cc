@@ -24,7 +24,12 @@ command_line::ManualText MakeManualText(std::span<const std::string> variables) 
            .entries = {{.tag = "SIGTERM, SIGINT",
                         .text = "The server shuts down. Health changes to NOT_SERVING, new calls "
                                 "are refused, and running calls have --drain-timeout to finish. A "
-                                "second signal ends the server at once."}}},
+                                "second signal ends the server at once."},
+                       {.tag = "SIGHUP",
+                        .text = "The server reopens --log-file and reads --log-level again, from "
+                                "the configuration file and the environment that it was started "
+                                "with. An invalid file is reported in the log and changes "
+                                "nothing."}}},
           {.title = "EXIT STATUS",
            .entries = {{.tag = "0", .text = "The server was stopped and finished its calls."},
                        {.tag = "1",

@@ -70,6 +70,9 @@ Setting WithDefaultOfMachine(Setting setting) {
   return setting;
 }
 
+// Whether a path can be opened shows when it is.
+absl::StatusOr<std::string> ParsePath(const std::string& text) { return text; }
+
 absl::StatusOr<std::string> ParseMetricsAddress(const std::string& text) {
   if (!text.empty()) {
     RETURN_IF_ERROR(ParseNetworkAddress(text).status());
@@ -250,10 +253,14 @@ std::vector<Setting> MakeSettings() {
                     "The most calls at once on one connection; clients wait with more",
                     &Options::max_streams_per_connection, ParseStreams),
       UnixSocketModeSetting(),
-      ChoiceSetting("log-level", "The least severe events to log to stderr", &Options::log_level,
+      ChoiceSetting("log-level", "The least severe events to log; read again on SIGHUP",
+                    &Options::log_level,
                     std::array<std::string_view, 4>{"debug", "info", "warning", "error"}),
       ChoiceSetting("log-format", "How to write log lines", &Options::log_format,
                     std::array<std::string_view, 2>{"text", "json"}),
+      TextSetting("log-file", "FILE",
+                  "Where to append the log, reopened on SIGHUP; empty: the log goes to stderr",
+                  &Options::log_file, ParsePath),
       TextSetting("simd-target", "NAME",
                   "The instruction set to compute with, for tests and support; empty: the best one "
                   "of this machine",

@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "server/telemetry/log.h"
+#include "server/telemetry/log_line.h"
 
 namespace quantd::server {
 
@@ -60,6 +60,8 @@ struct Options {
   std::optional<mode_t> unix_socket_mode;
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kText;
+  // Where to write the log; if empty, to stderr.
+  std::string log_file;
   // One of core::SupportedSimdTargets(), or empty for the best.
   std::string simd_target;
   bool reflection = true;

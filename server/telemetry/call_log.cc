@@ -33,15 +33,12 @@ void LogCall(Log& log, const CallRecord& call) {
     return;
   }
   const core::ErrorDetail detail = core::GetErrorDetail(call.status).value_or(core::ErrorDetail{});
-  log.Write(level, "call failed",
-            {method,
-             code,
-             {"reason", detail.reason},
-             {"field", detail.field},
-             {"message", std::string(call.status.message())},
-             peer,
-             bytes,
-             seconds});
+  log.WriteLimited(level, "call failed", {method, code, {"reason", detail.reason}},
+                   {{"field", detail.field},
+                    {"message", std::string(call.status.message())},
+                    peer,
+                    bytes,
+                    seconds});
 }
 
 }  // namespace quantd::server

@@ -29,7 +29,8 @@ struct CallRecord {
 LogLevel CallLogLevel(absl::StatusCode code);
 
 // Logs one line with method, code, peer, request_bytes, seconds and, if the call
-// failed, reason, field and message.
+// failed, reason, field and message. Failures with the same method, code and reason
+// that are too many are summed up (Log::WriteLimited()).
 void LogCall(Log& log, const CallRecord& call);
 
 }  // namespace quantd::server

@@ -3,41 +3,25 @@
 #ifndef QUANTD_SERVER_TELEMETRY_LOG_H_
 #define QUANTD_SERVER_TELEMETRY_LOG_H_
 
+#include <atomic>
 #include <cstdint>
-#include <initializer_list>
-#include <memory>
-#include <ostream>
-#include <string>
 #include <string_view>
-#include <variant>
+#include <thread>
+#include <vector>
 
-namespace spdlog {
-class logger;
-}  // namespace spdlog
+#include "absl/base/thread_annotations.h"
+#include "core/base/mutex.h"
+#include "server/telemetry/log_line.h"
+#include "server/telemetry/log_sink.h"
+#include "server/telemetry/repetition_limit.h"
 
 namespace quantd::server {
 
-enum class LogLevel { kDebug, kInfo, kWarning, kError };
-
-enum class LogFormat {
-  // time=2023-01-31T12:00:00.000Z level=info event="call failed" code=OK …
-  kText,
-  // {"time":"2023-01-31T12:00:00.000Z","level":"info","event":"call failed",…}
-  kJson,
-};
-
-// A named value in a log line.
-struct LogField {
-  std::string_view name;
-  std::variant<std::string, std::int64_t, double> value;
-};
-
-// Writes one line per event, with the time in UTC. Text is escaped, so that a line
-// break or a quote in a client's input cannot forge a line. Thread-safe.
+// Turns events into lines. Thread-safe; no method blocks.
 class Log {
  public:
-  // Writes events of `level` and above to `out`, which must outlive the log.
-  Log(LogLevel level, LogFormat format, std::ostream& out);
+  // Writes events of `level` and above to `sink`, which must outlive the log.
+  Log(LogLevel level, LogFormat format, LogSink& sink);
   ~Log();
 
   Log(const Log&) = delete;
@@ -47,11 +31,35 @@ class Log {
   // expensive fields.
   bool Writes(LogLevel level) const;
 
-  void Write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields);
+  // Writes events of `level` and above from now on.
+  void SetLevel(LogLevel level) { level_ = level; }
+
+  void Write(LogLevel level, std::string_view event, LogFields fields);
+
+  // Writes an event that a client can repeat without end. If more events with the same
+  // level, name and fields `group` occur than RepetitionLimit permits, the others are
+  // summed up in one line with these fields and their number, `suppressed`. The fields
+  // of `group` must have few values.
+  void WriteLimited(LogLevel level, std::string_view event, LogFields group, LogFields fields);
+
+  // The number of lines that were lost because nobody took them.
+  std::uint64_t dropped_lines() const { return sink_.dropped_lines(); }
 
  private:
+  void WriteSummaries(const std::vector<RepetitionLimit::Suppressed>& summaries);
+
+  // Writes summaries when they are due, until the log ends.
+  void SummarizeRepetitions();
+
+  std::atomic<LogLevel> level_;
   const LogFormat format_;
-  std::unique_ptr<spdlog::logger> logger_;
+  LogSink& sink_;
+
+  core::Mutex mutex_;
+  core::ConditionVariable changed_;
+  RepetitionLimit limit_ ABSL_GUARDED_BY(mutex_);
+  bool ending_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread summarizer_;
 };
 
 }  // namespace quantd::server

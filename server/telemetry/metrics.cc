@@ -14,7 +14,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "core/base/error.h"
+#include "core/base/mutex.h"
 #include "server/telemetry/code_name.h"
 #include "version.h"
 #include "wire/operations.h"
@@ -197,7 +199,8 @@ struct PageSeries {
 }  // namespace
 
 struct Metrics::Impl {
-  Impl(std::string_view simd_target, const ServerLimits& limits) {
+  Impl(std::string_view simd_target, const ServerLimits& limits, const Log* dropping_log)
+      : log(dropping_log) {
     BuildGauge()
         .Name("quantd_build_info")
         .Help("Always 1; the labels describe the build.")
@@ -227,6 +230,16 @@ struct Metrics::Impl {
     return methods.at(static_cast<std::size_t>(&method - wire::kMethods.data()));
   }
 
+  // The log counts by itself. Text() may be called by several threads.
+  void CountDroppedLogLines() {
+    if (log != nullptr) {
+      const core::MutexLock lock(&mutex);
+      log_lines_dropped.Increment(static_cast<double>(log->dropped_lines()) -
+                                  log_lines_dropped.Value());
+    }
+  }
+
+  const Log* const log;
   prometheus::Registry registry;
   std::vector<MethodSeries> methods = MakeMethodSeries(registry);
   std::vector<OperationSeries> operations = MakeOperationSeries(registry);
@@ -252,10 +265,17 @@ struct Metrics::Impl {
                                       .Add({});
   std::vector<std::reference_wrapper<Counter>> refused_connections =
       MakeRefusedConnections(registry);
+  core::Mutex mutex;
+  Counter& log_lines_dropped ABSL_GUARDED_BY(mutex) =
+      BuildCounter()
+          .Name("quantd_log_lines_dropped_total")
+          .Help("Log lines lost because nobody took them.")
+          .Register(registry)
+          .Add({});
 };
 
-Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits)
-    : impl_(std::make_unique<Impl>(simd_target, limits)) {}
+Metrics::Metrics(std::string_view simd_target, const ServerLimits& limits, const Log* log)
+    : impl_(std::make_unique<Impl>(simd_target, limits, log)) {}
 Metrics::~Metrics() = default;
 
 void Metrics::CallStarted(const wire::Method& method) { impl_->Of(method).started.Increment(); }
@@ -303,6 +323,7 @@ void Metrics::PageServed(std::size_t bytes, Seconds duration) {
 }
 
 std::string Metrics::Text() const {
+  impl_->CountDroppedLogLines();
   if (impl_->load != nullptr) {
     const LoadFigures load = impl_->load();
     impl_->in_flight_requests.Set(static_cast<double>(load.requests));

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "server/connections/connection_refusal.h"
 #include "server/settings/server_limits.h"
+#include "server/telemetry/log.h"
 #include "wire/methods.h"
 
 namespace quantd::server {
@@ -46,8 +47,9 @@ struct KernelTensors {
 class Metrics {
  public:
   // `simd_target` is the SIMD target in use, for quantd_build_info. `limits` are
-  // exported as gauges, to be compared with what is in flight.
-  Metrics(std::string_view simd_target, const ServerLimits& limits);
+  // exported as gauges, to be compared with what is in flight. The lines that `log`
+  // drops are counted if it is not null; it must outlive this.
+  Metrics(std::string_view simd_target, const ServerLimits& limits, const Log* log = nullptr);
   ~Metrics();
 
   Metrics(const Metrics&) = delete;

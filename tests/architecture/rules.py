@@ -55,8 +55,8 @@ def _code_rule(name, where, forbidden, except_in=()):
 
 _ROOMS_OF_CODE = ("core/*", "server/*", "client/*", "wire/*", "command_line/*")
 _MAIN = ("server/main.cc", "client/quantctl/main.cc")
-# Libraries for transport, HTTP, metrics, flags and logs.
-_WORLD = r"(quantd/v1|google|grpc|grpcpp|boost|prometheus|CLI|spdlog|nlohmann|toml\+\+)/"
+# Libraries for transport, HTTP, metrics, flags and JSON.
+_WORLD = r"(quantd/v1|google|grpc|grpcpp|boost|prometheus|CLI|nlohmann|toml\+\+)/"
 
 RULES = (
     # Dependencies between folders.

@@ -171,8 +171,9 @@ class ErrorTest(quantd_process.QuantdTestCase):
         request = valid_request()
         request.spec.num_bits = 1
         self.error_of(self.stub.FakeQuantize, request)
-        lines = [line for line in self.quantd.log.splitlines() if "INVALID_NUM_BITS" in line]
-        self.assertTrue(lines, self.quantd.log)
+        lines = quantd_process.wait_until(
+            lambda: [line for line in self.quantd.log.splitlines() if "INVALID_NUM_BITS" in line],
+            "the line of the call")
         self.assertIn("FakeQuantize", lines[-1])
         self.assertIn("spec.num_bits", lines[-1])
 

@@ -8,7 +8,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <variant>
@@ -25,6 +24,7 @@
 #include "tests/core/same_bits.h"
 #include "tests/golden/golden_cases.h"
 #include "tests/golden/peer_cases.h"
+#include "tests/server/log_text.h"
 
 namespace quantd {
 namespace {
@@ -55,7 +55,7 @@ class ClientAndServer : public testing::Test {
 
  private:
   client::TemporaryFolder folder_;
-  std::ostringstream log_text_;
+  server::LogText log_text_;
   server::Log log_{server::LogLevel::kInfo, server::LogFormat::kText, log_text_};
   std::unique_ptr<server::Server> server_;
 };

@@ -39,6 +39,7 @@ DOCUMENTED_NAMES = {
     "quantd_accepted_connections_total",
     "quantd_refused_connections_total",
     "quantd_build_info",
+    "quantd_log_lines_dropped_total",
     "exposer_transferred_bytes_total",
     "exposer_scrapes_total",
     "exposer_request_latencies_count",
@@ -124,6 +125,9 @@ class MetricsTest(unittest.TestCase):
         kernel = self.metrics.total("quantd_kernel_seconds_sum")
         self.assertGreater(kernel, 0)
         self.assertLess(kernel, self.metrics.total("grpc_server_handling_seconds_sum"))
+
+    def test_no_log_line_is_dropped_while_its_file_takes_it(self):
+        self.assert_value(0, "quantd_log_lines_dropped_total")
 
     def test_rejections_are_counted_by_reason(self):
         self.assert_value(2, "quantd_rejected_requests_total", reason="INVALID_RANGE")

@@ -65,8 +65,10 @@ class Quantd:
     """A running quantd. As a context manager, it is stopped on exit, and its exit code is checked."""
 
     def __init__(self, *flags, listen=("localhost:0",), metrics_listen="localhost:0",
-                 environment=None, descriptor_limit=None):
-        """`descriptor_limit` is like `ulimit -n`, or a pair of a soft and a hard limit."""
+                 environment=None, descriptor_limit=None, stderr=None, before_start=None):
+        """`descriptor_limit` is like `ulimit -n`, or a pair of a soft and a hard limit. `stderr` is
+        where the server writes its log instead of the file of `log`; `before_start` is called in its
+        process before quantd replaces it."""
         self._directory = tempfile.TemporaryDirectory(prefix="quantd-")
         self.directory = pathlib.Path(self._directory.name)
         self._log_path = self.directory / "stderr"
@@ -76,14 +78,17 @@ class Quantd:
         if isinstance(descriptor_limit, int):
             descriptor_limit = (descriptor_limit, descriptor_limit)
 
-        def set_limits():
+        def prepare():
             if descriptor_limit is not None:
                 resource.setrlimit(resource.RLIMIT_NOFILE, descriptor_limit)
+            if before_start is not None:
+                before_start()
 
         with open(self._log_path, "wb") as log:
             self._process = subprocess.Popen(
                 arguments, env=clean_environment(environment), cwd=self.directory,
-                stdout=subprocess.PIPE, stderr=log, preexec_fn=set_limits,
+                stdout=subprocess.PIPE, stderr=log if stderr is None else stderr,
+                preexec_fn=prepare,
             )
         self._channels = contextlib.ExitStack()
         try:

@@ -6,10 +6,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
-#include <sstream>
 #include <utility>
 
 #include "server/server.h"
+#include "tests/server/log_text.h"
 #include "tests/server/running_service.h"
 
 namespace quantd::server {
@@ -37,7 +37,7 @@ struct RunningServer {
     channel = ConnectTo(server == nullptr ? "" : server->addresses().front());
   }
 
-  std::ostringstream log_text;
+  LogText log_text;
   Log log{LogLevel::kInfo, LogFormat::kText, log_text};
   std::unique_ptr<Server> server;
   std::shared_ptr<grpc::Channel> channel;

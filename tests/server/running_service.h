@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +20,7 @@
 #include "server/quantization_service.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
+#include "tests/server/log_text.h"
 
 namespace quantd::server {
 
@@ -89,7 +89,7 @@ struct RunningService {
     return stub->FakeQuantizeGradient(&context, request, &response);
   }
 
-  std::ostringstream log_text;
+  LogText log_text;
   Log log{LogLevel::kDebug, LogFormat::kText, log_text};
   Metrics metrics{"TEST", {}};
   // There is only one thread, so that a single task can keep calls waiting.

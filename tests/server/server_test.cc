@@ -80,7 +80,7 @@ TEST(Server, DoesNotReplaceTheSocketOfARunningServer) {
 TEST(Server, RejectsAnUnsupportedInstructionSet) {
   Options options = OnFreePorts();
   options.simd_target = "NOSUCH";
-  std::ostringstream text;
+  LogText text;
   Log log(LogLevel::kInfo, LogFormat::kText, text);
   EXPECT_THAT(std::string(Server::Start(options, &log).status().message()), HasSubstr("NOSUCH"));
 }

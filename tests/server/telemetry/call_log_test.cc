@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
-#include <sstream>
 #include <string>
 
 #include "core/base/error.h"
+#include "tests/server/log_text.h"
 
 namespace quantd::server {
 namespace {
@@ -34,7 +34,7 @@ CallRecord SuccessfulCall() {
 }
 
 TEST(CallLog, WritesAFailedCallAsOneJsonObject) {
-  std::ostringstream out;
+  LogText out;
   Log log(LogLevel::kInfo, LogFormat::kJson, out);
   LogCall(log, FailedCall());
   const auto line = nlohmann::json::parse(out.str());
@@ -53,7 +53,7 @@ TEST(CallLog, WritesAFailedCallAsOneJsonObject) {
 }
 
 TEST(CallLog, WritesAFailedCallAsOneLineOfText) {
-  std::ostringstream out;
+  LogText out;
   Log log(LogLevel::kInfo, LogFormat::kText, out);
   LogCall(log, FailedCall());
   const std::string line = out.str();
@@ -65,7 +65,7 @@ TEST(CallLog, WritesAFailedCallAsOneLineOfText) {
 }
 
 TEST(CallLog, WritesSuccessesOnlyAtDebugLevel) {
-  std::ostringstream out;
+  LogText out;
   Log info(LogLevel::kInfo, LogFormat::kText, out);
   LogCall(info, SuccessfulCall());
   EXPECT_EQ(out.str(), "");
@@ -82,24 +82,29 @@ TEST(CallLog, LogsFaultsOfTheServerAsErrors) {
 }
 
 TEST(CallLog, LeavesOutCallsBelowItsLevel) {
-  std::ostringstream out;
+  LogText out;
   Log log(LogLevel::kError, LogFormat::kText, out);
   LogCall(log, FailedCall());
   EXPECT_EQ(out.str(), "");
 }
 
-TEST(Log, AcceptsBytesThatAreNotUtf8) {
-  std::ostringstream out;
-  Log log(LogLevel::kInfo, LogFormat::kJson, out);
-  log.Write(LogLevel::kInfo, "event", {{"bytes", std::string("a\xff z")}});
-  EXPECT_EQ(nlohmann::json::parse(out.str())["bytes"], "a\xef\xbf\xbd z");
-}
-
-TEST(Log, DoesNotTreatBracesAsPlaceholders) {
-  std::ostringstream out;
-  Log log(LogLevel::kInfo, LogFormat::kText, out);
-  log.Write(LogLevel::kInfo, "event", {{"text", std::string("{} {0} %v")}});
-  EXPECT_THAT(out.str(), HasSubstr("text=\"{} {0} %v\""));
+TEST(CallLog, SumsUpFailuresThatRepeatAndKeepsOthersApart) {
+  LogText out;
+  {
+    Log log(LogLevel::kInfo, LogFormat::kText, out);
+    for (int i = 0; i < 1000; ++i) {
+      LogCall(log, FailedCall());
+    }
+    CallRecord other = FailedCall();
+    other.method = "Quantize";
+    LogCall(log, other);
+  }
+  const std::string text = out.str();
+  EXPECT_LT(std::ranges::count(text, '\n'), 100);
+  EXPECT_THAT(text, HasSubstr("method=FakeQuantize code=InvalidArgument reason=INVALID_NUM_BITS "
+                              "suppressed="));
+  EXPECT_THAT(text, HasSubstr("method=Quantize code=InvalidArgument reason=INVALID_NUM_BITS "
+                              "field=spec.num_bits"));
 }
 
 }  // namespace

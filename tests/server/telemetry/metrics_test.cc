@@ -6,6 +6,8 @@
 #include <string>
 
 #include "core/base/error.h"
+#include "server/telemetry/log.h"
+#include "tests/server/log_text.h"
 #include "version.h"
 #include "wire/methods.h"
 #include "wire/operations.h"
@@ -96,6 +98,17 @@ TEST(Metrics, DescribeTheBuild) {
   EXPECT_THAT(Metrics("TEST", {}).Text(),
               HasSubstr("quantd_build_info{revision=\"" + std::string(kRevision) +
                         "\",simd_target=\"TEST\",version=\"" + std::string(kVersion) + "\"} 1\n"));
+}
+
+TEST(Metrics, CountTheLogLinesThatWereDropped) {
+  LogText text;
+  const Log log(LogLevel::kInfo, LogFormat::kText, text);
+  const Metrics metrics("TEST", {}, &log);
+  EXPECT_THAT(metrics.Text(), HasSubstr("\nquantd_log_lines_dropped_total 0\n"));
+  text.Drop(3);
+  EXPECT_THAT(metrics.Text(), HasSubstr("\nquantd_log_lines_dropped_total 3\n"));
+  text.Drop(2);
+  EXPECT_THAT(metrics.Text(), HasSubstr("\nquantd_log_lines_dropped_total 5\n"));
 }
 
 TEST(Metrics, CountTheScrapes) {
