@@ -60,7 +60,8 @@ std::optional<absl::Status> ServedCall::Answer(const grpc::ByteBuffer& message,
   response_ = response;
   on_answered_ = std::move(answered);
   stage_ = Stage::kDecode;
-  const Admission::Weight weight{.received = bytes, .made = session_->WeightOf(message) - bytes};
+  const Admission::Weight weight{.received = bytes,
+                                 .made = NotYetReserved(session_->WeightOf(message), bytes)};
   if (const absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
     return status;
   }
@@ -139,7 +140,7 @@ std::optional<absl::Status> ServedCall::DecodeAndCompute() {
     if (absl::Status status = KeepSettings(); !status.ok()) {
       return status;
     }
-    const Admission::Weight answer{.made = *bytes - std::min(*bytes, message_->Length())};
+    const Admission::Weight answer{.made = NotYetReserved(*bytes, message_->Length())};
     const Admission::Weight all{.received = message_memory_.weight().received,
                                 .made = message_memory_.weight().made + answer.made};
     if (absl::Status status = environment_.admission->CheckFits(all); !status.ok()) {
@@ -151,6 +152,10 @@ std::optional<absl::Status> ServedCall::DecodeAndCompute() {
     }
   }
   return session_->Answer(response_, [this] { return context_->IsCancelled(); });
+}
+
+std::uint64_t ServedCall::NotYetReserved(std::uint64_t bytes, std::uint64_t message_bytes) const {
+  return bytes - std::min(bytes, message_bytes + kept_memory_.weight().made);
 }
 
 absl::Status ServedCall::KeepSettings() {

@@ -101,6 +101,8 @@ class ServedCall {
   // and then proceeds.
   bool ReserveOrWait(const Admission::Weight& weight, Admission::Reservation& memory,
                      std::chrono::steady_clock::time_point deadline);
+  // Of `bytes` in all, those that are neither the message's nor what the session keeps.
+  std::uint64_t NotYetReserved(std::uint64_t bytes, std::uint64_t message_bytes) const;
   // Accounts for what the session keeps for later messages.
   absl::Status KeepSettings();
   // When the client stops waiting.

@@ -45,9 +45,6 @@ class Session {
   // computation allocates, and HeldBytes() afterwards. They may be fewer than WeightOf().
   virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
 
-  // Returns the bytes that the server holds for this session between its messages.
-  virtual std::uint64_t HeldBytes() const = 0;
-
   // Computes the answer to the request that was decoded last. (gRPC's buffers are
   // not returned: they are copied where they should be moved.) Stops between the blocks of a
   // tensor once `is_cancelled` returns true, as core::Execution says; empty: never.

@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cerrno>
 #include <cstdint>
+#include <string_view>
 #include <utility>
 
 #include "absl/memory/memory.h"
@@ -41,6 +42,23 @@ core::FileDescriptor Accept(const ListeningSocket& socket) {
   return core::FileDescriptor(number);
 }
 
+// What is wrong, and how to fix it.
+std::string_view AdviceFor(ConnectionRefusal refusal) {
+  switch (refusal) {
+    case ConnectionRefusal::kTotalLimit:
+      return "all permitted connections are open; raise --max-connections, or add servers";
+    case ConnectionRefusal::kPeerLimit:
+      return "this peer has all connections that one may have; let it use fewer, or raise "
+             "--max-connections-per-peer";
+    case ConnectionRefusal::kNoDescriptors:
+      return "no file descriptor is left; raise the limit (LimitNOFILE, ulimit -n), or lower "
+             "--max-connections";
+    case ConnectionRefusal::kNoMemory:
+      break;
+  }
+  return "the kernel has no memory for another connection; free some, or lower --max-connections";
+}
+
 bool IsOutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
 
 }  // namespace
@@ -65,10 +83,10 @@ Acceptor::Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits&
     : sockets_(std::move(sockets)),
       hand_over_(std::move(hand_over)),
       metrics_(metrics),
+      log_(log),
       stop_(OpenEvent()),
       spare_(OpenEvent()),
-      open_(limits),
-      refusal_log_(log) {}
+      open_(limits) {}
 
 Acceptor::~Acceptor() { Stop(); }
 
@@ -205,7 +223,9 @@ void Acceptor::Pause() { paused_until_ = Clock::now() + kPause; }
 
 void Acceptor::Refuse(ConnectionRefusal refusal, const std::string& peer) {
   metrics_->ConnectionRefused(refusal);
-  refusal_log_.Report(refusal, peer, Clock::now());
+  log_->WriteLimited(LogLevel::kWarning, "connection refused",
+                     {{"reason", std::string(NameOf(refusal))}},
+                     {{"peer", peer}, {"message", std::string(AdviceFor(refusal))}});
 }
 
 }  // namespace quantd::server

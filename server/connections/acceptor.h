@@ -17,7 +17,6 @@
 #include "server/connections/connection_refusal.h"
 #include "server/connections/listening_socket.h"
 #include "server/connections/open_connections.h"
-#include "server/connections/refusal_log.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 
@@ -84,6 +83,7 @@ class Acceptor {
   std::vector<ListeningSocket> sockets_;
   const HandOver hand_over_;
   Metrics* const metrics_;
+  Log* const log_;
   // Readable once Stop() was called.
   core::FileDescriptor stop_;
   // Given up to accept a connection when no other descriptor is left.
@@ -91,7 +91,6 @@ class Acceptor {
 
   // Used by the thread alone, and when it has ended.
   OpenConnections open_;
-  RefusalLog refusal_log_;
   Clock::time_point next_look_at_closed_{};
   std::optional<Clock::time_point> paused_until_;
 

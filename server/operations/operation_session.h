@@ -82,8 +82,6 @@ class OperationSession final : public Session {
     return InputBytes() + OutputBytes() + ParameterBytes();
   }
 
-  std::uint64_t HeldBytes() const override { return inherited_.parameter_bytes(); }
-
   using Session::Answer;
 
   // Errors: kCancelled; MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,

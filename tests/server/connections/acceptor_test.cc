@@ -10,13 +10,13 @@
 
 #include <filesystem>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/base/mutex.h"
 #include "tests/server/connections/client_socket.h"
+#include "tests/server/log_text.h"
 #include "tests/server/socket_path.h"
 #include "tests/wait_until.h"
 
@@ -75,7 +75,7 @@ class AcceptorUnderTest {
   Acceptor& acceptor() { return *acceptor_; }
 
  private:
-  std::ostringstream log_text_;
+  LogText log_text_;
   Log log_{LogLevel::kInfo, LogFormat::kText, log_text_};
   Metrics metrics_{"TEST", {}};
   core::Mutex mutex_;
