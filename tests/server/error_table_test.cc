@@ -197,12 +197,17 @@ TEST(ErrorTable, HoldsForShapesOfManyDimensions) {
   // No client input may make the error larger than headers can be.
   const RunningService running;
   v1::FakeQuantizeGradientRequest request = PerChannelGradientRequest();
-  for (int i = 0; i < 10'000; ++i) {
+  while (request.inputs().shape_size() < 64) {
+    request.mutable_inputs()->add_shape(1);
+  }
+  EXPECT_EQ(ErrorOf(running.FakeQuantizeGradient(request)).reason, "SHAPE_MISMATCH");
+  while (request.inputs().shape_size() < 10'000) {
     request.mutable_inputs()->add_shape(1);
   }
   const CallError error = ErrorOf(running.FakeQuantizeGradient(request));
   EXPECT_EQ(error.code, grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(error.reason, "SHAPE_MISMATCH");
+  EXPECT_EQ(error.reason, "TENSOR_SIZE_MISMATCH");
+  EXPECT_THAT(error.fields, testing::ElementsAre("inputs.shape"));
 }
 
 }  // namespace

@@ -76,13 +76,13 @@ grpc::Status Dequantize(const RunningService& running, const v1::DequantizeReque
 
 TEST(Load, CountsTheBytesOfAnswersThatAreLargerThanTheirRequests) {
   RunningService running;
-  auto others = running.OccupyAllBut(10'000);
+  auto others = running.OccupyAllBut(20'000);
   EXPECT_TRUE(Dequantize(running, GrowingRequest(500)).ok());
-  const CallError error = ErrorOf(Dequantize(running, GrowingRequest(1000)));
+  const CallError error = ErrorOf(Dequantize(running, GrowingRequest(2000)));
   EXPECT_EQ(error.reason, "IN_FLIGHT_LIMIT");
   EXPECT_TRUE(error.has_retry_delay);
   others.clear();
-  EXPECT_TRUE(Dequantize(running, GrowingRequest(1000)).ok());
+  EXPECT_TRUE(Dequantize(running, GrowingRequest(2000)).ok());
 }
 
 TEST(Load, DoesNotAskToRetryACallWhoseAnswerNeverFits) {

@@ -225,14 +225,17 @@ TEST(CommandLine, TakesAnEmptyVariableForNoneUnlessEmptyIsAValue) {
       "listen = \"localhost:1\"\nmetrics-listen = \"localhost:2\"\nworker-threads = 3\n"
       "memory-limit = \"4GiB\"\nmax-message-bytes = \"1MiB\"\nmax-in-flight-bytes = \"2MiB\"\n"
       "drain-timeout = 5\nmax-connection-age = 6\nlog-level = \"error\"\nlog-format = \"json\"\n"
-      "simd-target = \"" +
+      "max-wait = 7\nmax-connection-idle = 8\nmax-connections = 9\n"
+      "max-connections-per-peer = 10\nmax-streams-per-connection = 11\n"
+      "unix-socket-mode = \"600\"\nlog-file = \"quantd.log\"\nsimd-target = \"" +
       core::SupportedSimdTargets().back() + "\"\nreflection = false\n";
   const ConfigurationFile file(text);
   const Options in_file = Parse({file.flag()});
   for (const Setting& setting : Settings()) {
     ASSERT_NE(setting.get(in_file), setting.get(Parse({}))) << setting.name;
     const Options options = Parse({file.flag()}, {{EnvironmentName(setting.name), ""}});
-    const bool may_be_empty = setting.name == "metrics-listen" || setting.name == "simd-target";
+    const bool may_be_empty = setting.name == "metrics-listen" || setting.name == "simd-target" ||
+                              setting.name == "unix-socket-mode" || setting.name == "log-file";
     EXPECT_EQ(setting.get(options), may_be_empty ? Values{""} : setting.get(in_file))
         << setting.name;
   }
