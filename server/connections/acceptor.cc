@@ -67,21 +67,19 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningS
                                                           const ConnectionLimits& limits,
                                                           HandOver hand_over, Metrics* metrics,
                                                           Log* log) {
-  auto acceptor = absl::WrapUnique(
-      new Acceptor(std::move(sockets), limits, std::move(hand_over), metrics, log));
+  auto acceptor = absl::WrapUnique(new Acceptor(limits, std::move(hand_over), metrics, log));
   if (acceptor->stop_.number() < 0 || acceptor->spare_.number() < 0) {
     return absl::ResourceExhaustedError(
         "no file descriptor is left to accept connections; expected at least two: raise the limit "
         "(LimitNOFILE, ulimit -n)");
   }
+  acceptor->sockets_ = std::move(sockets);
   acceptor->thread_ = std::thread(&Acceptor::Run, acceptor.get());
   return acceptor;
 }
 
-Acceptor::Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits& limits,
-                   HandOver hand_over, Metrics* metrics, Log* log)
-    : sockets_(std::move(sockets)),
-      hand_over_(std::move(hand_over)),
+Acceptor::Acceptor(const ConnectionLimits& limits, HandOver hand_over, Metrics* metrics, Log* log)
+    : hand_over_(std::move(hand_over)),
       metrics_(metrics),
       log_(log),
       stop_(OpenEvent()),

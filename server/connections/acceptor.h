@@ -58,8 +58,7 @@ class Acceptor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Acceptor(std::vector<ListeningSocket> sockets, const ConnectionLimits& limits, HandOver hand_over,
-           Metrics* metrics, Log* log);
+  Acceptor(const ConnectionLimits& limits, HandOver hand_over, Metrics* metrics, Log* log);
 
   // The thread: waits for connections until Stop().
   void Run();

@@ -10,8 +10,8 @@
 
 namespace quantd::server {
 
-// The most connections that are derived from the limit for descriptors. Each costs some
-// 10 KiB of memory, and clients of a gRPC server keep few.
+// The most connections that are derived from the limit for descriptors, which may be far
+// beyond what memory permits. A client of a gRPC server needs few.
 inline constexpr std::size_t kMaxDerivedConnections = 10'000;
 
 struct ConnectionLimits {

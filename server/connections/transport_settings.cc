@@ -49,8 +49,6 @@ void ConfigureTransport(const Options& options, grpc::ServerBuilder& builder) {
   Set(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveTime, builder);
   Set(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeout, builder);
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  // By default, gRPC stops probing a connection without calls after two probes.
-  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   Set(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, kLeastPingInterval, builder);
   if (options.max_connection_age > milliseconds(0)) {
     Set(GRPC_ARG_MAX_CONNECTION_AGE_MS, options.max_connection_age, builder);

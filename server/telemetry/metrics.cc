@@ -142,6 +142,7 @@ std::vector<std::reference_wrapper<Counter>> MakeRefusedConnections(
                      .Help("Connections closed at once, by reason.")
                      .Register(registry);
   std::vector<std::reference_wrapper<Counter>> counters;
+  counters.reserve(kConnectionRefusalNames.size());
   for (const std::string_view reason : kConnectionRefusalNames) {
     counters.emplace_back(family.Add({{"reason", std::string(reason)}}));
   }

@@ -93,8 +93,8 @@ class BashTest(CompletionTestCase):
         self.assertEqual(self.complete("quantctl", "--server", "=", "info", "ben"), ["bench"])
 
     def test_it_completes_global_flags_before_and_after_a_command(self):
-        self.assertEqual(self.complete("quantd", "--max"),
-                         ["--max-message-bytes", "--max-in-flight-bytes", "--max-connection-age"])
+        self.assertEqual(self.complete("quantd", "--max-connection-"),
+                         ["--max-connection-age", "--max-connection-idle"])
         self.assertEqual(self.complete("quantctl", "--ti"), ["--timeout"])
         self.assertEqual(self.complete("quantctl", "bench", "--ti"), ["--timeout"])
         self.assertEqual(self.complete("quantctl", "bench", "--find"), ["--find-max-rate"])

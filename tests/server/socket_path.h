@@ -4,9 +4,9 @@
 #define QUANTD_TESTS_SERVER_SOCKET_PATH_H_
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 
