@@ -28,7 +28,7 @@ MessageReader::MessageReader(std::span<const Piece> pieces) : pieces_(pieces) {
   TakeNextPiece();
 }
 
-std::optional<std::uint64_t> MessageReader::ReadVarint() {
+std::optional<std::uint64_t> MessageReader::ReadLongVarint() {
   std::uint64_t value = 0;
   for (int i = 0; i < kMaxVarintBytes && remaining_ > 0; ++i) {
     const std::uint64_t byte = ReadByte();

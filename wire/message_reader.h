@@ -37,7 +37,12 @@ class MessageReader {
   std::size_t remaining() const { return remaining_; }
 
   // The next varint.
-  std::optional<std::uint64_t> ReadVarint();
+  std::optional<std::uint64_t> ReadVarint() {
+    if (remaining_ > 0 && std::to_integer<std::uint8_t>(piece_.front()) < 0x80) {
+      return ReadByte();
+    }
+    return ReadLongVarint();
+  }
 
   // The next tag, whose number is not 0.
   std::optional<Tag> ReadTag();
@@ -83,6 +88,9 @@ class MessageReader {
       TakeNextPiece();
     }
   }
+
+  // The next varint, of any length.
+  std::optional<std::uint64_t> ReadLongVarint();
 
   // Goes on with the next piece that is not empty, if there is one.
   void TakeNextPiece();

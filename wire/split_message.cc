@@ -23,6 +23,9 @@ constexpr std::size_t kMaxDepth = 100;
 // The most bytes by which `rest` may exceed the message: each dimension that is kept gets a tag.
 constexpr std::size_t kMostGrowth = kMaxRank + 1;
 
+// Of a request for a whole tensor.
+constexpr std::size_t kUsualRestBytes = 64;
+
 // Stretches of elements that are smaller than this are not worth a piece of their own.
 constexpr std::size_t kSmallStretchBytes = 256;
 
@@ -97,7 +100,9 @@ class ElementCollector {
 class Splitter {
  public:
   Splitter(std::span<const core::ScatteredBytes::Piece> pieces, const KnownFields& fields)
-      : fields_(fields), reader_(pieces), tensors_(fields.tensor_count()) {}
+      : fields_(fields), reader_(pieces), tensors_(fields.tensor_count()) {
+    result_.rest.reserve(kUsualRestBytes);
+  }
 
   std::optional<SplitMessage> Split() && {
     if (!SplitFields(fields_, 0, kMaxDepth)) {

@@ -321,6 +321,11 @@ absl::StatusOr<ParameterLayout> QuantizationPlan::LayoutOf(
 }
 
 std::size_t QuantizationPlan::WorkingBytes(std::span<const std::int64_t> shape) const {
+  const std::size_t bits = RowOf(types_.input).bits;
+  const bool has_sums = operation_ == OperationKind::kFakeQuantizeGradient;
+  if (channel_count() == 1 && bits >= 8 && !has_sums) {
+    return 0;
+  }
   const absl::StatusOr<ParameterLayout> layout_of_shape = LayoutOf(shape);
   if (!layout_of_shape.ok()) {
     return 0;
@@ -328,12 +333,10 @@ std::size_t QuantizationPlan::WorkingBytes(std::span<const std::int64_t> shape) 
   const ParameterLayout& layout = *layout_of_shape;
   const std::size_t elements = layout.element_count();
   // Packed codes are unpacked first, and perhaps put together before.
-  const std::size_t bits = RowOf(types_.input).bits;
   const std::size_t unpacked = bits < 8 ? elements + elements * bits / 8 : 0;
   if (elements == 0 || layout.has_blocks()) {
     return unpacked;
   }
-  const bool has_sums = operation_ == OperationKind::kFakeQuantizeGradient;
   // Of each channel, below and above its range.
   const std::size_t channel_sums = has_sums ? channel_count() * 2 * sizeof(double) : 0;
   if (HasLongRuns(layout.channels)) {
