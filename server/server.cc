@@ -109,7 +109,7 @@ class Server::Impl {
         connection_limits_(connection_limits),
         metrics_(core::ActiveSimdTarget(), LimitsOf(options, connection_limits), log),
         pool_(options.worker_threads),
-        admission_(options.max_in_flight_bytes,
+        admission_(options.max_in_flight_bytes, options.max_stall,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
         service_({.max_message_bytes = options.max_message_bytes,
                   .max_wait = options.max_wait,

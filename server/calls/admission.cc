@@ -88,7 +88,8 @@ void Admission::Ticket::Close() {
 Admission::Reservation::Reservation(Reservation&& other) noexcept
     : admission_(std::exchange(other.admission_, nullptr)),
       kind_(other.kind_),
-      weight_(std::exchange(other.weight_, {})) {}
+      weight_(std::exchange(other.weight_, {})),
+      unwritten_(std::exchange(other.unwritten_, 0)) {}
 
 Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) noexcept {
   if (this != &other) {
@@ -97,20 +98,29 @@ Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) n
     admission_ = std::exchange(other.admission_, nullptr);
     kind_ = other.kind_;
     weight_ = std::exchange(other.weight_, {});
+    unwritten_ = std::exchange(other.unwritten_, 0);
   }
   return *this;
 }
 
 Admission::Reservation::~Reservation() {
   if (admission_ != nullptr) {
-    admission_->GiveBack(kind_, weight_);
+    admission_->GiveBack(kind_, weight_, unwritten_);
   }
 }
 
-Admission::Admission(std::uint64_t max_in_flight_bytes, Executor executor)
+void Admission::Reservation::WaitsForClient(std::function<void()> cut_off) {
+  if (admission_ != nullptr && kind_ == Kind::kLarge && unwritten_ == 0) {
+    unwritten_ = admission_->AddUnwritten(std::move(cut_off));
+  }
+}
+
+Admission::Admission(std::uint64_t max_in_flight_bytes, std::chrono::milliseconds max_stall,
+                     Executor executor)
     : max_bytes_(max_in_flight_bytes),
       small_room_(SmallRoom(max_in_flight_bytes)),
       max_small_bytes_(small_room_ / kSmallMessages),
+      max_stall_(max_stall),
       executor_(std::move(executor)),
       attending_thread_([this] { Attend(); }) {}
 
@@ -255,8 +265,27 @@ Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
   return Reservation(this, kind, weight);
 }
 
-void Admission::GiveBack(Kind kind, const Weight& weight) {
+std::uint64_t Admission::AddUnwritten(std::function<void()> cut_off) {
   const core::MutexLock lock(&mutex_);
+  const std::uint64_t number = ++last_unwritten_;
+  unwritten_.emplace(
+      number, Unwritten{.since = std::chrono::steady_clock::now(), .cut_off = std::move(cut_off)});
+  if (!waiting_.empty()) {
+    attention_.NotifyAll();
+  }
+  return number;
+}
+
+std::chrono::steady_clock::time_point Admission::NextCutOff() const {
+  return waiting_.empty() || unwritten_.empty() ? std::chrono::steady_clock::time_point::max()
+                                                : unwritten_.begin()->second.since + max_stall_;
+}
+
+void Admission::GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritten) {
+  // Destroyed after the lock is released, because it may hold a call.
+  std::map<std::uint64_t, Unwritten>::node_type written;
+  const core::MutexLock lock(&mutex_);
+  written = unwritten_.extract(unwritten);
   assert(weight.total() <= load_.bytes);
   load_.bytes -= weight.total();
   load_.made_bytes -= weight.made;
@@ -315,32 +344,36 @@ void Admission::EndWait(WaitId id, absl::StatusOr<Reservation> outcome) {
 }
 
 void Admission::Attend() {
-  while (const std::function<void()> tell = RefuseUntilNews()) {
-    // Without the lock: the observer may have calls ended, which give back memory.
-    tell();
+  // Without the lock: tasks may have calls ended, which give back memory.
+  while (const std::function<void()> task = NextTask()) {
+    task();
   }
 }
 
-std::function<void()> Admission::RefuseUntilNews() {
+std::function<void()> Admission::NextTask() {
+  using std::chrono::steady_clock;
   const core::MutexLock lock(&mutex_);
   while (!stopping_) {
     if (HasNewsForObserver()) {
       observed_bytes_ = load_.made_bytes;
       return [observer = observer_, made_bytes = observed_bytes_] { observer(made_bytes); };
     }
-    if (deadlines_.empty()) {
-      attention_.Wait(&mutex_);
+    const steady_clock::time_point now = steady_clock::now();
+    const steady_clock::time_point cut_off = NextCutOff();
+    if (cut_off <= now) {
+      return std::move(unwritten_.extract(unwritten_.begin()).mapped().cut_off);
+    }
+    const steady_clock::time_point deadline =
+        deadlines_.empty() ? steady_clock::time_point::max() : deadlines_.begin()->first;
+    if (deadline <= now) {
+      const WaitId id = deadlines_.begin()->second;
+      EndWait(id, InFlightLimit(waiting_.at(id).weight.total(), load_.bytes, max_bytes_,
+                                absl::StrCat("at most ", max_bytes_, " bytes in all")));
+      // The one behind it may fit.
+      GrantWaiting();
       continue;
     }
-    const auto [deadline, id] = *deadlines_.begin();
-    if (deadline > std::chrono::steady_clock::now()) {
-      attention_.WaitUntil(&mutex_, deadline);
-      continue;
-    }
-    EndWait(id, InFlightLimit(waiting_.at(id).weight.total(), load_.bytes, max_bytes_,
-                              absl::StrCat("at most ", max_bytes_, " bytes in all")));
-    // The one behind it may fit.
-    GrantWaiting();
+    attention_.WaitUntil(&mutex_, std::min(deadline, cut_off));
   }
   return nullptr;
 }

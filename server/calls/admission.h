@@ -27,7 +27,8 @@ namespace quantd::server {
 absl::Status ShuttingDown();
 
 // Admits calls until the server drains, and reserves memory for their messages. A
-// message for which there is no room waits; those that wait take turns by client.
+// message for which there is no room waits; those that wait take turns by client. While
+// any does, clients that do not take their answers are cut off after some time.
 //
 // Large messages leave a part of the memory to small ones, so that these never wait
 // for them. Streams can hold at most half of the memory from one message to the next.
@@ -81,6 +82,11 @@ class Admission {
 
     const Weight& weight() const { return weight_; }
 
+    // Says that the answer in this memory is ready, and waits for its client to take it.
+    // If it still does after max_stall while messages wait for memory, cut_off() is called
+    // once, on another thread; it has to end the call. Has no effect for small messages.
+    void WaitsForClient(std::function<void()> cut_off);
+
    private:
     friend class Admission;
     enum class Kind { kSmall, kLarge, kKept };
@@ -91,6 +97,8 @@ class Admission {
     Admission* admission_ = nullptr;
     Kind kind_ = Kind::kSmall;
     Weight weight_;
+    // Its number in unwritten_, or 0.
+    std::uint64_t unwritten_ = 0;
   };
 
   // Who waits: a call has one, which outlives its waits.
@@ -126,7 +134,9 @@ class Admission {
   // they may take long.
   using Executor = std::function<void(std::function<void()>)>;
 
-  Admission(std::uint64_t max_in_flight_bytes, Executor executor);
+  // `max_stall` is how long an answer may wait for its client while others wait.
+  Admission(std::uint64_t max_in_flight_bytes, std::chrono::milliseconds max_stall,
+            Executor executor);
 
   // Nothing may wait any longer.
   ~Admission();
@@ -200,20 +210,24 @@ class Admission {
   Kind KindOf(const Weight& weight) const;
   bool HasRoom(Kind kind, const Weight& weight) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Reservation Take(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // When the answer that has waited longest for its client is to be cut off; max() if none
+  // is.
+  std::chrono::steady_clock::time_point NextCutOff() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasNewsForObserver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void GiveBack(Kind kind, const Weight& weight);
+  void GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritten);
+  std::uint64_t AddUnwritten(std::function<void()> cut_off);
   Queue& QueueOf(Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Grants what those that wait can have now.
   void GrantWaiting() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Removes one that waits and gives it `outcome`.
   void EndWait(WaitId id, absl::StatusOr<Reservation> outcome)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Refuses what has waited until its deadline, and tells the observer, on a thread of
-  // its own.
+  // Refuses what has waited until its deadline, cuts off clients that do not read, and
+  // tells the observer, on a thread of its own.
   void Attend();
-  // Refuses in time until there is news for the observer. Returns a function that tells
-  // it, or none once this object is about to be destroyed.
-  std::function<void()> RefuseUntilNews();
+  // Refuses in time until there is something else to do, which must be done without the
+  // lock. Returns that, or nothing once this object is about to be destroyed.
+  std::function<void()> NextTask();
   void EndRequest();
   void CloseCall();
 
@@ -221,6 +235,7 @@ class Admission {
   // What large messages and streams leave to small messages.
   const std::uint64_t small_room_;
   const std::uint64_t max_small_bytes_;
+  const std::chrono::milliseconds max_stall_;
   const Executor executor_;
 
   mutable core::Mutex mutex_;
@@ -240,6 +255,14 @@ class Admission {
       ABSL_GUARDED_BY(mutex_);
   Queue small_queue_ ABSL_GUARDED_BY(mutex_);
   Queue large_queue_ ABSL_GUARDED_BY(mutex_);
+  // The answers that wait for their clients, the oldest first.
+  struct Unwritten {
+    std::chrono::steady_clock::time_point since;
+    std::function<void()> cut_off;
+  };
+  std::map<std::uint64_t, Unwritten> unwritten_ ABSL_GUARDED_BY(mutex_);
+  std::uint64_t last_unwritten_ ABSL_GUARDED_BY(mutex_) = 0;
+
   core::ConditionVariable attention_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread attending_thread_;

@@ -1,5 +1,7 @@
 #include "server/calls/served_call.h"
 
+#include <grpc/grpc.h>
+
 #include <algorithm>
 #include <new>
 #include <utility>
@@ -34,6 +36,23 @@ absl::Status MessageTooLarge(std::uint64_t bytes, std::uint64_t limit) {
       {.metadata = {{"message_bytes", absl::StrCat(bytes)},
                     {"max_message_bytes", absl::StrCat(limit)}}});
 }
+
+// Keeps a call of gRPC's from being destroyed.
+class CallReference {
+ public:
+  explicit CallReference(grpc_call* call) : call_(call) { grpc_call_ref(call_); }
+  ~CallReference() { grpc_call_unref(call_); }
+  CallReference(const CallReference&) = delete;
+  CallReference& operator=(const CallReference&) = delete;
+
+  // Ends the call, unless it has ended.
+  void Cancel(grpc_status_code code, const char* message) {
+    grpc_call_cancel_with_status(call_, code, message, nullptr);
+  }
+
+ private:
+  grpc_call* const call_;
+};
 
 }  // namespace
 
@@ -158,6 +177,14 @@ std::uint64_t ServedCall::NotYetReserved(std::uint64_t bytes, std::uint64_t mess
   return bytes - std::min(bytes, message_bytes + kept_memory_.weight().made);
 }
 
+void ServedCall::WaitsForClient(Admission::Reservation& memory) const {
+  memory.WaitsForClient([call = std::make_shared<CallReference>(context_->c_call())] {
+    call->Cancel(GRPC_STATUS_RESOURCE_EXHAUSTED,
+                 "the client did not take the answer while others waited for its memory; expected "
+                 "a client that reads: read answers as they arrive, or ask for less at once");
+  });
+}
+
 absl::Status ServedCall::KeepSettings() {
   const std::uint64_t bytes =
       method_.transfer == wire::Transfer::kStream ? session_->HeldBytes() : 0;
@@ -207,6 +234,9 @@ grpc::Status ServedCall::End(const absl::Status& result) {
                               .request_bytes = request_bytes_,
                               .duration = duration});
   ticket_.Release();
+  if (status.ok()) {
+    WaitsForClient(answer_memory_);
+  }
   environment_.metrics->CallHandled(method_, status, duration);
   if (const std::optional<std::chrono::milliseconds> delay = wire::RetryDelay(status);
       delay.has_value()) {

@@ -74,6 +74,10 @@ class ServedCall {
   // both are held until the end.
   Admission::Reservation TakeAnswerMemory();
 
+  // Ends the call with RESOURCE_EXHAUSTED if its client does not take the answer in
+  // `memory` for too long. To be called when the answer is about to be written.
+  void WaitsForClient(Admission::Reservation& memory) const;
+
   // Ends the wait for room of a call that was cancelled, which then has the outcome
   // CANCELLED. Thread-safe.
   void StopWaiting() { environment_.admission->StopWaiting(waiter_); }

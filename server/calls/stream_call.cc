@@ -130,6 +130,7 @@ StreamCall::Step StreamCall::NextStep() {
   if (!writing_ && !answers_.empty()) {
     writing_ = true;
     outgoing_memory_ = answers_.Pop(outgoing_);
+    call_.WaitsForClient(outgoing_memory_);
     write_options_ = grpc::WriteOptions();
     if (!answers_.empty()) {
       // Another write follows at once, so that gRPC may send both together.

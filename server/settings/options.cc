@@ -227,6 +227,10 @@ std::vector<Setting> MakeSettings() {
                       "How long a request waits for room within --max-in-flight-bytes before it is "
                       "refused, such as 10s; 0: not at all",
                       &Options::max_wait),
+      DurationSetting("max-stall",
+                      "How long a client may leave an answer unread while requests wait for room "
+                      "before its call is cut off, such as 10s",
+                      &Options::max_stall),
       DurationSetting(
           "drain-timeout",
           "How long running calls may take once the server is told to stop, such as 30s",

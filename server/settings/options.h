@@ -47,6 +47,8 @@ struct Options {
   std::uint64_t max_in_flight_bytes = std::uint64_t{1} << 30;
   // How long a request waits for room, at most.
   std::chrono::milliseconds max_wait{10'000};
+  // How long an answer may wait for its client while requests wait for room.
+  std::chrono::milliseconds max_stall{10'000};
   std::chrono::milliseconds drain_timeout{30'000};
   // 0 means that there is no limit.
   std::chrono::milliseconds max_connection_age{0};

@@ -94,7 +94,7 @@ struct RunningService {
   Metrics metrics{"TEST", {}};
   // There is only one thread, so that a single task can keep calls waiting.
   core::WorkerPool pool{1};
-  Admission admission{kMaxInFlightBytes,
+  Admission admission{kMaxInFlightBytes, std::chrono::milliseconds(100),
                       [this](std::function<void()> task) { pool.Submit(std::move(task)); }};
   OpenStreams open_streams;
   QuantizationService service;

@@ -28,6 +28,8 @@ constexpr std::uint64_t kLargest = kLimit - kSmallRoom;
 constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
 constexpr std::uint64_t kSmall = std::uint64_t{64} << 10;
 
+constexpr std::chrono::milliseconds kMaxStall{20};
+
 steady_clock::time_point InAMinute() { return steady_clock::now() + std::chrono::minutes(1); }
 
 std::string ReasonOf(const absl::Status& status) {
@@ -116,7 +118,7 @@ class AdmissionTest : public testing::Test {
   bool HasRoomFor(std::uint64_t bytes) { return admission_.Reserve(Received(bytes)).has_value(); }
 
   Tasks tasks_;
-  Admission admission_{kLimit, tasks_.executor()};
+  Admission admission_{kLimit, kMaxStall, tasks_.executor()};
   Waits waits_{admission_};
 };
 
@@ -255,6 +257,46 @@ TEST_F(AdmissionTest, DoesNotLetACallWaitThatHasEnded) {
   EXPECT_EQ(outcome.code(), absl::StatusCode::kCancelled);
 }
 
+TEST_F(AdmissionTest, CutsOffAClientThatDoesNotReadWhileOthersWait) {
+  std::optional<Admission::Reservation> unread = Reserve(kLargest);
+  std::atomic<int> cut_off = 0;
+  unread->WaitsForClient([&] { ++cut_off; });
+  waits_.Begin("a", kMiB);
+  EXPECT_TRUE(WaitUntil([&] { return cut_off == 1; }));
+  unread.reset();
+  tasks_.Run();
+  EXPECT_EQ(waits_.order(), "a");
+}
+
+TEST_F(AdmissionTest, CutsOffTheClientFirstThatHasNotReadForLongest) {
+  Admission::Reservation first = Reserve(kLargest / 2);
+  Admission::Reservation second = Reserve(kLargest / 2);
+  core::Mutex mutex;
+  std::string order;
+  const auto note = [&](char name) {
+    return [&, name] {
+      const core::MutexLock lock(&mutex);
+      order += name;
+    };
+  };
+  first.WaitsForClient(note('1'));
+  second.WaitsForClient(note('2'));
+  waits_.Begin("a", kMiB);
+  EXPECT_TRUE(WaitUntil([&] {
+    const core::MutexLock lock(&mutex);
+    return order == "12";
+  }));
+  admission_.StopWaiting(waits_.waiter(0));
+  tasks_.Run();
+}
+
+TEST_F(AdmissionTest, LeavesAClientThatDoesNotReadAloneWhileNobodyWaits) {
+  Admission::Reservation unread = Reserve(kMiB);
+  std::atomic<bool> cut_off = false;
+  unread.WaitsForClient([&] { cut_off = true; });
+  EXPECT_FALSE(WaitUntil([&] { return cut_off.load(); }, std::chrono::seconds(1)));
+}
+
 TEST_F(AdmissionTest, LetsStreamsKeepHalfOfTheMemory) {
   const auto first = admission_.Keep(kLimit / 2);
   ASSERT_TRUE(first.ok());
@@ -310,7 +352,7 @@ TEST_F(AdmissionTest, WakesTheWaitingThreadWhenTheLastCallEnds) {
 TEST(Admission, NeverExceedsTheLimitAndGrantsEveryWaitWithManyThreads) {
   constexpr int kThreads = 8;
   constexpr int kMessages = 500;
-  Admission admission(kLimit,
+  Admission admission(kLimit, kMaxStall,
                       [](const std::function<void()>& task) { std::thread(task).detach(); });
   std::atomic<std::uint64_t> highest = 0;
   std::atomic<int> done = 0;

@@ -23,7 +23,7 @@ TEST(SessionsRace, GiveTheSameBitsAndCountEveryCallOnManyThreads) {
   constexpr std::size_t kElements = 10'001;
   core::WorkerPool pool(2);
   Metrics metrics("TEST", {});
-  Admission admission(std::uint64_t{1} << 30,
+  Admission admission(std::uint64_t{1} << 30, std::chrono::seconds(1),
                       [&pool](std::function<void()> task) { pool.Submit(std::move(task)); });
   metrics.ReadLoadFrom([&admission]() -> LoadFigures {
     const Admission::Load load = admission.load();

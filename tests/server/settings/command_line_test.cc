@@ -225,7 +225,7 @@ TEST(CommandLine, TakesAnEmptyVariableForNoneUnlessEmptyIsAValue) {
       "listen = \"localhost:1\"\nmetrics-listen = \"localhost:2\"\nworker-threads = 3\n"
       "memory-limit = \"4GiB\"\nmax-message-bytes = \"1MiB\"\nmax-in-flight-bytes = \"2MiB\"\n"
       "drain-timeout = 5\nmax-connection-age = 6\nlog-level = \"error\"\nlog-format = \"json\"\n"
-      "max-wait = 7\nmax-connection-idle = 8\nmax-connections = 9\n"
+      "max-wait = 7\nmax-stall = 12\nmax-connection-idle = 8\nmax-connections = 9\n"
       "max-connections-per-peer = 10\nmax-streams-per-connection = 11\n"
       "unix-socket-mode = \"600\"\nlog-file = \"quantd.log\"\nsimd-target = \"" +
       core::SupportedSimdTargets().back() + "\"\nreflection = false\n";
