@@ -109,6 +109,28 @@ Admission::Reservation::~Reservation() {
   }
 }
 
+bool Admission::Reservation::Grow(const Weight& weight) {
+  const core::MutexLock lock(&admission_->mutex_);
+  admission_->Subtract(kind_, weight_);
+  const Kind kind = std::max(kind_, admission_->KindOf(weight));
+  const bool has_room = admission_->HasRoom(kind, weight);
+  if (has_room) {
+    kind_ = kind;
+    weight_ = weight;
+  }
+  admission_->Add(kind_, weight_);
+  return has_room;
+}
+
+void Admission::Reservation::Shrink(const Weight& weight) {
+  assert(weight.received <= weight_.received && weight.made <= weight_.made);
+  const core::MutexLock lock(&admission_->mutex_);
+  admission_->Subtract(kind_, weight_);
+  weight_ = weight;
+  admission_->Add(kind_, weight_);
+  admission_->GrantWaiting();
+}
+
 void Admission::Reservation::WaitsForClient(std::function<void()> cut_off) {
   if (admission_ != nullptr && kind_ == Kind::kLarge && unwritten_ == 0) {
     unwritten_ = admission_->AddUnwritten(std::move(cut_off));
@@ -149,9 +171,11 @@ absl::StatusOr<Admission::Ticket> Admission::Admit() {
   return Ticket(this);
 }
 
+std::uint64_t Admission::room() const { return max_bytes_ - small_room_; }
+
 absl::Status Admission::CheckFits(const Weight& weight) const {
-  const std::uint64_t room = max_bytes_ - small_room_;
-  return weight.total() <= room ? absl::OkStatus() : NeverFits(weight.total(), room, max_bytes_);
+  return weight.total() <= room() ? absl::OkStatus()
+                                  : NeverFits(weight.total(), room(), max_bytes_);
 }
 
 std::optional<Admission::Reservation> Admission::Reserve(const Weight& weight) {
@@ -251,6 +275,11 @@ bool Admission::HasRoom(Kind kind, const Weight& weight) const {
 }
 
 Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
+  Add(kind, weight);
+  return Reservation(this, kind, weight);
+}
+
+void Admission::Add(Kind kind, const Weight& weight) {
   load_.bytes += weight.total();
   load_.made_bytes += weight.made;
   if (kind != Kind::kSmall) {
@@ -262,7 +291,21 @@ Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
   if (HasNewsForObserver()) {
     attention_.NotifyAll();
   }
-  return Reservation(this, kind, weight);
+}
+
+void Admission::Subtract(Kind kind, const Weight& weight) {
+  assert(weight.total() <= load_.bytes);
+  load_.bytes -= weight.total();
+  load_.made_bytes -= weight.made;
+  if (kind != Kind::kSmall) {
+    large_bytes_ -= weight.total();
+  }
+  if (kind == Kind::kKept) {
+    kept_bytes_ -= weight.total();
+  }
+  if (HasNewsForObserver()) {
+    attention_.NotifyAll();
+  }
 }
 
 std::uint64_t Admission::AddUnwritten(std::function<void()> cut_off) {
@@ -286,18 +329,7 @@ void Admission::GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritte
   std::map<std::uint64_t, Unwritten>::node_type written;
   const core::MutexLock lock(&mutex_);
   written = unwritten_.extract(unwritten);
-  assert(weight.total() <= load_.bytes);
-  load_.bytes -= weight.total();
-  load_.made_bytes -= weight.made;
-  if (kind != Kind::kSmall) {
-    large_bytes_ -= weight.total();
-  }
-  if (kind == Kind::kKept) {
-    kept_bytes_ -= weight.total();
-  }
-  if (HasNewsForObserver()) {
-    attention_.NotifyAll();
-  }
+  Subtract(kind, weight);
   GrantWaiting();
 }
 

@@ -82,6 +82,13 @@ class Admission {
 
     const Weight& weight() const { return weight_; }
 
+    // Tries to reserve more, so that this has `weight`. Returns false, and changes nothing,
+    // if there is no room at present.
+    bool Grow(const Weight& weight);
+
+    // Gives back all but `weight`, of which each part is at most this one's.
+    void Shrink(const Weight& weight);
+
     // Says that the answer in this memory is ready, and waits for its client to take it.
     // If it still does after max_stall while messages wait for memory, cut_off() is called
     // once, on another thread; it has to end the call. Has no effect for small messages.
@@ -154,6 +161,9 @@ class Admission {
   // Errors: UNAVAILABLE, SHUTTING_DOWN after StartDraining().
   absl::StatusOr<Ticket> Admit();
 
+  // The most that a message may weigh.
+  std::uint64_t room() const;
+
   // Returns OK if an idle server has room for `weight`.
   //
   // Errors: RESOURCE_EXHAUSTED, MESSAGE_TOO_LARGE.
@@ -214,6 +224,8 @@ class Admission {
   // is.
   std::chrono::steady_clock::time_point NextCutOff() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasNewsForObserver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Add(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Subtract(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritten);
   std::uint64_t AddUnwritten(std::function<void()> cut_off);
   Queue& QueueOf(Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

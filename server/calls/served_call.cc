@@ -78,36 +78,35 @@ std::optional<absl::Status> ServedCall::Answer(const grpc::ByteBuffer& message,
   message_ = &message;
   response_ = response;
   on_answered_ = std::move(answered);
-  stage_ = Stage::kDecode;
-  const Admission::Weight weight{.received = bytes,
-                                 .made = NotYetReserved(session_->WeightOf(message), bytes)};
+  const std::uint64_t work = session_->WorkOf(message);
+  Admission::Weight weight{.received = bytes, .made = MadeOf(session_->WeightOf(message))};
   if (const absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
     return status;
   }
-  if (!ReserveOrWait(weight, message_memory_,
-                     method_.transfer == wire::Transfer::kStream ? Deadline() : WaitDeadline())) {
+  // With what the answer usually takes, so that few have to wait again once that is known.
+  weight.made += std::min(work, environment_.admission->room() - weight.total());
+  if (!ReserveOrWait(weight)) {
     return std::nullopt;
   }
-  if (session_->WorkOf(message) <= kMaxInlineBytes) {
+  if (work <= kMaxInlineBytes) {
     return Proceed();
   }
   environment_.pool->Submit([this] { ProceedOnWorker(); });
   return std::nullopt;
 }
 
-bool ServedCall::ReserveOrWait(const Admission::Weight& weight, Admission::Reservation& memory,
-                               std::chrono::steady_clock::time_point deadline) {
+bool ServedCall::ReserveOrWait(const Admission::Weight& weight) {
   if (std::optional<Admission::Reservation> reserved = environment_.admission->Reserve(weight)) {
-    memory = *std::move(reserved);
+    memory_ = *std::move(reserved);
     return true;
   }
-  environment_.admission->Wait(weight, context_->peer(), deadline, waiter_,
-                               [this, &memory](absl::StatusOr<Admission::Reservation> granted) {
+  environment_.admission->Wait(weight, context_->peer(), WaitDeadline(), waiter_,
+                               [this](absl::StatusOr<Admission::Reservation> granted) {
                                  if (!granted.ok()) {
                                    Deliver(IsPastDeadline() ? DeadlinePassed() : granted.status());
                                    return;
                                  }
-                                 memory = *std::move(granted);
+                                 memory_ = *std::move(granted);
                                  ProceedOnWorker();
                                });
   return false;
@@ -126,8 +125,10 @@ void ServedCall::Deliver(const absl::Status& status) {
 }
 
 Admission::Reservation ServedCall::TakeAnswerMemory() {
-  message_memory_ = {};
-  return std::move(answer_memory_);
+  if (memory_.weight().total() > 0) {
+    memory_.Shrink({.made = std::min<std::uint64_t>(response_->Length(), memory_.weight().made)});
+  }
+  return std::move(memory_);
 }
 
 std::optional<absl::Status> ServedCall::Proceed() {
@@ -150,39 +151,38 @@ std::optional<absl::Status> ServedCall::DecodeAndCompute() {
   if (context_->IsCancelled()) {
     return absl::CancelledError("the client cancelled the call before it was computed");
   }
-  if (stage_ == Stage::kDecode) {
-    const absl::StatusOr<std::uint64_t> bytes = session_->Decode(*message_);
-    if (!bytes.ok()) {
-      return bytes.status();
-    }
-    stage_ = Stage::kCompute;
-    if (absl::Status status = KeepSettings(); !status.ok()) {
-      return status;
-    }
-    const Admission::Weight answer{.made = NotYetReserved(*bytes, message_->Length())};
-    const Admission::Weight all{.received = message_memory_.weight().received,
-                                .made = message_memory_.weight().made + answer.made};
-    if (absl::Status status = environment_.admission->CheckFits(all); !status.ok()) {
-      return status;
-    }
-    // With a limit also for streams, because this one holds what others may wait for.
-    if (!ReserveOrWait(answer, answer_memory_, WaitDeadline())) {
-      return std::nullopt;
-    }
+  const absl::StatusOr<std::uint64_t> bytes = session_->Decode(*message_);
+  if (!bytes.ok()) {
+    return bytes.status();
+  }
+  if (absl::Status status = KeepSettings(); !status.ok()) {
+    return status;
+  }
+  const Admission::Weight weight{.received = message_->Length(), .made = MadeOf(*bytes)};
+  if (weight.made < memory_.weight().made) {
+    memory_.Shrink(weight);
+  } else if (!memory_.Grow(weight)) {
+    return WaitAndDecodeAgain(weight);
   }
   return session_->Answer(response_, [this] { return context_->IsCancelled(); });
 }
 
-std::uint64_t ServedCall::NotYetReserved(std::uint64_t bytes, std::uint64_t message_bytes) const {
-  return bytes - std::min(bytes, message_bytes + kept_memory_.weight().made);
+std::optional<absl::Status> ServedCall::WaitAndDecodeAgain(const Admission::Weight& weight) {
+  if (absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
+    return status;
+  }
+  // Two calls that each hold what the other waits for would wait for ever.
+  session_->Forget();
+  memory_ = {};
+  if (!ReserveOrWait(weight)) {
+    return std::nullopt;
+  }
+  return DecodeAndCompute();
 }
 
-void ServedCall::WaitsForClient(Admission::Reservation& memory) const {
-  memory.WaitsForClient([call = std::make_shared<CallReference>(context_->c_call())] {
-    call->Cancel(GRPC_STATUS_RESOURCE_EXHAUSTED,
-                 "the client did not take the answer while others waited for its memory; expected "
-                 "a client that reads: read answers as they arrive, or ask for less at once");
-  });
+std::uint64_t ServedCall::MadeOf(std::uint64_t bytes) const {
+  const std::uint64_t reserved = message_->Length() + kept_memory_.weight().made;
+  return bytes - std::min(bytes, reserved);
 }
 
 absl::Status ServedCall::KeepSettings() {
@@ -193,6 +193,14 @@ absl::Status ServedCall::KeepSettings() {
     ASSIGN_OR_RETURN(kept_memory_, environment_.admission->Keep(bytes));
   }
   return absl::OkStatus();
+}
+
+void ServedCall::WaitsForClient(Admission::Reservation& memory) const {
+  memory.WaitsForClient([call = std::make_shared<CallReference>(context_->c_call())] {
+    call->Cancel(GRPC_STATUS_RESOURCE_EXHAUSTED,
+                 "the client did not take the answer while others waited for its memory; expected "
+                 "a client that reads: read answers as they arrive, or ask for less at once");
+  });
 }
 
 std::chrono::steady_clock::time_point ServedCall::Deadline() const {
@@ -206,7 +214,9 @@ std::chrono::steady_clock::time_point ServedCall::Deadline() const {
 }
 
 std::chrono::steady_clock::time_point ServedCall::WaitDeadline() const {
-  return std::min(Deadline(), std::chrono::steady_clock::now() + environment_.max_wait);
+  return method_.transfer == wire::Transfer::kStream
+             ? Deadline()
+             : std::min(Deadline(), std::chrono::steady_clock::now() + environment_.max_wait);
 }
 
 bool ServedCall::IsPastDeadline() const {
@@ -235,7 +245,7 @@ grpc::Status ServedCall::End(const absl::Status& result) {
                               .duration = duration});
   ticket_.Release();
   if (status.ok()) {
-    WaitsForClient(answer_memory_);
+    WaitsForClient(memory_);
   }
   environment_.metrics->CallHandled(method_, status, duration);
   if (const std::optional<std::chrono::milliseconds> delay = wire::RetryDelay(status);

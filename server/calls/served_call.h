@@ -61,9 +61,8 @@ class ServedCall {
   // gRPC's are few, and must neither wait nor compute for long. `message` and
   // `response` must live until then.
   //
-  // A message waits for room as long as its client does and max_wait allows. One of a
-  // stream waits without a limit before it is parsed, while HTTP/2's flow control holds
-  // back those behind it.
+  // A message waits for room as long as its client does, and in a unary call for max_wait at
+  // most. In a stream, HTTP/2's flow control holds back those behind it.
   //
   // Errors: MESSAGE_TOO_LARGE, IN_FLIGHT_LIMIT; those of the session.
   std::optional<absl::Status> Answer(const grpc::ByteBuffer& message, grpc::ByteBuffer* response,
@@ -71,7 +70,7 @@ class ServedCall {
 
   // Hands over the memory that is reserved for the last answer, until it is written, and
   // gives back that of its message, which is cleared: for a call that goes on. Otherwise
-  // both are held until the end.
+  // both are held until the end. To be called with the answer still in `response`.
   Admission::Reservation TakeAnswerMemory();
 
   // Ends the call with RESOURCE_EXHAUSTED if its client does not take the answer in
@@ -91,27 +90,24 @@ class ServedCall {
   grpc::Status End(const absl::Status& status);
 
  private:
-  // Where the message is that is being answered.
-  enum class Stage { kDecode, kCompute };
-
   // Continues with the message until it is answered, or has to wait: then it returns
   // nothing, and continues later.
   std::optional<absl::Status> Proceed();
   std::optional<absl::Status> DecodeAndCompute();
+  // Gives back all memory, and begins again when there is `weight`.
+  std::optional<absl::Status> WaitAndDecodeAgain(const Admission::Weight& weight);
   // Proceeds on one of our own threads, on which it is.
   void ProceedOnWorker();
   void Deliver(const absl::Status& status);
-  // Reserves `weight` in `memory`, and returns true; or waits for it until `deadline`,
-  // and then proceeds.
-  bool ReserveOrWait(const Admission::Weight& weight, Admission::Reservation& memory,
-                     std::chrono::steady_clock::time_point deadline);
+  // Reserves `weight` and returns true; or waits for it, and then proceeds.
+  bool ReserveOrWait(const Admission::Weight& weight);
   // Of `bytes` in all, those that are neither the message's nor what the session keeps.
-  std::uint64_t NotYetReserved(std::uint64_t bytes, std::uint64_t message_bytes) const;
+  std::uint64_t MadeOf(std::uint64_t bytes) const;
   // Accounts for what the session keeps for later messages.
   absl::Status KeepSettings();
   // When the client stops waiting.
   std::chrono::steady_clock::time_point Deadline() const;
-  // The same, but no later than max_wait from now.
+  // The same, but for a unary call no later than max_wait from now.
   std::chrono::steady_clock::time_point WaitDeadline() const;
   bool IsPastDeadline() const;
   // The outcome of a call that may have been cancelled in the meantime.
@@ -130,12 +126,11 @@ class ServedCall {
   const grpc::ByteBuffer* message_ = nullptr;
   grpc::ByteBuffer* response_ = nullptr;
   Answered on_answered_;
-  Stage stage_ = Stage::kDecode;
 
   Admission::Ticket ticket_;
   Admission::Waiter waiter_;
-  Admission::Reservation message_memory_;
-  Admission::Reservation answer_memory_;
+  // Of the message and its answer.
+  Admission::Reservation memory_;
   Admission::Reservation kept_memory_;
 };
 

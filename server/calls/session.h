@@ -45,6 +45,10 @@ class Session {
   // computation allocates, and HeldBytes() afterwards. They may be fewer than WeightOf().
   virtual absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) = 0;
 
+  // Forgets the request that was decoded last, so that nothing is held for it; it may be
+  // decoded again. What later requests inherit from it stays.
+  virtual void Forget() = 0;
+
   // Computes the answer to the request that was decoded last. (gRPC's buffers are
   // not returned: they are copied where they should be moved.) Stops between the blocks of a
   // tensor once `is_cancelled` returns true, as core::Execution says; empty: never.

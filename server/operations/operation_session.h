@@ -82,6 +82,16 @@ class OperationSession final : public Session {
     return InputBytes() + OutputBytes() + ParameterBytes();
   }
 
+  void Forget() override {
+    request_ = {};
+    received_.reset();
+    if (transfer_ == wire::Transfer::kUnary) {
+      inherited_ = {};
+      plan_.reset();
+      rest_.Clear();
+    }
+  }
+
   using Session::Answer;
 
   // Errors: kCancelled; MESSAGE_TOO_LARGE if the answer would exceed 2 GiB; those of the kernels,

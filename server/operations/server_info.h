@@ -26,6 +26,7 @@ class ServerInfoSession final : public Session {
   std::uint64_t HeldBytes() const override { return 0; }
   std::uint64_t WorkOf(const grpc::ByteBuffer& request) const override;
   absl::StatusOr<std::uint64_t> Decode(const grpc::ByteBuffer& request) override;
+  void Forget() override {}
   using Session::Answer;
   absl::Status Answer(grpc::ByteBuffer* response, std::function<bool()> is_cancelled) override;
 

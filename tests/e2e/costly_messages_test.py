@@ -1,7 +1,6 @@
 """Tests that no message costs many times its bytes in memory or much of a processor."""
 
 import dataclasses
-import os
 import unittest
 
 import numpy as np
@@ -60,13 +59,13 @@ def cost_of(call, *flags):
     """Returns what `call`, which gets a connected server, cost it."""
     with quantd_process.Quantd(*flags) as server:
         channel = server.connect()
-        before = memory(server, "VmRSS"), processor_seconds(server)
+        before = server.resident_bytes(), server.processor_seconds()
         error = None
         try:
             call(channel)
         except quantd_process.grpc.RpcError as failure:
             error = api.call_error(failure)
-        return Cost(memory(server, "VmHWM") - before[0], processor_seconds(server) - before[1], error)
+        return Cost(server.peak_bytes() - before[0], server.processor_seconds() - before[1], error)
 
 
 def cost_of_bytes(message):
@@ -74,18 +73,6 @@ def cost_of_bytes(message):
     def call(channel):
         channel.unary_unary(FAKE_QUANTIZE)(message, timeout=quantd_process.DEADLINE_SECONDS)
     return cost_of(call)
-
-
-def memory(server, key):
-    with open(f"/proc/{server.process_id}/status", encoding="utf-8") as status:
-        (line,) = (line for line in status if line.startswith(f"{key}:"))
-    return int(line.split()[1]) * 1024
-
-
-def processor_seconds(server):
-    with open(f"/proc/{server.process_id}/stat", encoding="utf-8") as stat:
-        fields = stat.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 class CostlyMessageTest(unittest.TestCase):

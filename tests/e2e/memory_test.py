@@ -12,7 +12,7 @@ CALLS = 3
 ELEMENTS = 48 * 1024 * 1024
 MIB = 1024 * 1024
 # What a server keeps for its next calls, and the memory of its threads and libraries.
-BOUND_MIB = 256
+BOUND = 256 * MIB
 
 
 class MemoryTest(unittest.TestCase):
@@ -26,20 +26,10 @@ class MemoryTest(unittest.TestCase):
             for _ in range(CALLS):
                 self.assertEqual(len(stub.FakeQuantize(request).output.data), ELEMENTS * 4)
 
-            self.assertGreater(peak_mib(server), BOUND_MIB, "the calls were not large")
+            self.assertGreater(server.peak_bytes(), BOUND, "the calls were not large")
             quantd_process.wait_until(
-                lambda: resident_mib(server) < BOUND_MIB,
-                f"the server's memory to fall below {BOUND_MIB} MiB")
-
-
-def resident_mib(server):
-    return server.metrics().value("process_resident_memory_bytes") / MIB
-
-
-def peak_mib(server):
-    with open(f"/proc/{server.process_id}/status", encoding="utf-8") as status:
-        (line,) = (line for line in status if line.startswith("VmHWM:"))
-    return int(line.split()[1]) / 1024
+                lambda: server.metrics().value("process_resident_memory_bytes") < BOUND,
+                f"the server's memory to fall below {BOUND // MIB} MiB")
 
 
 if __name__ == "__main__":

@@ -147,6 +147,20 @@ class Quantd:
     def process_id(self):
         return self._process.pid
 
+    def resident_bytes(self):
+        """Returns how much memory the process has."""
+        return self._status_bytes("VmRSS")
+
+    def peak_bytes(self):
+        """Returns how much memory the process has had at most."""
+        return self._status_bytes("VmHWM")
+
+    def processor_seconds(self):
+        """Returns how much processor time the process has used."""
+        stat = pathlib.Path(f"/proc/{self.process_id}/stat").read_text(encoding="utf-8")
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
     def signal(self, number=signal.SIGTERM):
         self._process.send_signal(number)
 
@@ -176,6 +190,11 @@ class Quantd:
             self.stop()
         else:
             self.kill()
+
+    def _status_bytes(self, name):
+        with open(f"/proc/{self.process_id}/status", encoding="utf-8") as status:
+            (line,) = (line for line in status if line.startswith(f"{name}:"))
+        return int(line.split()[1]) * 1024
 
     def _read_serving_line(self):
         line = b""
