@@ -117,6 +117,7 @@ class Splitter {
  private:
   // Splits fields until `end`. `depth` is how many messages and groups may lie within each
   // other here.
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as the schema.
   bool SplitFields(const KnownFields& fields, std::size_t end, std::size_t depth) {
     while (reader_.remaining() > end) {
       const std::optional<Tag> tag = reader_.ReadTag();
@@ -132,6 +133,7 @@ class Splitter {
     return reader_.remaining() == end;
   }
 
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as the schema.
   bool SplitField(const KnownFields::Field& field, const Tag& tag, std::size_t end,
                   std::size_t depth) {
     switch (field.role) {
@@ -190,6 +192,7 @@ class Splitter {
     return reader_.Read(*length, result_.rest);
   }
 
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as the schema.
   bool SplitNested(const KnownFields& fields, const Tag& tag, std::size_t end, std::size_t depth) {
     const std::optional<std::size_t> length = reader_.ReadLength(end);
     if (!length.has_value() || depth == 0) {
@@ -294,6 +297,7 @@ class CostEstimate {
   static constexpr std::size_t kCostOfFloatValues = 2;
 
   // Returns false if it stopped before `end`.
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as the schema.
   bool AddFields(const KnownFields& fields, std::size_t end) {
     while (reader_.remaining() > end) {
       const std::optional<Tag> tag = ++looked_at_ <= kMostFields ? reader_.ReadTag() : std::nullopt;
@@ -310,6 +314,7 @@ class CostEstimate {
     return true;
   }
 
+  // NOLINTNEXTLINE(misc-no-recursion): as deep as the schema.
   bool AddMessage(const KnownFields& fields, std::size_t end) {
     const std::optional<std::size_t> length = reader_.ReadLength(end);
     return length.has_value() && AddFields(fields, reader_.remaining() - *length);
