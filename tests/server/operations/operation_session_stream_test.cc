@@ -231,10 +231,10 @@ TEST_F(OperationSessions, WeighParametersFromTheDataLikeThoseThatAreSent) {
                 ->Decode(*wire::SerializeMessage(request));
   };
   const std::uint64_t parameters = 3 * Implementation<wire::Quantize>::kBytesPerChannel;
-  EXPECT_GE(weight(), 5 * 6 + parameters);
+  EXPECT_GE(weight(), std::uint64_t{5} * 6 + parameters);
   request.clear_range();
   request.mutable_data_range()->set_axis(1);
-  EXPECT_EQ(weight(), 5 * 6 + parameters);
+  EXPECT_EQ(weight(), std::uint64_t{5} * 6 + parameters);
 }
 
 TEST_F(OperationSessions, StopOnceTheyAreCancelled) {
