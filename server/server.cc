@@ -14,7 +14,6 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/file_descriptor.h"
 #include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "core/worker_pool.h"
@@ -23,6 +22,7 @@
 #include "server/calls/transport_calls.h"
 #include "server/connections/acceptor.h"
 #include "server/connections/connection_limits.h"
+#include "server/connections/grpc_transport.h"
 #include "server/connections/listening_socket.h"
 #include "server/connections/transport_settings.h"
 #include "server/memory.h"
@@ -44,6 +44,10 @@ constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
 // are refused, and its own bookkeeping. Beyond it, gRPC closes idle connections and
 // ends calls with RESOURCE_EXHAUSTED.
 constexpr std::uint64_t kTransportRoom = std::uint64_t{64} << 20;
+
+// How many aborted calls a connection may have in memory, some 13 KiB each, besides those that
+// are open. An honest client that cancels all calls at once has as many as it may open.
+constexpr std::uint64_t kMaxAbortedCalls = 1000;
 
 // How long to wait for what is still open when no call is running: health watches,
 // which never end on their own, and refusals that are being sent.
@@ -86,16 +90,6 @@ ServerLimits LimitsOf(const Options& options, const ConnectionLimits& connection
           .worker_threads = options.worker_threads,
           .memory_limit_bytes = options.memory_limit,
           .max_connections = connections.connections};
-}
-
-// Returns a function that lets gRPC serve connections.
-Acceptor::HandOver HandOverToGrpc(
-    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> grpc_acceptor) {
-  return [grpc = std::shared_ptr(std::move(grpc_acceptor))](core::FileDescriptor connection) {
-    grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;
-    parameters.fd = connection.Release();
-    grpc->HandleNewConnection(&parameters);
-  };
 }
 
 }  // namespace
@@ -160,7 +154,9 @@ class Server::Impl {
     addresses_ = std::move(listening.addresses);
     ASSIGN_OR_RETURN(acceptor_,
                      Acceptor::Start(std::move(listening.sockets), connection_limits_,
-                                     HandOverToGrpc(std::move(grpc_acceptor)), &metrics_, log_));
+                                     std::make_unique<GrpcTransport>(std::move(grpc_acceptor),
+                                                                     transport_calls_.statistics()),
+                                     &metrics_, log_));
     return absl::OkStatus();
   }
 
@@ -266,9 +262,10 @@ class Server::Impl {
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Log* log) {
   RETURN_IF_ERROR(core::ForceSimdTarget(options.simd_target));
   ASSIGN_OR_RETURN(const std::uint64_t descriptors, RaiseDescriptorLimit());
-  ASSIGN_OR_RETURN(const ConnectionLimits limits,
+  ASSIGN_OR_RETURN(ConnectionLimits limits,
                    DeriveConnectionLimits(descriptors, options.max_connections,
                                           options.max_connections_per_peer));
+  limits.calls_in_memory = options.max_streams_per_connection + kMaxAbortedCalls;
   log->Write(
       LogLevel::kInfo, "limits",
       {{"descriptors", static_cast<std::int64_t>(descriptors)},

@@ -11,21 +11,24 @@
 #include <memory>
 #include <set>
 
+#include "server/connections/transport_statistics.h"
+
 namespace quantd::server {
 
 // Counts the open calls of a gRPC server. gRPC hands a unary call to its handler only
 // when the request has arrived whole: until then, this alone knows of the upload.
 //
-// Reads gRPC's own statistics, channelz
-// (https://github.com/grpc/proposal/blob/master/A14-channelz.md). Thread-safe. Must
-// outlive the server.
+// Thread-safe. Must outlive the server.
 class TransportCalls {
  public:
   // Builds and starts the server of `builder`, to which it adds an interceptor. Returns
   // null if gRPC does. To be called once.
   std::unique_ptr<grpc::Server> Start(grpc::ServerBuilder& builder);
 
-  // The connections, by their numbers in channelz, that had no open call at some time.
+  // Those of the server that Start() has started.
+  const TransportStatistics& statistics() const { return statistics_; }
+
+  // The connections, by their numbers in statistics(), that had no open call at some time.
   using Settled = std::set<std::int64_t>;
 
   // The open calls of the connections that are not in `settled`, without those that are
@@ -39,8 +42,7 @@ class TransportCalls {
   class Interceptor;
   class InterceptorFactory;
 
-  // The server's number in channelz.
-  std::int64_t server_id_ = 0;
+  TransportStatistics statistics_;
   // The open calls of other services.
   std::atomic<std::size_t> others_ = 0;
 };

@@ -4,6 +4,7 @@
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cassert>
 #include <cerrno>
 #include <cstdint>
@@ -25,9 +26,18 @@ constexpr std::chrono::milliseconds kPause{100};
 // How often to update the number of open connections.
 constexpr std::chrono::milliseconds kCountInterval{1000};
 
+// How often to look for floods of aborted calls. gRPC takes some 2000 of them in this time.
+constexpr std::chrono::milliseconds kFloodInterval{100};
+
+// So many calls have to fail before a look at all connections is worth its time.
+constexpr std::uint64_t kFailedCallsPerLook = 1000;
+
 // At its limit, the acceptor looks for closed connections so seldom that it takes at most
 // one part in this many of a processor, however many clients try to connect.
 constexpr int kLookShare = 20;
+
+// While many calls fail, looking at all connections takes at most one part in this many.
+constexpr int kFloodShare = 4;
 
 // An eventfd: the one descriptor that needs nothing else, such as a file.
 core::FileDescriptor OpenEvent() {
@@ -65,9 +75,9 @@ bool IsOutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; 
 
 absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningSocket> sockets,
                                                           const ConnectionLimits& limits,
-                                                          HandOver hand_over, Metrics* metrics,
-                                                          Log* log) {
-  auto acceptor = absl::WrapUnique(new Acceptor(limits, std::move(hand_over), metrics, log));
+                                                          std::unique_ptr<Transport> transport,
+                                                          Metrics* metrics, Log* log) {
+  auto acceptor = absl::WrapUnique(new Acceptor(limits, std::move(transport), metrics, log));
   if (acceptor->stop_.number() < 0 || acceptor->spare_.number() < 0) {
     return absl::ResourceExhaustedError(
         "no file descriptor is left to accept connections; expected at least two: raise the limit "
@@ -78,8 +88,10 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningS
   return acceptor;
 }
 
-Acceptor::Acceptor(const ConnectionLimits& limits, HandOver hand_over, Metrics* metrics, Log* log)
-    : hand_over_(std::move(hand_over)),
+Acceptor::Acceptor(const ConnectionLimits& limits, std::unique_ptr<Transport> transport,
+                   Metrics* metrics, Log* log)
+    : max_calls_in_memory_(limits.calls_in_memory),
+      transport_(std::move(transport)),
       metrics_(metrics),
       log_(log),
       stop_(OpenEvent()),
@@ -112,8 +124,11 @@ void Acceptor::Run() {
     for (const std::size_t index : *ready) {
       AcceptAll(sockets_[index]);
     }
-    if (open_.size() > 0 && now >= next_look_at_closed_) {
+    if (open_.size() > 0 && now >= next_count_) {
       RemoveClosed();
+    }
+    if (open_.size() > 0 && now >= next_look_for_floods_) {
+      BreakOffFloods();
     }
   }
 }
@@ -125,7 +140,7 @@ std::optional<std::vector<std::size_t>> Acceptor::Wait() {
       polled.push_back({.fd = socket.descriptor.number(), .events = POLLIN, .revents = 0});
     }
   }
-  const auto timeout = paused_until_.has_value() ? kPause : kCountInterval;
+  const auto timeout = paused_until_.has_value() ? kPause : kFloodInterval;
   const bool waits_for_ever = !paused_until_.has_value() && open_.size() == 0;
   std::vector<std::size_t> ready;
   if (poll(polled.data(), polled.size(), waits_for_ever ? -1 : static_cast<int>(timeout.count())) <=
@@ -162,10 +177,13 @@ void Acceptor::Serve(core::FileDescriptor connection) {
     return;
   }
   wire::EnlargeSocketBuffer(connection.number());
-  open_.Add(connection.number(), peer);
+  const bool counted = open_.Add(connection.number(), peer);
   metrics_->ConnectionAccepted();
   metrics_->SetOpenConnections(open_.size());
-  hand_over_(std::move(connection));
+  const Transport::ConnectionNumber number = transport_->Serve(std::move(connection));
+  if (counted) {
+    open_.NumberLast(number);
+  }
 }
 
 std::optional<ConnectionRefusal> Acceptor::RefusalOf(const std::string& peer) {
@@ -183,6 +201,33 @@ void Acceptor::RemoveClosed() {
   metrics_->SetOpenConnections(open_.size());
   const Clock::time_point end = Clock::now();
   next_look_at_closed_ = end + kLookShare * (end - start);
+  next_count_ = std::max(next_look_at_closed_, end + kCountInterval);
+}
+
+void Acceptor::BreakOffFloods() {
+  const Clock::time_point start = Clock::now();
+  next_look_for_floods_ = start + kFloodInterval;
+  const std::uint64_t failed_calls = transport_->failed_calls();
+  if (failed_calls - failed_calls_at_last_look_ < kFailedCallsPerLook) {
+    return;
+  }
+  failed_calls_at_last_look_ = failed_calls;
+  const std::vector<std::string> peers =
+      open_.BreakOffIf([this](Transport::ConnectionNumber number) {
+        return transport_->calls_in_memory(number) > max_calls_in_memory_;
+      });
+  const Clock::time_point end = Clock::now();
+  next_look_for_floods_ =
+      end + std::max<Clock::duration>(kFloodInterval, kFloodShare * (end - start));
+  for (const std::string& peer : peers) {
+    metrics_->ConnectionBrokenOff();
+    log_->WriteLimited(LogLevel::kWarning, "connection broken off",
+                       {{"reason", std::string(kTooManyAbortedCalls)}},
+                       {{"peer", peer},
+                        {"message",
+                         "its client aborts calls faster than they can be forgotten; let it abort "
+                         "fewer at once, or keep it out"}});
+  }
 }
 
 bool Acceptor::Survive(int error, const ListeningSocket& socket) {

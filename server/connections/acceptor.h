@@ -4,7 +4,7 @@
 #define QUANTD_SERVER_CONNECTIONS_ACCEPTOR_H_
 
 #include <chrono>
-#include <functional>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,29 +17,32 @@
 #include "server/connections/connection_refusal.h"
 #include "server/connections/listening_socket.h"
 #include "server/connections/open_connections.h"
+#include "server/connections/transport.h"
 #include "server/telemetry/log.h"
 #include "server/telemetry/metrics.h"
 
 namespace quantd::server {
 
-// Accepts connections on a thread of its own and hands them over to whoever serves them.
+// Accepts connections on a thread of its own and hands them over to a transport.
 //
 // gRPC 1.51 would stop listening for good at the first accept() that finds no file
 // descriptor (CVE-2023-4785), and knows no limit for connections. Here, a connection for
 // which there is no room is closed at once, so that its client sees an error and can turn
 // to another server, and accepting goes on.
+//
+// Nor does gRPC 1.51 bound what a client costs that aborts its calls as fast as it can (HTTP/2
+// Rapid Reset, CVE-2023-44487): HTTP/2 does not count them any more, but they stay in memory.
+// Connections that have too many of them are broken off.
 class Acceptor {
  public:
-  // Takes over a connection: a socket that does not block. Called on the acceptor's thread.
-  using HandOver = std::function<void(core::FileDescriptor)>;
-
-  // Accepts on `sockets` until Stop(). `metrics` and `log` must outlive the acceptor.
+  // Accepts on `sockets` until Stop(). `transport` is used on the acceptor's thread alone;
+  // `metrics` and `log` must outlive the acceptor.
   //
   // Errors: kResourceExhausted if there are not enough file descriptors.
   static absl::StatusOr<std::unique_ptr<Acceptor>> Start(std::vector<ListeningSocket> sockets,
                                                          const ConnectionLimits& limits,
-                                                         HandOver hand_over, Metrics* metrics,
-                                                         Log* log);
+                                                         std::unique_ptr<Transport> transport,
+                                                         Metrics* metrics, Log* log);
 
   ~Acceptor();
 
@@ -58,7 +61,8 @@ class Acceptor {
  private:
   using Clock = std::chrono::steady_clock;
 
-  Acceptor(const ConnectionLimits& limits, HandOver hand_over, Metrics* metrics, Log* log);
+  Acceptor(const ConnectionLimits& limits, std::unique_ptr<Transport> transport, Metrics* metrics,
+           Log* log);
 
   // The thread: waits for connections until Stop().
   void Run();
@@ -72,6 +76,9 @@ class Acceptor {
   // Like OpenConnections::RefusalOf(), but first forgets closed connections if that matters.
   std::optional<ConnectionRefusal> RefusalOf(const std::string& peer);
   void RemoveClosed();
+  // Breaks off connections with too many calls in memory. Looks at them only if so many calls
+  // have failed since the last look that there may be one.
+  void BreakOffFloods();
   // Handles a failed accept(): without descriptors, closes the waiting client's connection
   // by means of the spare descriptor. Returns whether to go on.
   bool Survive(int error, const ListeningSocket& socket);
@@ -80,7 +87,8 @@ class Acceptor {
   void Refuse(ConnectionRefusal refusal, const std::string& peer);
 
   std::vector<ListeningSocket> sockets_;
-  const HandOver hand_over_;
+  const std::uint64_t max_calls_in_memory_;
+  const std::unique_ptr<Transport> transport_;
   Metrics* const metrics_;
   Log* const log_;
   // Readable once Stop() was called.
@@ -91,6 +99,9 @@ class Acceptor {
   // Used by the thread alone, and when it has ended.
   OpenConnections open_;
   Clock::time_point next_look_at_closed_{};
+  Clock::time_point next_count_{};
+  Clock::time_point next_look_for_floods_{};
+  std::uint64_t failed_calls_at_last_look_ = 0;
   std::optional<Clock::time_point> paused_until_;
 
   std::thread thread_;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 
 #include "absl/status/statusor.h"
 
@@ -19,6 +20,8 @@ struct ConnectionLimits {
   std::size_t connections = 0;
   // At most that.
   std::size_t connections_per_peer = 0;
+  // How many calls one may have in memory, including those that its client has aborted.
+  std::uint64_t calls_in_memory = std::numeric_limits<std::uint64_t>::max();
 };
 
 // Raises the process's soft limit for file descriptors to the hard one, and returns it.

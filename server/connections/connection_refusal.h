@@ -1,4 +1,4 @@
-// Why a connection is not served.
+// Why a connection is not served, or not any longer.
 
 #ifndef QUANTD_SERVER_CONNECTIONS_CONNECTION_REFUSAL_H_
 #define QUANTD_SERVER_CONNECTIONS_CONNECTION_REFUSAL_H_
@@ -23,6 +23,9 @@ enum class ConnectionRefusal {
 // In logs and metrics; indexed by ConnectionRefusal.
 inline constexpr std::array<std::string_view, 4> kConnectionRefusalNames = {
     "max_connections", "max_connections_per_peer", "no_descriptors", "no_memory"};
+
+// Why a connection is broken off, in logs and metrics.
+inline constexpr std::string_view kTooManyAbortedCalls = "aborted_calls";
 
 constexpr std::string_view NameOf(ConnectionRefusal refusal) {
   return kConnectionRefusalNames.at(static_cast<std::size_t>(refusal));

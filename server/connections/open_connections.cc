@@ -38,6 +38,21 @@ std::string PeerOfUnixSocket(int socket) {
              : "unknown";
 }
 
+// Ends a connection without what it has received: otherwise whoever serves it would still
+// have to read megabytes. Fails if the client has closed it already.
+void Abort(int socket) {
+  // TCP resets the connection and empties its buffers.
+  const sockaddr nowhere{.sa_family = AF_UNSPEC, .sa_data = {}};
+  if (connect(socket, &nowhere, sizeof(nowhere)) == 0) {
+    return;
+  }
+  // A unix socket takes nothing after shutdown(), so that there is an end to what it has.
+  static_cast<void>(shutdown(socket, SHUT_RDWR));
+  std::array<char, std::size_t{64} << 10> dropped;
+  while (recv(socket, dropped.data(), dropped.size(), MSG_DONTWAIT) > 0) {
+  }
+}
+
 // Returns 0 if `socket` is not an open socket, or has no cookie.
 std::uint64_t CookieOf(int socket) {
   std::uint64_t cookie = 0;
@@ -81,12 +96,19 @@ std::optional<ConnectionRefusal> OpenConnections::RefusalOf(const std::string& p
   return std::nullopt;
 }
 
-void OpenConnections::Add(int socket, const std::string& peer) {
-  if (const std::uint64_t cookie = CookieOf(socket); cookie != 0) {
-    CountByPeer::value_type& count = *count_by_peer_.try_emplace(peer, 0).first;
-    ++count.second;
-    connections_.push_back({.socket = socket, .cookie = cookie, .peer = &count});
+bool OpenConnections::Add(int socket, const std::string& peer) {
+  const std::uint64_t cookie = CookieOf(socket);
+  if (cookie == 0) {
+    return false;
   }
+  CountByPeer::value_type& count = *count_by_peer_.try_emplace(peer, 0).first;
+  ++count.second;
+  connections_.push_back({.socket = socket, .cookie = cookie, .peer = &count});
+  return true;
+}
+
+void OpenConnections::NumberLast(Transport::ConnectionNumber number) {
+  connections_.back().number = number;
 }
 
 void OpenConnections::BreakOff() const {
@@ -96,6 +118,20 @@ void OpenConnections::BreakOff() const {
       static_cast<void>(shutdown(connection.socket, SHUT_RDWR));
     }
   }
+}
+
+std::vector<std::string> OpenConnections::BreakOffIf(
+    const std::function<bool(Transport::ConnectionNumber)>& condition) {
+  std::vector<std::string> peers;
+  for (Connection& connection : connections_) {
+    if (connection.number != Transport::kClosed && condition(connection.number) &&
+        CookieOf(connection.socket) == connection.cookie) {
+      Abort(connection.socket);
+      connection.number = Transport::kClosed;
+      peers.push_back(connection.peer->first);
+    }
+  }
+  return peers;
 }
 
 void OpenConnections::RemoveClosed() {

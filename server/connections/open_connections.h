@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <unordered_map>
@@ -12,6 +13,7 @@
 
 #include "server/connections/connection_limits.h"
 #include "server/connections/connection_refusal.h"
+#include "server/connections/transport.h"
 
 namespace quantd::server {
 
@@ -35,8 +37,11 @@ class OpenConnections {
   // Returns why another connection of `peer` has no room, or nullopt if it has.
   std::optional<ConnectionRefusal> RefusalOf(const std::string& peer) const;
 
-  // Counts a connection that is open now.
-  void Add(int socket, const std::string& peer);
+  // Counts a connection that is open now. Returns false if it has no cookie.
+  bool Add(int socket, const std::string& peer);
+
+  // Says which number the transport has given to the connection that was added last.
+  void NumberLast(Transport::ConnectionNumber number);
 
   // Forgets those that are closed. Takes one system call for each connection.
   void RemoveClosed();
@@ -44,6 +49,11 @@ class OpenConnections {
   // Breaks off those that are open, whatever is still to be sent on them. Whoever serves
   // them finds them closed.
   void BreakOff() const;
+
+  // Breaks off those whose numbers fulfil `condition`, and drops what they have sent and
+  // nobody has read. Returns their peers. Each connection is broken off once.
+  std::vector<std::string> BreakOffIf(
+      const std::function<bool(Transport::ConnectionNumber)>& condition);
 
   std::size_t size() const { return connections_.size(); }
 
@@ -55,6 +65,8 @@ class OpenConnections {
     std::uint64_t cookie;
     // Elements of the map stay where they are.
     CountByPeer::value_type* peer;
+    // kClosed if it is broken off.
+    Transport::ConnectionNumber number = Transport::kClosed;
   };
 
   const ConnectionLimits limits_;

@@ -266,6 +266,12 @@ struct Metrics::Impl {
                                       .Add({});
   std::vector<std::reference_wrapper<Counter>> refused_connections =
       MakeRefusedConnections(registry);
+  Counter& broken_off_connections =
+      BuildCounter()
+          .Name("quantd_broken_off_connections_total")
+          .Help("Connections ended by the server because of what they cost, by reason.")
+          .Register(registry)
+          .Add({{"reason", std::string(kTooManyAbortedCalls)}});
   core::Mutex mutex;
   Counter& log_lines_dropped ABSL_GUARDED_BY(mutex) =
       BuildCounter()
@@ -312,6 +318,8 @@ void Metrics::ConnectionAccepted() { impl_->accepted_connections.Increment(); }
 void Metrics::ConnectionRefused(ConnectionRefusal refusal) {
   impl_->refused_connections.at(static_cast<std::size_t>(refusal)).get().Increment();
 }
+
+void Metrics::ConnectionBrokenOff() { impl_->broken_off_connections.Increment(); }
 
 void Metrics::SetOpenConnections(std::size_t number) {
   impl_->connections.Set(static_cast<double>(number));

@@ -1,0 +1,40 @@
+// Whoever serves the connections that were accepted.
+
+#ifndef QUANTD_SERVER_CONNECTIONS_TRANSPORT_H_
+#define QUANTD_SERVER_CONNECTIONS_TRANSPORT_H_
+
+#include <cstdint>
+
+#include "core/base/file_descriptor.h"
+
+namespace quantd::server {
+
+// Serves connections, and says what their calls cost. Used by one thread.
+class Transport {
+ public:
+  // Tells connections apart. kClosed is none of them.
+  using ConnectionNumber = std::int64_t;
+  static constexpr ConnectionNumber kClosed = 0;
+
+  virtual ~Transport() = default;
+  Transport(const Transport&) = delete;
+  Transport& operator=(const Transport&) = delete;
+
+  // Takes over a connection: a socket that does not block. Returns its number, or kClosed if
+  // it is closed already.
+  virtual ConnectionNumber Serve(core::FileDescriptor connection) = 0;
+
+  // How many calls have failed so far, on all connections.
+  virtual std::uint64_t failed_calls() const = 0;
+
+  // How many calls of a connection are in memory, including those that its client has
+  // aborted. 0 if it is closed.
+  virtual std::uint64_t calls_in_memory(ConnectionNumber connection) const = 0;
+
+ protected:
+  Transport() = default;
+};
+
+}  // namespace quantd::server
+
+#endif  // QUANTD_SERVER_CONNECTIONS_TRANSPORT_H_

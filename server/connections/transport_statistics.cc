@@ -1,0 +1,88 @@
+#include "server/connections/transport_statistics.h"
+
+#include <grpc/grpc.h>
+#include <grpc/support/alloc.h>
+
+#include <algorithm>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+namespace quantd::server {
+namespace {
+
+using Json = nlohmann::json;
+
+struct TextDeleter {
+  void operator()(char* text) const { gpr_free(text); }
+};
+
+// Parses and frees an answer of channelz, which is null for what no longer exists. The
+// texts are protobuf's JSON, in which numbers of 64 bits are strings.
+Json ParseAnswer(char* answer) {
+  const std::unique_ptr<char, TextDeleter> text(answer);
+  return text == nullptr ? Json::object()
+                         : Json::parse(text.get(), nullptr, /*allow_exceptions=*/false);
+}
+
+// Zeros are left out.
+std::int64_t Number(const Json& object, const char* name) {
+  const auto value = object.find(name);
+  return value != object.end() && value->is_string() ? std::stoll(value->get<std::string>()) : 0;
+}
+
+Json DataOf(const Json& answer, const char* kind) {
+  return answer.value(kind, Json::object()).value("data", Json::object());
+}
+
+// The answers of channelz have pages: page(start) returns the one that begins with the
+// number `start`. Collects the numbers `id` of the elements `list` of all pages.
+template <typename Page>
+std::vector<std::int64_t> CollectIds(const Page& page, std::int64_t start, const char* list,
+                                     const char* reference, const char* id) {
+  std::vector<std::int64_t> ids;
+  while (true) {
+    const Json answer = ParseAnswer(page(ids.empty() ? start : ids.back() + 1));
+    const auto elements = answer.find(list);
+    if (elements != answer.end()) {
+      for (const Json& element : *elements) {
+        ids.push_back(Number(reference == nullptr ? element : element.at(reference), id));
+      }
+    }
+    if (elements == answer.end() || elements->empty() || answer.value("end", false)) {
+      return ids;
+    }
+  }
+}
+
+}  // namespace
+
+TransportStatistics TransportStatistics::OfLastServer() {
+  const std::vector<std::int64_t> ids =
+      CollectIds([](std::int64_t start) { return grpc_channelz_get_servers(start); }, 0, "server",
+                 "ref", "serverId");
+  return TransportStatistics(ids.empty() ? 0 : *std::ranges::max_element(ids));
+}
+
+std::vector<std::int64_t> TransportStatistics::ConnectionsAfter(std::int64_t after) const {
+  return CollectIds(
+      [this](std::int64_t start) {
+        return grpc_channelz_get_server_sockets(server_id_, start, /*max_results=*/0);
+      },
+      after + 1, "socketRef", nullptr, "socketId");
+}
+
+std::uint64_t TransportStatistics::StreamsInMemory(std::int64_t connection) {
+  const Json data = DataOf(ParseAnswer(grpc_channelz_get_socket(connection)), "socket");
+  const std::int64_t number = Number(data, "streamsStarted") - Number(data, "streamsSucceeded") -
+                              Number(data, "streamsFailed");
+  // The three are not read at the same moment.
+  return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0));
+}
+
+std::uint64_t TransportStatistics::failed_calls() const {
+  return static_cast<std::uint64_t>(
+      Number(DataOf(ParseAnswer(grpc_channelz_get_server(server_id_)), "server"), "callsFailed"));
+}
+
+}  // namespace quantd::server
