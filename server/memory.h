@@ -3,6 +3,7 @@
 #ifndef QUANTD_SERVER_MEMORY_H_
 #define QUANTD_SERVER_MEMORY_H_
 
+#include <cstdint>
 #include <thread>
 
 #include "absl/base/thread_annotations.h"
@@ -15,9 +16,13 @@ namespace quantd::server {
 // fill them. A background thread samples how much is free, and releases what was
 // free in every sample of the last four seconds, except for 64 MiB. Affects the
 // whole process.
+//
+// Free memory between messages that are still needed may have no place for the next
+// large one. Before the heap grows beyond `heap_bytes` for it, such memory is returned
+// at once. What is needed may exceed that all the same.
 class MemoryRelease {
  public:
-  MemoryRelease();
+  explicit MemoryRelease(std::uint64_t heap_bytes);
   ~MemoryRelease();
 
   MemoryRelease(const MemoryRelease&) = delete;
@@ -28,6 +33,8 @@ class MemoryRelease {
 
   // Returns false once this object is about to be destroyed.
   bool WaitForNextLook();
+
+  const std::uint64_t heap_bytes_;
 
   core::Mutex mutex_;
   core::ConditionVariable stop_;

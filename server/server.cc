@@ -43,7 +43,11 @@ constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
 // The memory that gRPC may hold besides what is in flight: messages that arrive, or that
 // are refused, and its own bookkeeping. Beyond it, gRPC closes idle connections and
 // ends calls with RESOURCE_EXHAUSTED.
-constexpr std::uint64_t kTransportRoom = std::uint64_t{64} << 20;
+constexpr std::uint64_t kTransportRoom = std::uint64_t{32} << 20;
+
+// The memory that the heap may take besides, before free memory is returned to the system
+// for the sake of what is allocated.
+constexpr std::uint64_t kHeapRoom = std::uint64_t{56} << 20;
 
 // How many aborted calls a connection may have in memory, some 13 KiB each, besides those that
 // are open. An honest client that cancels all calls at once has as many as it may open.
@@ -102,6 +106,7 @@ class Server::Impl {
       : log_(log),
         connection_limits_(connection_limits),
         metrics_(core::ActiveSimdTarget(), LimitsOf(options, connection_limits), log),
+        memory_release_(options.max_in_flight_bytes + kTransportRoom + kHeapRoom),
         pool_(options.worker_threads),
         admission_(options.max_in_flight_bytes, options.max_stall,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
@@ -140,7 +145,7 @@ class Server::Impl {
     builder.SetMaxReceiveMessageSize(ReceiveLimit(options.max_message_bytes));
     builder.SetMaxSendMessageSize(-1);
     ConfigureTransport(options, builder);
-    BoundTransportMemory(builder, options.max_in_flight_bytes);
+    BoundTransportMemory(builder, options);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);
     auto grpc_acceptor = builder.experimental().AddExternalConnectionAcceptor(
@@ -187,12 +192,20 @@ class Server::Impl {
   // it looks at its size or asks us, so that only its own quota can bound what arrives.
   // Messages remain in its memory until they are answered; what we make of them is taken
   // from the quota.
-  void BoundTransportMemory(grpc::ServerBuilder& builder, std::uint64_t max_in_flight_bytes) {
-    const std::uint64_t limit = max_in_flight_bytes + kTransportRoom;
-    transport_quota_.Resize(limit);
+  //
+  // A quota that shrinks ends calls, but only after a while. It is therefore no larger than
+  // half of the limit from the start, or than one message: in most cases, what is made has
+  // room beside it.
+  void BoundTransportMemory(grpc::ServerBuilder& builder, const Options& options) {
+    const std::uint64_t limit = options.max_in_flight_bytes + kTransportRoom;
+    const std::uint64_t most =
+        std::min(limit, std::max(options.max_in_flight_bytes / 2, options.max_message_bytes) +
+                            kTransportRoom);
+    transport_quota_.Resize(most);
     builder.SetResourceQuota(transport_quota_);
-    admission_.ObserveMadeBytes(
-        [this, limit](std::uint64_t made_bytes) { transport_quota_.Resize(limit - made_bytes); });
+    admission_.ObserveMadeBytes([this, limit, most](std::uint64_t made_bytes) {
+      transport_quota_.Resize(std::min(most, limit - made_bytes));
+    });
   }
 
   void ReportServing() {
