@@ -141,7 +141,7 @@ std::vector<double> AddRowsAndColumns(const QuantizationPlan& plan,
   std::vector<double> channels(partition.channels());
   partition.ForEachColumn(
       [&](std::size_t column, std::size_t channel) { channels[channel] += sums[column]; });
-  for (std::size_t channel = 0; channel < channels.size(); ++channel) {
+  for (std::size_t channel = 0; plan.HasZeroChannels() && channel < channels.size(); ++channel) {
     if (plan.IsZero(channel)) {
       channels[channel] = 0;
     }

@@ -121,6 +121,9 @@ absl::Status QuantizationPlan::CheckAndSetRange(const Range& range) {
     return RangeSizeMismatch(range.min.size(), 1,
                              "1 for the whole tensor: set range.axis to have one for each channel");
   }
+  has_zero_channels_ =
+      arithmetic.has_zero_range &&
+      std::ranges::any_of(channels_, [](const auto& channel) { return channel.scale == 0; });
   return absl::OkStatus();
 }
 
@@ -140,7 +143,6 @@ void QuantizationPlan::SetRules(const RangeArithmetic& arithmetic) {
   rules_.keeps_nan = arithmetic.nan == NanRule::kKept;
   rules_.flushes_subnormals = arithmetic.flushes_subnormals;
   mask_ = arithmetic.gradient.value_or(GradientMask::kProduct);
-  has_zero_channels_ = arithmetic.has_zero_range;
 }
 
 void QuantizationPlan::SetRange(const Range& range, NudgedRange nudged_range) {

@@ -63,6 +63,9 @@ class QuantizationPlan {
     return has_zero_channels_ && channels_[channel].scale == 0;
   }
 
+  // Whether any channel is.
+  bool HasZeroChannels() const { return has_zero_channels_; }
+
   // For codes of 32 bits: how they become distances, and the exact zero points.
   Int32Difference int32_difference() const { return spec_.affine().difference(axis_.has_value()); }
   std::span<const std::int32_t> zero_points() const { return zero_points_; }
