@@ -237,20 +237,25 @@ class Server::Impl {
     }
   }
 
-  // Shuts gRPC down. Calls that are still running after `timeout` are cut off, and a
-  // little later the connections of those clients that do not take note of it.
+  // Shuts gRPC down. Calls that are still running are cut off, after `timeout` also those
+  // whose clients do not read, and a little later their connections.
+  //
+  // gRPC would answer calls that arrive from then on with CANCELLED, which clients do not
+  // retry. The end of their connection is UNAVAILABLE for them, so it comes first.
   void CloseConnections(std::chrono::milliseconds timeout) {
+    const auto start = std::chrono::steady_clock::now();
     if (acceptor_ != nullptr) {
       acceptor_->Stop();
+      acceptor_->CloseConnections(start + timeout);
     }
     if (server_ == nullptr) {
       return;
     }
-    const std::future<void> closed = std::async(std::launch::async, [this, timeout] {
-      server_->Shutdown(std::chrono::system_clock::now() + timeout);
+    const std::future<void> closed = std::async(std::launch::async, [this] {
+      server_->Shutdown(std::chrono::system_clock::now());
       server_->Wait();
     });
-    if (closed.wait_for(timeout + kCutOffTimeout) == std::future_status::timeout) {
+    if (closed.wait_until(start + timeout + kCutOffTimeout) == std::future_status::timeout) {
       acceptor_->BreakOffConnections();
     }
     closed.wait();

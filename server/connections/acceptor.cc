@@ -32,6 +32,9 @@ constexpr std::chrono::milliseconds kFloodInterval{100};
 // So many calls have to fail before a look at all connections is worth its time.
 constexpr std::uint64_t kFailedCallsPerLook = 1000;
 
+// How often to look whether connections that end are closed. gRPC does not tell.
+constexpr std::chrono::milliseconds kCloseInterval{5};
+
 // At its limit, the acceptor looks for closed connections so seldom that it takes at most
 // one part in this many of a processor, however many clients try to connect.
 constexpr int kLookShare = 20;
@@ -99,6 +102,15 @@ Acceptor::Acceptor(const ConnectionLimits& limits, std::unique_ptr<Transport> tr
       open_(limits) {}
 
 Acceptor::~Acceptor() { Stop(); }
+
+void Acceptor::CloseConnections(std::chrono::steady_clock::time_point deadline) {
+  assert(!thread_.joinable());
+  open_.EndReceiving();
+  for (open_.RemoveClosed(); open_.size() > 0 && std::chrono::steady_clock::now() < deadline;
+       open_.RemoveClosed()) {
+    std::this_thread::sleep_for(kCloseInterval);
+  }
+}
 
 void Acceptor::BreakOffConnections() const {
   assert(!thread_.joinable());

@@ -54,6 +54,11 @@ class Acceptor {
   // several times, but not by several threads at once.
   void Stop();
 
+  // Has gRPC close the connections that were handed over, as if their clients had done so,
+  // after what is still to be sent. Waits for it until `deadline`. To be called after
+  // Stop().
+  void CloseConnections(std::chrono::steady_clock::time_point deadline);
+
   // Breaks off the connections that were handed over and are still open: those of clients
   // that do not read would never end. To be called after Stop().
   void BreakOffConnections() const;

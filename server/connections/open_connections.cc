@@ -111,11 +111,15 @@ void OpenConnections::NumberLast(Transport::ConnectionNumber number) {
   connections_.back().number = number;
 }
 
-void OpenConnections::BreakOff() const {
+void OpenConnections::EndReceiving() const { ShutDown(SHUT_RD); }
+
+void OpenConnections::BreakOff() const { ShutDown(SHUT_RDWR); }
+
+void OpenConnections::ShutDown(int how) const {
   for (const Connection& connection : connections_) {
     if (CookieOf(connection.socket) == connection.cookie) {
       // It fails if the client has closed the connection already.
-      static_cast<void>(shutdown(connection.socket, SHUT_RDWR));
+      static_cast<void>(shutdown(connection.socket, how));
     }
   }
 }

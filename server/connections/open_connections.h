@@ -46,6 +46,10 @@ class OpenConnections {
   // Forgets those that are closed. Takes one system call for each connection.
   void RemoveClosed();
 
+  // Lets whoever serves those that are open find that their clients have closed them. What
+  // is still to be sent is sent.
+  void EndReceiving() const;
+
   // Breaks off those that are open, whatever is still to be sent on them. Whoever serves
   // them finds them closed.
   void BreakOff() const;
@@ -68,6 +72,9 @@ class OpenConnections {
     // kClosed if it is broken off.
     Transport::ConnectionNumber number = Transport::kClosed;
   };
+
+  // As shutdown() does, by `how`.
+  void ShutDown(int how) const;
 
   const ConnectionLimits limits_;
   std::vector<Connection> connections_;

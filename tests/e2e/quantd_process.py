@@ -88,7 +88,8 @@ class Quantd:
             self._process = subprocess.Popen(
                 arguments, env=clean_environment(environment), cwd=self.directory,
                 stdout=subprocess.PIPE, stderr=log if stderr is None else stderr,
-                preexec_fn=prepare,
+                # Without it, Python needs no fork(), which gRPC's clients do not always survive.
+                preexec_fn=prepare if descriptor_limit or before_start else None,
             )
         self._channels = contextlib.ExitStack()
         try:
