@@ -24,7 +24,7 @@ class Resources(threading.Thread):
     def run(self):
         while not self._stopping.wait(self.INTERVAL_SECONDS):
             self._samples.append((time.monotonic(), self.status_bytes("VmRSS"),
-                                  len(list(self._process.joinpath("fd").iterdir()))))
+                                  self.descriptors()))
 
     def stop(self):
         self._stopping.set()
@@ -36,9 +36,11 @@ class Resources(threading.Thread):
         (line,) = (line for line in status.splitlines() if line.startswith(f"{key}:"))
         return int(line.split()[1]) * 1024
 
-    def usual(self, first, last):
-        """Returns what was used between two times: the mean of resident bytes, and how many
-        descriptors were open at nine tenths of the time, which bursts of connections do not change."""
+    def descriptors(self):
+        """Returns how many descriptors are open now."""
+        return len(list(self._process.joinpath("fd").iterdir()))
+
+    def mean(self, first, last):
+        """Returns the mean of resident bytes and of descriptors between two times."""
         found = [sample for sample in self._samples if first <= sample[0] <= last]
-        return (statistics.mean(resident for _, resident, _ in found),
-                statistics.quantiles((descriptors for _, _, descriptors in found), n=10)[0])
+        return tuple(statistics.mean(sample[i] for sample in found) for i in (1, 2))

@@ -1,7 +1,7 @@
 """Mixes honest clients with misbehaving ones: answers stay right, and memory stays bounded.
 
 QUANTD_SOAK_SECONDS is how long they are mixed. From LONG_SECONDS on, there are more of them, and
-memory and descriptors must not have grown between the first and the last minute.
+memory must not have grown between the first and the last minute.
 """
 
 import multiprocessing
@@ -78,6 +78,7 @@ class SoakTest(unittest.TestCase):
         resources.start()
         exchanges = honest_clients.make_exchanges(quantd.connect())
         small = [honest_clients.small_exchange().answered(quantd.connect())]
+        descriptors = resources.descriptors()
         target = misbehaving_clients.Target(
             quantd.address, quantd.metrics_address, MAX_MESSAGE_BYTES,
             oversized_bytes=600 * MIB if IS_LONG else 100 * MIB, scale=4 if IS_LONG else 2)
@@ -117,8 +118,8 @@ class SoakTest(unittest.TestCase):
                   f"{probe.retries.total()} retries of {probe.calls.total()} calls")
             report.add(probe)
 
-        first = resources.usual(start + WARM_UP_SECONDS, start + WARM_UP_SECONDS + WINDOW_SECONDS)
-        last = resources.usual(end - WINDOW_SECONDS, end)
+        first = resources.mean(start + WARM_UP_SECONDS, start + WARM_UP_SECONDS + WINDOW_SECONDS)
+        last = resources.mean(end - WINDOW_SECONDS, end)
         peak = resources.status_bytes("VmHWM")
         resources.stop()
         self.print_summary(report, ends, first, last, peak)
@@ -132,13 +133,13 @@ class SoakTest(unittest.TestCase):
             self.assertLess(max(latency_ratios), LATENCY_RATIO)
         with self.subTest("peak of resident memory"):
             self.assertLess(peak, MAX_IN_FLIGHT_BYTES + server_resources.OTHER_BYTES)
-        for what, before, after in zip(("resident memory", "descriptors"), first, last, strict=True):
-            with self.subTest(f"growth of {what}"):
-                if IS_LONG:
-                    self.assertLess(after, before * GROWTH)
-        # Nothing is left behind.
-        quantd_process.wait_until(
-            lambda: quantd.metrics().value("quantd_connections") <= 2, "the end of all connections")
+        with self.subTest("growth of resident memory"):
+            if IS_LONG:
+                self.assertLess(last[0], first[0] * GROWTH)
+        # Nothing is left behind. How many descriptors were open meanwhile depends on how many
+        # connections gRPC had just closed for lack of memory.
+        quantd_process.wait_until(lambda: resources.descriptors() <= descriptors,
+                                  f"the end of all descriptors but {descriptors}")
         self.assertEqual(quantd.metrics().value("quantd_in_flight_bytes"), 0)
         self.assertEqual(quantd.metrics().value("quantd_in_flight_requests"), 0)
 
@@ -164,7 +165,7 @@ class SoakTest(unittest.TestCase):
         print("misbehaving clients, and how they ended")
         for (kind, end), count in sorted(ends.items()):
             print(f"  {kind:30} {end:20} {count:8}")
-        for what, before, after, unit in zip(("resident memory, MiB", "descriptors at least"), first, last,
+        for what, before, after, unit in zip(("resident memory, MiB", "descriptors"), first, last,
                                              (MIB, 1), strict=True):
             print(f"{what}: {before / unit:.1f} in the first {WINDOW_SECONDS} s after warm-up, "
                   f"{after / unit:.1f} in the last ({after / before - 1:+.1%})")
