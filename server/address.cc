@@ -1,16 +1,10 @@
 #include "server/address.h"
 
-#include <sys/socket.h>
 #include <sys/un.h>
-
-#include <algorithm>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
-#include "server/connections/socket_address.h"
 
 namespace quantd::server {
 namespace {
@@ -60,13 +54,6 @@ absl::Status CheckListenAddress(std::string_view address) {
                                            " bytes, such as unix:/run/quantd.sock"));
   }
   return absl::OkStatus();
-}
-
-absl::StatusOr<std::string> ResolveHost(const std::string& host) {
-  ASSIGN_OR_RETURN(const std::vector<SocketAddress> addresses,
-                   ResolveAddresses({.host = host, .port = 0}));
-  const auto ipv4 = std::ranges::find(addresses, AF_INET, &SocketAddress::family);
-  return (ipv4 == addresses.end() ? addresses.front() : *ipv4).host();
 }
 
 }  // namespace quantd::server

@@ -4,7 +4,6 @@
 #define QUANTD_SERVER_ADDRESS_H_
 
 #include <optional>
-#include <string>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -26,13 +25,6 @@ std::optional<std::string_view> UnixSocketPath(std::string_view address);
 //
 // Errors: kInvalidArgument, with the text and what was expected.
 absl::Status CheckListenAddress(std::string_view address);
-
-// Resolves `host` to a numeric address such as "127.0.0.1" with the system's
-// resolver. Prefers IPv4. May block while a name server answers. "localhost" is the
-// loopback address even if the resolver does not know it.
-//
-// Errors: kNotFound, with the resolver's reason.
-absl::StatusOr<std::string> ResolveHost(const std::string& host);
 
 }  // namespace quantd::server
 

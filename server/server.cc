@@ -138,7 +138,8 @@ class Server::Impl {
   }
 
   absl::Status ServeCalls(const Options& options) {
-    ASSIGN_OR_RETURN(ListeningSockets listening, Listen(options.listen, options.unix_socket_mode));
+    ASSIGN_OR_RETURN(ListeningSockets listening,
+                     Listen(options.listen, "--listen", options.unix_socket_mode));
     InitializeGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;

@@ -32,8 +32,10 @@ constexpr std::chrono::milliseconds kUnacknowledgedTimeout{20'000};
 
 // An address from the command line.
 struct Requested {
-  // As it was given.
+  // As it was given,
   std::string text;
+  // and by which flag.
+  absl::string_view flag;
   // Not for unix sockets.
   core::HostPort host_port;
   std::vector<SocketAddress> addresses;
@@ -45,33 +47,37 @@ absl::Status CannotListen(std::string_view address, std::string_view cause) {
 }
 
 // Says what to do about an error of socket(), bind() or listen().
-absl::string_view NetworkFix(int error) {
+std::string NetworkFix(int error, absl::string_view flag) {
   switch (error) {
     case EADDRINUSE:
-      return "expected a free port: choose another one with --listen, stop the process that "
-             "listens there (ss -ltnp lists it), or give each address once";
+      return absl::StrCat("expected a free port: choose another one with ", flag,
+                          ", stop the process that listens there (ss -ltnp lists it), or give each "
+                          "address once");
     case EACCES:
-      return "expected the permission to use this port: choose a port from 1024 on with --listen, "
-             "or grant the capability CAP_NET_BIND_SERVICE";
+      return absl::StrCat(
+          "expected the permission to use this port: choose a port from 1024 on with ", flag,
+          ", or grant the capability CAP_NET_BIND_SERVICE");
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
-      return "expected an address of this machine (ip address lists them): choose one with "
-             "--listen, such as 0.0.0.0 for all of IPv4";
+      return absl::StrCat(
+          "expected an address of this machine (ip address lists them): choose one with ", flag,
+          ", such as 0.0.0.0 for all of IPv4");
     case EMFILE:
     case ENFILE:
       return "expected a free file descriptor: raise the limit (ulimit -n, LimitNOFILE)";
     default:
-      return "expected an address that can be listened on: choose another one with --listen";
+      return absl::StrCat("expected an address that can be listened on: choose another one with ",
+                          flag);
   }
 }
 
 // `address` is the numeric address at fault, which says which half of a host is taken.
 absl::Status CannotListen(const Requested& requested, const SocketAddress& address, int error) {
   const std::string number = address.ToString();
-  return CannotListen(
-      requested.text,
-      absl::StrCat(number == requested.text ? "" : absl::StrCat(number, ": "),
-                   std::generic_category().message(error), "; ", NetworkFix(error)));
+  return CannotListen(requested.text,
+                      absl::StrCat(number == requested.text ? "" : absl::StrCat(number, ": "),
+                                   std::generic_category().message(error), "; ",
+                                   NetworkFix(error, requested.flag)));
 }
 
 // Whether the machine does not have the address at all.
@@ -133,8 +139,8 @@ HostAttempt TryToListen(const Requested& requested, bool ipv6_only) {
   return attempt;
 }
 
-absl::StatusOr<Requested> Resolve(const std::string& text) {
-  Requested requested{.text = text, .host_port = {}, .addresses = {}};
+absl::StatusOr<Requested> Resolve(const std::string& text, std::string_view flag) {
+  Requested requested{.text = text, .flag = core::ToAbsl(flag), .host_port = {}, .addresses = {}};
   if (UnixSocketPath(text).has_value()) {
     return requested;
   }
@@ -143,7 +149,8 @@ absl::StatusOr<Requested> Resolve(const std::string& text) {
   if (!addresses.ok()) {
     return CannotListen(text, absl::StrCat(addresses.status().message(),
                                            "; expected a host that this machine knows: correct "
-                                           "the name, or use a numeric address"));
+                                           "the name in ",
+                                           core::ToAbsl(flag), ", or use a numeric address"));
   }
   requested.addresses = *std::move(addresses);
   return requested;
@@ -182,36 +189,37 @@ absl::Status ListenOnHost(Requested requested, bool ipv6_only, ListeningSockets&
   return absl::OkStatus();
 }
 
-absl::Status ListenOnUnixSocket(const std::string& text, std::string_view path,
+absl::Status ListenOnUnixSocket(const Requested& requested, std::string_view path,
                                 std::optional<mode_t> mode, ListeningSockets& result) {
   core::FileDescriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.number() < 0) {
     const int error = errno;
-    return CannotListen(
-        text, absl::StrCat(std::generic_category().message(error), "; ", NetworkFix(error)));
+    return CannotListen(requested.text, absl::StrCat(std::generic_category().message(error), "; ",
+                                                     NetworkFix(error, requested.flag)));
   }
   absl::StatusOr<UnixSocketFile> file = UnixSocketFile::Listen(path, mode, socket);
   if (!file.ok()) {
-    return CannotListen(text, std::string(file.status().message()));
+    return CannotListen(requested.text, std::string(file.status().message()));
   }
   result.sockets.push_back({.descriptor = std::move(socket), .file = *std::move(file)});
-  result.addresses.push_back(text);
+  result.addresses.push_back(requested.text);
   return absl::OkStatus();
 }
 
 }  // namespace
 
 absl::StatusOr<ListeningSockets> Listen(std::span<const std::string> addresses,
+                                        std::string_view flag,
                                         std::optional<mode_t> unix_socket_mode) {
   std::vector<Requested> all;
   for (const std::string& address : addresses) {
-    ASSIGN_OR_RETURN(Requested requested, Resolve(address));
+    ASSIGN_OR_RETURN(Requested requested, Resolve(address, flag));
     all.push_back(std::move(requested));
   }
   ListeningSockets result;
   for (const Requested& requested : all) {
     if (const auto path = UnixSocketPath(requested.text); path.has_value()) {
-      RETURN_IF_ERROR(ListenOnUnixSocket(requested.text, *path, unix_socket_mode, result));
+      RETURN_IF_ERROR(ListenOnUnixSocket(requested, *path, unix_socket_mode, result));
     } else {
       RETURN_IF_ERROR(ListenOnHost(requested, SharesItsPortWithIpv4(requested, all), result));
     }

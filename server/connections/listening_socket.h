@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -30,6 +31,7 @@ struct ListeningSockets {
 };
 
 // Listens on `addresses`, each HOST:PORT or unix:PATH as CheckListenAddress() accepts it.
+// Errors tell to correct `flag`, the name of the flag that has them, such as "--listen".
 //
 // - A host is listened on at all of its addresses, and localhost at 127.0.0.1 and ::1.
 //   What this machine does not have at all, such as IPv6, is left out if another address
@@ -44,6 +46,7 @@ struct ListeningSockets {
 // Errors: kUnavailable, with the address at fault, the reason and how to fix it. Nothing
 // is listened on then.
 absl::StatusOr<ListeningSockets> Listen(std::span<const std::string> addresses,
+                                        std::string_view flag,
                                         std::optional<mode_t> unix_socket_mode);
 
 }  // namespace quantd::server

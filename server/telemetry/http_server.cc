@@ -12,9 +12,10 @@
 #include <vector>
 
 #include "absl/memory/memory.h"
+#include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "server/connections/socket_address.h"
 #include "server/telemetry/http_connection.h"
-#include "server/telemetry/http_listen.h"
 
 namespace quantd::server {
 namespace {
@@ -42,9 +43,19 @@ class HttpServer::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  absl::Status Start(const core::HostPort& address) {
-    ASSIGN_OR_RETURN(std::vector<tcp::acceptor> acceptors, HttpListen(address, &context_));
-    for (tcp::acceptor& acceptor : acceptors) {
+  absl::Status Start(std::vector<ListeningSocket> sockets) {
+    for (ListeningSocket& socket : sockets) {
+      const bool is_ipv4 = SocketAddress::OfSocket(socket.descriptor.number()).family() == AF_INET;
+      tcp::acceptor acceptor(context_);
+      error_code error;
+      acceptor.assign(is_ipv4 ? tcp::v4() : tcp::v6(), socket.descriptor.number(), error);
+      if (error) {
+        return absl::ResourceExhaustedError(
+            absl::StrCat("cannot serve the metrics page: ", error.message(),
+                         "; expected free file descriptors: raise the limit (ulimit -n, "
+                         "LimitNOFILE)"));
+      }
+      static_cast<void>(socket.descriptor.Release());
       listeners_.emplace_back(std::move(acceptor));
     }
     for (Listener& listener : listeners_) {
@@ -115,10 +126,10 @@ class HttpServer::Impl {
   std::thread thread_;
 };
 
-absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(const core::HostPort& address,
+absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(std::vector<ListeningSocket> sockets,
                                                               HttpPage page) {
   auto impl = std::make_unique<Impl>(std::move(page));
-  RETURN_IF_ERROR(impl->Start(address));
+  RETURN_IF_ERROR(impl->Start(std::move(sockets)));
   return absl::WrapUnique(new HttpServer(std::move(impl)));
 }
 

@@ -5,9 +5,11 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "core/base/host_port.h"
+#include "server/connections/listening_socket.h"
 #include "server/telemetry/http_page.h"
 
 namespace quantd::server {
@@ -19,10 +21,10 @@ class HttpServer {
  public:
   static constexpr std::size_t kMaxConnections = 256;
 
-  // Listens on all addresses of the host, as HttpListen() does.
+  // Serves `page` on `sockets`, which are network sockets, and at least one.
   //
-  // Errors: those of HttpListen().
-  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(const core::HostPort& address,
+  // Errors: kResourceExhausted if there are not enough file descriptors.
+  static absl::StatusOr<std::unique_ptr<HttpServer>> Start(std::vector<ListeningSocket> sockets,
                                                            HttpPage page);
 
   // Cuts off its connections.
@@ -31,7 +33,7 @@ class HttpServer {
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
 
-  // The first address that it listens on, numeric and with the actual port.
+  // The address of the first socket, numeric and with the actual port.
   core::HostPort address() const;
 
  private:

@@ -3,13 +3,16 @@
 #include <prometheus/text_serializer.h>
 
 #include <chrono>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/host_port.h"
 #include "core/base/status_macros.h"
 #include "server/address.h"
+#include "server/connections/listening_socket.h"
 #include "server/telemetry/process_metrics.h"
 
 namespace quantd::server {
@@ -29,12 +32,14 @@ std::string Render(Metrics* metrics) {
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
                                                                         Metrics* metrics) {
-  ASSIGN_OR_RETURN(const core::HostPort host_port, ParseNetworkAddress(address));
-  ASSIGN_OR_RETURN(
-      auto server,
-      HttpServer::Start(host_port, {.path = kPath,
-                                    .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                    .render = [metrics] { return Render(metrics); }}));
+  RETURN_IF_ERROR(ParseNetworkAddress(address).status());
+  ASSIGN_OR_RETURN(ListeningSockets listening,
+                   Listen(std::vector<std::string>{address}, "--metrics-listen", std::nullopt));
+  ASSIGN_OR_RETURN(auto server,
+                   HttpServer::Start(std::move(listening.sockets),
+                                     {.path = kPath,
+                                      .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                                      .render = [metrics] { return Render(metrics); }}));
   return absl::WrapUnique(new MetricsEndpoint(std::move(server)));
 }
 

@@ -19,8 +19,7 @@ class MetricsEndpoint {
   // Starts serving `metrics`, which must outlive this, on `address`. The address is HOST:PORT; port
   // 0 picks a free port. "localhost" and other names stand for all their addresses on this machine.
   //
-  // Errors: kInvalidArgument if `address` does not have this form; kNotFound if the
-  // host is unknown; kUnavailable, with the address, if it cannot be listened on.
+  // Errors: kInvalidArgument if `address` does not have this form; those of Listen().
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
                                                                 Metrics* metrics);
 

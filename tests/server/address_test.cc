@@ -43,23 +43,5 @@ TEST(CheckListenAddress, AcceptsHostsAndUnixSockets) {
   EXPECT_FALSE(CheckListenAddress("/run/quantd.sock").ok());
 }
 
-TEST(ResolveHost, ResolvesLocalhostToAnIpv4Address) {
-  const auto number = ResolveHost("localhost");
-  ASSERT_TRUE(number.ok()) << number.status();
-  EXPECT_EQ(*number, "127.0.0.1");
-}
-
-TEST(ResolveHost, KeepsNumericAddresses) {
-  const auto number = ResolveHost("127.0.0.1");
-  ASSERT_TRUE(number.ok()) << number.status();
-  EXPECT_EQ(*number, "127.0.0.1");
-}
-
-TEST(ResolveHost, ErrorsNameTheHost) {
-  const auto number = ResolveHost("no host has spaces");
-  EXPECT_EQ(number.status().code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(number.status().message()), testing::HasSubstr("no host has spaces"));
-}
-
 }  // namespace
 }  // namespace quantd::server

@@ -32,7 +32,7 @@ class AcceptorUnderTest {
  public:
   explicit AcceptorUnderTest(const ConnectionLimits& limits,
                              const std::string& address = "127.0.0.1:0") {
-    auto listening = Listen(std::vector<std::string>{address}, std::nullopt);
+    auto listening = Listen(std::vector<std::string>{address}, "--listen", std::nullopt);
     EXPECT_TRUE(listening.ok()) << listening.status();
     address_ = listening->addresses.front();
     auto acceptor = Acceptor::Start(

@@ -22,7 +22,7 @@ using testing::Not;
 using testing::SizeIs;
 
 absl::StatusOr<ListeningSockets> ListenOn(const std::vector<std::string>& addresses) {
-  return Listen(addresses, std::nullopt);
+  return Listen(addresses, "--listen", std::nullopt);
 }
 
 std::string ErrorOf(const std::vector<std::string>& addresses) {
@@ -175,7 +175,7 @@ TEST(Listen, ExplainsWhyAnAddressCannotBeListenedOn) {
 
 TEST(Listen, LetsUnixSocketsHaveTheGivenPermissions) {
   const SocketPath socket_path;
-  const auto listening = Listen(std::vector<std::string>{socket_path.address()}, 0620);
+  const auto listening = Listen(std::vector<std::string>{socket_path.address()}, "--listen", 0620);
   ASSERT_TRUE(listening.ok()) << listening.status();
   EXPECT_EQ(std::filesystem::status(socket_path.path()).permissions(),
             static_cast<std::filesystem::perms>(0620));

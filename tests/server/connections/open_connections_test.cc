@@ -86,7 +86,7 @@ TEST(OpenConnections, KeepTheOthersOfAPeer) {
 
 // Returns the peer of a connection to `address` as the server sees it.
 std::string PeerOfConnectionTo(const std::string& address) {
-  const auto listening = Listen(std::vector<std::string>{address}, std::nullopt);
+  const auto listening = Listen(std::vector<std::string>{address}, "--listen", std::nullopt);
   if (!listening.ok()) {
     return std::string(listening.status().message());
   }
@@ -108,7 +108,7 @@ TEST(PeerOf, IsTheAddressOfANetworkConnection) {
 }
 
 TEST(PeerOf, IsTheNetworkOfAnIpv6Address) {
-  if (!Listen(std::vector<std::string>{"[::1]:0"}, std::nullopt).ok()) {
+  if (!Listen(std::vector<std::string>{"[::1]:0"}, "--listen", std::nullopt).ok()) {
     GTEST_SKIP() << "this machine has no IPv6";
   }
   EXPECT_EQ(PeerOfConnectionTo("[::1]:0"), "::/64");

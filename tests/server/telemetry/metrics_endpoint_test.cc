@@ -63,7 +63,8 @@ TEST(MetricsEndpoint, ErrorsNameAnAddressThatIsInUse) {
   const absl::Status status = MetricsEndpoint::Start(address, &metrics).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()),
-              AllOf(HasSubstr(address), HasSubstr("Address already in use")));
+              AllOf(HasSubstr(address), HasSubstr("Address already in use"),
+                    HasSubstr("choose another one with --metrics-listen")));
 }
 
 TEST(MetricsEndpoint, ErrorsNameAnAddressOfAnotherMachineOrAnUnknownHost) {
@@ -74,8 +75,9 @@ TEST(MetricsEndpoint, ErrorsNameAnAddressOfAnotherMachineOrAnUnknownHost) {
   EXPECT_THAT(std::string(elsewhere.message()),
               AllOf(HasSubstr("192.0.2.1:9464"), HasSubstr("Cannot assign requested address")));
   const absl::Status unknown = MetricsEndpoint::Start("no.such.invalid:9464", &metrics).status();
-  EXPECT_EQ(unknown.code(), absl::StatusCode::kNotFound);
-  EXPECT_THAT(std::string(unknown.message()), HasSubstr("no.such.invalid"));
+  EXPECT_EQ(unknown.code(), absl::StatusCode::kUnavailable);
+  EXPECT_THAT(std::string(unknown.message()),
+              AllOf(HasSubstr("no.such.invalid"), HasSubstr("--metrics-listen")));
 }
 
 TEST(MetricsEndpoint, ServesOverIpv6) {
