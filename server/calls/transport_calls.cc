@@ -67,7 +67,7 @@ std::size_t TransportCalls::CountOpen(Settled& settled) const {
     if (settled.contains(connection)) {
       continue;
     }
-    const std::uint64_t open = TransportStatistics::StreamsInMemory(connection);
+    const std::uint64_t open = TransportStatistics::OfConnection(connection).streams_in_memory;
     if (open == 0) {
       settled.insert(connection);
     }

@@ -225,20 +225,19 @@ void Acceptor::BreakOffFloods() {
   }
   failed_calls_at_last_look_ = failed_calls;
   const std::vector<std::string> peers =
-      open_.BreakOffIf([this](Transport::ConnectionNumber number) {
-        return transport_->calls_in_memory(number) > max_calls_in_memory_;
+      open_.BreakOffIf([&](Transport::ConnectionNumber number, CallFlood& flood) {
+        return flood.Look(transport_->CallsOf(number), max_calls_in_memory_, start);
       });
   const Clock::time_point end = Clock::now();
   next_look_for_floods_ =
       end + std::max<Clock::duration>(kFloodInterval, kFloodShare * (end - start));
   for (const std::string& peer : peers) {
     metrics_->ConnectionBrokenOff();
-    log_->WriteLimited(LogLevel::kWarning, "connection broken off",
-                       {{"reason", std::string(kTooManyAbortedCalls)}},
-                       {{"peer", peer},
-                        {"message",
-                         "its client aborts calls faster than they can be forgotten; let it abort "
-                         "fewer at once, or keep it out"}});
+    log_->WriteLimited(
+        LogLevel::kWarning, "connection broken off",
+        {{"reason", std::string(kTooManyAbortedCalls)}},
+        {{"peer", peer},
+         {"message", "its client aborts too many calls; let it abort fewer, or keep it out"}});
   }
 }
 

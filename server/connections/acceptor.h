@@ -30,9 +30,9 @@ namespace quantd::server {
 // which there is no room is closed at once, so that its client sees an error and can turn
 // to another server, and accepting goes on.
 //
-// Nor does gRPC 1.51 bound what a client costs that aborts its calls as fast as it can (HTTP/2
-// Rapid Reset, CVE-2023-44487): HTTP/2 does not count them any more, but they stay in memory.
-// Connections that have too many of them are broken off.
+// Nor does gRPC 1.51 bound what a client costs that aborts its calls as fast as it can. HTTP/2
+// does not count them any more, but they stay in memory. Its connection is broken off
+// (CallFlood).
 class Acceptor {
  public:
   // Accepts on `sockets` until Stop(). `transport` is used on the acceptor's thread alone;
@@ -81,7 +81,7 @@ class Acceptor {
   // Like OpenConnections::RefusalOf(), but first forgets closed connections if that matters.
   std::optional<ConnectionRefusal> RefusalOf(const std::string& peer);
   void RemoveClosed();
-  // Breaks off connections with too many calls in memory. Looks at them only if so many calls
+  // Breaks off connections whose clients flood the server. Looks at them only if so many calls
   // have failed since the last look that there may be one.
   void BreakOffFloods();
   // Handles a failed accept(): without descriptors, closes the waiting client's connection

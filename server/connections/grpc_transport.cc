@@ -25,8 +25,11 @@ Transport::ConnectionNumber GrpcTransport::Serve(core::FileDescriptor connection
 
 std::uint64_t GrpcTransport::failed_calls() const { return statistics_.failed_calls(); }
 
-std::uint64_t GrpcTransport::calls_in_memory(ConnectionNumber connection) const {
-  return TransportStatistics::StreamsInMemory(connection);
+Transport::Calls GrpcTransport::CallsOf(ConnectionNumber connection) const {
+  const TransportStatistics::Connection statistics = TransportStatistics::OfConnection(connection);
+  return {.in_memory = statistics.streams_in_memory,
+          .failed = statistics.streams_failed,
+          .messages = statistics.messages_received};
 }
 
 }  // namespace quantd::server

@@ -23,7 +23,7 @@ class GrpcTransport final : public Transport {
 
   ConnectionNumber Serve(core::FileDescriptor connection) override;
   std::uint64_t failed_calls() const override;
-  std::uint64_t calls_in_memory(ConnectionNumber connection) const override;
+  Calls CallsOf(ConnectionNumber connection) const override;
 
  private:
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;

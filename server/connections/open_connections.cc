@@ -125,10 +125,10 @@ void OpenConnections::ShutDown(int how) const {
 }
 
 std::vector<std::string> OpenConnections::BreakOffIf(
-    const std::function<bool(Transport::ConnectionNumber)>& condition) {
+    const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition) {
   std::vector<std::string> peers;
   for (Connection& connection : connections_) {
-    if (connection.number != Transport::kClosed && condition(connection.number) &&
+    if (connection.number != Transport::kClosed && condition(connection.number, connection.flood) &&
         CookieOf(connection.socket) == connection.cookie) {
       Abort(connection.socket);
       connection.number = Transport::kClosed;

@@ -3,6 +3,7 @@
 #ifndef QUANTD_SERVER_CONNECTIONS_OPEN_CONNECTIONS_H_
 #define QUANTD_SERVER_CONNECTIONS_OPEN_CONNECTIONS_H_
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -11,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "server/connections/call_flood.h"
 #include "server/connections/connection_limits.h"
 #include "server/connections/connection_refusal.h"
 #include "server/connections/transport.h"
@@ -54,10 +56,10 @@ class OpenConnections {
   // them finds them closed.
   void BreakOff() const;
 
-  // Breaks off those whose numbers fulfil `condition`, and drops what they have sent and
-  // nobody has read. Returns their peers. Each connection is broken off once.
+  // Breaks off those that fulfil `condition`, and drops what they have sent and nobody has
+  // read. Returns their peers. Each connection is broken off once.
   std::vector<std::string> BreakOffIf(
-      const std::function<bool(Transport::ConnectionNumber)>& condition);
+      const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition);
 
   std::size_t size() const { return connections_.size(); }
 
@@ -71,6 +73,7 @@ class OpenConnections {
     CountByPeer::value_type* peer;
     // kClosed if it is broken off.
     Transport::ConnectionNumber number = Transport::kClosed;
+    CallFlood flood{std::chrono::steady_clock::now()};
   };
 
   // As shutdown() does, by `how`.

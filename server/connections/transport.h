@@ -27,9 +27,18 @@ class Transport {
   // How many calls have failed so far, on all connections.
   virtual std::uint64_t failed_calls() const = 0;
 
-  // How many calls of a connection are in memory, including those that its client has
-  // aborted. 0 if it is closed.
-  virtual std::uint64_t calls_in_memory(ConnectionNumber connection) const = 0;
+  // The calls of one connection.
+  struct Calls {
+    // How many are in memory, including those that its client has aborted.
+    std::uint64_t in_memory = 0;
+    // How many have ended without a status from the server so far,
+    std::uint64_t failed = 0;
+    // and how many messages have arrived.
+    std::uint64_t messages = 0;
+  };
+
+  // Returns zeros if the connection is closed.
+  virtual Calls CallsOf(ConnectionNumber connection) const = 0;
 
  protected:
   Transport() = default;

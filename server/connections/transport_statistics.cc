@@ -26,9 +26,9 @@ Json ParseAnswer(char* answer) {
 }
 
 // Zeros are left out.
-std::int64_t Number(const Json& object, const char* name) {
+std::uint64_t Number(const Json& object, const char* name) {
   const auto value = object.find(name);
-  return value != object.end() && value->is_string() ? std::stoll(value->get<std::string>()) : 0;
+  return value != object.end() && value->is_string() ? std::stoull(value->get<std::string>()) : 0;
 }
 
 Json DataOf(const Json& answer, const char* kind) {
@@ -46,7 +46,8 @@ std::vector<std::int64_t> CollectIds(const Page& page, std::int64_t start, const
     const auto elements = answer.find(list);
     if (elements != answer.end()) {
       for (const Json& element : *elements) {
-        ids.push_back(Number(reference == nullptr ? element : element.at(reference), id));
+        ids.push_back(static_cast<std::int64_t>(
+            Number(reference == nullptr ? element : element.at(reference), id)));
       }
     }
     if (elements == answer.end() || elements->empty() || answer.value("end", false)) {
@@ -72,17 +73,19 @@ std::vector<std::int64_t> TransportStatistics::ConnectionsAfter(std::int64_t aft
       after + 1, "socketRef", nullptr, "socketId");
 }
 
-std::uint64_t TransportStatistics::StreamsInMemory(std::int64_t connection) {
-  const Json data = DataOf(ParseAnswer(grpc_channelz_get_socket(connection)), "socket");
-  const std::int64_t number = Number(data, "streamsStarted") - Number(data, "streamsSucceeded") -
-                              Number(data, "streamsFailed");
-  // The three are not read at the same moment.
-  return static_cast<std::uint64_t>(std::max<std::int64_t>(number, 0));
+TransportStatistics::Connection TransportStatistics::OfConnection(std::int64_t number) {
+  const Json data = DataOf(ParseAnswer(grpc_channelz_get_socket(number)), "socket");
+  const std::uint64_t started = Number(data, "streamsStarted");
+  const std::uint64_t failed = Number(data, "streamsFailed");
+  const std::uint64_t ended = Number(data, "streamsSucceeded") + failed;
+  // They are not read at the same moment.
+  return {.streams_in_memory = started - std::min(started, ended),
+          .streams_failed = failed,
+          .messages_received = Number(data, "messagesReceived")};
 }
 
 std::uint64_t TransportStatistics::failed_calls() const {
-  return static_cast<std::uint64_t>(
-      Number(DataOf(ParseAnswer(grpc_channelz_get_server(server_id_)), "server"), "callsFailed"));
+  return Number(DataOf(ParseAnswer(grpc_channelz_get_server(server_id_)), "server"), "callsFailed");
 }
 
 }  // namespace quantd::server

@@ -22,9 +22,18 @@ class TransportStatistics {
   // connection has a greater number; all are positive.
   std::vector<std::int64_t> ConnectionsAfter(std::int64_t after) const;
 
-  // The HTTP/2 streams of a connection that gRPC has in memory: calls that are open, and
-  // those that have ended and are not forgotten. 0 if the connection is closed.
-  static std::uint64_t StreamsInMemory(std::int64_t connection);
+  struct Connection {
+    // The HTTP/2 streams that gRPC has in memory: calls that are open, and those that have
+    // ended and are not forgotten.
+    std::uint64_t streams_in_memory = 0;
+    // How many streams have ended without a status from the server so far,
+    std::uint64_t streams_failed = 0;
+    // and how many messages have arrived.
+    std::uint64_t messages_received = 0;
+  };
+
+  // Returns zeros for a connection that is closed.
+  static Connection OfConnection(std::int64_t number);
 
   // How many calls have failed so far, whatever their method.
   std::uint64_t failed_calls() const;

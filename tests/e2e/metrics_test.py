@@ -38,6 +38,7 @@ DOCUMENTED_NAMES = {
     "quantd_max_connections",
     "quantd_accepted_connections_total",
     "quantd_refused_connections_total",
+    "quantd_broken_off_connections_total",
     "quantd_build_info",
     "quantd_log_lines_dropped_total",
     "exposer_transferred_bytes_total",
@@ -151,6 +152,7 @@ class MetricsTest(unittest.TestCase):
         for reason in ("max_connections", "max_connections_per_peer", "no_descriptors",
                        "no_memory"):
             self.assert_value(0, "quantd_refused_connections_total", reason=reason)
+        self.assert_value(0, "quantd_broken_off_connections_total", reason="aborted_calls")
         self.assertGreater(self.metrics.value("quantd_max_connections"), 0)
 
     def test_the_build_is_described(self):

@@ -8,7 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
@@ -27,7 +30,50 @@ using testing::HasSubstr;
 
 constexpr ConnectionLimits kGenerous{.connections = 1000, .connections_per_peer = 1000};
 
-// An acceptor that keeps what it accepts.
+// Keeps connections, and pretends that they have calls.
+class FakeTransport final : public Transport {
+ public:
+  ConnectionNumber Serve(core::FileDescriptor connection) override {
+    const core::MutexLock lock(&mutex_);
+    connections_.push_back(std::move(connection));
+    return ++last_;
+  }
+
+  std::uint64_t failed_calls() const override {
+    ++looks_for_failures_;
+    return failed_calls_;
+  }
+
+  Calls CallsOf(ConnectionNumber connection) const override {
+    const core::MutexLock lock(&mutex_);
+    const auto calls = calls_in_memory_.find(connection);
+    return {.in_memory = calls == calls_in_memory_.end() ? 0 : calls->second};
+  }
+
+  // The connection that was served as the `number`th has `in_memory` calls.
+  void SetCalls(ConnectionNumber number, std::uint64_t in_memory) {
+    const core::MutexLock lock(&mutex_);
+    calls_in_memory_[number] = in_memory;
+  }
+  void Fail(std::uint64_t calls) { failed_calls_ += calls; }
+
+  // How often the number of failed calls was read.
+  int looks_for_failures() const { return looks_for_failures_; }
+
+  std::vector<core::FileDescriptor>& connections() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return connections_;
+  }
+  core::Mutex& mutex() ABSL_LOCK_RETURNED(mutex_) { return mutex_; }
+
+ private:
+  mutable core::Mutex mutex_;
+  std::vector<core::FileDescriptor> connections_ ABSL_GUARDED_BY(mutex_);
+  ConnectionNumber last_ ABSL_GUARDED_BY(mutex_) = kClosed;
+  std::map<ConnectionNumber, std::uint64_t> calls_in_memory_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<std::uint64_t> failed_calls_ = 0;
+  mutable std::atomic<int> looks_for_failures_ = 0;
+};
+
 class AcceptorUnderTest {
  public:
   explicit AcceptorUnderTest(const ConnectionLimits& limits,
@@ -35,20 +81,17 @@ class AcceptorUnderTest {
     auto listening = Listen(std::vector<std::string>{address}, "--listen", std::nullopt);
     EXPECT_TRUE(listening.ok()) << listening.status();
     address_ = listening->addresses.front();
-    auto acceptor = Acceptor::Start(
-        std::move(listening->sockets), limits,
-        [this](core::FileDescriptor connection) {
-          const core::MutexLock lock(&mutex_);
-          connections_.push_back(std::move(connection));
-        },
-        &metrics_, &log_);
+    auto transport = std::make_unique<FakeTransport>();
+    transport_ = transport.get();
+    auto acceptor = Acceptor::Start(std::move(listening->sockets), limits, std::move(transport),
+                                    &metrics_, &log_);
     EXPECT_TRUE(acceptor.ok()) << acceptor.status();
     acceptor_ = *std::move(acceptor);
   }
 
   std::size_t connections() {
-    const core::MutexLock lock(&mutex_);
-    return connections_.size();
+    const core::MutexLock lock(&transport_->mutex());
+    return transport_->connections().size();
   }
 
   bool WaitForConnections(std::size_t number) {
@@ -57,31 +100,33 @@ class AcceptorUnderTest {
 
   // Returns an option of the first connection.
   int Option(int level, int option) {
-    const core::MutexLock lock(&mutex_);
+    const core::MutexLock lock(&transport_->mutex());
     int value = 0;
     socklen_t size = sizeof(value);
-    EXPECT_EQ(getsockopt(connections_.front().number(), level, option, &value, &size), 0);
+    EXPECT_EQ(getsockopt(transport_->connections().front().number(), level, option, &value, &size),
+              0);
     return value;
   }
 
   void CloseConnections() {
-    const core::MutexLock lock(&mutex_);
-    connections_.clear();
+    const core::MutexLock lock(&transport_->mutex());
+    transport_->connections().clear();
   }
 
   std::string MetricsText() const { return metrics_.Text(); }
   std::string log_text() const { return log_text_.str(); }
   const std::string& address() const { return address_; }
   Acceptor& acceptor() { return *acceptor_; }
+  FakeTransport& transport() { return *transport_; }
 
  private:
   LogText log_text_;
   Log log_{LogLevel::kInfo, LogFormat::kText, log_text_};
   Metrics metrics_{"TEST", {}};
-  core::Mutex mutex_;
-  std::vector<core::FileDescriptor> connections_ ABSL_GUARDED_BY(mutex_);
   std::string address_;
   std::unique_ptr<Acceptor> acceptor_;
+  // Belongs to the acceptor.
+  FakeTransport* transport_ = nullptr;
 };
 
 // Opens descriptors until the process may open no more.
@@ -174,6 +219,44 @@ TEST(Acceptor, ShowsThatConnectionsWereClosedWithoutBeingAskedForAnother) {
   test.CloseConnections();
   EXPECT_TRUE(WaitUntil(
       [&] { return test.MetricsText().find("\nquantd_connections 0\n") != std::string::npos; }));
+}
+
+TEST(Acceptor, BreaksOffConnectionsWithTooManyCallsInMemory) {
+  ConnectionLimits limits = kGenerous;
+  limits.calls_in_memory = 5;
+  AcceptorUnderTest test(limits);
+  ClientSocket honest(test.address());
+  ClientSocket flood(test.address());
+  ASSERT_TRUE(honest.Connect() && test.WaitForConnections(1));
+  ASSERT_TRUE(flood.Connect() && test.WaitForConnections(2));
+  test.transport().SetCalls(1, 5);
+  test.transport().SetCalls(2, 6);
+  test.transport().Fail(1000);
+  EXPECT_TRUE(flood.IsClosedByServer());
+  EXPECT_TRUE(honest.IsOpen());
+  // It is broken off once, although its calls stay in memory for a while.
+  test.transport().SetCalls(1, 6);
+  test.transport().Fail(1000);
+  EXPECT_TRUE(honest.IsClosedByServer());
+  test.acceptor().Stop();
+  EXPECT_THAT(test.MetricsText(),
+              HasSubstr("quantd_broken_off_connections_total{reason=\"aborted_calls\"} 2\n"));
+  EXPECT_THAT(test.log_text(), HasSubstr("reason=aborted_calls peer=127.0.0.1"));
+}
+
+TEST(Acceptor, LooksAtNoConnectionBeforeCallsFail) {
+  ConnectionLimits limits = kGenerous;
+  limits.calls_in_memory = 5;
+  AcceptorUnderTest test(limits);
+  ClientSocket client(test.address());
+  ASSERT_TRUE(client.Connect() && test.WaitForConnections(1));
+  test.transport().SetCalls(1, 6);
+  test.transport().Fail(999);
+  const int looks = test.transport().looks_for_failures();
+  ASSERT_TRUE(WaitUntil([&] { return test.transport().looks_for_failures() > looks + 1; }));
+  EXPECT_TRUE(client.IsOpen());
+  test.transport().Fail(1);
+  EXPECT_TRUE(client.IsClosedByServer());
 }
 
 TEST(Acceptor, GoesOnWhenDescriptorsHaveRunOut) {

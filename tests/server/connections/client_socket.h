@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <string>
 
 #include "core/base/file_descriptor.h"
@@ -41,6 +42,12 @@ class ClientSocket {
     pollfd polled{.fd = socket_.number(), .events = POLLIN, .revents = 0};
     char byte = 0;
     return poll(&polled, 1, 60'000) == 1 && recv(socket_.number(), &byte, 1, 0) <= 0;
+  }
+
+  // Whether the other side has not closed the connection, at this moment.
+  bool IsOpen() {
+    char byte = 0;
+    return recv(socket_.number(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) < 0 && errno == EAGAIN;
   }
 
   int number() const { return socket_.number(); }

@@ -1,5 +1,6 @@
 #include "server/connections/open_connections.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include <array>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "core/base/file_descriptor.h"
 #include "server/connections/listening_socket.h"
@@ -82,6 +84,51 @@ TEST(OpenConnections, KeepTheOthersOfAPeer) {
   const Pair third;
   open.Add(third.server.number(), "a");
   EXPECT_EQ(open.RefusalOf("a"), ConnectionRefusal::kPeerLimit);
+}
+
+// A connection over TCP or a unix socket, as the server and the client have it.
+struct Connection {
+  explicit Connection(const std::string& address) {
+    const auto listening = Listen(std::vector<std::string>{address}, "--listen", std::nullopt);
+    EXPECT_TRUE(listening.ok()) << listening.status();
+    client.emplace(listening->addresses.front());
+    EXPECT_TRUE(client->Connect());
+    server = core::FileDescriptor(
+        accept(listening->sockets.front().descriptor.number(), nullptr, nullptr));
+  }
+
+  std::optional<ClientSocket> client;
+  core::FileDescriptor server{-1};
+};
+
+TEST(OpenConnections, AreBrokenOffOnceIfTheirNumbersFulfilACondition) {
+  OpenConnections open({.connections = 9, .connections_per_peer = 9});
+  Connection kept("127.0.0.1:0");
+  Connection broken_off("127.0.0.1:0");
+  ASSERT_TRUE(open.Add(kept.server.number(), "a"));
+  open.NumberLast(7);
+  ASSERT_TRUE(open.Add(broken_off.server.number(), "b"));
+  open.NumberLast(8);
+  const auto is_second = [](Transport::ConnectionNumber number, CallFlood&) { return number == 8; };
+  EXPECT_THAT(open.BreakOffIf(is_second), testing::ElementsAre("b"));
+  EXPECT_TRUE(broken_off.client->IsClosedByServer());
+  EXPECT_TRUE(kept.client->IsOpen());
+  EXPECT_THAT(open.BreakOffIf(is_second), testing::IsEmpty());
+}
+
+TEST(OpenConnections, LoseWhatNobodyHasReadWhenTheyAreBrokenOff) {
+  const SocketPath socket_path;
+  for (const std::string& address : {std::string("127.0.0.1:0"), socket_path.address()}) {
+    OpenConnections open({.connections = 9, .connections_per_peer = 9});
+    Connection connection(address);
+    ASSERT_EQ(send(connection.client->number(), "unread", 6, 0), 6);
+    char byte = 0;
+    ASSERT_EQ(recv(connection.server.number(), &byte, 1, MSG_PEEK), 1) << "it has arrived";
+    ASSERT_TRUE(open.Add(connection.server.number(), "a"));
+    open.NumberLast(1);
+    open.BreakOffIf([](Transport::ConnectionNumber, CallFlood&) { return true; });
+    EXPECT_LE(recv(connection.server.number(), &byte, 1, 0), 0) << address;
+  }
 }
 
 // Returns the peer of a connection to `address` as the server sees it.

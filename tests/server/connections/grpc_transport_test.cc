@@ -1,0 +1,142 @@
+#include "server/connections/grpc_transport.h"
+
+#include <grpcpp/generic/async_generic_service.h>
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/base/file_descriptor.h"
+#include "server/calls/transport_calls.h"
+#include "tests/wait_until.h"
+
+namespace quantd::server {
+namespace {
+
+// The two ends of a connection.
+struct Ends {
+  Ends() {
+    std::array<int, 2> numbers{};
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, numbers.data()),
+              0);
+    server = core::FileDescriptor(numbers[0]);
+    client = core::FileDescriptor(numbers[1]);
+  }
+
+  core::FileDescriptor server{-1};
+  core::FileDescriptor client{-1};
+};
+
+// HTTP/2 (RFC 9113).
+const std::string kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+constexpr char kData = 0;
+constexpr char kHeaders = 1;
+constexpr char kRstStream = 3;
+constexpr char kSettings = 4;
+constexpr char kEndHeaders = 4;
+
+// `payload` has less than 256 bytes, and `stream` is below 128.
+std::string Frame(char kind, char flags, char stream, const std::string& payload) {
+  return std::string(2, '\0') + static_cast<char>(payload.size()) + kind + flags +
+         std::string(3, '\0') + stream + payload;
+}
+
+// The header block of a gRPC call, without compression (RFC 7541).
+std::string RequestHeaders(const std::string& path) {
+  std::string block;
+  for (const auto& [name, value] :
+       std::vector<std::pair<std::string, std::string>>{{":method", "POST"},
+                                                        {":scheme", "http"},
+                                                        {":path", path},
+                                                        {":authority", "localhost"},
+                                                        {"te", "trailers"},
+                                                        {"content-type", "application/grpc"}}) {
+    block += std::string(1, '\0') + static_cast<char>(name.size()) + name +
+             static_cast<char>(value.size()) + value;
+  }
+  return block;
+}
+
+void Send(const core::FileDescriptor& socket, const std::string& bytes) {
+  EXPECT_EQ(send(socket.number(), bytes.data(), bytes.size(), 0),
+            static_cast<ssize_t>(bytes.size()));
+}
+
+// A server that knows no method of its own.
+class ServerWithTransport {
+ public:
+  ServerWithTransport() {
+    grpc::ServerBuilder builder;
+    builder.RegisterCallbackGenericService(&service_);
+    auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::InsecureServerCredentials());
+    server_ = calls_.Start(builder);
+    transport_.emplace(std::move(acceptor), calls_.statistics());
+  }
+  ~ServerWithTransport() { server_->Shutdown(std::chrono::system_clock::now()); }
+  ServerWithTransport(const ServerWithTransport&) = delete;
+  ServerWithTransport& operator=(const ServerWithTransport&) = delete;
+
+  GrpcTransport& transport() { return *transport_; }
+  TransportCalls::Settled Connections() const {
+    TransportCalls::Settled settled;
+    static_cast<void>(calls_.CountOpen(settled));
+    return settled;
+  }
+
+ private:
+  grpc::CallbackGenericService service_;
+  TransportCalls calls_;
+  std::unique_ptr<grpc::Server> server_;
+  std::optional<GrpcTransport> transport_;
+};
+
+TEST(GrpcTransport, NumbersEachConnectionAsSoonAsItIsServed) {
+  ServerWithTransport server;
+  TransportCalls::Settled numbers;
+  std::vector<Ends> ends(20);
+  for (Ends& each : ends) {
+    const Transport::ConnectionNumber number = server.transport().Serve(std::move(each.server));
+    EXPECT_NE(number, Transport::kClosed);
+    EXPECT_EQ(server.transport().CallsOf(number).in_memory, 0U);
+    numbers.insert(number);
+    EXPECT_EQ(server.Connections(), numbers) << "the number is that of another connection";
+  }
+}
+
+TEST(GrpcTransport, CountsCallsThatAreAborted) {
+  ServerWithTransport server;
+  Ends ends;
+  const Transport::ConnectionNumber number = server.transport().Serve(std::move(ends.server));
+  Send(ends.client, kPreface + Frame(kSettings, 0, 0, "") +
+                        Frame(kHeaders, kEndHeaders, 1, RequestHeaders("/x/y")) +
+                        Frame(kRstStream, 0, 1, std::string("\0\0\0\x08", 4)));
+  EXPECT_TRUE(WaitUntil([&] { return server.transport().failed_calls() == 1; }));
+  EXPECT_TRUE(WaitUntil([&] { return server.transport().CallsOf(number).failed == 1; }));
+  EXPECT_EQ(server.transport().CallsOf(number).messages, 0U);
+}
+
+TEST(GrpcTransport, KnowsCallsThatAreOpen) {
+  ServerWithTransport server;
+  Ends ends;
+  const Transport::ConnectionNumber number = server.transport().Serve(std::move(ends.server));
+  // A length of 2 bytes and one of them.
+  Send(ends.client,
+       kPreface + Frame(kSettings, 0, 0, "") +
+           Frame(kHeaders, kEndHeaders, 1, RequestHeaders("/grpc.health.v1.Health/Check")) +
+           Frame(kData, 0, 1, std::string("\0\0\0\0\x02x", 6)));
+  EXPECT_TRUE(WaitUntil([&] { return server.transport().CallsOf(number).in_memory == 1; }));
+  ends.client = core::FileDescriptor(-1);
+  EXPECT_TRUE(WaitUntil([&] { return server.transport().CallsOf(number).in_memory == 0; }));
+}
+
+}  // namespace
+}  // namespace quantd::server
