@@ -53,10 +53,6 @@ constexpr std::uint64_t kHeapRoom = std::uint64_t{56} << 20;
 // are open. An honest client that cancels all calls at once has as many as it may open.
 constexpr std::uint64_t kMaxAbortedCalls = 1000;
 
-// How many aborted calls a connection may have in memory, some 13 KiB each, besides those that
-// are open. An honest client that cancels all calls at once has as many as it may open.
-constexpr std::uint64_t kMaxAbortedCalls = 1000;
-
 // How long to wait for what is still open when no call is running: health watches,
 // which never end on their own, and refusals that are being sent.
 constexpr std::chrono::milliseconds kCloseTimeout{500};
