@@ -18,8 +18,7 @@ namespace quantd::server {
 // whole process.
 //
 // Free memory between messages that are still needed may have no place for the next
-// large one. Before the heap grows beyond `heap_bytes` for it, such memory is returned
-// at once. What is needed may exceed that all the same.
+// large one. While the heap is larger than `heap_bytes`, such memory is returned at once.
 class MemoryRelease {
  public:
   explicit MemoryRelease(std::uint64_t heap_bytes);
