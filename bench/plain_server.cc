@@ -79,7 +79,7 @@ absl::Status Answer(const v1::FakeQuantizeRequest& request, v1::FakeQuantizeResp
   return quantization.Apply({core::ElementType::kFloat32, shape,
                              core::ScatteredBytes(std::as_bytes(std::span(input.data())))},
                             {core::ElementType::kFloat32, output.mutable_data()->data(), count},
-                            /*pool=*/nullptr);
+                            /*execution=*/nullptr);
 }
 
 // Reads a request, answers it, and reads the next one. Deletes itself when gRPC is done

@@ -82,7 +82,7 @@ absl::StatusOr<Workload> Workload::Create(std::size_t tensor_bytes) {
                    core::FakeQuantization::Create(workload.range(), workload.spec_));
   workload.expected_.resize(workload.values_.size());
   RETURN_IF_ERROR(quantization.Apply(core::TensorView(workload.shape_, workload.values_),
-                                     std::span(workload.expected_), /*pool=*/nullptr));
+                                     std::span(workload.expected_), /*execution=*/nullptr));
   return workload;
 }
 

@@ -68,7 +68,7 @@ Contender Quantize(const Arithmetic& arithmetic, ElementType type) {
             tensor.parameters(), {.numerics = arithmetic.numerics}, {ElementType::kFloat32, type}));
         const core::OutputView codes(type, p.outputs.data(), p.inputs.size());
         return [=, inputs = p.inputs] {
-          ThrowIfError(quantizer.Apply({tensor.shape(), inputs}, codes, /*pool=*/nullptr));
+          ThrowIfError(quantizer.Apply({tensor.shape(), inputs}, codes, /*execution=*/nullptr));
         };
       }};
 }
@@ -84,7 +84,7 @@ Contender Dequantize(const Arithmetic& arithmetic, ElementType type) {
         const auto codes = p.codes.first(core::ElementBytes(type, p.inputs.size()));
         return [=, outputs = p.outputs] {
           const core::TensorView view(type, tensor.shape(), core::ScatteredBytes(codes));
-          ThrowIfError(dequantizer.Apply(view, outputs, /*pool=*/nullptr));
+          ThrowIfError(dequantizer.Apply(view, outputs, /*execution=*/nullptr));
         };
       }};
 }
@@ -114,7 +114,7 @@ Contender Forward(const Arithmetic& arithmetic) {
             return [=, inputs = Narrowed<T>(p.inputs)] {
               const auto bytes = std::as_bytes(inputs->get()).first(outputs.size_bytes());
               const core::TensorView view(kType, tensor.shape(), core::ScatteredBytes(bytes));
-              ThrowIfError(quantization.Apply(view, outputs, /*pool=*/nullptr));
+              ThrowIfError(quantization.Apply(view, outputs, /*execution=*/nullptr));
             };
           }};
 }

@@ -276,7 +276,7 @@ bool Admission::HasRoom(Kind kind, const Weight& weight) const {
 
 Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
   Add(kind, weight);
-  return Reservation(this, kind, weight);
+  return {this, kind, weight};
 }
 
 void Admission::Add(Kind kind, const Weight& weight) {

@@ -148,36 +148,39 @@ std::optional<absl::Status> ServedCall::Proceed() {
 }
 
 std::optional<absl::Status> ServedCall::DecodeAndCompute() {
-  if (context_->IsCancelled()) {
-    return absl::CancelledError("the client cancelled the call before it was computed");
+  while (true) {
+    if (context_->IsCancelled()) {
+      return absl::CancelledError("the client cancelled the call before it was computed");
+    }
+    const absl::StatusOr<std::uint64_t> bytes = session_->Decode(*message_);
+    if (!bytes.ok()) {
+      return bytes.status();
+    }
+    if (absl::Status status = KeepSettings(); !status.ok()) {
+      return status;
+    }
+    const Admission::Weight weight{.received = message_->Length(), .made = MadeOf(*bytes)};
+    if (FitMemory(weight)) {
+      return session_->Answer(response_, [this] { return context_->IsCancelled(); });
+    }
+    if (absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
+      return status;
+    }
+    // Two calls that each hold what the other waits for would wait for ever.
+    session_->Forget();
+    memory_ = {};
+    if (!ReserveOrWait(weight)) {
+      return std::nullopt;
+    }
   }
-  const absl::StatusOr<std::uint64_t> bytes = session_->Decode(*message_);
-  if (!bytes.ok()) {
-    return bytes.status();
-  }
-  if (absl::Status status = KeepSettings(); !status.ok()) {
-    return status;
-  }
-  const Admission::Weight weight{.received = message_->Length(), .made = MadeOf(*bytes)};
-  if (weight.made < memory_.weight().made) {
-    memory_.Shrink(weight);
-  } else if (!memory_.Grow(weight)) {
-    return WaitAndDecodeAgain(weight);
-  }
-  return session_->Answer(response_, [this] { return context_->IsCancelled(); });
 }
 
-std::optional<absl::Status> ServedCall::WaitAndDecodeAgain(const Admission::Weight& weight) {
-  if (absl::Status status = environment_.admission->CheckFits(weight); !status.ok()) {
-    return status;
+bool ServedCall::FitMemory(const Admission::Weight& weight) {
+  if (weight.made < memory_.weight().made) {
+    memory_.Shrink(weight);
+    return true;
   }
-  // Two calls that each hold what the other waits for would wait for ever.
-  session_->Forget();
-  memory_ = {};
-  if (!ReserveOrWait(weight)) {
-    return std::nullopt;
-  }
-  return DecodeAndCompute();
+  return memory_.Grow(weight);
 }
 
 std::uint64_t ServedCall::MadeOf(std::uint64_t bytes) const {

@@ -84,18 +84,18 @@ class ServedCall {
   // The number of messages that were answered.
   std::uint64_t answered() const { return answered_; }
 
-  // Ends the call: counts and logs it, and returns the status for its client. To
+  // Ends the call with `result`: counts and logs it, and returns the status for its client. To
   // be called once, before the client gets the status: whoever has the answer
   // finds it counted.
-  grpc::Status End(const absl::Status& status);
+  grpc::Status End(const absl::Status& result);
 
  private:
   // Continues with the message until it is answered, or has to wait: then it returns
   // nothing, and continues later.
   std::optional<absl::Status> Proceed();
   std::optional<absl::Status> DecodeAndCompute();
-  // Gives back all memory, and begins again when there is `weight`.
-  std::optional<absl::Status> WaitAndDecodeAgain(const Admission::Weight& weight);
+  // Makes the memory that is reserved fit `weight`. Returns false if there is no room.
+  bool FitMemory(const Admission::Weight& weight);
   // Proceeds on one of our own threads, on which it is.
   void ProceedOnWorker();
   void Deliver(const absl::Status& status);

@@ -318,14 +318,13 @@ TEST_F(AdmissionTest, TellsItsObserverWhatIsMade) {
 }
 
 TEST_F(AdmissionTest, IsIdleOnlyWhenTheTicketIsDestroyed) {
-  std::optional<Admission::Ticket> ticket = *admission_.Admit();
+  Admission::Ticket ticket = *admission_.Admit();
   EXPECT_EQ(admission_.load().requests, 1U);
-  ticket->Release();
-  ticket->Release();
+  ticket.Release();
+  ticket.Release();
   EXPECT_EQ(admission_.load().requests, 0U);
   EXPECT_FALSE(admission_.WaitUntilIdle(steady_clock::now()));
-  Admission::Ticket moved = *std::move(ticket);
-  ticket.reset();
+  Admission::Ticket moved = std::move(ticket);
   EXPECT_FALSE(admission_.WaitUntilIdle(steady_clock::now()));
   moved = {};
   EXPECT_TRUE(admission_.WaitUntilIdle(steady_clock::now()));

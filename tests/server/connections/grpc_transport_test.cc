@@ -58,8 +58,11 @@ std::string RequestHeaders(const std::string& path) {
                                                         {":authority", "localhost"},
                                                         {"te", "trailers"},
                                                         {"content-type", "application/grpc"}}) {
-    block += std::string(1, '\0') + static_cast<char>(name.size()) + name +
-             static_cast<char>(value.size()) + value;
+    block += '\0';
+    block += static_cast<char>(name.size());
+    block += name;
+    block += static_cast<char>(value.size());
+    block += value;
   }
   return block;
 }
