@@ -1,11 +1,15 @@
 #include "server/settings/environment.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <initializer_list>
 #include <optional>
-#include <regex>
+#include <span>
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
@@ -29,15 +33,41 @@ Values SplitList(const std::string& text) {
   return items;
 }
 
+bool IsOneOf(absl::string_view word, std::initializer_list<absl::string_view> words) {
+  return std::ranges::find(words, word) != words.end();
+}
+
+// Whether `words` are the end of a name that Kubernetes generates for a service:
+// SERVICE_HOST, SERVICE_PORT, SERVICE_PORT_GRPC, PORT, PORT_50051_TCP,
+// PORT_50051_TCP_ADDR.
+bool IsOfService(std::span<const absl::string_view> words) {
+  if (words.front() == "SERVICE") {
+    return words.size() >= 2 && (words[1] == "PORT" || (words[1] == "HOST" && words.size() == 2));
+  }
+  if (words.front() != "PORT" || words.size() == 2 || words.size() > 4) {
+    return false;
+  }
+  std::uint32_t port = 0;
+  return words.size() == 1 ||
+         (absl::SimpleAtoi(words[1], &port) && IsOneOf(words[2], {"TCP", "UDP", "SCTP"}) &&
+          (words.size() == 3 || IsOneOf(words[3], {"PROTO", "PORT", "ADDR"})));
+}
+
 // Whether Kubernetes (QUANTD_SERVICE_HOST, QUANTD_PORT_50051_TCP_ADDR, or
 // QUANTD_CANARY_PORT of a service quantd-canary) or a link of Docker
 // (QUANTD_ENV_PATH, QUANTD_NAME) generates variables of this name.
-bool IsGenerated(const std::string& name) {
-  static const std::regex pattern(
-      "QUANTD_([A-Z0-9_]+_)?"
-      "(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
-      "|QUANTD_(NAME|ENV_.*)");
-  return std::regex_match(name, pattern);
+bool IsGenerated(std::string_view name) {
+  const absl::string_view rest = core::ToAbsl(name.substr(kPrefix.size()));
+  if (rest == "NAME" || absl::StartsWith(rest, "ENV_")) {
+    return true;
+  }
+  const std::vector<absl::string_view> words = absl::StrSplit(rest, '_');
+  for (std::span<const absl::string_view> end(words); !end.empty(); end = end.subspan(1)) {
+    if (IsOfService(end)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::vector<std::string> KnownVariables() {
