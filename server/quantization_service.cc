@@ -9,6 +9,10 @@ namespace quantd::server {
 QuantizationService::QuantizationService(const CallEnvironment& environment,
                                          const ServerLimits& limits)
     : environment_(environment), limits_(limits) {
+  environment_.metrics->ReadLoadFrom([admission = environment_.admission]() -> LoadFigures {
+    const Admission::Load load = admission->load();
+    return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
+  });
   for (const wire::Method& method : wire::kMethods) {
     switch (method.transfer) {
       case wire::Transfer::kUnary:

@@ -18,6 +18,8 @@ namespace quantd::server {
 // never copied between messages and kernels, and bytes that are not a message get
 // an answer of ours.
 //
+// From its construction on, the metrics show the load of the admission.
+//
 // Outlives the gRPC server that it is registered with. What `environment` refers
 // to outlives it.
 class QuantizationService final : public wire::RawService {

@@ -117,12 +117,7 @@ class Server::Impl {
                   .pool = &pool_,
                   .metrics = &metrics_,
                   .log = log},
-                 LimitsOf(options, connection_limits)) {
-    metrics_.ReadLoadFrom([this]() -> LoadFigures {
-      const Admission::Load load = admission_.load();
-      return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
-    });
-  }
+                 LimitsOf(options, connection_limits)) {}
 
   ~Impl() { CloseConnections(std::chrono::milliseconds(0)); }
 

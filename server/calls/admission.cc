@@ -10,7 +10,8 @@
 namespace quantd::server {
 namespace {
 
-// Small messages have this part of the memory to themselves, and so many fit into it.
+// Only small messages may use this part of the memory. It has room for at least
+// kSmallMessages of them.
 constexpr std::uint64_t kSmallRoomPart = 16;
 constexpr std::uint64_t kMaxSmallRoom = std::uint64_t{16} << 20;
 constexpr std::uint64_t kSmallMessages = 16;
@@ -119,6 +120,7 @@ bool Admission::Reservation::Grow(const Weight& weight) {
     weight_ = weight;
   }
   admission_->Add(kind_, weight_);
+  admission_->NotifyOfNews();
   return has_room;
 }
 
@@ -128,11 +130,12 @@ void Admission::Reservation::Shrink(const Weight& weight) {
   admission_->Subtract(kind_, weight_);
   weight_ = weight;
   admission_->Add(kind_, weight_);
+  admission_->NotifyOfNews();
   admission_->GrantWaiting();
 }
 
 void Admission::Reservation::WaitsForClient(std::function<void()> cut_off) {
-  if (admission_ != nullptr && kind_ == Kind::kLarge && unwritten_ == 0) {
+  if (is_large() && unwritten_ == 0) {
     unwritten_ = admission_->AddUnwritten(std::move(cut_off));
   }
 }
@@ -276,33 +279,30 @@ bool Admission::HasRoom(Kind kind, const Weight& weight) const {
 
 Admission::Reservation Admission::Take(Kind kind, const Weight& weight) {
   Add(kind, weight);
+  NotifyOfNews();
   return {this, kind, weight};
 }
 
-void Admission::Add(Kind kind, const Weight& weight) {
-  load_.bytes += weight.total();
-  load_.made_bytes += weight.made;
-  if (kind != Kind::kSmall) {
-    large_bytes_ += weight.total();
-  }
-  if (kind == Kind::kKept) {
-    kept_bytes_ += weight.total();
-  }
-  if (HasNewsForObserver()) {
-    attention_.NotifyAll();
-  }
-}
+void Admission::Add(Kind kind, const Weight& weight) { Count(kind, weight, std::plus<>()); }
 
 void Admission::Subtract(Kind kind, const Weight& weight) {
   assert(weight.total() <= load_.bytes);
-  load_.bytes -= weight.total();
-  load_.made_bytes -= weight.made;
+  Count(kind, weight, std::minus<>());
+}
+
+template <typename Change>
+void Admission::Count(Kind kind, const Weight& weight, Change change) {
+  load_.bytes = change(load_.bytes, weight.total());
+  load_.made_bytes = change(load_.made_bytes, weight.made);
   if (kind != Kind::kSmall) {
-    large_bytes_ -= weight.total();
+    large_bytes_ = change(large_bytes_, weight.total());
   }
   if (kind == Kind::kKept) {
-    kept_bytes_ -= weight.total();
+    kept_bytes_ = change(kept_bytes_, weight.total());
   }
+}
+
+void Admission::NotifyOfNews() {
   if (HasNewsForObserver()) {
     attention_.NotifyAll();
   }
@@ -330,6 +330,7 @@ void Admission::GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritte
   const core::MutexLock lock(&mutex_);
   written = unwritten_.extract(unwritten);
   Subtract(kind, weight);
+  NotifyOfNews();
   GrantWaiting();
 }
 

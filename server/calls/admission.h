@@ -82,6 +82,9 @@ class Admission {
 
     const Weight& weight() const { return weight_; }
 
+    // Whether it holds memory of a large message.
+    bool is_large() const { return admission_ != nullptr && kind_ == Kind::kLarge; }
+
     // Tries to reserve more, so that this has `weight`. Returns false, and changes nothing,
     // if there is no room at present.
     bool Grow(const Weight& weight);
@@ -223,9 +226,13 @@ class Admission {
   // When the answer that has waited longest for its client is to be cut off; max() if none
   // is.
   std::chrono::steady_clock::time_point NextCutOff() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void NotifyOfNews() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool HasNewsForObserver() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Add(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Subtract(Kind kind, const Weight& weight) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Applies `change` to each count to which `weight` belongs.
+  template <typename Change>
+  void Count(Kind kind, const Weight& weight, Change change) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(Kind kind, const Weight& weight, std::uint64_t unwritten);
   std::uint64_t AddUnwritten(std::function<void()> cut_off);
   Queue& QueueOf(Kind kind) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

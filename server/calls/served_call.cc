@@ -199,6 +199,9 @@ absl::Status ServedCall::KeepSettings() {
 }
 
 void ServedCall::WaitsForClient(Admission::Reservation& memory) const {
+  if (!memory.is_large()) {
+    return;
+  }
   memory.WaitsForClient([call = std::make_shared<CallReference>(context_->c_call())] {
     call->Cancel(GRPC_STATUS_RESOURCE_EXHAUSTED,
                  "the client did not take the answer while others waited for its memory; expected "

@@ -92,7 +92,7 @@ absl::Status CheckAbandoned(const std::string& path) {
 absl::Status MakeRoom(const std::string& path) {
   struct stat file {};
   if (lstat(path.c_str(), &file) != 0) {
-    // If the reason is another one than that there is no file, bind() reports it.
+    // Usually, there is no file. bind() reports any other reason.
     return absl::OkStatus();
   }
   if (!S_ISSOCK(file.st_mode)) {

@@ -114,8 +114,8 @@ std::string VersionText() {
   return absl::StrCat("quantd ", std::string(kVersion), " (", std::string(kRevision), ")\n");
 }
 
-// Parses `arguments` into `request`. Returns what to print if that is all they ask
-// for.
+// Parses `arguments` into `request`. Returns what to print if they ask for nothing
+// else.
 absl::StatusOr<std::optional<std::string>> ParseArguments(std::span<const std::string> arguments,
                                                           Request& request) {
   Parser parser(request);

@@ -103,8 +103,8 @@ class HttpServer::Impl {
     connections_.back()->Start();
   }
 
-  // Closes the oldest connection that still waits for its client's request or its end, or else the
-  // oldest one. Returns false if there is none.
+  // Closes the oldest connection that still waits for its client's request or its end. If there is
+  // none, closes the oldest one. Returns false if there is none.
   bool MakeRoom() {
     if (connections_.empty()) {
       return false;

@@ -84,7 +84,7 @@ class LogFile::Writer {
       }
       queue_ += line;
       if (queue_.size() > line.size()) {
-        return;  // The thread knows already that the queue is not empty.
+        return;  // The thread already knows that the queue is not empty.
       }
     }
     WakeUp();

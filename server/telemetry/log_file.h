@@ -46,7 +46,7 @@ class LogFile final : public LogSink {
   std::uint64_t dropped_lines() const override;
 
   // Writes to `file` from now on, beginning with the first line that is not written yet. Closes the
-  // file of before.
+  // previous file.
   void Replace(core::FileDescriptor file);
 
  private:

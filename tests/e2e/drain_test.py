@@ -1,5 +1,6 @@
 """Tests that quantd answers all accepted calls when it stops."""
 
+import contextlib
 import signal
 import threading
 import time
@@ -62,26 +63,28 @@ class DrainTest(unittest.TestCase):
             self.assertEqual(quantd.wait(), 0, quantd.log)
 
     def test_an_upload_that_takes_too_long_is_cut_off_in_time(self):
-        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
-        with slow_link.SlowLink(quantd.address, to_server=64 * 1024) as link:
-            call = _start_call(quantd.connect(link.address), 16 * MIB)
-            quantd_process.wait_until(lambda: link.carried("to_server") > 64 * 1024, "an upload")
+        with self._slow_call("to_server", 64 * 1024) as (quantd, call, link):
             self._assert_cut_off_in_time(quantd, call, link)
 
     def test_a_client_that_reads_slowly_does_not_delay_the_end(self):
-        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
-        with slow_link.SlowLink(quantd.address, to_client=60_000) as link:
-            call = _start_call(quantd.connect(link.address), 16 * MIB)
-            quantd_process.wait_until(lambda: link.carried("to_client") > 60_000, "an answer")
+        with self._slow_call("to_client", 60_000) as (quantd, call, link):
             self._assert_cut_off_in_time(quantd, call, link)
 
     def test_a_frozen_client_does_not_delay_the_end(self):
-        quantd = self._start(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
-        with slow_link.SlowLink(quantd.address, to_client=60_000) as link:
-            call = _start_call(quantd.connect(link.address), 16 * MIB)
-            quantd_process.wait_until(lambda: link.carried("to_client") > 60_000, "an answer")
+        with self._slow_call("to_client", 60_000) as (quantd, call, link):
             link.to_client = link.to_server = 0
             self._assert_cut_off_in_time(quantd, call, link)
+
+    @contextlib.contextmanager
+    def _slow_call(self, direction, rate):
+        """Gives a server, a call whose request or answer has begun to move at `rate`, and its link."""
+        quantd = quantd_process.Quantd(f"--drain-timeout={DRAIN_TIMEOUT_SECONDS}s")
+        # It need not end with success.
+        self.addCleanup(quantd.kill)
+        with slow_link.SlowLink(quantd.address, **{direction: rate}) as link:
+            call = _start_call(quantd.connect(link.address), 16 * MIB)
+            quantd_process.wait_until(lambda: link.carried(direction) > rate, "a second's worth")
+            yield quantd, call, link
 
     def _assert_cut_off_in_time(self, quantd, call, link):
         start = time.monotonic()
@@ -94,12 +97,6 @@ class DrainTest(unittest.TestCase):
         with self.assertRaises(grpc.RpcError) as raised:
             call.result(quantd_process.DEADLINE_SECONDS)
         self.assertEqual(raised.exception.code(), grpc.StatusCode.UNAVAILABLE)
-
-    def _start(self, *flags):
-        """Starts a server that need not end with success."""
-        quantd = quantd_process.Quantd(*flags)
-        self.addCleanup(quantd.kill)
-        return quantd
 
     def test_interrupts_stop_the_server_as_well(self):
         with quantd_process.Quantd() as quantd:

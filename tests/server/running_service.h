@@ -50,10 +50,6 @@ struct RunningService {
                 {.max_message_bytes = kMaxMessageBytes,
                  .max_in_flight_bytes = kMaxInFlightBytes,
                  .worker_threads = 1}) {
-    metrics.ReadLoadFrom([this]() -> LoadFigures {
-      const Admission::Load load = admission.load();
-      return {.requests = load.requests, .bytes = load.bytes, .waiting = load.waiting};
-    });
     int port = 0;
     grpc::ServerBuilder builder;
     builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
