@@ -126,8 +126,12 @@ ROWS = (
         Panel("Requests in flight", "Calls in progress, including open streams.", (
             Query(f"quantd_in_flight_requests{{{_CHOSEN}}}", "{{instance}}"),
         )),
-        Panel("Bytes in flight", "Bytes of the requests in progress. Requests that would exceed the limit, "
-              "--max-in-flight-bytes, are refused with IN_FLIGHT_LIMIT.", (
+        Panel("Waiting requests", "Requests that wait for memory. Unary calls are refused with "
+              "IN_FLIGHT_LIMIT after --max-wait.", (
+            Query(f"quantd_waiting_requests{{{_CHOSEN}}}", "{{instance}}"),
+        )),
+        Panel("Bytes in flight", "Memory of requests and answers. Requests that would exceed the limit, "
+              "--max-in-flight-bytes, wait.", (
             Query(f"quantd_in_flight_bytes{{{_CHOSEN}}}", "{{instance}}"),
             Query(f"quantd_max_in_flight_bytes{{{_CHOSEN}}}", "limit of {{instance}}"),
             Query(f"quantd_max_message_bytes{{{_CHOSEN}}}", "largest request of {{instance}}"),
@@ -137,7 +141,17 @@ ROWS = (
         )),
         Panel("Memory", "Resident memory.", (
             Query(f"process_resident_memory_bytes{{{_CHOSEN}}}", "{{instance}}"),
-        ), unit="bytes", width=12),
+            Query(f"quantd_memory_limit_bytes{{{_CHOSEN}}} > 0", "limit of {{instance}}"),
+        ), unit="bytes"),
+        Panel("Connections", "Open connections.", (
+            Query(f"quantd_connections{{{_CHOSEN}}}", "{{instance}}"),
+            Query(f"quantd_max_connections{{{_CHOSEN}}}", "limit of {{instance}}"),
+        )),
+        Panel("Connections that ended early", "Connections per second that were refused or broken off, by "
+              "reason.", (
+            Query(_rate("quantd_refused_connections_total", "reason"), "refused, {{reason}}"),
+            Query(_rate("quantd_broken_off_connections_total", "reason"), "broken off, {{reason}}"),
+        ), width=12),
         Panel("File descriptors", "Open file descriptors. Each connection uses one.", (
             Query(f"process_open_fds{{{_CHOSEN}}}", "{{instance}}"),
             Query(f"process_max_fds{{{_CHOSEN}}}", "limit of {{instance}}"),

@@ -82,7 +82,7 @@ absl::Status CheckAbandoned(const std::string& path) {
           "with --listen, or stop that process");
     default:
       return absl::UnavailableError(absl::StrCat(
-          "it cannot be found out whether a process serves there: ", ErrorText(error),
+          "checking whether a process serves there failed: ", ErrorText(error),
           "; expected a path that no process uses: choose another one with --listen, or remove "
           "the file if no process needs it"));
   }

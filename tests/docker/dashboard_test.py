@@ -7,6 +7,7 @@ then has nothing to extrapolate, and its rates agree with the calls exactly.
 import contextlib
 import math
 import resource
+import socket
 import subprocess
 import sys
 import threading
@@ -31,6 +32,8 @@ ELEMENTS = 3000
 CALLS = {"fake-quantize": 300, "gradient": 200, "stream-fake-quantize": 100}
 METHODS = {"fake-quantize": "FakeQuantize", "gradient": "FakeQuantizeGradient"}
 BAD_CALLS = {"INVALID_RANGE": 3, "RANGE_SIZE_MISMATCH": 2}
+MAX_CONNECTIONS = 10
+REFUSED_CONNECTIONS = 4
 
 METHOD = ("grpc_method",)
 PERCENTILES = (0.5, 0.9, 0.99, 0.999)
@@ -52,11 +55,13 @@ class DashboardTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.dashboard = dashboard.Dashboard(f"{WINDOW_SECONDS}s")
-        cls.quantd = quantd_process.Quantd()
+        cls.quantd = quantd_process.Quantd(f"--max-connections={MAX_CONNECTIONS}",
+                                           f"--max-connections-per-peer={MAX_CONNECTIONS}")
         cls.addClassCleanup(cls.quantd.stop)
         cls.prometheus = prometheus_process.Prometheus(cls.quantd.metrics_address)
         cls.addClassCleanup(cls.prometheus.stop)
         cls.wait_for_scrape("grpc_server_handled_total", 0)
+        cls.open_too_many_connections()
         cls.make_calls()
         with cls.open_stream():
             cls.with_open_stream = cls.wait_for_scrape("quantd_in_flight_requests", 1)
@@ -72,6 +77,18 @@ class DashboardTest(unittest.TestCase):
             found = at and cls.prometheus.query(f"sum({series})", time=at[0][1])
             return at[0][1] if found and found[0][1] == total else None
         return quantd_process.wait_until(scraped, f"a scrape in which the sum of {series} is {total}")
+
+    @classmethod
+    def open_too_many_connections(cls):
+        host, port = cls.quantd.address.rsplit(":", 1)
+        with contextlib.ExitStack() as connections:
+            for _ in range(MAX_CONNECTIONS + REFUSED_CONNECTIONS):
+                connections.enter_context(socket.create_connection((host, int(port))))
+            quantd_process.wait_until(
+                lambda: cls.quantd.metrics().total("quantd_refused_connections_total")
+                == REFUSED_CONNECTIONS, "connections to be refused")
+        quantd_process.wait_until(lambda: cls.quantd.metrics().value("quantd_connections") == 0,
+                                  "the connections to be closed")
 
     @classmethod
     def make_calls(cls):
@@ -281,6 +298,10 @@ class DashboardTest(unittest.TestCase):
         self.assert_value(0, next(results))
         self.assert_value(1, next(self.results_of("Requests in flight", self.with_open_stream)))
 
+    @shown_by("Waiting requests")
+    def check_waiting_requests(self, results):
+        self.assert_value(self.page.value("quantd_waiting_requests"), next(results))
+
     @shown_by("Bytes in flight")
     def check_bytes_in_flight(self, results):
         self.assert_value(0, next(results))
@@ -302,6 +323,20 @@ class DashboardTest(unittest.TestCase):
         ((_, memory),) = next(results)
         self.assertGreater(memory, 2**20)
         self.assertLess(memory, 2**40)
+        self.assert_value(self.page.value("quantd_memory_limit_bytes"), next(results))
+
+    @shown_by("Connections")
+    def check_connections(self, results):
+        # Those of the stubs stay open, and closed ones may count for a second.
+        ((_, connections),) = next(results)
+        self.assertTrue(1 <= connections <= MAX_CONNECTIONS, connections)
+        self.assert_value(MAX_CONNECTIONS, next(results))
+
+    @shown_by("Connections that ended early")
+    def check_connections_that_ended_early(self, results):
+        by = ("reason",)
+        self.assert_values({("max_connections",): REFUSED_CONNECTIONS / WINDOW_SECONDS}, next(results), by)
+        self.assert_values(self.rates("quantd_broken_off_connections_total", by), next(results), by)
 
     @shown_by("File descriptors")
     def check_file_descriptors(self, results):

@@ -15,8 +15,9 @@ import quantd_process
 # The time that a drain needs in addition to --drain-timeout, to close connections and to exit.
 DRAIN_MARGIN_SECONDS = 5
 
-# The largest share of the container's memory for --max-in-flight-bytes.
-IN_FLIGHT_SHARE_OF_MEMORY = 1 / 8
+# What the server may use besides --max-in-flight-bytes (docs/operations.md): 150 MiB, and 64 MiB that
+# the allocator keeps.
+OTHER_MEMORY = 214 * 1024**2
 
 # How long it may take until clients know a new pod, because the cluster's DNS and gRPC cache addresses.
 NAME_LOOKUP_SECONDS = 30
@@ -295,7 +296,7 @@ def quantd_keeps_to_the_limits_of_its_container(manifests, program):
         yield f"{settings['worker-threads']} worker threads share {processors} processors"
     memory = quantity(resources["limits"]["memory"])
     in_flight = size(settings["max-in-flight-bytes"])
-    if in_flight > memory * IN_FLIGHT_SHARE_OF_MEMORY:
+    if in_flight + OTHER_MEMORY > memory:
         yield f"{settings['max-in-flight-bytes']} in flight are too much for {resources['limits']['memory']}"
 
 
