@@ -44,7 +44,7 @@ class AbortedCallsTest(unittest.TestCase):
             self.assertEqual(metrics.value("quantd_accepted_connections_total"), 2)
             self.assertEqual(metrics.value("quantd_broken_off_connections_total",
                                            reason="aborted_calls"), 1)
-            self.assertIn("reason=aborted_calls", quantd.log)
+            quantd.wait_for_log("reason=aborted_calls")
             self.assertLess(quantd.peak_bytes(), (8 + 150) * MIB)
 
     def test_a_flood_of_them_is_broken_off_whatever_the_method(self):

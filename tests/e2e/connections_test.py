@@ -77,7 +77,7 @@ class DescriptorsTest(unittest.TestCase):
         with quantd_process.Quantd(descriptor_limit=(64, hard)) as quantd:
             self.assertEqual(resource.prlimit(quantd.process_id, resource.RLIMIT_NOFILE),
                              (hard, hard))
-            self.assertIn(f"descriptors={hard}", quantd.log)
+            quantd.wait_for_log(f"descriptors={hard}")
         self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), (soft, hard))
 
     def test_a_limit_for_which_there_are_too_few_descriptors_is_refused(self):
@@ -110,7 +110,7 @@ class LimitsTest(unittest.TestCase):
                     self.assertTrue(is_closed(refused))
                 # This is another peer: a user of this machine.
                 self.assertTrue(info(quantd, quantd.addresses[1]).version)
-            self.assertIn("reason=max_connections_per_peer peer=127.0.0.1", quantd.log)
+            quantd.wait_for_log("reason=max_connections_per_peer peer=127.0.0.1")
 
     def test_clients_are_told_how_many_calls_a_connection_may_carry(self):
         with quantd_process.Quantd("--max-streams-per-connection=7") as quantd:

@@ -171,9 +171,7 @@ class ErrorTest(quantd_process.QuantdTestCase):
         request = valid_request()
         request.spec.num_bits = 1
         self.error_of(self.stub.FakeQuantize, request)
-        lines = quantd_process.wait_until(
-            lambda: [line for line in self.quantd.log.splitlines() if "INVALID_NUM_BITS" in line],
-            "the line of the call")
+        lines = self.quantd.wait_for_log("INVALID_NUM_BITS")
         self.assertIn("FakeQuantize", lines[-1])
         self.assertIn("spec.num_bits", lines[-1])
 

@@ -125,7 +125,6 @@ class RepeatedFailureTest(_LogTestCase):
         calls = 1000
         with quantd_process.Quantd("--log-format=json") as quantd:
             self.refused_calls(quantd.stub(), calls)
-            log = quantd.log
             quantd.signal()
             quantd.wait()
             log = quantd.log

@@ -12,9 +12,9 @@ import api
 import quantd_process
 
 
-def events(quantd):
-    """Returns the log lines of a server that logs JSON."""
-    return [json.loads(line) for line in quantd.log.splitlines()]
+def events(quantd, event):
+    """Waits for events of a server that logs JSON, and returns them."""
+    return [json.loads(line) for line in quantd.wait_for_log(f'"event":"{event}"')]
 
 
 class OptionsTest(unittest.TestCase):
@@ -72,15 +72,15 @@ class OptionsTest(unittest.TestCase):
             "quantd: warning: the environment variable QUANTD_LOG_LEVLE is not a setting and has no "
             "effect; did you mean QUANTD_LOG_LEVEL?\n")
         with quantd_process.Quantd("--log-format=json", environment=environment) as quantd:
-            warnings = [line for line in events(quantd) if line["level"] == "warning"]
-        self.assertEqual([warning["event"] for warning in warnings], ["setting"])
+            warnings = events(quantd, "setting")
+        self.assertEqual([warning["level"] for warning in warnings], ["warning"])
         self.assertIn("QUANTD_LOG_LEVLE", warnings[0]["message"])
 
     def test_limits_follow_the_memory_limit_and_the_log_says_why(self):
         with quantd_process.Quantd("--log-format=json", "--memory-limit=512MiB",
                                    environment={"QUANTD_WORKER_THREADS": "3"}) as quantd:
             info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
-            limits = events(quantd)[0]
+            limits = events(quantd, "limits")[0]
         self.assertEqual(info.max_in_flight_bytes, 298 * 2**20)
         self.assertEqual(info.max_message_bytes, 256 * 2**20)
         self.assertEqual({key: limits[key] for key in set(limits) - {"time", "level"}}, {

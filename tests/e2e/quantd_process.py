@@ -109,8 +109,15 @@ class Quantd:
 
     @property
     def log(self):
-        """What the server has written to stderr so far."""
+        """What the server has written to stderr so far. A thread of its own writes it: while the server
+        runs, a line may come later than what it describes."""
         return self._log_path.read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_log(self, text):
+        """Waits until the log has `text`, and returns the lines that have it."""
+        return wait_until(lambda: [line for line in self.log.splitlines(keepends=True)
+                                   if text in line and line.endswith("\n")],
+                          f"{text} in the log")
 
     def connect(self, address=None):
         """Returns a connected channel with a separate connection, which is closed when the server stops.
