@@ -41,6 +41,12 @@ std::size_t HeapBytes() {
   return all - std::min(returned, all);
 }
 
+std::size_t AllocatedBytes() {
+  std::size_t bytes = 0;
+  MallocExtension::instance()->GetNumericProperty("generic.current_allocated_bytes", &bytes);
+  return bytes;
+}
+
 void Release(std::size_t bytes) { MallocExtension::instance()->ReleaseToSystem(bytes); }
 
 #else
@@ -49,6 +55,7 @@ void Release(std::size_t bytes) { MallocExtension::instance()->ReleaseToSystem(b
 void KeepFreedMemory() {}
 std::size_t FreeBytes() { return 0; }
 std::size_t HeapBytes() { return 0; }
+std::size_t AllocatedBytes() { return 0; }
 void Release(std::size_t /*bytes*/) {}
 
 #endif
@@ -65,6 +72,10 @@ MemoryRelease::~MemoryRelease() {
   }
   stop_.NotifyAll();
   thread_.join();
+}
+
+std::int64_t MemoryRelease::SpareBytes() const {
+  return static_cast<std::int64_t>(heap_bytes_) - static_cast<std::int64_t>(AllocatedBytes());
 }
 
 bool MemoryRelease::WaitForNextLook() {

@@ -27,6 +27,10 @@ class MemoryRelease {
   MemoryRelease(const MemoryRelease&) = delete;
   MemoryRelease& operator=(const MemoryRelease&) = delete;
 
+  // Returns by how many bytes what is allocated is less than `heap_bytes`: negative if it is
+  // more. With an allocator that does not tell, nothing is allocated. Thread-safe.
+  std::int64_t SpareBytes() const;
+
  private:
   void Run();
 

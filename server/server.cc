@@ -46,8 +46,9 @@ constexpr std::uint64_t kReceiveMargin = std::uint64_t{64} << 20;
 constexpr std::uint64_t kTransportRoom = std::uint64_t{32} << 20;
 
 // The memory that the heap may take besides, before free memory is returned to the system
-// for the sake of what is allocated.
-constexpr std::uint64_t kHeapRoom = std::uint64_t{56} << 20;
+// for the sake of what is allocated, and before the connections that cost the most are
+// broken off because that is not enough.
+constexpr std::uint64_t kHeapRoom = std::uint64_t{32} << 20;
 
 // How many aborted calls a connection may have in memory, some 13 KiB each, besides those that
 // are open. An honest client that cancels all calls at once has as many as it may open.
@@ -155,8 +156,9 @@ class Server::Impl {
     addresses_ = std::move(listening.addresses);
     ASSIGN_OR_RETURN(acceptor_,
                      Acceptor::Start(std::move(listening.sockets), connection_limits_,
-                                     std::make_unique<GrpcTransport>(std::move(grpc_acceptor),
-                                                                     transport_calls_.statistics()),
+                                     std::make_unique<GrpcTransport>(
+                                         std::move(grpc_acceptor), transport_calls_.statistics(),
+                                         [this] { return memory_release_.SpareBytes(); }),
                                      &metrics_, log_));
     return absl::OkStatus();
   }

@@ -29,6 +29,13 @@ constexpr std::chrono::milliseconds kCountInterval{1000};
 // How often to look for floods of aborted calls. gRPC takes some 2000 of them in this time.
 constexpr std::chrono::milliseconds kFloodInterval{100};
 
+// How fast clients can make gRPC allocate memory, on two processors. The acceptor looks for
+// the end of what is left when it could have come,
+constexpr std::int64_t kAllocatedPerMillisecond = std::int64_t{2} << 20;
+// but not more or less often than this.
+constexpr std::chrono::milliseconds kShortestMemoryInterval{2};
+constexpr std::chrono::milliseconds kLongestMemoryInterval{100};
+
 // So many calls have to fail before a look at all connections is worth its time.
 constexpr std::uint64_t kFailedCallsPerLook = 1000;
 
@@ -70,6 +77,18 @@ std::string_view AdviceFor(ConnectionRefusal refusal) {
       break;
   }
   return "the kernel has no memory for another connection; free some, or lower --max-connections";
+}
+
+std::string_view AdviceFor(ConnectionBreak reason) {
+  switch (reason) {
+    case ConnectionBreak::kAbortedCalls:
+      return "its client aborts too many calls; let it abort fewer, or keep it out";
+    case ConnectionBreak::kMemory:
+      break;
+  }
+  return "gRPC has allocated more than --max-in-flight-bytes accounts for, and this connection has "
+         "received the most or has the most calls; if the client is honest, give the process more "
+         "memory and raise --max-in-flight-bytes, otherwise keep it out";
 }
 
 bool IsOutOfDescriptors(int error) { return error == EMFILE || error == ENFILE; }
@@ -138,9 +157,13 @@ void Acceptor::Run() {
     }
     if (open_.size() > 0 && now >= next_count_) {
       RemoveClosed();
+      open_.RestartReceivedBytes();
     }
     if (open_.size() > 0 && now >= next_look_for_floods_) {
       BreakOffFloods();
+    }
+    if (open_.size() > 0 && now >= next_look_at_memory_) {
+      SaveMemory();
     }
   }
 }
@@ -152,7 +175,11 @@ std::optional<std::vector<std::size_t>> Acceptor::Wait() {
       polled.push_back({.fd = socket.descriptor.number(), .events = POLLIN, .revents = 0});
     }
   }
-  const auto timeout = paused_until_.has_value() ? kPause : kFloodInterval;
+  const auto until_look = std::chrono::ceil<std::chrono::milliseconds>(
+      std::min(next_look_for_floods_, next_look_at_memory_) - Clock::now());
+  const auto timeout = paused_until_.has_value()
+                           ? kPause
+                           : std::clamp(until_look, std::chrono::milliseconds{0}, kFloodInterval);
   const bool waits_for_ever = !paused_until_.has_value() && open_.size() == 0;
   std::vector<std::size_t> ready;
   if (poll(polled.data(), polled.size(), waits_for_ever ? -1 : static_cast<int>(timeout.count())) <=
@@ -216,6 +243,28 @@ void Acceptor::RemoveClosed() {
   next_count_ = std::max(next_look_at_closed_, end + kCountInterval);
 }
 
+void Acceptor::SaveMemory() {
+  const Clock::time_point start = Clock::now();
+  const std::int64_t spare_bytes = transport_->spare_bytes();
+  // While it grows, what was broken off is being freed.
+  const bool grows = spare_bytes > std::exchange(spare_bytes_at_last_look_, spare_bytes);
+  if (spare_bytes < 0 && !grows) {
+    open_.BreakOffCostliest(
+        static_cast<std::uint64_t>(-spare_bytes),
+        [this](Transport::ConnectionNumber number) {
+          return transport_->CallsOf(number).in_memory;
+        },
+        [this](const std::string& peer) { RecordBreak(ConnectionBreak::kMemory, peer); });
+  }
+  const std::chrono::milliseconds until_full(spare_bytes / kAllocatedPerMillisecond);
+  const Clock::time_point end = Clock::now();
+  // With thousands of connections, a look takes so long that accepting would suffer.
+  next_look_at_memory_ =
+      end +
+      std::max<Clock::duration>(
+          std::clamp(until_full, kShortestMemoryInterval, kLongestMemoryInterval), end - start);
+}
+
 void Acceptor::BreakOffFloods() {
   const Clock::time_point start = Clock::now();
   next_look_for_floods_ = start + kFloodInterval;
@@ -224,21 +273,21 @@ void Acceptor::BreakOffFloods() {
     return;
   }
   failed_calls_at_last_look_ = failed_calls;
-  const std::vector<std::string> peers =
-      open_.BreakOffIf([&](Transport::ConnectionNumber number, CallFlood& flood) {
+  open_.BreakOffIf(
+      [&](Transport::ConnectionNumber number, CallFlood& flood) {
         return flood.Look(transport_->CallsOf(number), max_calls_in_memory_, start);
-      });
+      },
+      [this](const std::string& peer) { RecordBreak(ConnectionBreak::kAbortedCalls, peer); });
   const Clock::time_point end = Clock::now();
   next_look_for_floods_ =
       end + std::max<Clock::duration>(kFloodInterval, kFloodShare * (end - start));
-  for (const std::string& peer : peers) {
-    metrics_->ConnectionBrokenOff();
-    log_->WriteLimited(
-        LogLevel::kWarning, "connection broken off",
-        {{"reason", std::string(kTooManyAbortedCalls)}},
-        {{"peer", peer},
-         {"message", "its client aborts too many calls; let it abort fewer, or keep it out"}});
-  }
+}
+
+void Acceptor::RecordBreak(ConnectionBreak reason, const std::string& peer) {
+  metrics_->ConnectionBrokenOff(reason);
+  log_->WriteLimited(LogLevel::kWarning, "connection broken off",
+                     {{"reason", std::string(NameOf(reason))}},
+                     {{"peer", peer}, {"message", std::string(AdviceFor(reason))}});
 }
 
 bool Acceptor::Survive(int error, const ListeningSocket& socket) {

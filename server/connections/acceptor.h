@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,6 +34,11 @@ namespace quantd::server {
 // Nor does gRPC 1.51 bound what a client costs that aborts its calls as fast as it can. HTTP/2
 // does not count them any more, but they stay in memory. Its connection is broken off
 // (CallFlood).
+//
+// Its memory quota sees neither the calls themselves nor the frames into which a message is
+// cut: one that carries a single byte takes 43. The last resort is therefore the allocator:
+// while the process has allocated more than it may, the connections that seem to cost the
+// most are broken off.
 class Acceptor {
  public:
   // Accepts on `sockets` until Stop(). `transport` is used on the acceptor's thread alone;
@@ -84,6 +90,10 @@ class Acceptor {
   // Breaks off connections whose clients flood the server. Looks at them only if so many calls
   // have failed since the last look that there may be one.
   void BreakOffFloods();
+  // Breaks off the costliest connections if the process has allocated more than it may, and
+  // does not free any.
+  void SaveMemory();
+  void RecordBreak(ConnectionBreak reason, const std::string& peer);
   // Handles a failed accept(): without descriptors, closes the waiting client's connection
   // by means of the spare descriptor. Returns whether to go on.
   bool Survive(int error, const ListeningSocket& socket);
@@ -106,6 +116,8 @@ class Acceptor {
   Clock::time_point next_look_at_closed_{};
   Clock::time_point next_count_{};
   Clock::time_point next_look_for_floods_{};
+  Clock::time_point next_look_at_memory_{};
+  std::int64_t spare_bytes_at_last_look_ = std::numeric_limits<std::int64_t>::max();
   std::uint64_t failed_calls_at_last_look_ = 0;
   std::optional<Clock::time_point> paused_until_;
 

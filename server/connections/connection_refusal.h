@@ -24,11 +24,24 @@ enum class ConnectionRefusal {
 inline constexpr std::array<std::string_view, 4> kConnectionRefusalNames = {
     "max_connections", "max_connections_per_peer", "no_descriptors", "no_memory"};
 
-// Why a connection is broken off, in logs and metrics.
-inline constexpr std::string_view kTooManyAbortedCalls = "aborted_calls";
-
 constexpr std::string_view NameOf(ConnectionRefusal refusal) {
   return kConnectionRefusalNames.at(static_cast<std::size_t>(refusal));
+}
+
+// Why a connection is broken off.
+enum class ConnectionBreak {
+  // Its client aborts too many calls.
+  kAbortedCalls,
+  // The process has too much memory allocated, and this connection seems to cost the most.
+  kMemory,
+};
+
+// In logs and metrics; indexed by ConnectionBreak.
+inline constexpr std::array<std::string_view, 2> kConnectionBreakNames = {"aborted_calls",
+                                                                          "memory"};
+
+constexpr std::string_view NameOf(ConnectionBreak reason) {
+  return kConnectionBreakNames.at(static_cast<std::size_t>(reason));
 }
 
 }  // namespace quantd::server

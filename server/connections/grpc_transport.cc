@@ -7,8 +7,10 @@ namespace quantd::server {
 
 GrpcTransport::GrpcTransport(
     std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor,
-    const TransportStatistics& statistics)
-    : acceptor_(std::move(acceptor)), statistics_(statistics) {}
+    const TransportStatistics& statistics, std::function<std::int64_t()> spare_bytes)
+    : acceptor_(std::move(acceptor)),
+      statistics_(statistics),
+      spare_bytes_(std::move(spare_bytes)) {}
 
 Transport::ConnectionNumber GrpcTransport::Serve(core::FileDescriptor connection) {
   grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters parameters;

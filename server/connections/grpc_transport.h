@@ -6,6 +6,7 @@
 #include <grpcpp/server_builder.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "server/connections/transport.h"
@@ -17,17 +18,19 @@ namespace quantd::server {
 class GrpcTransport final : public Transport {
  public:
   // `acceptor` and `statistics` are those of one server that has started, and that nobody
-  // else gives connections to.
+  // else gives connections to. `spare_bytes` answers for the method of this name.
   GrpcTransport(std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor,
-                const TransportStatistics& statistics);
+                const TransportStatistics& statistics, std::function<std::int64_t()> spare_bytes);
 
   ConnectionNumber Serve(core::FileDescriptor connection) override;
+  std::int64_t spare_bytes() const override { return spare_bytes_(); }
   std::uint64_t failed_calls() const override;
   Calls CallsOf(ConnectionNumber connection) const override;
 
  private:
   const std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor_;
   const TransportStatistics statistics_;
+  const std::function<std::int64_t()> spare_bytes_;
   ConnectionNumber last_ = kClosed;
 };
 

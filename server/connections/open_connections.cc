@@ -7,8 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "server/connections/received_bytes.h"
 
 namespace quantd::server {
 namespace {
@@ -124,18 +126,66 @@ void OpenConnections::ShutDown(int how) const {
   }
 }
 
-std::vector<std::string> OpenConnections::BreakOffIf(
-    const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition) {
-  std::vector<std::string> peers;
+bool OpenConnections::IsServed(const Connection& connection) {
+  return connection.number != Transport::kClosed &&
+         CookieOf(connection.socket) == connection.cookie;
+}
+
+void OpenConnections::BreakOff(Connection& connection,
+                               const std::function<void(const std::string& peer)>& record) {
+  record(connection.peer->first);
+  Abort(connection.socket);
+  connection.number = Transport::kClosed;
+}
+
+void OpenConnections::BreakOffIf(
+    const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition,
+    const std::function<void(const std::string& peer)>& record) {
   for (Connection& connection : connections_) {
-    if (connection.number != Transport::kClosed && condition(connection.number, connection.flood) &&
-        CookieOf(connection.socket) == connection.cookie) {
-      Abort(connection.socket);
-      connection.number = Transport::kClosed;
-      peers.push_back(connection.peer->first);
+    if (IsServed(connection) && condition(connection.number, connection.flood)) {
+      BreakOff(connection, record);
     }
   }
-  return peers;
+}
+
+void OpenConnections::BreakOffCostliest(
+    std::uint64_t bytes, const std::function<std::uint64_t(Transport::ConnectionNumber)>& calls_of,
+    const std::function<void(const std::string& peer)>& record) {
+  struct Candidate {
+    std::uint64_t cost;
+    bool is_known;
+    Connection* connection;
+  };
+  std::vector<Candidate> candidates;
+  for (Connection& connection : connections_) {
+    if (!IsServed(connection)) {
+      continue;
+    }
+    const std::uint64_t calls = calls_of(connection.number);
+    const std::optional<std::uint64_t> received = ReceivedBytes(connection.socket);
+    const std::uint64_t recently = received.has_value() ? *received - connection.received_bytes
+                                   : calls > 0          ? kLeastCost
+                                                        : 0;
+    candidates.push_back({.cost = calls * kCallCost + recently,
+                          .is_known = received.has_value(),
+                          .connection = &connection});
+  }
+  std::ranges::sort(candidates, std::greater<>(), &Candidate::cost);
+  std::uint64_t sum = 0;
+  for (const Candidate& candidate : candidates) {
+    if (sum >= bytes || candidate.cost < kLeastCost) {
+      return;
+    }
+    BreakOff(*candidate.connection, record);
+    // It may have been all.
+    sum += candidate.is_known ? candidate.cost : bytes;
+  }
+}
+
+void OpenConnections::RestartReceivedBytes() {
+  for (Connection& connection : connections_) {
+    connection.received_bytes = ReceivedBytes(connection.socket).value_or(0);
+  }
 }
 
 void OpenConnections::RemoveClosed() {

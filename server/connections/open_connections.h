@@ -48,6 +48,10 @@ class OpenConnections {
   // Forgets those that are closed. Takes one system call for each connection.
   void RemoveClosed();
 
+  // From now on, BreakOffCostliest() counts what those that are open receive from now on.
+  // Takes one system call for each connection.
+  void RestartReceivedBytes();
+
   // Lets whoever serves those that are open find that their clients have closed them. What
   // is still to be sent is sent.
   void EndReceiving() const;
@@ -57,9 +61,24 @@ class OpenConnections {
   void BreakOff() const;
 
   // Breaks off those that fulfil `condition`, and drops what they have sent and nobody has
-  // read. Returns their peers. Each connection is broken off once.
-  std::vector<std::string> BreakOffIf(
-      const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition);
+  // read. Calls `record` with the peer of each before its client can notice. Each connection
+  // is broken off once.
+  void BreakOffIf(const std::function<bool(Transport::ConnectionNumber, CallFlood&)>& condition,
+                  const std::function<void(const std::string& peer)>& record);
+
+  // Breaks off in the same way those that cost the most memory, until they cost `bytes`
+  // together. What a connection costs is a guess: its calls in memory, which `calls_of`
+  // returns, and what it has received lately. Unix sockets do not count that: those with
+  // calls come after the connections that have received much, one each time. Connections
+  // that cost less than kLeastCost are kept.
+  void BreakOffCostliest(std::uint64_t bytes,
+                         const std::function<std::uint64_t(Transport::ConnectionNumber)>& calls_of,
+                         const std::function<void(const std::string& peer)>& record);
+
+  // What gRPC takes for a call that has only begun.
+  static constexpr std::uint64_t kCallCost = std::uint64_t{13} << 10;
+  // In bytes. Clients that make small calls stay below it.
+  static constexpr std::uint64_t kLeastCost = std::uint64_t{64} << 10;
 
   std::size_t size() const { return connections_.size(); }
 
@@ -74,7 +93,14 @@ class OpenConnections {
     // kClosed if it is broken off.
     Transport::ConnectionNumber number = Transport::kClosed;
     CallFlood flood{std::chrono::steady_clock::now()};
+    // Of the last RestartReceivedBytes().
+    std::uint64_t received_bytes = 0;
   };
+
+  // Whether it is neither closed nor broken off.
+  static bool IsServed(const Connection& connection);
+  static void BreakOff(Connection& connection,
+                       const std::function<void(const std::string& peer)>& record);
 
   // As shutdown() does, by `how`.
   void ShutDown(int how) const;

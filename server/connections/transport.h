@@ -24,6 +24,9 @@ class Transport {
   // it is closed already.
   virtual ConnectionNumber Serve(core::FileDescriptor connection) = 0;
 
+  // How many bytes more the process may allocate: negative if it has allocated too many.
+  virtual std::int64_t spare_bytes() const = 0;
+
   // How many calls have failed so far, on all connections.
   virtual std::uint64_t failed_calls() const = 0;
 

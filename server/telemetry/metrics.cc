@@ -11,6 +11,7 @@
 #include <cassert>
 #include <functional>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -134,16 +135,15 @@ Gauge& MakeGauge(const char* name, const char* help, prometheus::Registry& regis
   return BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
-// Returns one counter per reason, indexed by ConnectionRefusal.
-std::vector<std::reference_wrapper<Counter>> MakeRefusedConnections(
-    prometheus::Registry& registry) {
-  auto& family = BuildCounter()
-                     .Name("quantd_refused_connections_total")
-                     .Help("Connections closed at once, by reason.")
-                     .Register(registry);
+// Returns a counter for each of `reasons`, in their order.
+std::vector<std::reference_wrapper<Counter>> MakeCounters(std::span<const std::string_view> reasons,
+                                                          const std::string& name,
+                                                          const std::string& help,
+                                                          prometheus::Registry& registry) {
+  auto& family = BuildCounter().Name(name).Help(help).Register(registry);
   std::vector<std::reference_wrapper<Counter>> counters;
-  counters.reserve(kConnectionRefusalNames.size());
-  for (const std::string_view reason : kConnectionRefusalNames) {
+  counters.reserve(reasons.size());
+  for (const std::string_view reason : reasons) {
     counters.emplace_back(family.Add({{"reason", std::string(reason)}}));
   }
   return counters;
@@ -265,13 +265,11 @@ struct Metrics::Impl {
                                       .Register(registry)
                                       .Add({});
   std::vector<std::reference_wrapper<Counter>> refused_connections =
-      MakeRefusedConnections(registry);
-  Counter& broken_off_connections =
-      BuildCounter()
-          .Name("quantd_broken_off_connections_total")
-          .Help("Connections ended by the server because of what they cost, by reason.")
-          .Register(registry)
-          .Add({{"reason", std::string(kTooManyAbortedCalls)}});
+      MakeCounters(kConnectionRefusalNames, "quantd_refused_connections_total",
+                   "Connections closed at once, by reason.", registry);
+  std::vector<std::reference_wrapper<Counter>> broken_off_connections = MakeCounters(
+      kConnectionBreakNames, "quantd_broken_off_connections_total",
+      "Connections ended by the server because of what they cost, by reason.", registry);
   core::Mutex mutex;
   Counter& log_lines_dropped ABSL_GUARDED_BY(mutex) =
       BuildCounter()
@@ -319,7 +317,9 @@ void Metrics::ConnectionRefused(ConnectionRefusal refusal) {
   impl_->refused_connections.at(static_cast<std::size_t>(refusal)).get().Increment();
 }
 
-void Metrics::ConnectionBrokenOff() { impl_->broken_off_connections.Increment(); }
+void Metrics::ConnectionBrokenOff(ConnectionBreak reason) {
+  impl_->broken_off_connections.at(static_cast<std::size_t>(reason)).get().Increment();
+}
 
 void Metrics::SetOpenConnections(std::size_t number) {
   impl_->connections.Set(static_cast<double>(number));

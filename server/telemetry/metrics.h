@@ -76,8 +76,8 @@ class Metrics {
   // Counts a connection that was accepted, or refused.
   void ConnectionAccepted();
   void ConnectionRefused(ConnectionRefusal refusal);
-  // Counts a connection that was broken off because of its aborted calls.
-  void ConnectionBrokenOff();
+  // Counts a connection that was broken off.
+  void ConnectionBrokenOff(ConnectionBreak reason);
   // Sets the number of connections that are open now.
   void SetOpenConnections(std::size_t number);
 

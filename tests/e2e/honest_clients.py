@@ -1,7 +1,7 @@
 """Clients that make calls of all methods and sizes, and compare every answer.
 
-They retry what a client may retry: RESOURCE_EXHAUSTED and UNAVAILABLE, after a growing pause or the
-one that the server asks for.
+They retry what a client may retry: RESOURCE_EXHAUSTED and UNAVAILABLE, and INTERNAL that comes from
+gRPC (docs/reliability.md), after a growing pause or the one that the server asks for.
 """
 
 import collections
@@ -32,6 +32,13 @@ LONGEST_PAUSE_SECONDS = 2
 # Of tensors, in elements.
 SMALL, MEDIUM, LARGE = 300, 100_000, 512 * 1024
 SMALL_BYTES = 16 * 1024
+
+
+def _may_be_retried(error):
+    """Returns whether a call that ended with the CallError may be made again. Calls change nothing."""
+    if error.code == grpc.StatusCode.INTERNAL:
+        return not error.reason
+    return error.code in RETRYABLE and error.reason not in FINAL_REASONS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +184,7 @@ class Client:
             except grpc.RpcError as failure:
                 error = api.call_error(failure)
                 kind = f"{error.code.name} {error.reason or 'by gRPC'}"
-                if (error.code not in RETRYABLE or error.reason in FINAL_REASONS
+                if (not _may_be_retried(error)
                         or time.monotonic() - start > self._patience_seconds):
                     report.unexpected_errors.append(
                         f"{exchange.method} after {retries} retries and "

@@ -11,12 +11,14 @@ RST_STREAM = 3
 SETTINGS = 4
 PING = 6
 GOAWAY = 7
+WINDOW_UPDATE = 8
 
 ACK = 1
 END_STREAM = 1
 END_HEADERS = 4
 
 MAX_CONCURRENT_STREAMS = 3
+INITIAL_WINDOW_SIZE = 4
 
 
 def connect(address, timeout):
@@ -61,6 +63,30 @@ class Connection:
 
     def send(self, frames):
         self._socket.sendall(frames)
+
+    def begin_message(self, path, size, frame_size):
+        """Begins the first call of the connection and sends all but the last byte of its message of
+        `size` bytes, in frames of `frame_size`, as the server makes room for them."""
+        self.send(frame(HEADERS, END_HEADERS, 1, request_headers(path))
+                  + frame(DATA, 0, 1, b"\0" + struct.pack(">I", size)))
+        initial = self.settings.get(INITIAL_WINDOW_SIZE, 65535)
+        windows = {0: 65535 - 5, 1: initial - 5}
+        left = size - 1
+        while left > 0:
+            number = min(*windows.values(), left, 65536) // frame_size
+            if number > 0:
+                self.send(frame(DATA, 0, 1, bytes(frame_size)) * number)
+                left -= number * frame_size
+                windows = {stream: window - number * frame_size for stream, window in windows.items()}
+                continue
+            kind, flags, stream, payload = self.receive()
+            if kind == WINDOW_UPDATE:
+                windows[stream] += int.from_bytes(payload, "big")
+            elif kind == SETTINGS and not flags & ACK:
+                settings = dict(struct.iter_unpack(">HI", payload))
+                windows[1] += settings.get(INITIAL_WINDOW_SIZE, initial) - initial
+                initial = settings.get(INITIAL_WINDOW_SIZE, initial)
+                self.send(frame(SETTINGS, ACK))
 
     def ping(self):
         """Sends a ping and returns the frame that answers it, which may be a GOAWAY instead."""

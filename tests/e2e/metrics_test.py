@@ -152,7 +152,8 @@ class MetricsTest(unittest.TestCase):
         for reason in ("max_connections", "max_connections_per_peer", "no_descriptors",
                        "no_memory"):
             self.assert_value(0, "quantd_refused_connections_total", reason=reason)
-        self.assert_value(0, "quantd_broken_off_connections_total", reason="aborted_calls")
+        for reason in ("aborted_calls", "memory"):
+            self.assert_value(0, "quantd_broken_off_connections_total", reason=reason)
         self.assertGreater(self.metrics.value("quantd_max_connections"), 0)
 
     def test_the_build_is_described(self):

@@ -39,6 +39,8 @@ class FakeTransport final : public Transport {
     return ++last_;
   }
 
+  std::int64_t spare_bytes() const override { return spare_bytes_; }
+
   std::uint64_t failed_calls() const override {
     ++looks_for_failures_;
     return failed_calls_;
@@ -56,6 +58,7 @@ class FakeTransport final : public Transport {
     calls_in_memory_[number] = in_memory;
   }
   void Fail(std::uint64_t calls) { failed_calls_ += calls; }
+  void SetSpareBytes(std::int64_t bytes) { spare_bytes_ = bytes; }
 
   // How often the number of failed calls was read.
   int looks_for_failures() const { return looks_for_failures_; }
@@ -72,6 +75,7 @@ class FakeTransport final : public Transport {
   std::map<ConnectionNumber, std::uint64_t> calls_in_memory_ ABSL_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> failed_calls_ = 0;
   mutable std::atomic<int> looks_for_failures_ = 0;
+  std::atomic<std::int64_t> spare_bytes_ = std::int64_t{1} << 40;
 };
 
 class AcceptorUnderTest {
@@ -242,6 +246,24 @@ TEST(Acceptor, BreaksOffConnectionsWithTooManyCallsInMemory) {
   EXPECT_THAT(test.MetricsText(),
               HasSubstr("quantd_broken_off_connections_total{reason=\"aborted_calls\"} 2\n"));
   EXPECT_THAT(test.log_text(), HasSubstr("reason=aborted_calls peer=127.0.0.1"));
+}
+
+TEST(Acceptor, BreaksOffTheCostliestConnectionsWhileTooMuchMemoryIsAllocated) {
+  AcceptorUnderTest test(kGenerous);
+  ClientSocket modest(test.address());
+  ClientSocket costly(test.address());
+  ASSERT_TRUE(modest.Connect() && test.WaitForConnections(1));
+  ASSERT_TRUE(costly.Connect() && test.WaitForConnections(2));
+  test.transport().SetCalls(1, 10);
+  test.transport().SetCalls(2, 20);
+  test.transport().SetSpareBytes(-1);
+  EXPECT_TRUE(costly.IsClosedByServer());
+  // As long as nothing is freed.
+  EXPECT_TRUE(modest.IsClosedByServer());
+  test.acceptor().Stop();
+  EXPECT_THAT(test.MetricsText(),
+              HasSubstr("quantd_broken_off_connections_total{reason=\"memory\"} 2\n"));
+  EXPECT_THAT(test.log_text(), HasSubstr("reason=memory peer=127.0.0.1"));
 }
 
 TEST(Acceptor, LooksAtNoConnectionBeforeCallsFail) {

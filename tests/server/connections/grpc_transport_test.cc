@@ -72,17 +72,18 @@ void Send(const core::FileDescriptor& socket, const std::string& bytes) {
             static_cast<ssize_t>(bytes.size()));
 }
 
-// A server that knows no method of its own.
+// A server that has no methods but those of the health service.
 class ServerWithTransport {
  public:
   ServerWithTransport() {
+    grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(&service_);
     auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
         grpc::InsecureServerCredentials());
     server_ = calls_.Start(builder);
-    transport_.emplace(std::move(acceptor), calls_.statistics());
+    transport_.emplace(std::move(acceptor), calls_.statistics(), [] { return -5; });
   }
   ~ServerWithTransport() { server_->Shutdown(std::chrono::system_clock::now()); }
   ServerWithTransport(const ServerWithTransport&) = delete;
@@ -113,6 +114,11 @@ TEST(GrpcTransport, NumbersEachConnectionAsSoonAsItIsServed) {
     numbers.insert(number);
     EXPECT_EQ(server.Connections(), numbers) << "the number is that of another connection";
   }
+}
+
+TEST(GrpcTransport, AsksHowMuchMoreMayBeAllocated) {
+  ServerWithTransport server;
+  EXPECT_EQ(server.transport().spare_bytes(), -5);
 }
 
 TEST(GrpcTransport, CountsCallsThatAreAborted) {

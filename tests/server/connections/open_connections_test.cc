@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -110,10 +112,100 @@ TEST(OpenConnections, AreBrokenOffOnceIfTheirNumbersFulfilACondition) {
   ASSERT_TRUE(open.Add(broken_off.server.number(), "b"));
   open.NumberLast(8);
   const auto is_second = [](Transport::ConnectionNumber number, CallFlood&) { return number == 8; };
-  EXPECT_THAT(open.BreakOffIf(is_second), testing::ElementsAre("b"));
+  std::vector<std::string> peers;
+  const auto record = [&](const std::string& peer) {
+    EXPECT_TRUE(broken_off.client->IsOpen()) << "recorded too late";
+    peers.push_back(peer);
+  };
+  open.BreakOffIf(is_second, record);
+  EXPECT_THAT(peers, testing::ElementsAre("b"));
   EXPECT_TRUE(broken_off.client->IsClosedByServer());
   EXPECT_TRUE(kept.client->IsOpen());
-  EXPECT_THAT(open.BreakOffIf(is_second), testing::IsEmpty());
+  open.BreakOffIf(is_second, record);
+  EXPECT_THAT(peers, testing::SizeIs(1)) << "broken off again";
+}
+
+constexpr std::uint64_t kLeastCost = OpenConnections::kLeastCost;
+
+// Connections that are counted, with their index as their number and peer.
+class CostlyConnections {
+ public:
+  explicit CostlyConnections(const std::vector<std::string>& addresses) {
+    for (const std::string& address : addresses) {
+      Connection& added = connections_.emplace_back(address);
+      EXPECT_TRUE(open_.Add(added.server.number(), std::to_string(connections_.size())));
+      open_.NumberLast(static_cast<Transport::ConnectionNumber>(connections_.size()));
+      calls_.push_back(0);
+    }
+  }
+
+  // The client of a connection sends `bytes`, and its server reads them.
+  void Send(std::size_t connection, std::size_t bytes) {
+    const std::string sent(bytes, 'x');
+    std::string received(bytes, '\0');
+    ASSERT_EQ(send(connections_[connection - 1].client->number(), sent.data(), bytes, 0),
+              static_cast<ssize_t>(bytes));
+    ASSERT_EQ(
+        recv(connections_[connection - 1].server.number(), received.data(), bytes, MSG_WAITALL),
+        static_cast<ssize_t>(bytes));
+  }
+
+  void SetCalls(std::size_t connection, std::uint64_t calls) { calls_[connection - 1] = calls; }
+
+  // Returns the peers of those that are broken off, in this order.
+  std::vector<std::string> BreakOffCostliest(std::uint64_t bytes) {
+    std::vector<std::string> peers;
+    open_.BreakOffCostliest(
+        bytes,
+        [this](Transport::ConnectionNumber number) {
+          return calls_[static_cast<std::size_t>(number - 1)];
+        },
+        [&](const std::string& peer) { peers.push_back(peer); });
+    return peers;
+  }
+
+  OpenConnections& open() { return open_; }
+
+ private:
+  OpenConnections open_{{.connections = 9, .connections_per_peer = 9}};
+  std::vector<Connection> connections_;
+  std::vector<std::uint64_t> calls_;
+};
+
+TEST(OpenConnections, AreBrokenOffInTheOrderOfWhatTheyReceivedAndOfTheirCalls) {
+  CostlyConnections test({"127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"});
+  test.Send(1, kLeastCost + 1);
+  test.Send(2, kLeastCost + 2);
+  test.SetCalls(3, 6);
+  static_assert(6 * OpenConnections::kCallCost > kLeastCost + 2);
+  test.Send(4, kLeastCost - 1);
+  EXPECT_THAT(test.BreakOffCostliest(1), testing::ElementsAre("3"));
+  EXPECT_THAT(test.BreakOffCostliest(kLeastCost + 3), testing::ElementsAre("2", "1"));
+  EXPECT_THAT(test.BreakOffCostliest(1), testing::IsEmpty()) << "it costs less than that";
+}
+
+TEST(OpenConnections, AreNotBrokenOffForWhatTheyReceivedLongAgo) {
+  CostlyConnections test({"127.0.0.1:0"});
+  test.Send(1, kLeastCost);
+  test.open().RestartReceivedBytes();
+  EXPECT_THAT(test.BreakOffCostliest(1), testing::IsEmpty());
+  test.Send(1, kLeastCost);
+  EXPECT_THAT(test.BreakOffCostliest(1), testing::ElementsAre("1"));
+}
+
+TEST(OpenConnections, OverUnixSocketsAreBrokenOffAfterThoseThatHaveReceivedMuch) {
+  const SocketPath socket_path;
+  const SocketPath other_path;
+  const SocketPath idle_path;
+  CostlyConnections test({socket_path.address(), "127.0.0.1:0", "127.0.0.1:0", other_path.address(),
+                          idle_path.address()});
+  test.SetCalls(1, 2);
+  test.Send(2, 2 * kLeastCost);
+  test.SetCalls(3, 1);
+  test.SetCalls(4, 1);
+  EXPECT_THAT(test.BreakOffCostliest(9 * kLeastCost), testing::ElementsAre("2", "1"));
+  EXPECT_THAT(test.BreakOffCostliest(9 * kLeastCost), testing::ElementsAre("4"));
+  EXPECT_THAT(test.BreakOffCostliest(9 * kLeastCost), testing::IsEmpty());
 }
 
 TEST(OpenConnections, LoseWhatNobodyHasReadWhenTheyAreBrokenOff) {
@@ -126,7 +218,8 @@ TEST(OpenConnections, LoseWhatNobodyHasReadWhenTheyAreBrokenOff) {
     ASSERT_EQ(recv(connection.server.number(), &byte, 1, MSG_PEEK), 1) << "it has arrived";
     ASSERT_TRUE(open.Add(connection.server.number(), "a"));
     open.NumberLast(1);
-    open.BreakOffIf([](Transport::ConnectionNumber, CallFlood&) { return true; });
+    open.BreakOffIf([](Transport::ConnectionNumber, CallFlood&) { return true; },
+                    [](const std::string&) {});
     EXPECT_LE(recv(connection.server.number(), &byte, 1, 0), 0) << address;
   }
 }

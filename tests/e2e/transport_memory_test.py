@@ -1,0 +1,101 @@
+"""Tests that memory which gRPC takes, and which its quota does not see, is bounded as well."""
+
+import concurrent.futures
+import contextlib
+import struct
+import unittest
+
+import grpc
+
+import api
+import http2
+import quantd_process
+
+MIB = 1024 * 1024
+MAX_MESSAGE_BYTES = 4 * MIB
+MAX_IN_FLIGHT_BYTES = 8 * MIB
+# What the process may hold besides what is in flight.
+FIXED_BYTES = 150 * MIB
+FAKE_QUANTIZE = f"/{api.SERVICE}/FakeQuantize"
+
+
+class TransportMemoryTest(unittest.TestCase):
+
+    def assert_bounded(self, connections, misbehave, listen="localhost:0"):
+        """Lets several clients misbehave(connection) at once. The server has to break off the
+        connections of some, and to serve an honest client."""
+        with quantd_process.Quantd(f"--max-message-bytes={MAX_MESSAGE_BYTES}",
+                                   f"--max-in-flight-bytes={MAX_IN_FLIGHT_BYTES}",
+                                   listen=(listen,)) as quantd, \
+                quantd.connect() as honest, \
+                concurrent.futures.ThreadPoolExecutor(connections) as executor:
+            stub = api.QuantizationServiceStub(honest)
+
+            def attempt(_):
+                with contextlib.suppress(ConnectionError), \
+                        http2.Connection(quantd.address, quantd_process.DEADLINE_SECONDS) as connection:
+                    misbehave(connection)
+                    return False
+                return True
+
+            broken_off = list(executor.map(attempt, range(connections)))
+            self.assertTrue(any(broken_off), "no connection was broken off")
+            if listen.startswith("unix:"):
+                # The server does not know what a unix socket has received, and may take the one for the
+                # other while it has a call.
+                quantd_process.wait_until(lambda: self.is_served(stub), "the honest client")
+            else:
+                self.assertTrue(self.is_served(stub))
+            self.assertGreater(
+                quantd.metrics().value("quantd_broken_off_connections_total", reason="memory"), 0)
+            quantd.wait_for_log("reason=memory")
+            self.assertLess(quantd.peak_bytes(), MAX_IN_FLIGHT_BYTES + FIXED_BYTES)
+
+    def is_served(self, stub):
+        try:
+            return stub.GetServerInfo(api.GetServerInfoRequest(),
+                                      timeout=quantd_process.DEADLINE_SECONDS).version
+        except grpc.RpcError as error:
+            self.assertEqual(error.code(), grpc.StatusCode.UNAVAILABLE)
+            return None
+
+    def test_messages_in_tiny_frames(self):
+        def begin_message(connection):
+            # Each byte takes some 40 with its frame. gRPC's quota sees the bytes alone, and permits them.
+            connection.begin_message(FAKE_QUANTIZE, MAX_MESSAGE_BYTES - 1024, frame_size=1)
+            connection.ping()
+
+        for listen in ("localhost:0", "unix:{directory}/s"):
+            with self.subTest(listen):
+                self.assert_bounded(4, begin_message, listen)
+
+    def test_calls_of_headers_only_on_many_connections(self):
+        headers = http2.request_headers(FAKE_QUANTIZE)
+
+        def begin_calls(connection):
+            # No more than a connection may have.
+            for first in range(0, 900, 50):
+                connection.send(b"".join(
+                    http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers)
+                    for i in range(first, first + 50)))
+            connection.ping()
+
+        self.assert_bounded(20, begin_calls)
+
+    def test_aborted_calls_on_many_connections(self):
+        headers = http2.request_headers(FAKE_QUANTIZE)
+        cancel = struct.pack(">I", 8)
+
+        def abort_calls(connection):
+            for first in range(0, 1900, 50):
+                connection.send(b"".join(
+                    http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers)
+                    + http2.frame(http2.RST_STREAM, 0, 2 * i + 1, cancel)
+                    for i in range(first, first + 50)))
+            connection.ping()
+
+        self.assert_bounded(20, abort_calls)
+
+
+if __name__ == "__main__":
+    unittest.main()
