@@ -36,6 +36,10 @@ constexpr std::int64_t kAllocatedPerMillisecond = std::int64_t{2} << 20;
 constexpr std::chrono::milliseconds kShortestMemoryInterval{2};
 constexpr std::chrono::milliseconds kLongestMemoryInterval{100};
 
+// What an open connection takes without calls. Thousands of these do not have to be broken
+// off: their number has its own limit.
+constexpr std::int64_t kConnectionBytes = std::int64_t{16} << 10;
+
 // So many calls have to fail before a look at all connections is worth its time.
 constexpr std::uint64_t kFailedCallsPerLook = 1000;
 
@@ -245,7 +249,8 @@ void Acceptor::RemoveClosed() {
 
 void Acceptor::SaveMemory() {
   const Clock::time_point start = Clock::now();
-  const std::int64_t spare_bytes = transport_->spare_bytes();
+  const std::int64_t spare_bytes =
+      transport_->spare_bytes() + static_cast<std::int64_t>(open_.size()) * kConnectionBytes;
   // While it grows, what was broken off is being freed.
   const bool grows = spare_bytes > std::exchange(spare_bytes_at_last_look_, spare_bytes);
   if (spare_bytes < 0 && !grows) {

@@ -39,7 +39,10 @@ class FakeTransport final : public Transport {
     return ++last_;
   }
 
-  std::int64_t spare_bytes() const override { return spare_bytes_; }
+  std::int64_t spare_bytes() const override {
+    ++looks_at_memory_;
+    return spare_bytes_;
+  }
 
   std::uint64_t failed_calls() const override {
     ++looks_for_failures_;
@@ -60,7 +63,9 @@ class FakeTransport final : public Transport {
   void Fail(std::uint64_t calls) { failed_calls_ += calls; }
   void SetSpareBytes(std::int64_t bytes) { spare_bytes_ = bytes; }
 
-  // How often the number of failed calls was read.
+  // How often the spare bytes were read,
+  int looks_at_memory() const { return looks_at_memory_; }
+  // and the number of failed calls.
   int looks_for_failures() const { return looks_for_failures_; }
 
   std::vector<core::FileDescriptor>& connections() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -75,6 +80,7 @@ class FakeTransport final : public Transport {
   std::map<ConnectionNumber, std::uint64_t> calls_in_memory_ ABSL_GUARDED_BY(mutex_);
   std::atomic<std::uint64_t> failed_calls_ = 0;
   mutable std::atomic<int> looks_for_failures_ = 0;
+  mutable std::atomic<int> looks_at_memory_ = 0;
   std::atomic<std::int64_t> spare_bytes_ = std::int64_t{1} << 40;
 };
 
@@ -256,7 +262,13 @@ TEST(Acceptor, BreaksOffTheCostliestConnectionsWhileTooMuchMemoryIsAllocated) {
   ASSERT_TRUE(costly.Connect() && test.WaitForConnections(2));
   test.transport().SetCalls(1, 10);
   test.transport().SetCalls(2, 20);
-  test.transport().SetSpareBytes(-1);
+  // The connections themselves may take something.
+  constexpr std::int64_t kConnections = std::int64_t{2} * 16 * 1024;
+  test.transport().SetSpareBytes(-kConnections);
+  const int looks = test.transport().looks_at_memory();
+  ASSERT_TRUE(WaitUntil([&] { return test.transport().looks_at_memory() > looks + 1; }));
+  EXPECT_TRUE(costly.IsOpen());
+  test.transport().SetSpareBytes(-kConnections - 1);
   EXPECT_TRUE(costly.IsClosedByServer());
   // As long as nothing is freed.
   EXPECT_TRUE(modest.IsClosedByServer());
