@@ -14,14 +14,9 @@ FAKE_QUANTIZE = f"/{api.SERVICE}/FakeQuantize"
 
 def abort_calls(connection, path, number, start=0):
     """Begins calls and aborts them. Returns how many before the server closed the connection."""
-    headers = http2.request_headers(path)
-    cancel = (8).to_bytes(4, "big")
     for first in range(start, start + number, 50):
-        streams = range(2 * first + 1, 2 * first + 101, 2)
         try:
-            connection.send(b"".join(
-                http2.frame(http2.HEADERS, http2.END_HEADERS, stream, headers)
-                + http2.frame(http2.RST_STREAM, 0, stream, cancel) for stream in streams))
+            connection.send(http2.aborted_calls(path, range(first, first + 50)))
         except OSError:
             return first - start
     return number
@@ -31,7 +26,9 @@ class AbortedCallsTest(unittest.TestCase):
     """Clients that abort calls as soon as they have begun (HTTP/2 Rapid Reset, CVE-2023-44487)."""
 
     def assert_flood_is_broken_off(self, path, listen):
-        with quantd_process.Quantd("--max-message-bytes=4MiB", "--max-in-flight-bytes=8MiB",
+        # With less memory, the connection may be broken off for what it takes before it is for what it
+        # does (transport_memory_test).
+        with quantd_process.Quantd("--max-message-bytes=4MiB", "--max-in-flight-bytes=128MiB",
                                    listen=(listen,)) as quantd, \
                 quantd.connect() as honest:
             stub = api.QuantizationServiceStub(honest)

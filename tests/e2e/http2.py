@@ -49,6 +49,20 @@ def request_headers(path):
         ("te", "trailers"), ("content-type", "application/grpc")))
 
 
+def begun_calls(path, calls):
+    """Returns the frames that begin calls of the method `path`, with their indices on the connection."""
+    headers = request_headers(path)
+    return b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, headers) for i in calls)
+
+
+def aborted_calls(path, calls):
+    """Returns the frames that begin calls, as begun_calls() does, and abort each at once."""
+    headers = request_headers(path)
+    cancel = (8).to_bytes(4, "big")
+    return b"".join(frame(HEADERS, END_HEADERS, 2 * i + 1, headers)
+                    + frame(RST_STREAM, 0, 2 * i + 1, cancel) for i in calls)
+
+
 class Connection:
     """A connection that has exchanged settings. The `timeout` of each operation is in seconds."""
 

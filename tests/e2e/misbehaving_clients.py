@@ -124,22 +124,16 @@ def connections_closed_at_once(target):
 
 
 def headers_only(target):
-    headers = http2.request_headers(FAKE_QUANTIZE)
     with http2.Connection(target.address, TIMEOUT_SECONDS) as connection:
         # No more than the server permits.
-        connection.send(b"".join(
-            http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers) for i in range(900)))
+        connection.send(http2.begun_calls(FAKE_QUANTIZE, range(900)))
         time.sleep(HOLD_SECONDS)
     return "left"
 
 
 def reset_streams(target):
-    headers = http2.request_headers(FAKE_QUANTIZE)
     with http2.Connection(target.address, TIMEOUT_SECONDS) as connection:
-        connection.send(b"".join(
-            http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers)
-            + http2.frame(http2.RST_STREAM, 0, 2 * i + 1, struct.pack(">I", 8))
-            for i in range(500 * target.scale)))
+        connection.send(http2.aborted_calls(FAKE_QUANTIZE, range(500 * target.scale)))
     return "left"
 
 

@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import contextlib
-import struct
 import unittest
 
 import grpc
@@ -70,28 +69,18 @@ class TransportMemoryTest(unittest.TestCase):
                 self.assert_bounded(4, begin_message, listen)
 
     def test_calls_of_headers_only_on_many_connections(self):
-        headers = http2.request_headers(FAKE_QUANTIZE)
-
         def begin_calls(connection):
             # No more than a connection may have.
             for first in range(0, 900, 50):
-                connection.send(b"".join(
-                    http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers)
-                    for i in range(first, first + 50)))
+                connection.send(http2.begun_calls(FAKE_QUANTIZE, range(first, first + 50)))
             connection.ping()
 
         self.assert_bounded(20, begin_calls)
 
     def test_aborted_calls_on_many_connections(self):
-        headers = http2.request_headers(FAKE_QUANTIZE)
-        cancel = struct.pack(">I", 8)
-
         def abort_calls(connection):
             for first in range(0, 1900, 50):
-                connection.send(b"".join(
-                    http2.frame(http2.HEADERS, http2.END_HEADERS, 2 * i + 1, headers)
-                    + http2.frame(http2.RST_STREAM, 0, 2 * i + 1, cancel)
-                    for i in range(first, first + 50)))
+                connection.send(http2.aborted_calls(FAKE_QUANTIZE, range(first, first + 50)))
             connection.ping()
 
         self.assert_bounded(20, abort_calls)
