@@ -63,6 +63,8 @@ struct CallsOptions {
   std::size_t places = 1;
   // "/package.Service/Method"
   std::string method;
+  // The value of the header of this name; empty: none.
+  std::string authorization = {};
   // How long a unary call may take, and how long a stream without calls under way
   // may take to end.
   std::chrono::milliseconds timeout;

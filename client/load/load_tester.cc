@@ -5,24 +5,34 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "client/library/channel.h"
+#include "client/library/server_address.h"
+#include "client/library/token_file.h"
 #include "client/load/calls.h"
 #include "client/load/load_run.h"
+#include "core/base/status_macros.h"
 #include "wire/methods.h"
 
 namespace quantd::client {
 
-LoadTester::LoadTester(LoadTesterOptions options, Workload workload,
+LoadTester::LoadTester(LoadTesterOptions options, std::string authorization, Workload workload,
                        std::vector<std::shared_ptr<grpc::Channel>> channels)
     : options_(std::move(options)),
+      authorization_(std::move(authorization)),
       workload_(std::move(workload)),
       channels_(std::move(channels)) {}
 
 absl::StatusOr<std::unique_ptr<LoadTester>> LoadTester::Connect(const LoadTesterOptions& options,
                                                                 Workload workload) {
+  ASSIGN_OR_RETURN(const std::vector<ServerAddress> addresses,
+                   ParseServerAddresses(options.address));
+  RETURN_IF_ERROR(CheckSecurity(options.security, addresses));
+  ASSIGN_OR_RETURN(std::string authorization,
+                   TokenFile(options.security.token_file).AuthorizationHeader());
   std::vector<std::shared_ptr<grpc::Channel>> channels(options.connections);
-  for (std::shared_ptr<grpc::Channel>& channel : channels) {
-    channel = CreateChannel(options.address, ChannelKind::kOwnConnection);
-    channel->GetState(/*try_to_connect=*/true);
+  for (std::size_t index = 0; index < channels.size(); ++index) {
+    channels[index] = CreateChannel(addresses[index % addresses.size()], options.security,
+                                    ChannelKind::kOwnConnection);
+    channels[index]->GetState(/*try_to_connect=*/true);
   }
   const auto deadline = std::chrono::system_clock::now() + options.timeout;
   for (std::size_t index = 0; index < channels.size(); ++index) {
@@ -33,7 +43,8 @@ absl::StatusOr<std::unique_ptr<LoadTester>> LoadTester::Connect(const LoadTester
           " ms: check the address, that quantd runs, and that it may open as many files"));
     }
   }
-  return absl::WrapUnique(new LoadTester(options, std::move(workload), std::move(channels)));
+  return absl::WrapUnique(
+      new LoadTester(options, std::move(authorization), std::move(workload), std::move(channels)));
 }
 
 LoadResult LoadTester::Run(const LoadPlan& plan, const std::stop_token& stop,
@@ -42,6 +53,7 @@ LoadResult LoadTester::Run(const LoadPlan& plan, const std::stop_token& stop,
     const CallsOptions options{.channels = channels_,
                                .places = plan.concurrency,
                                .method = std::string(workload_.method().path),
+                               .authorization = authorization_,
                                .timeout = options_.timeout};
     return workload_.method().transfer == wire::Transfer::kStream
                ? MakeStreamCalls(options, listener)

@@ -19,14 +19,16 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/library/connection_security.h"
 #include "client/load/load_result.h"
 #include "client/load/workload.h"
 
 namespace quantd::client {
 
 struct LoadTesterOptions {
-  // HOST:PORT, or unix:PATH on the same host.
+  // As in ClientOptions; connection c is to the address c modulo their number.
   std::string address;
+  ConnectionSecurity security = {};
   // How long a connection may take to come about, or a call to be answered; of a
   // stream's messages, those that were sent last.
   std::chrono::milliseconds timeout;
@@ -51,8 +53,8 @@ class LoadTester {
 
   // Opens the connections, so that no call has to wait for one.
   //
-  // Errors: kUnavailable, naming the address, where one does not come about
-  // within the timeout.
+  // Errors: kInvalidArgument for an address that is none, and those of CheckSecurity();
+  // kUnavailable, naming the address, where one does not come about within the timeout.
   static absl::StatusOr<std::unique_ptr<LoadTester>> Connect(const LoadTesterOptions& options,
                                                              Workload workload);
 
@@ -62,10 +64,12 @@ class LoadTester {
   LoadResult Run(const LoadPlan& plan, const std::stop_token& stop, const Watcher& watcher);
 
  private:
-  LoadTester(LoadTesterOptions options, Workload workload,
+  LoadTester(LoadTesterOptions options, std::string authorization, Workload workload,
              std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   LoadTesterOptions options_;
+  // See CallsOptions.
+  std::string authorization_;
   Workload workload_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;
 };

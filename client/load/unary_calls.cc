@@ -17,6 +17,7 @@ class UnaryCalls final : public Calls {
  public:
   UnaryCalls(const CallsOptions& options, Listener& listener)
       : method_(options.method),
+        authorization_(options.authorization),
         timeout_(options.timeout),
         listener_(listener),
         places_(options.places) {
@@ -29,6 +30,9 @@ class UnaryCalls final : public Calls {
     Place& place = places_[number];
     grpc::ClientContext* const context = Renew(place);
     context->set_deadline(std::chrono::system_clock::now() + timeout_);
+    if (!authorization_.empty()) {
+      context->AddMetadata("authorization", authorization_);
+    }
     place.answer.Clear();
     place.sent = Clock::now();
     stubs_[number % stubs_.size()]->UnaryCall(context, method_, {}, &request.bytes(), &place.answer,
@@ -73,6 +77,7 @@ class UnaryCalls final : public Calls {
   }
 
   const std::string method_;
+  const std::string authorization_;
   const std::chrono::milliseconds timeout_;
   Listener& listener_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;

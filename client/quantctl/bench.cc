@@ -78,6 +78,7 @@ class LoadTest {
       return info.status();
     }
     ASSIGN_OR_RETURN(tester_, LoadTester::Connect({.address = server_.address,
+                                                   .security = server_.security,
                                                    .timeout = server_.timeout,
                                                    .connections = options_.connections},
                                                   std::move(workload)));

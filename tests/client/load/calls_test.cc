@@ -49,7 +49,8 @@ class CallsTest : public ::testing::TestWithParam<wire::Transfer> {
   Channels Connect(std::size_t count) const {
     Channels channels(count);
     for (std::shared_ptr<grpc::Channel>& channel : channels) {
-      channel = CreateChannel(server_.address(), ChannelKind::kShared);
+      channel =
+          CreateChannel({.text = server_.address(), .is_local = true}, {}, ChannelKind::kShared);
     }
     return channels;
   }
