@@ -102,6 +102,9 @@ void PrintFigures(const LoadResult& result, std::ostream& output) {
                          FormatNumber(result.ElementsPerSecond() / kMega), " M elements/s, ",
                          FormatNumber(result.GigabytesPerSecond()), " GB/s"),
             output);
+  if (result.outages.count > 0) {
+    PrintFact("outages", DescribeOutages(result.outages), output);
+  }
   if (result.plan.rate.has_value()) {
     PrintFact("rate",
               absl::StrCat("offered ", FormatNumber(*result.plan.rate), "/s, sent ",
