@@ -243,10 +243,11 @@ class SeriesTest(BenchTestCase):
     def test_the_highest_rate_that_meets_a_target_is_found(self):
         result = self.bench("--find-max-rate", "--latency-target=p50=2s", "--duration=100ms",
                             "--concurrency=2", "--warmup=0s")
-        held = [load for load in result["loads"] if load["holds"]]
-        missed = [load for load in result["loads"] if not load["holds"]]
-        self.assertEqual(result["max_rate"], max(load["offered_rate"] for load in held))
-        self.assertLess(result["max_rate"], min(load["offered_rate"] for load in missed))
+        # A rate may fail at first and hold when it is tried again.
+        held = {load["offered_rate"] for load in result["loads"] if load["holds"]}
+        missed = {load["offered_rate"] for load in result["loads"]} - held
+        self.assertEqual(result["max_rate"], max(held))
+        self.assertLess(result["max_rate"], min(missed))
 
     def test_a_target_that_no_rate_meets_results_in_exit_code_3(self):
         result = self.bench("--find-max-rate", "--latency-target=p50=1ns", "--duration=50ms",
