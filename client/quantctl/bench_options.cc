@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "client/library/atomic_file.h"
 #include "client/library/npy.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
@@ -314,6 +317,25 @@ std::string DescribeAnswer(const BenchOptions& options) {
   return bits.empty() ? absl::StrCat(", ", core::kDefaultNumBits, " bits") : bits;
 }
 
+// Checks before a long run that the report can be written after it.
+void CheckReport(const std::filesystem::path& report) {
+  if (report.empty()) {
+    return;
+  }
+  const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    Refuse(absl::StrCat("--report: there is no folder ", folder.string()),
+           "an existing one: create it, or choose another path");
+  }
+  const absl::Status status = CheckCanBeWritten(report);
+  if (!status.ok()) {
+    Refuse(absl::StrCat("--report: ", report.string(), " cannot be written (",
+                        std::string(status.message()), ")"),
+           "a file in a folder where files can be made: choose another path");
+  }
+}
+
 }  // namespace
 
 void AddBenchOptions(CLI::App& command, BenchOptions* options) {
@@ -324,6 +346,7 @@ void AddBenchOptions(CLI::App& command, BenchOptions* options) {
 }
 
 void CheckBenchOptions(const BenchOptions& options) {
+  CheckReport(options.report);
   const int kinds = static_cast<int>(options.rate.has_value()) +
                     static_cast<int>(!options.sweep_rates.empty()) +
                     static_cast<int>(!options.sweep_concurrencies.empty()) +

@@ -69,7 +69,7 @@ struct BenchOptions {
 void AddBenchOptions(CLI::App& command, BenchOptions* options);
 
 // Throws CLI::ValidationError, with a message that says what to give, if the
-// options contradict each other.
+// options contradict each other, or the report cannot be written.
 void CheckBenchOptions(const BenchOptions& options);
 
 // Makes the requests of checked options, ready to be sent. Reads files.

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -208,10 +209,43 @@ TEST_F(QuantctlBenchTest, WritesASelfContainedPage) {
               AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("<svg"),
                     HasSubstr("Not good enough: max&lt;1h (max is "), Not(HasSubstr("<script")),
                     Not(HasSubstr("src=")), Not(HasSubstr("http://"))));
-  const CommandLineResult result = Bench({"--report=/nowhere/report.html"});
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.error, HasSubstr("there is no folder /nowhere; create it"));
-  EXPECT_THAT(result.output, IsEmpty()) << "the error must come before the run";
+}
+
+TEST_F(QuantctlBenchTest, RefusesAReportThatCannotBeWrittenBeforeTheRun) {
+  std::atomic<int> calls = 0;
+  service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
+    ++calls;
+    return grpc::Status::OK;
+  };
+  struct Path {
+    std::string path;
+    std::string error;
+  };
+  // Nobody can make a file in /proc.
+  for (const Path& bad : std::vector<Path>{
+           {"/nowhere/report.html", "there is no folder /nowhere; expected an existing one"},
+           {folder_.path().string(), " cannot be written (this is a folder;"},
+           {"/proc/report.html", "/proc/report.html cannot be written (cannot open the file"},
+           {"/dev/fd/9999", "/dev/fd/9999 cannot be written"}}) {
+    const CommandLineResult result = Bench({"--report", bad.path});
+    EXPECT_EQ(result.exit_code, 2) << bad.path;
+    EXPECT_THAT(result.error, HasSubstr(bad.error));
+    EXPECT_THAT(result.output, IsEmpty());
+  }
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(folder_.FileCount(), 0U);
+}
+
+TEST_F(QuantctlBenchTest, FailsTheConditionOnLatencyIfCallsFailed) {
+  std::atomic<int> calls = 0;
+  service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
+    return calls++ % 2 == 0 ? grpc::Status(grpc::StatusCode::INTERNAL, "oops") : grpc::Status::OK;
+  };
+  const CommandLineResult result = Bench({"--fail-if=p99>1h"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("not good enough: p99>1h (p99 is infinite: 10 of 20 calls "
+                                       "failed, and a call that failed counts as one that is "
+                                       "never answered)\n"));
 }
 
 TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
