@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -168,10 +166,11 @@ class LoadTest {
       const auto seconds = [](std::chrono::nanoseconds time) {
         return std::chrono::duration<double>(time).count();
       };
-      bar_.Show(static_cast<int>(seconds(progress.elapsed)),
-                static_cast<int>(std::max(seconds(*plan.duration), 1.0)), text);
+      bar_.Show(static_cast<std::int64_t>(seconds(progress.elapsed)),
+                static_cast<std::int64_t>(std::max(seconds(*plan.duration), 1.0)), text);
     } else {
-      bar_.Show(static_cast<int>(progress.calls), static_cast<int>(*plan.calls), text);
+      bar_.Show(static_cast<std::int64_t>(progress.calls), static_cast<std::int64_t>(*plan.calls),
+                text);
     }
   }
 
@@ -224,18 +223,6 @@ void Print(const LoadReport& report, LoadOutput kind, std::ostream& output) {
   }
 }
 
-// Checks before a long run that the report can be written after it.
-absl::Status CheckFolder(const std::filesystem::path& report) {
-  const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
-  std::error_code error;
-  if (std::filesystem::is_directory(folder, error)) {
-    return absl::OkStatus();
-  }
-  return absl::NotFoundError(absl::StrCat("the report cannot be written: there is no folder ",
-                                          folder.string(),
-                                          "; create it, or choose another path with --report"));
-}
-
 absl::Status WriteReport(const LoadReport& report, const std::string& path) {
   const std::string page = LoadPage(report);
   const absl::Status status = WriteFileAtomically(path, {std::as_bytes(std::span(page))});
@@ -246,9 +233,6 @@ absl::Status WriteReport(const LoadReport& report, const std::string& path) {
 
 absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& server,
                           const Terminal& terminal) {
-  if (!options.report.empty()) {
-    RETURN_IF_ERROR(CheckFolder(options.report));
-  }
   ASSIGN_OR_RETURN(LoadReport report, LoadTest(options, server, terminal).Run());
   report.failures = FindFailures(options, report);
   Print(report, options.output, terminal.output);
