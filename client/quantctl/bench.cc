@@ -20,6 +20,7 @@
 #include "client/quantctl/load_report.h"
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/quantctl.h"
+#include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -67,7 +68,7 @@ class LoadTest {
     for (const Condition& condition : options_.fail_if) {
       report_.conditions.push_back(condition.text());
     }
-    ASSIGN_OR_RETURN(Workload workload, MakeWorkload(options_));
+    ASSIGN_OR_RETURN(Workload workload, MakeWorkload(options_, &report_.warnings));
     ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server_));
     const absl::StatusOr<ServerInfo> info = client->GetServerInfo();
     if (info.ok()) {
@@ -235,8 +236,10 @@ absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& serv
                           const Terminal& terminal) {
   ASSIGN_OR_RETURN(LoadReport report, LoadTest(options, server, terminal).Run());
   report.failures = FindFailures(options, report);
-  Print(report, options.output, terminal.output);
-  if (!options.report.empty()) {
+  Print(report, options.output, ReportStream({options.report}, terminal));
+  if (IsStandardOutput(options.report)) {
+    terminal.output << LoadPage(report);
+  } else if (!options.report.empty()) {
     RETURN_IF_ERROR(WriteReport(report, options.report));
   }
   if (!report.failures.empty()) {

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/library/npy.h"
 #include "client/quantctl/interruption.h"
 #include "tests/client/quantctl/command_line.h"
 #include "tests/client/temporary_folder.h"
@@ -298,6 +299,17 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
     EXPECT_EQ(result.exit_code, 2) << bad.arguments.front();
     EXPECT_THAT(result.error, HasSubstr(bad.error)) << bad.arguments.front();
     EXPECT_THAT(result.output, IsEmpty());
+  }
+}
+
+TEST_F(QuantctlBenchTest, WarnsOfChannelsOfZerosInItsInput) {
+  const std::string path = folder_ / "x.npy";
+  ASSERT_TRUE(WriteNpy(path, std::vector<std::int64_t>{2, 2}, std::vector<float>{0, 3, 0, 5}).ok());
+  for (const std::string flag : {"--range-from-data", "--verify"}) {
+    const CommandLineResult result =
+        Bench({"--input", path, "--axis=1", "--numerics=keras-jax", flag});
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    EXPECT_THAT(result.output, HasSubstr("\n! channel 0 has only zeros"));
   }
 }
 
