@@ -363,6 +363,12 @@ TEST_F(NpyTest, RejectsPipesThatEndTooEarlyOrTooLate) {
   EXPECT_THAT(std::string(ReadThroughPipe(whole + "x").status().message()),
               HasSubstr("has at least 153 bytes; expected 152"));
   EXPECT_TRUE(absl::IsInvalidArgument(ReadThroughPipe("").status()));
+  // Beyond what is read for the header.
+  const std::string header =
+      FormatNpyHeader(core::ElementType::kInt8, std::vector{std::int64_t{100'000}});
+  EXPECT_TRUE(ReadThroughPipe(header + std::string(100'000, 'x')).ok());
+  EXPECT_FALSE(ReadThroughPipe(header + std::string(100'001, 'x')).ok());
+  EXPECT_FALSE(ReadThroughPipe(header + std::string(99'999, 'x')).ok());
   // More elements than any machine can hold.
   EXPECT_TRUE(absl::IsInvalidArgument(
       ReadThroughPipe(

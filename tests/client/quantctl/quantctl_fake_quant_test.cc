@@ -99,7 +99,7 @@ TEST_F(QuantctlTest, ATensorOfZerosIsQuantizedWithAWarning) {
   const std::string zeros = Save("zeros.npy", {3}, {0, 0, 0});
   const CommandLineResult result = RunHere({"quantize", "--input", zeros, "--range-from-data",
                                             "--numerics", "tensorflow-xla", "--output", output_});
-  EXPECT_EQ(result.exit_code, 0) << result.error;
+  ASSERT_EQ(result.exit_code, 0) << result.error;
   EXPECT_THAT(result.error, HasSubstr("quantctl: warning: the tensor has only zeros"));
   EXPECT_THAT(WrittenCodes(), ElementsAre(0, 0, 0));
 }
