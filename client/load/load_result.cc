@@ -55,6 +55,7 @@ void LoadResult::Append(const LoadResult& next) {
   latency.Merge(next.latency);
   service_time.Merge(next.service_time);
   client_delay.Merge(next.client_delay);
+  outages.Append(next.outages);
   due += next.due;
   late += next.late;
   unsent += next.unsent;

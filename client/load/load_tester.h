@@ -61,6 +61,10 @@ class LoadTester {
   // Runs a load to its end, or until `stop` asks for it, and returns when all its
   // calls have ended; those that were under way when it was stopped get two more
   // seconds. One load at a time. Calls that fail are part of the result.
+  //
+  // In a closed loop, a place whose call nobody answered (see IsUnanswered()) rests before
+  // its next call, as Backoff says, until one is answered. An open loop keeps its
+  // schedule.
   LoadResult Run(const LoadPlan& plan, const std::stop_token& stop, const Watcher& watcher);
 
  private:

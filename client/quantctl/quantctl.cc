@@ -15,6 +15,7 @@
 #include "client/quantctl/commands.h"
 #include "client/quantctl/connection_options.h"
 #include "client/quantctl/manual_text.h"
+#include "client/quantctl/printable.h"
 #include "command_line/documentation_flags.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
@@ -54,12 +55,12 @@ void ReportFailure(const absl::Status& status, const Terminal& terminal) {
   terminal.error << "quantctl: " << absl::StatusCodeToString(status.code());
   const std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
   if (detail.has_value()) {
-    terminal.error << " (" << detail->reason << ")";
+    terminal.error << " (" << Printable(detail->reason) << ")";
     if (!detail->field.empty()) {
-      terminal.error << " at " << detail->field;
+      terminal.error << " at " << Printable(detail->field);
     }
   }
-  terminal.error << ": " << status.message() << "\n";
+  terminal.error << ": " << Printable(std::string(status.message())) << "\n";
 }
 
 absl::StatusOr<int> RunCommand(const Command& command, const ClientOptions& options,
