@@ -56,6 +56,7 @@ void LoadResult::Append(const LoadResult& next) {
   service_time.Merge(next.service_time);
   client_delay.Merge(next.client_delay);
   outages.Append(next.outages);
+  retries += next.retries;
   due += next.due;
   late += next.late;
   unsent += next.unsent;

@@ -72,6 +72,8 @@ struct LoadResult {
   Timeline timeline;
   // A closed loop makes few calls during an outage: see LoadTester::Run().
   Outages outages;
+  // How many calls were made again; each call counts once.
+  std::uint64_t retries = 0;
 
   // Only for an open loop: the calls that were due, those that found no free place
   // when they were due, and those that were never sent. All are 0 in a closed loop.

@@ -62,6 +62,7 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
     const std::jthread dispatcher([this] { Dispatch(); });
     AwaitEnd(timeout, watcher);
   }
+  result_.retries = calls_->retries();
   calls_.reset();
   LoadResult result = TakeResult();
   result.client_cpu_time = ProcessCpuTime() - cpu_time;
@@ -186,7 +187,7 @@ void LoadRun::EndSending(Clock::time_point now) {
 
 void LoadRun::Begin(std::size_t place, const Call& call) {
   places_[place] = call;
-  calls_->Start(place, *call.request);
+  calls_->Start(place, *call.request, /*shift=*/0);
 }
 
 void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {

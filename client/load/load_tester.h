@@ -20,6 +20,7 @@
 
 #include "absl/status/statusor.h"
 #include "client/library/connection_security.h"
+#include "client/library/tries.h"
 #include "client/load/load_result.h"
 #include "client/load/workload.h"
 
@@ -29,6 +30,8 @@ struct LoadTesterOptions {
   // As in ClientOptions; connection c is to the address c modulo their number.
   std::string address;
   ConnectionSecurity security = {};
+  // How calls that fail are made again; by default not at all.
+  RetryOptions retry = {.max_outage = std::chrono::milliseconds(0)};
   // How long a connection may take to come about, or a call to be answered; of a
   // stream's messages, those that were sent last.
   std::chrono::milliseconds timeout;
@@ -68,10 +71,11 @@ class LoadTester {
   LoadResult Run(const LoadPlan& plan, const std::stop_token& stop, const Watcher& watcher);
 
  private:
-  LoadTester(LoadTesterOptions options, std::string authorization, Workload workload,
-             std::vector<std::shared_ptr<grpc::Channel>> channels);
+  LoadTester(LoadTesterOptions options, std::size_t server_count, std::string authorization,
+             Workload workload, std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   LoadTesterOptions options_;
+  std::size_t server_count_;
   // See CallsOptions.
   std::string authorization_;
   Workload workload_;

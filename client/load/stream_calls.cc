@@ -263,14 +263,15 @@ class Lane {
 
 class StreamCalls final : public Calls {
  public:
-  StreamCalls(const CallsOptions& options, Listener& listener) {
-    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+  StreamCalls(const CallsOptions& options, Listener& listener)
+      : channels_(options.channels.begin(), options.channels.end()) {
+    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
       lanes_.push_back(std::make_unique<Lane>(channel, options, listener));
     }
   }
 
-  void Start(std::size_t place, const Request& request) override {
-    lanes_[place % lanes_.size()]->Start(place, request);
+  void Start(std::size_t place, const Request& request, std::size_t shift) override {
+    lanes_[ChooseChannel(channels_, place + shift)]->Start(place, request);
   }
 
   void Cancel() override {
@@ -280,6 +281,7 @@ class StreamCalls final : public Calls {
   }
 
  private:
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -62,7 +62,6 @@ class LoadTest {
     report_.address = server_.address;
     report_.method = BenchMethodName(options_);
     report_.tensors = DescribeTensors(options_);
-    report_.connections = options_.connections;
     report_.started = std::chrono::system_clock::now();
     report_.warmup = options_.warmup;
     for (const Condition& condition : options_.fail_if) {
@@ -76,10 +75,16 @@ class LoadTest {
     } else if (!absl::IsUnimplemented(info.status())) {
       return info.status();
     }
+    ASSIGN_OR_RETURN(const std::vector<ServerAddress> addresses,
+                     ParseServerAddresses(server_.address));
+    // What a single server fails to do is a result.
+    const RetryOptions retry = addresses.size() > 1 ? server_.retry : LoadTesterOptions().retry;
+    report_.connections = std::max(options_.connections, addresses.size());
     ASSIGN_OR_RETURN(tester_, LoadTester::Connect({.address = server_.address,
                                                    .security = server_.security,
+                                                   .retry = retry,
                                                    .timeout = server_.timeout,
-                                                   .connections = options_.connections},
+                                                   .connections = report_.connections},
                                                   std::move(workload)));
     return absl::OkStatus();
   }

@@ -77,8 +77,10 @@ void AddConnectionOptions(CLI::App& app, ConnectionOptions& options) {
       ->type_name("SECONDS")
       ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
       ->capture_default_str();
-  app.add_option("--retry-for", options.retry_seconds,
-                 "How long to try again while no server answers, in seconds; 0: not at all")
+  app.add_option(
+         "--retry-for", options.retry_seconds,
+         "How long to try again while no server answers, in seconds; 0: not at all. bench does "
+         "so with several servers alone: what one fails to do is its result")
       ->envname("QUANTCTL_RETRY_FOR")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, kMaxTimeoutSeconds).description(""))

@@ -49,6 +49,7 @@ Json ToJson(const MeasuredLoad& load) {
       {"calls", result.calls},
       {"errors", result.errors},
       {"error_rate", result.ErrorRate()},
+      {"retries", result.retries},
       {"outages", result.outages.count},
       {"outage_seconds", Seconds(result.outages.total)},
       {"longest_outage_seconds", Seconds(result.outages.longest)},

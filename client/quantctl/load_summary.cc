@@ -103,6 +103,9 @@ void PrintFigures(const LoadResult& result, std::ostream& output) {
                          FormatNumber(result.ElementsPerSecond() / kMega), " M elements/s, ",
                          FormatNumber(result.GigabytesPerSecond()), " GB/s"),
             output);
+  if (result.retries > 0) {
+    PrintFact("retries", absl::StrCat(result.retries, " calls were made again"), output);
+  }
   if (result.outages.count > 0) {
     PrintFact("outages", DescribeOutages(result.outages), output);
   }

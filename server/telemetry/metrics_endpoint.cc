@@ -65,8 +65,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
   }
   ASSIGN_OR_RETURN(auto server,
                    HttpServer::Start(std::move(listening.sockets), access.tls, std::move(page)));
-  return absl::WrapUnique(
-      new MetricsEndpoint(std::move(server), access.tls == nullptr ? "http" : "https"));
+  const std::string scheme = access.tls == nullptr ? "http" : "https";
+  return absl::WrapUnique(new MetricsEndpoint(std::move(server), scheme));
 }
 
 MetricsEndpoint::MetricsEndpoint(std::unique_ptr<HttpServer> server, std::string scheme)
