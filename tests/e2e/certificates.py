@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import ssl
 
 import quantd_process
 
@@ -49,6 +50,11 @@ class Certificate:
     @property
     def certificate_chain(self):
         return self.path.read_bytes()
+
+    @property
+    def der(self):
+        """The certificate as it is shown in handshakes."""
+        return ssl.PEM_cert_to_DER_cert(self.certificate_chain.decode("ascii"))
 
 
 def replace(path, content):
