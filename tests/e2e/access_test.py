@@ -117,6 +117,13 @@ class TokenTest(AccessTestCase):
             self.assert_permitted(stream, self.channel, token)
             self.assertIn(api.SERVICE, reflected_services(self.channel, token))
 
+    def test_a_client_certificate_is_enough_without_a_policy(self):
+        quantd = self.serve(*self.mutual_tls_flags(), f"--token-file={self.tokens}")
+        channel = self.connect(quantd, self.trainer)
+        self.assertTrue(info(channel).version)
+        self.assertTrue(info(channel, TRAINER_TOKEN).version)
+        self.assert_unknown(refusal(info, channel, WRONG_TOKEN), "INVALID_TOKEN")
+
     def test_who_shows_no_token_may_call_nothing(self):
         for call in (info, fake_quantize, stream, reflected_services):
             with self.subTest(call.__name__):

@@ -165,11 +165,37 @@ class CertificateRotationTest(ReloadTestCase):
         authority = self.directory / "authority.pem"
         certificates.replace(authority, self.authority.certificate_chain)
         quantd = self.serve(f"--tls-client-ca={authority}")
-        self.assert_serves(quantd, self.trainer)
+        older = self.connect(quantd, self.trainer)
         certificates.replace(authority, self.stranger.certificate_chain)
         quantd.wait_for_log('event="files reloaded" subject=certificates')
         self.assert_no_connection(quantd.address, credentials(self.authority, self.trainer))
         self.assert_serves(quantd, self.stranger)
+        # Certificates are looked at once for each connection.
+        self.assertTrue(info(older).version)
+        # Both may call while clients go from one to the other.
+        certificates.replace(authority,
+                             self.stranger.certificate_chain + self.authority.certificate_chain)
+        quantd_process.wait_until(lambda: self.reloads(quantd, "used") == 2, "both authorities")
+        self.assert_serves(quantd, self.stranger)
+        self.assert_serves(quantd, self.trainer)
+
+    def test_files_behind_symbolic_links_are_replaced(self):
+        # Kubernetes has a link to the folder with the newest files of a Secret.
+        newest = self.directory / "..data"
+        for number, certificate in enumerate((self.localhost, self.new_certificate())):
+            folder = self.directory / f"..{number}"
+            folder.mkdir()
+            (folder / "tls.crt").write_bytes(certificate.certificate_chain)
+            (folder / "tls.key").write_bytes(certificate.private_key)
+            link = self.directory / "..new"
+            link.symlink_to(folder)
+            link.replace(newest)
+            if number == 0:
+                for name in ("tls.crt", "tls.key"):
+                    (self.directory / name).symlink_to(newest / name)
+                quantd = self.enterContext(quantd_process.Quantd(
+                    f"--tls-cert={self.directory}/tls.crt", f"--tls-key={self.directory}/tls.key"))
+            self.wait_until_shown(quantd, certificate)
 
 
 class ReloadTest(ReloadTestCase):

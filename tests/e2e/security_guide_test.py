@@ -57,6 +57,12 @@ class SecurityGuideTest(unittest.TestCase):
             finally:
                 process.terminate()
 
+    def check_prometheus(self, configuration):
+        (self.directory / "prometheus.token").write_text("secret", encoding="utf-8")
+        path = self.directory / "prometheus.yaml"
+        path.write_text(configuration.replace("/etc/prometheus", str(self.directory)), encoding="utf-8")
+        self.run_command(f"promtool check config {path}")
+
     def test_the_commands_work_one_after_another(self):
         text = GUIDE.read_text(encoding="utf-8")
         for port, free in zip(PORTS, free_ports(len(PORTS))):
@@ -67,6 +73,8 @@ class SecurityGuideTest(unittest.TestCase):
                 with self.subTest(block):
                     if language == "toml":
                         (self.directory / "policy.toml").write_text(block, encoding="utf-8")
+                    elif language == "yaml":
+                        self.check_prometheus(block)
                     elif language == "sh" and block.startswith("quantd "):
                         running.close()
                         running.enter_context(self.server(block))
