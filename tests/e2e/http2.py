@@ -1,6 +1,8 @@
 """A client that speaks HTTP/2 frame by frame, to do what no honest client does."""
 
+import contextlib
 import socket
+import ssl
 import struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -72,6 +74,15 @@ def aborted_calls(path, calls):
                     + frame(RST_STREAM, 0, 2 * i + 1, cancel) for i in calls)
 
 
+@contextlib.contextmanager
+def _ends_of_tls():
+    """Raises the same error for a connection that has ended, whether it is encrypted or not."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ConnectionError(str(error)) from error
+
+
 class Connection:
     """A connection that has exchanged settings. The `timeout` of each operation is in seconds. See
     connect() for `tls`."""
@@ -86,7 +97,8 @@ class Connection:
         self.send(frame(SETTINGS, ACK))
 
     def send(self, frames):
-        self._socket.sendall(frames)
+        with _ends_of_tls():
+            self._socket.sendall(frames)
 
     def abort_calls(self, path, number, start=0):
         """Begins calls and aborts them. Returns how many before the server closed the connection."""
@@ -143,7 +155,8 @@ class Connection:
 
     def _read(self, count):
         while len(self._received) < count:
-            part = self._socket.recv(65536)
+            with _ends_of_tls():
+                part = self._socket.recv(65536)
             if not part:
                 raise ConnectionError("the server has closed the connection")
             self._received += part
