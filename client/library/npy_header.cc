@@ -56,9 +56,9 @@ constexpr std::string_view kOrders = "<=>";
 
 // Whether `text` stands for a type: in any byte order, if it has several.
 bool Matches(const Descr& descr, std::string_view text) {
-  return text == descr.text ||
-         (descr.has_orders && !text.empty() && kOrders.find(text.front()) != kOrders.npos &&
-          text.substr(1) == descr.text.substr(1));
+  return text == descr.text || (descr.has_orders && !text.empty() &&
+                                kOrders.find(text.front()) != std::string_view::npos &&
+                                text.substr(1) == descr.text.substr(1));
 }
 
 std::string_view DescrOf(core::ElementType type) {

@@ -164,7 +164,8 @@ void AddSeriesOptions(CLI::App& command, BenchOptions* options) {
               options->sweep_concurrencies = ReadConcurrencies(text);
             });
   command.add_flag("--find-max-rate", options->find_max_rate,
-                   "Finds the highest rate that meets --latency-target");
+                   "Finds the highest rate that meets --latency-target; a rate is given up after "
+                   "three trials");
   AddOption(command, "--latency-target", "FIGURE=TIME",
             "The latency that --find-max-rate has to meet, such as p99=5ms",
             [options](const std::string& text) {
@@ -196,7 +197,9 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
             })
       ->check(CLI::IsMember(std::vector<std::string>{"text", "json", "csv"}).description(""))
       ->default_str("text");
-  command.add_option("--report", options->report, "HTML file to write: a page with charts")
+  command
+      .add_option("--report", options->report,
+                  "HTML file to write, or - for the standard output: a page with charts")
       ->type_name("FILE");
   command
       .add_option_function<std::vector<std::string>>(
@@ -211,7 +214,8 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
             }
           },
           "Exits with code 3 if this condition holds, such as 'p99>10ms', 'error_rate>0.1%', "
-          "'calls_per_second<1000' or 'saturated'; may be repeated")
+          "'calls_per_second<1000' or 'saturated'; a call that failed counts as infinitely late; "
+          "may be repeated")
       ->type_name("CONDITION")
       ->allow_extra_args(false);
 }

@@ -81,8 +81,8 @@ std::string Escape(char32_t code) {
     case U'\t':
       return "\\t";
     default:
-      return absl::StrFormat(code < kOneByte ? "\\x%02x" : "\\u%04x",
-                             static_cast<std::uint32_t>(code));
+      return code < kOneByte ? absl::StrFormat("\\x%02x", static_cast<std::uint32_t>(code))
+                             : absl::StrFormat("\\u%04x", static_cast<std::uint32_t>(code));
   }
 }
 

@@ -268,6 +268,15 @@ TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItForFakeQuant) {
   EXPECT_NEAR(applied["sqnr_db"].get<double>(), trained["sqnr_db_after"].get<double>(), 1e-9);
 }
 
+TEST_F(QuantctlTest, TrainRangeLeavesChannelsOfZerosAsTheyAre) {
+  const std::string file = Save("channels.npy", {2, 3}, {0, 1e-37F, 1, 0, 0, 2});
+  const json trained = JsonOf({"train-range", "--input", file, "--axis", "1", "--steps", "3"});
+  EXPECT_EQ(trained["min"], json({0.0, 0.0, 0.0}));
+  EXPECT_EQ(trained["max"][0], 0.0);
+  EXPECT_EQ(trained["max"][1], 0.0);
+  EXPECT_GT(trained["max"][2], 1.5);
+}
+
 TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyOnATerminal) {
   const std::vector<std::string> command = {"train-range", "--input", input_, "--steps", "3"};
   EXPECT_THAT(RunHere(command, true).error, HasSubstr("3/3 loss "));
