@@ -55,6 +55,11 @@ constexpr std::uint64_t kTransportRoom = std::uint64_t{32} << 20;
 // broken off because that is not enough.
 constexpr std::uint64_t kHeapRoom = std::uint64_t{32} << 20;
 
+// What an open connection takes without calls. Thousands of these do not have to be broken off for
+// it: their number has its own limit.
+constexpr std::uint64_t kPlainConnectionBytes = std::uint64_t{16} << 10;
+constexpr std::uint64_t kTlsConnectionBytes = std::uint64_t{72} << 10;
+
 // How many aborted calls a connection may have in memory, some 13 KiB each, besides those that
 // are open. An honest client that cancels all calls at once has as many as it may open.
 constexpr std::uint64_t kMaxAbortedCalls = 1000;
@@ -127,7 +132,8 @@ class Server::Impl {
         pool_(options.worker_threads),
         admission_(options.max_in_flight_bytes, options.max_stall,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
-        checks_calls_(!options.token_file.empty() || !options.policy_file.empty()),
+        checks_calls_(!options.token_file.empty() || !options.policy_file.empty() ||
+                      !options.tls_client_ca.empty()),
         service_({.max_message_bytes = options.max_message_bytes,
                   .max_wait = options.max_wait,
                   .admission = &admission_,
@@ -379,6 +385,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Lo
                    DeriveConnectionLimits(descriptors, options.max_connections,
                                           options.max_connections_per_peer));
   limits.calls_in_memory = options.max_streams_per_connection + kMaxAbortedCalls;
+  limits.connection_bytes = options.tls_cert.empty() ? kPlainConnectionBytes : kTlsConnectionBytes;
   log->Write(
       LogLevel::kInfo, "limits",
       {{"descriptors", static_cast<std::int64_t>(descriptors)},

@@ -1,5 +1,8 @@
 #include "server/access/access_control.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -67,7 +70,12 @@ absl::Status AccessControl::Admit(const Credentials& credentials, std::string_vi
                                   Caller& caller) const {
   const std::shared_ptr<const Rules> rules = this->rules();
   for (const std::string& name : credentials.certificate_names) {
-    caller.identities.push_back("certificate:" + name);
+    std::string identity = "certificate:" + name;
+    // The common name usually repeats another one. A null character would end a text for fnmatch().
+    if (name.find('\0') == std::string::npos &&
+        std::ranges::find(caller.identities, identity) == caller.identities.end()) {
+      caller.identities.push_back(std::move(identity));
+    }
   }
   if (credentials.uses_unix_socket) {
     caller.identities.emplace_back("unix");

@@ -1,8 +1,11 @@
 #include "server/access/certificate_names.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <array>
 #include <memory>
 
 namespace quantd::server {
@@ -18,6 +21,18 @@ void Append(const ASN1_STRING* text, std::vector<std::string>& names) {
   names.emplace_back(bytes, bytes + ASN1_STRING_length(text));
 }
 
+void AppendIpAddress(const ASN1_STRING* bytes, std::vector<std::string>& names) {
+  const int size = ASN1_STRING_length(bytes);
+  if (size != sizeof(in_addr) && size != sizeof(in6_addr)) {
+    return;
+  }
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (inet_ntop(size == sizeof(in_addr) ? AF_INET : AF_INET6, ASN1_STRING_get0_data(bytes),
+                text.data(), text.size()) != nullptr) {
+    names.emplace_back(text.data());
+  }
+}
+
 // Mail addresses, DNS names and URIs are all IA5 strings.
 void AppendAlternativeNames(const X509& certificate, std::vector<std::string>& names) {
   const std::unique_ptr<GENERAL_NAMES, Deleter> alternatives(static_cast<GENERAL_NAMES*>(
@@ -31,6 +46,8 @@ void AppendAlternativeNames(const X509& certificate, std::vector<std::string>& n
         GENERAL_NAME_get0_value(sk_GENERAL_NAME_value(alternatives.get(), i), &type);
     if (type == GEN_EMAIL || type == GEN_DNS || type == GEN_URI) {
       Append(static_cast<const ASN1_STRING*>(value), names);
+    } else if (type == GEN_IPADD) {
+      AppendIpAddress(static_cast<const ASN1_STRING*>(value), names);
     }
   }
 }

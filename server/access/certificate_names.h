@@ -10,9 +10,9 @@
 
 namespace quantd::server {
 
-// Returns the names in the certificate that the peer of `connection` has shown: the alternative
-// names that are DNS names, URIs or mail addresses, and the common name. Empty if it has shown
-// none.
+// Returns the names in the certificate that the peer of `connection` has shown, as gRPC does: the
+// alternative names that are DNS names, URIs, mail addresses or IP addresses, and the common name.
+// Empty if it has shown none.
 std::vector<std::string> PeerCertificateNames(const SSL* connection);
 
 }  // namespace quantd::server

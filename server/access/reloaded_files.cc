@@ -1,5 +1,6 @@
 #include "server/access/reloaded_files.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/statusor.h"
@@ -82,6 +83,8 @@ void ReloadedFiles::ReloadAll() {
   for (Group& group : groups_) {
     ReloadGroup(group);
   }
+  metrics_->SetRefusedFiles(static_cast<std::size_t>(std::ranges::count_if(
+      groups_, [](const Group& group) { return !group.problem.empty() || !group.was_used; })));
 }
 
 void ReloadedFiles::ReloadGroup(Group& group) {
@@ -97,7 +100,9 @@ void ReloadedFiles::ReloadGroup(Group& group) {
   group.problem.clear();
   if (*files != group.files) {
     group.files = *std::move(files);
-    Record(group, group.use(group.files));
+    const absl::Status status = group.use(group.files);
+    group.was_used = status.ok();
+    Record(group, status);
   }
 }
 

@@ -60,6 +60,8 @@ class ReloadedFiles {
     std::vector<NamedText> files;
     // Why the files could not be read at the last look; empty if they could.
     std::string problem;
+    // Whether what was read last could be used.
+    bool was_used = true;
   };
 
   void Run();

@@ -27,7 +27,8 @@ struct TlsIdentity {
 // then. A certificate that has expired is accepted: that is for clients to judge.
 //
 // Errors: kInvalidArgument, with the path and what was expected, if a text is not the PEM of
-// certificates or of a key without a passphrase, or if the key is not that of the certificate.
+// certificates or of a key without a passphrase, if the key is not that of the certificate, or if
+// OpenSSL refuses one of them (MakeTlsContext()).
 absl::StatusOr<TlsIdentity> MakeTlsIdentity(const NamedText& certificate_chain,
                                             const NamedText& private_key,
                                             const NamedText& client_roots);

@@ -11,18 +11,12 @@
 #include "server/access/access_policy.h"
 #include "server/access/call_credentials.h"
 #include "server/telemetry/call_log.h"
-#include "wire/methods.h"
 
 namespace quantd::server {
 namespace {
 
-constexpr std::string_view kHealthService = "grpc.health.v1.Health";
-
-// Whether `path`, "/SERVICE/METHOD", is of `service`.
-bool IsOf(std::string_view path, std::string_view service) {
-  return path.starts_with('/') && path.substr(1).starts_with(service) &&
-         path.substr(1 + service.size()).starts_with('/');
-}
+// What the paths of all versions of server reflection begin with.
+constexpr std::string_view kReflectionPrefix = "/grpc.reflection.";
 
 }  // namespace
 
@@ -50,7 +44,7 @@ class AccessInterceptorFactory::Interceptor final : public grpc::experimental::I
       return;
     }
     factory_.metrics_->AccessDenied(status);
-    LogCall(*factory_.log_, {.method = info_->method(),
+    LogCall(*factory_.log_, {.method = kReflectionName,
                              .status = status,
                              .peer = context.peer(),
                              .caller = caller.Name(),
@@ -67,10 +61,9 @@ class AccessInterceptorFactory::Interceptor final : public grpc::experimental::I
 
 grpc::experimental::Interceptor* AccessInterceptorFactory::CreateServerInterceptor(
     grpc::experimental::ServerRpcInfo* info) {
-  const bool is_checked_here =
-      !IsOf(info->method(), wire::kServiceName) && !IsOf(info->method(), kHealthService);
+  const bool is_reflection = std::string_view(info->method()).starts_with(kReflectionPrefix);
   // gRPC takes it over.
-  return is_checked_here ? std::make_unique<Interceptor>(*this, info).release() : nullptr;
+  return is_reflection ? std::make_unique<Interceptor>(*this, info).release() : nullptr;
 }
 
 }  // namespace quantd::server

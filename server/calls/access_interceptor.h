@@ -1,4 +1,4 @@
-// Access to what other services than QuantizationService offer.
+// Access to server reflection.
 
 #ifndef QUANTD_SERVER_CALLS_ACCESS_INTERCEPTOR_H_
 #define QUANTD_SERVER_CALLS_ACCESS_INTERCEPTOR_H_
@@ -11,9 +11,9 @@
 
 namespace quantd::server {
 
-// Ends calls that their callers may not make before their handlers see a message: those of server
-// reflection. Health is open to all, and calls of QuantizationService are checked where they are
-// answered (ServedCall), with error details.
+// Ends calls of server reflection that their callers may not make before its handlers see a message.
+// Health is open to all, and calls of QuantizationService are checked where they are answered
+// (ServedCall), with error details. What does not exist is UNIMPLEMENTED, whoever calls it.
 class AccessInterceptorFactory final
     : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:

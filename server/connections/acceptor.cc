@@ -36,10 +36,6 @@ constexpr std::int64_t kAllocatedPerMillisecond = std::int64_t{2} << 20;
 constexpr std::chrono::milliseconds kShortestMemoryInterval{2};
 constexpr std::chrono::milliseconds kLongestMemoryInterval{100};
 
-// What an open connection takes without calls. Thousands of these do not have to be broken
-// off: their number has its own limit.
-constexpr std::int64_t kConnectionBytes = std::int64_t{16} << 10;
-
 // So many calls have to fail before a look at all connections is worth its time.
 constexpr std::uint64_t kFailedCallsPerLook = 1000;
 
@@ -117,6 +113,7 @@ absl::StatusOr<std::unique_ptr<Acceptor>> Acceptor::Start(std::vector<ListeningS
 Acceptor::Acceptor(const ConnectionLimits& limits, std::unique_ptr<Transport> transport,
                    Metrics* metrics, Log* log)
     : max_calls_in_memory_(limits.calls_in_memory),
+      connection_bytes_(limits.connection_bytes),
       transport_(std::move(transport)),
       metrics_(metrics),
       log_(log),
@@ -253,7 +250,7 @@ void Acceptor::RemoveClosed() {
 void Acceptor::SaveMemory() {
   const Clock::time_point start = Clock::now();
   const std::int64_t spare_bytes =
-      transport_->spare_bytes() + static_cast<std::int64_t>(open_.size()) * kConnectionBytes;
+      transport_->spare_bytes() + static_cast<std::int64_t>(open_.size() * connection_bytes_);
   // While it grows, what was broken off is being freed.
   const bool grows = spare_bytes > std::exchange(spare_bytes_at_last_look_, spare_bytes);
   if (spare_bytes < 0 && !grows) {

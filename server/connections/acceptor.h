@@ -103,6 +103,7 @@ class Acceptor {
 
   std::vector<ListeningSocket> sockets_;
   const std::uint64_t max_calls_in_memory_;
+  const std::uint64_t connection_bytes_;
   const std::unique_ptr<Transport> transport_;
   Metrics* const metrics_;
   Log* const log_;

@@ -22,6 +22,8 @@ struct ConnectionLimits {
   std::size_t connections_per_peer = 0;
   // How many calls one may have in memory, including those that its client has aborted.
   std::uint64_t calls_in_memory = std::numeric_limits<std::uint64_t>::max();
+  // How much memory one may take without calls, besides what is limited otherwise.
+  std::uint64_t connection_bytes = std::uint64_t{16} << 10;
 };
 
 // Raises the process's soft limit for file descriptors to the hard one, and returns it.

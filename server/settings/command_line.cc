@@ -100,8 +100,10 @@ class Parser {
   }
 
   void AddSwitch(const Setting& setting) {
+    const bool is_on = setting.get(Options()).front() == "true";
     const std::string description =
-        absl::StrCat(setting.description, "; on unless --no-", setting.name);
+        is_on ? absl::StrCat(setting.description, "; on unless --no-", setting.name)
+              : setting.description;
     app_.add_flag(absl::StrCat("--", setting.name, ",!--no-", setting.name), description)
         ->each([this, &setting](const std::string& value) { Give(setting, {value}); });
   }

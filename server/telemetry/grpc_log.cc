@@ -4,6 +4,7 @@
 
 #include <cassert>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "absl/base/thread_annotations.h"
@@ -22,7 +23,14 @@ struct Target {
 constinit Target global_target;
 static_assert(std::is_trivially_destructible_v<Target>);
 
-LogLevel LevelOf(gpr_log_severity severity) {
+// A client that speaks no TLS, or shows a certificate that is not accepted, is no fault of the
+// server.
+constexpr std::string_view kHandshakeFailure = "Handshake failed";
+
+LogLevel LevelOf(gpr_log_severity severity, std::string_view message) {
+  if (message.starts_with(kHandshakeFailure)) {
+    return LogLevel::kInfo;
+  }
   switch (severity) {
     case GPR_LOG_SEVERITY_DEBUG:
       return LogLevel::kDebug;
@@ -38,7 +46,7 @@ void WriteLine(gpr_log_func_args* line) {
   const core::MutexLock lock(&global_target.mutex);
   if (global_target.log != nullptr) {
     global_target.log->WriteLimited(
-        LevelOf(line->severity), "gRPC",
+        LevelOf(line->severity, line->message), "gRPC",
         {{"file", std::string(line->file)}, {"line", std::int64_t{line->line}}},
         {{"message", std::string(line->message)}});
   }

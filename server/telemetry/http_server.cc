@@ -1,12 +1,10 @@
 #include "server/telemetry/http_server.h"
 
 #include <algorithm>
-#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/verify_mode.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <cassert>
 #include <chrono>
@@ -19,6 +17,7 @@
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/status_macros.h"
+#include "server/access/tls_context.h"
 #include "server/connections/socket_address.h"
 #include "server/telemetry/http_connection.h"
 
@@ -32,26 +31,12 @@ using boost::system::error_code;
 // When to accept again after an error. Nothing reports that there is a descriptor again.
 constexpr std::chrono::milliseconds kAcceptRetryInterval{100};
 
-// `identity` was checked (MakeTlsIdentity()).
-HttpConnection::TlsContext MakeTlsContext(const TlsIdentity& identity) {
-  using asio::ssl::context;
-  auto tls = std::make_shared<context>(context::tls_server);
-  error_code error;
-  tls->set_options(context::default_workarounds | context::no_sslv2 | context::no_sslv3 |
-                       context::no_tlsv1 | context::no_tlsv1_1,
-                   error);
-  assert(!error);
-  tls->use_certificate_chain(asio::buffer(identity.certificate_chain), error);
-  assert(!error);
-  tls->use_private_key(asio::buffer(identity.private_key), context::pem, error);
-  assert(!error);
-  if (!identity.client_roots.empty()) {
-    tls->add_certificate_authority(asio::buffer(identity.client_roots), error);
-    assert(!error);
-    tls->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, error);
-    assert(!error);
-  }
-  return tls;
+// `identity` was checked (MakeTlsIdentity()), so that OpenSSL takes it.
+HttpConnection::TlsContext ContextFor(const TlsIdentity& identity) {
+  absl::StatusOr<TlsContext> context = MakeTlsContext(identity);
+  assert(context.ok());
+  // It takes the context over.
+  return std::make_shared<asio::ssl::context>(context->release());
 }
 
 }  // namespace
@@ -134,7 +119,7 @@ class HttpServer::Impl {
   HttpConnection::TlsContext CurrentTlsContext() {
     if (tls_ != nullptr) {
       if (const ServerTls::Version newest = tls_->identity(); newest.number != tls_version_) {
-        tls_context_ = MakeTlsContext(*newest.identity);
+        tls_context_ = ContextFor(*newest.identity);
         tls_version_ = newest.number;
       }
     }

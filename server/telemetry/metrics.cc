@@ -278,6 +278,9 @@ struct Metrics::Impl {
                                  .Register(registry);
   Counter& files_reloaded = reloads.Add({{"result", "used"}});
   Counter& files_not_reloaded = reloads.Add({{"result", "refused"}});
+  Gauge& refused_files = MakeGauge(
+      "quantd_refused_files",
+      "How many of certificates, tokens and policy cannot be used as they are on disk.", registry);
   core::Mutex mutex;
   Counter& log_lines_dropped ABSL_GUARDED_BY(mutex) =
       BuildCounter()
@@ -317,6 +320,10 @@ void Metrics::AccessDenied(const absl::Status& status) {
 
 void Metrics::FilesReloaded(bool used) {
   (used ? impl_->files_reloaded : impl_->files_not_reloaded).Increment();
+}
+
+void Metrics::SetRefusedFiles(std::size_t number) {
+  impl_->refused_files.Set(static_cast<double>(number));
 }
 
 void Metrics::SetCertificateExpiry(std::chrono::system_clock::time_point expiry) {

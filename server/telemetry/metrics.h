@@ -71,6 +71,8 @@ class Metrics {
 
   // Counts that files which had changed were read again, and whether they could be used.
   void FilesReloaded(bool used);
+  // Sets how many of certificates, tokens and policy cannot be used as they are on disk.
+  void SetRefusedFiles(std::size_t number);
   // Sets when the server's certificate expires.
   void SetCertificateExpiry(std::chrono::system_clock::time_point expiry);
 

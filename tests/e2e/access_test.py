@@ -143,6 +143,15 @@ class TokenTest(AccessTestCase):
         self.assert_unknown(refusal(info, unix, WRONG_TOKEN), "INVALID_TOKEN")
         self.assertTrue(info(unix).version)
 
+    def test_calls_of_what_does_not_exist_do_not_fill_the_log(self):
+        for number in range(500):
+            call = self.channel.unary_unary(f"/no.such.Service/Method{number}")
+            self.assertEqual(refusal(call, b"").code, grpc.StatusCode.UNIMPLEMENTED)
+        # Lines are written in order.
+        refusal(info, self.channel)
+        self.quantd.wait_for_log("CREDENTIALS_MISSING")
+        self.assertNotIn("no.such.Service", self.quantd.log)
+
     def test_other_schemes_than_bearer_are_refused(self):
         stub = api.QuantizationServiceStub(self.channel)
         for value in (f"Basic {TRAINER_TOKEN}", TRAINER_TOKEN, "Bearer ", ""):
@@ -261,7 +270,7 @@ class PolicyTest(AccessTestCase):
         for reason, method, caller in (("NOT_PERMITTED", "FakeQuantize", "token:dashboard"),
                                        ("INVALID_TOKEN", "FakeQuantize", "anonymous"),
                                        ("CREDENTIALS_MISSING", "FakeQuantize", "anonymous"),
-                                       ("NOT_PERMITTED", "ServerReflectionInfo", "token:dashboard")):
+                                       ("NOT_PERMITTED", "reflection", "token:dashboard")):
             with self.subTest(reason=reason, method=method):
                 self.assertTrue([line for line in quantd.wait_for_log(f"reason={reason}")
                                  if f"{method} " in line and f"caller={caller} " in line], quantd.log)

@@ -21,15 +21,16 @@ class Certificate:
 
     It is signed by `issuer`; without one, it is an authority that has signed itself. The common name is
     `name`. `alternatives` are what else it is for, such as "IP:127.0.0.1"; `name` as a DNS name, if there
-    are none. A certificate with less than no `days` has expired.
+    are none. A certificate with less than no `days` has expired. `key` says what openssl's -newkey makes.
     """
 
-    def __init__(self, directory, name, issuer=None, alternatives=(), days=2, passphrase=None):
+    def __init__(self, directory, name, issuer=None, alternatives=(), days=2, passphrase=None,
+                 key=("ec", "-pkeyopt", "ec_paramgen_curve:prime256v1")):
         self.key_path = directory / f"{name}.key"
         self.path = directory / f"{name}.pem"
         request = directory / f"{name}.request"
         extensions = directory / f"{name}.extensions"
-        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+        openssl("req", "-new", "-newkey", *key,
                 *(("-passout", f"pass:{passphrase}") if passphrase else ("-nodes",)),
                 "-subj", f"/CN={name}", "-keyout", self.key_path, "-out", request)
         if issuer is None:

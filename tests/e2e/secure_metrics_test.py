@@ -133,6 +133,19 @@ class SecureMetricsTest(security_test_case.SecurityTestCase):
                 self.tls_context().wrap_socket(connection, server_hostname=host) as encrypted:
             return encrypted.getpeercert(binary_form=True)
 
+    def test_sessions_are_not_resumed(self):
+        quantd = self.serve(*self.mutual_tls_flags())
+        host, port = quantd.metrics_address.rsplit(":", 1)
+        context = self.tls_context(self.trainer)
+        session = None
+        for _ in range(2):
+            with socket.create_connection((host, int(port))) as connection, context.wrap_socket(
+                    connection, server_hostname=host, session=session) as encrypted:
+                self.assertFalse(encrypted.session_reused)
+                encrypted.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+                self.assertTrue(encrypted.recv(16).startswith(b"HTTP/1.1 "))
+                session = encrypted.session
+
     def test_handshakes_that_stall_keep_nobody_out(self):
         quantd = self.serve(*self.tls_flags())
         host, port = quantd.metrics_address.rsplit(":", 1)

@@ -52,16 +52,21 @@ class SecureStartTest(security_test_case.SecurityTestCase):
         certificate, key = self.tls_flags()
         empty = self.write("empty.pem", "")
         locked = certificates.Certificate(self.directory, "locked", self.authority, passphrase="secret")
+        weak = certificates.Certificate(self.directory, "weak", self.authority, key=("rsa:1024",))
+        broken = self.write("broken.pem", self.localhost.certificate_chain.decode()
+                            + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
         for flags, message in (
             ((f"--tls-cert={self.directory}/none.pem", key), "none.pem: cannot open the file"),
             ((certificate, f"--tls-key={self.directory}/none.key"), "none.key: cannot open the file"),
             ((certificate, f"--tls-key={self.directory}"), "Is a directory"),
-            ((f"--tls-cert={empty}", key), "empty.pem has no certificate; expected PEM"),
+            ((f"--tls-cert={empty}", key), "empty.pem has no certificate, or one that cannot be read"),
             ((certificate, f"--tls-key={empty}"), "empty.pem has no private key; expected PEM"),
             ((certificate, f"--tls-key={self.trainer.key_path}"),
              f"trainer.key is not the key of the certificate in {self.localhost.path}"),
             (self.tls_flags(locked), "locked.key has no private key; expected PEM without a passphrase"),
             ((certificate, key, f"--tls-client-ca={empty}"), "empty.pem has no certificate"),
+            ((f"--tls-cert={broken}", key), "broken.pem has no certificate, or one that cannot be read"),
+            (self.tls_flags(weak), "OpenSSL refuses the certificate: ee key too small"),
         ):
             with self.subTest(message):
                 self.assert_fails(*flags, message=message)

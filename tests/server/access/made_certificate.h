@@ -6,6 +6,7 @@
 #include <openssl/bio.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #include <cstddef>
@@ -18,8 +19,9 @@ namespace quantd::server {
 // uses an incomplete certificate fails.
 class MadeCertificate {
  public:
-  // Is valid from now for `seconds`, or until so long ago.
-  explicit MadeCertificate(long seconds) : key_(EVP_EC_gen("P-256")), certificate_(X509_new()) {
+  // Is valid from now for `seconds`, or until so long ago. Takes `key` over.
+  explicit MadeCertificate(long seconds, EVP_PKEY* key = EVP_EC_gen("P-256"))
+      : key_(key), certificate_(X509_new()) {
     X509_set_version(certificate_.get(), X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate_.get()), 1);
     X509_gmtime_adj(X509_getm_notBefore(certificate_.get()), 0);

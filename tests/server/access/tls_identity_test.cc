@@ -11,6 +11,7 @@
 namespace quantd::server {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr std::chrono::seconds kDay{86'400};
@@ -44,16 +45,37 @@ TEST(TlsIdentity, MayHaveExpired) {
   EXPECT_LT(identity->expires, std::chrono::system_clock::now());
 }
 
+TEST(TlsIdentity, HasNothingThatOpensslWouldRefuseLater) {
+  const MadeCertificate made(kDay.count());
+  const std::string chain = made.certificate();
+  const std::string broken =
+      chain + "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  EXPECT_THAT(ComplaintAbout(Chain(broken), Key(made.key()), kNoRoots),
+              HasSubstr("cert.pem has no certificate"));
+  EXPECT_THAT(ComplaintAbout(Chain(chain), Key(made.key()), Roots(broken)),
+              HasSubstr("ca.pem has no certificate"));
+  const MadeCertificate weak(kDay.count(), EVP_RSA_gen(1024));
+  EXPECT_THAT(
+      ComplaintAbout(Chain(weak.certificate()), Key(weak.key()), kNoRoots),
+      AllOf(HasSubstr("cert.pem, key.pem: OpenSSL refuses the certificate: ee key too small"),
+            HasSubstr("RSA with 2048 bits")));
+  const MadeCertificate other(kDay.count());
+  EXPECT_EQ(
+      ComplaintAbout(Chain(chain + "A note.\n" + other.certificate()), Key(made.key()), kNoRoots),
+      "")
+      << "what is between certificates does not matter";
+}
+
 TEST(TlsIdentity, ErrorsNameTheFileAndWhatWasExpected) {
   const MadeCertificate made(kDay.count());
   const MadeCertificate other(kDay.count());
   const std::string chain = made.certificate();
   EXPECT_THAT(ComplaintAbout(Chain(""), Key(made.key()), kNoRoots),
-              HasSubstr("cert.pem has no certificate; expected PEM"));
+              HasSubstr("cert.pem has no certificate"));
   EXPECT_THAT(ComplaintAbout(Chain(made.key()), Key(made.key()), kNoRoots),
               HasSubstr("cert.pem has no certificate"));
   EXPECT_THAT(ComplaintAbout(Chain(chain), Key(chain), kNoRoots),
-              HasSubstr("key.pem has no private key; expected PEM without a passphrase"));
+              AllOf(HasSubstr("key.pem has no private key"), HasSubstr("without a passphrase")));
   EXPECT_THAT(ComplaintAbout(Chain(chain), Key(made.key("secret")), kNoRoots),
               HasSubstr("key.pem has no private key"));
   EXPECT_THAT(ComplaintAbout(Chain(chain), Key(other.key()), kNoRoots),
