@@ -1,6 +1,7 @@
 #include "client/library/servers.h"
 
 #include <utility>
+#include <vector>
 
 #include "client/library/channel.h"
 
@@ -14,20 +15,12 @@ Server::Server(ServerAddress server_address, std::shared_ptr<grpc::Channel> serv
       bytes(std::make_unique<grpc::GenericStub>(channel)) {}
 
 Servers::Servers(std::span<const ServerAddress> addresses, const ConnectionSecurity& security) {
+  std::vector<std::shared_ptr<grpc::Channel>> channels;
   for (const ServerAddress& address : addresses) {
-    servers_.emplace_back(address, CreateChannel(address, security, ChannelKind::kShared));
+    channels.push_back(CreateChannel(address, security, ChannelKind::kShared));
+    servers_.emplace_back(address, channels.back());
   }
-}
-
-std::size_t Servers::ReachableFrom(std::size_t first) const {
-  for (std::size_t i = 0; i < size(); ++i) {
-    const std::size_t index = (first + i) % size();
-    if (servers_[index].channel->GetState(/*try_to_connect=*/false) !=
-        GRPC_CHANNEL_TRANSIENT_FAILURE) {
-      return index;
-    }
-  }
-  return first % size();
+  choice_.emplace(std::move(channels));
 }
 
 }  // namespace quantd::client

@@ -10,8 +10,10 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 
+#include "client/library/channel_choice.h"
 #include "client/library/connection_security.h"
 #include "client/library/server_address.h"
 #include "grpc/health/v1/health.grpc.pb.h"
@@ -39,19 +41,20 @@ class Servers {
   std::size_t size() const { return servers_.size(); }
   const Server& operator[](std::size_t index) const { return servers_[index]; }
 
-  // Returns the index of the server for the first try of a call: each in turn, but for those that
-  // could not be reached lately.
-  std::size_t Choose() { return ReachableFrom(next_.fetch_add(1)); }
+  // Returns the index of the server for the first try of a call: each in turn, as ChannelChoice
+  // permits.
+  std::size_t Choose() { return choice_->From(next_.fetch_add(1)); }
 
   // Returns that of the server for the next try, after one of `failed` has failed.
-  std::size_t ChooseAfter(std::size_t failed) const { return ReachableFrom(failed + 1); }
+  std::size_t ChooseAfter(std::size_t failed) {
+    choice_->NoteFailure(failed);
+    return choice_->From(failed + 1);
+  }
 
  private:
-  // The first that was not out of reach lately; `first` itself if all were.
-  std::size_t ReachableFrom(std::size_t first) const;
-
   // A server stays where it is.
   std::deque<Server> servers_;
+  std::optional<ChannelChoice> choice_;
   std::atomic<std::size_t> next_ = 0;
 };
 

@@ -52,7 +52,7 @@ class Calls {
 
   // Starts a call in a place that is free, and returns at once. `request` outlives
   // the call. Several threads may start calls in different places. The call uses channel
-  // place + shift modulo their number, or the next one if that could not connect lately.
+  // place + shift modulo their number, or the next one as ChannelChoice says.
   virtual void Start(std::size_t place, const Request& request, std::size_t shift) = 0;
 
   // Ends all calls that are under way, or are started later, with an error.
@@ -74,10 +74,6 @@ struct CallsOptions {
   // may take to end.
   std::chrono::milliseconds timeout;
 };
-
-// Returns the index of the channel that Calls::Start() describes.
-std::size_t ChooseChannel(std::span<const std::shared_ptr<grpc::Channel>> channels,
-                          std::size_t first);
 
 // Makes calls of one message. `listener` outlives them.
 std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener);

@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "client/library/channel_choice.h"
+#include "client/library/tries.h"
 #include "client/load/calls.h"
 #include "core/base/mutex.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
@@ -171,12 +174,14 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
 // The streams of a channel, one after another.
 class Lane {
  public:
+  // Calls `note_failure` when a stream has broken.
   Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
-       Calls::Listener& listener)
+       Calls::Listener& listener, std::function<void()> note_failure)
       : method_(options.method),
         authorization_(options.authorization),
         timeout_(options.timeout),
         listener_(listener),
+        note_failure_(std::move(note_failure)),
         stub_(channel) {}
 
   // All calls must have ended; the stream may still be open.
@@ -236,6 +241,9 @@ class Lane {
         status.ok() ? grpc::Status(grpc::StatusCode::ABORTED,
                                    "the server ended the stream without an answer to this message")
                     : status;
+    if (MayEndOtherwise(wire::ToAbslStatus(status))) {
+      note_failure_();
+    }
     const grpc::ByteBuffer no_answer;
     for (const StreamedCall& call : calls) {
       listener_.CallEnded(call.place,
@@ -252,6 +260,7 @@ class Lane {
   const std::string authorization_;
   const std::chrono::milliseconds timeout_;
   Calls::Listener& listener_;
+  const std::function<void()> note_failure_;
   grpc::GenericStub stub_;
 
   core::Mutex mutex_;
@@ -264,14 +273,16 @@ class Lane {
 class StreamCalls final : public Calls {
  public:
   StreamCalls(const CallsOptions& options, Listener& listener)
-      : channels_(options.channels.begin(), options.channels.end()) {
-    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
-      lanes_.push_back(std::make_unique<Lane>(channel, options, listener));
+      : choice_({options.channels.begin(), options.channels.end()}) {
+    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+      const std::size_t index = lanes_.size();
+      lanes_.push_back(std::make_unique<Lane>(channel, options, listener,
+                                              [this, index] { choice_.NoteFailure(index); }));
     }
   }
 
   void Start(std::size_t place, const Request& request, std::size_t shift) override {
-    lanes_[ChooseChannel(channels_, place + shift)]->Start(place, request);
+    lanes_[choice_.From(place + shift)]->Start(place, request);
   }
 
   void Cancel() override {
@@ -281,7 +292,7 @@ class StreamCalls final : public Calls {
   }
 
  private:
-  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  ChannelChoice choice_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

@@ -5,8 +5,11 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "client/library/channel_choice.h"
+#include "client/library/tries.h"
 #include "client/load/calls.h"
 #include "core/base/mutex.h"
+#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
@@ -20,9 +23,9 @@ class UnaryCalls final : public Calls {
         authorization_(options.authorization),
         timeout_(options.timeout),
         listener_(listener),
-        channels_(options.channels.begin(), options.channels.end()),
+        choice_({options.channels.begin(), options.channels.end()}),
         places_(options.places) {
-    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
+    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
       stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
     }
   }
@@ -36,14 +39,17 @@ class UnaryCalls final : public Calls {
     }
     place.answer.Clear();
     place.sent = Clock::now();
-    stubs_[ChooseChannel(channels_, number + shift)]->UnaryCall(
-        context, method_, {}, &request.bytes(), &place.answer,
-        [this, number, &place](const grpc::Status& status) {
-          listener_.CallEnded(number, {.sent = place.sent,
-                                       .ended = Clock::now(),
-                                       .status = status,
-                                       .answer = place.answer});
-        });
+    const std::size_t channel = choice_.From(number + shift);
+    stubs_[channel]->UnaryCall(context, method_, {}, &request.bytes(), &place.answer,
+                               [this, number, channel, &place](const grpc::Status& status) {
+                                 if (MayEndOtherwise(wire::ToAbslStatus(status))) {
+                                   choice_.NoteFailure(channel);
+                                 }
+                                 listener_.CallEnded(number, {.sent = place.sent,
+                                                              .ended = Clock::now(),
+                                                              .status = status,
+                                                              .answer = place.answer});
+                               });
   }
 
   void Cancel() override {
@@ -81,7 +87,7 @@ class UnaryCalls final : public Calls {
   const std::string authorization_;
   const std::chrono::milliseconds timeout_;
   Listener& listener_;
-  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
+  ChannelChoice choice_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   // Never resized, because calls refer to their places.
   std::vector<Place> places_;
