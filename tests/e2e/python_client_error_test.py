@@ -20,6 +20,8 @@ from python_client_case import IN_ONE_MESSAGE, IN_PARTS, MIB, PythonClientTestCa
 
 class ErrorTest(PythonClientTestCase):
 
+    kinds_of_errors_in_parts = (MemoryError, SystemExit)
+
     def error_of(self, *arguments, client, **keywords):
         with self.assertRaises(quantd.QuantdError) as raised:
             client.fake_quantize(*arguments, **keywords)
@@ -83,7 +85,7 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual(error.metadata["max_message_bytes"], str(2**16))
 
     def test_errors_while_making_a_part_reach_the_caller(self):
-        for error in (MemoryError, SystemExit):
+        for error in self.kinds_of_errors_in_parts:
             with (self.subTest(error), self.connected() as client,
                   unittest.mock.patch("quantd._messages.encode_request", side_effect=error("no part")),
                   self.assertRaisesRegex(error, "no part")):

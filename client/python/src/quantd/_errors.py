@@ -165,7 +165,7 @@ def _may_be_retried(error: QuantdError) -> bool:
 
 def _pushback_of(trailing_metadata: Any) -> float | None:
     """Returns the pause in gRPC's own trailer, as Failure has it."""
-    text = dict(trailing_metadata or ()).get("grpc-retry-pushback-ms")
+    text = _trailer("grpc-retry-pushback-ms", trailing_metadata)
     if text is None:
         return None
     # By gRPC's specification, a text that is no number means the same as a negative number.
@@ -196,13 +196,18 @@ def _details_of(trailing_metadata: Any) -> dict[str, Any]:
     lost.
     """
     found: dict[str, Any] = {}
-    status = dict(trailing_metadata or ()).get("grpc-status-details-bin", b"")
+    status = _trailer("grpc-status-details-bin", trailing_metadata)
     try:
-        for detail in _schema.Status.FromString(status).details:
+        for detail in _schema.Status.FromString(status or b"").details:
             _take_detail(detail, found)
     except protobuf_message.DecodeError:
         return {}
     return found
+
+
+def _trailer(name: str, trailing_metadata: Any) -> Any:
+    """Returns a value of the metadata, or None. The Metadata of grpc.aio cannot be made a dict in 1.51."""
+    return next((value for key, value in trailing_metadata or () if key == name), None)
 
 
 def _take_detail(detail: Any, found: dict[str, Any]) -> None:
