@@ -1,7 +1,6 @@
 """Tests the Python package through a proxy that terminates TLS."""
 
 import contextlib
-import os
 import pathlib
 import tempfile
 import unittest
@@ -15,34 +14,7 @@ import golden_cases
 import python_client_case
 import python_clients
 import quantd_process
-
-OPENSSL = os.environ["QUANTD_OPENSSL"]
-
-
-class Certificate:
-    """Makes a key and a certificate for it, as PEM, which is self-signed or signed by `issuer`."""
-
-    def __init__(self, directory, name, issuer=None):
-        self._key = directory / f"{name}.key"
-        self._certificate = directory / f"{name}.pem"
-        done = quantd_process.run(
-            OPENSSL, "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-days", "2", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}",
-            "-keyout", self._key, "-out", self._certificate, *(issuer.signs() if issuer else ()))
-        if done.returncode != 0:
-            raise RuntimeError(f"openssl failed:\n{done.stderr}")
-
-    def signs(self):
-        return "-CA", self._certificate, "-CAkey", self._key
-
-    @property
-    def private_key(self):
-        return self._key.read_bytes()
-
-    @property
-    def certificate_chain(self):
-        return self._certificate.read_bytes()
-
+from certificates import Certificate
 
 class TlsTest(quantd_process.QuantdTestCase):
 

@@ -13,8 +13,8 @@ import quantd
 import byte_server
 import python_clients
 import quantd_process
+from certificates import Certificate
 from python_client_case import IN_ONE_MESSAGE
-from python_client_tls_test import Certificate
 from unreliable_server import failing
 
 X = np.ones(40, np.float32)
