@@ -9,9 +9,9 @@ import api
 import byte_server
 
 
-def status_details(code, reason="", domain="quantd", retry_seconds=None):
+def status_details(code, message, reason="", domain="quantd", retry_seconds=None):
     """Returns a google.rpc.Status as bytes, with the details that are given."""
-    status = api.status_pb2.Status(code=code.value[0])
+    status = api.status_pb2.Status(code=code.value[0], message=message)
     if reason:
         status.details.add().Pack(api.error_details_pb2.ErrorInfo(reason=reason, domain=domain))
     if retry_seconds is not None:
@@ -23,7 +23,7 @@ def status_details(code, reason="", domain="quantd", retry_seconds=None):
 
 def failing(code, message="not now", pushback=None, **details):
     """Returns a function for UnreliableServer that ends a call with this error."""
-    trailers = [("grpc-status-details-bin", status_details(code, **details))] if details else []
+    trailers = [("grpc-status-details-bin", status_details(code, message, **details))] if details else []
     if pushback is not None:
         trailers.append(("grpc-retry-pushback-ms", pushback))
 
