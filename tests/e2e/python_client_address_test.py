@@ -4,6 +4,7 @@ import contextlib
 import os
 import socket
 import socketserver
+import struct
 import threading
 import unittest
 import unittest.mock
@@ -70,6 +71,36 @@ def _copy(source, target):
         target.sendall(part)
     with contextlib.suppress(OSError):
         target.shutdown(socket.SHUT_WR)
+
+
+class NameServer:
+    """A name server in the DNS that gives every name these IPv4 addresses."""
+
+    def __init__(self, *addresses):
+        class Handler(socketserver.BaseRequestHandler):
+            """One question: a head of 12 bytes, a name that ends with 0, a type and a class."""
+
+            def handle(self):
+                query, answering = self.request
+                end = query.index(b"\0", 12) + 5
+                is_for_ipv4 = query[end - 4:end - 2] == b"\0\1"
+                found = [socket.inet_aton(address) for address in addresses] if is_for_ipv4 else []
+                answer = query[:2] + struct.pack(">HHHHH", 0x8180, 1, len(found), 0, 0) + query[12:end]
+                for address in found:
+                    # The name of the question, the type, the class, a second to live, and the address.
+                    answer += struct.pack(">HHHIH", 0xC00C, 1, 1, 1, len(address)) + address
+                answering.sendto(answer, self.client_address)
+
+        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self):
+        threading.Thread(target=self._server.serve_forever).start()
+        return self
+
+    def __exit__(self, *_):
+        self._server.shutdown()
+        self._server.server_close()
 
 
 class AddressTest(unittest.TestCase):
@@ -176,6 +207,21 @@ class ConnectionTest(quantd_process.QuantdTestCase):
                     with self.subTest(address), self.assertRaises(quantd.QuantdError) as raised:
                         client.healthy()
                 self.assertEqual("proxy" not in raised.exception.message, is_excluded)
+
+    def test_calls_take_turns_with_all_addresses_of_a_name(self):
+        with (proxies(), NameServer("127.0.0.1", "127.0.0.2") as names,
+              quantd_process.Quantd(listen=("127.0.0.1:0",)) as one):
+            port = one.address.rpartition(":")[2]
+            with quantd_process.Quantd(listen=(f"127.0.0.2:{port}",)) as other:
+                # The only way to tell gRPC which name server to ask.
+                target = unittest.mock.PropertyMock(return_value=f"dns://{names.address}/quantd.test:{port}")
+                with (unittest.mock.patch("quantd._addresses.Address.target", target),
+                      python_clients.connected_to(f"quantd.test:{port}") as client):
+                    def both_have_answered():
+                        client.server_info()
+                        return all(server.metrics().total("grpc_server_handled_total") for server in (one, other))
+
+                    quantd_process.wait_until(both_have_answered, "answers of both servers")
 
     def test_the_caller_can_switch_proxies_off(self):
         with Proxy(None) as proxy, proxies(http_proxy=f"http://{proxy.address}"):
