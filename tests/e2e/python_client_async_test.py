@@ -202,8 +202,11 @@ class TaskTest(unittest.IsolatedAsyncioTestCase):
         client = quantd.AsyncClient(self.quantd.address)
         with asyncio.Runner() as runner:
             self.assertTrue(runner.run(client.healthy()))
-            with asyncio.Runner() as other, self.assertRaisesRegex(RuntimeError, "another event loop"):
-                other.run(client.healthy())
+            with asyncio.Runner() as other:
+                for method in (client.healthy, client.wait_until_connected, client.close):
+                    with self.assertRaisesRegex(RuntimeError, "another event loop"):
+                        other.run(method())
+            self.assertTrue(runner.run(client.healthy()))
             runner.run(client.close())
 
 

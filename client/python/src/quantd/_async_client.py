@@ -38,8 +38,8 @@ class AsyncClient(BaseClient):
         async with quantd.AsyncClient("localhost:50051") as client:
             result = await client.fake_quantize(array, -6, 6, num_bits=4)
 
-    It has the arguments and the methods of Client, which are coroutines here, and the same results and errors;
-    see Client. Large arrays are sent in parts as well.
+    It has the arguments and the methods of Client, which are coroutines here, and the same results and
+    errors; see Client. Large arrays are sent in parts as well.
 
     Any number of tasks of one event loop can use one client at once; the first call decides which loop it
     is. To cancel a task cancels its call. Messages are made and read on the event loop, which takes up to a
@@ -61,10 +61,12 @@ class AsyncClient(BaseClient):
     async def close(self) -> None:
         """Closes the connections. Running calls fail with the code CANCELLED. Closing twice does nothing.
 
-        In a process that was forked from that of the client, closing does nothing either.
+        It has to run in the event loop of the calls. In a process that was forked from that of the client,
+        closing does nothing either.
         """
         if self._is_of_parent:
             return
+        self._check_loop()
         self._is_closed.set()
         self._closing.set()
         for channel in self._channels:
@@ -111,11 +113,13 @@ class AsyncClient(BaseClient):
     def _prepare_channels(self) -> None:
         """Makes the channels when the event loop is known, to which they belong."""
         self._check_usable()
-        loop = asyncio.get_running_loop()
+        self._check_loop()
         if self._loop is None:
-            self._loop = loop
+            self._loop = asyncio.get_running_loop()
             self._channels = self._channels_of(grpc.aio)
-        elif self._loop is not loop:
+
+    def _check_loop(self) -> None:
+        if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise RuntimeError(f"this client of {self._address} is used in another event loop than before; "
                                "expected one loop: make a client for each")
 

@@ -96,7 +96,8 @@ class BaseClient:
             own_options.append(("grpc.ssl_target_name_override", server_name_override))
         own_options.extend(channel_options)
         self._options = tuple(
-            (*_CHANNEL_OPTIONS, *_options_for(server, own_options), *own_options) for server in self._addresses)
+            (*_CHANNEL_OPTIONS, *_options_for(server, own_options), *own_options)
+            for server in self._addresses)
         self._retries = Retries(options_of(retry), list(map(_described, self._addresses, self._options)))
         self._open()
 

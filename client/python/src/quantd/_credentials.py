@@ -73,8 +73,8 @@ class Token:
             self._token = _checked("token", token)
         if token_file is not None:
             if not isinstance(token_file, (str, os.PathLike)):
-                raise TypeError(f"token_file is a {type(token_file).__name__}; expected a path, as a str or a "
-                                "pathlib.Path")
+                raise TypeError(f"token_file is a {type(token_file).__name__}; expected a path, as a str or "
+                                "a pathlib.Path")
             self._file = pathlib.Path(token_file)
             self._read(self._file)
 
@@ -105,8 +105,8 @@ class Token:
         if self.is_given and remote_addresses and not allow_plaintext_token:
             raise ValueError(
                 f"the token would be sent to {remote_addresses[0]} without encryption, so that others could "
-                "read it; expected TLS, or an address on this machine: pass tls=True or root_certificates, or "
-                "allow_plaintext_token=True if something else encrypts the connection")
+                "read it; expected TLS, or an address on this machine: pass tls=True or root_certificates, "
+                "or allow_plaintext_token=True if something else encrypts the connection")
 
     def _read(self, file: pathlib.Path) -> str:
         name = f"token_file {str(file)!r}"

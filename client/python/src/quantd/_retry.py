@@ -41,12 +41,13 @@ class RetryOptions:
                 raise TypeError(f"{name} is {value!r}; expected a number of seconds")
         if not 0 < self.initial_backoff <= self.max_backoff <= 3600:
             raise ValueError(
-                f"initial_backoff is {self.initial_backoff:g} s and max_backoff {self.max_backoff:g} s; expected "
-                "0 < initial_backoff <= max_backoff <= 3600 s")
+                f"initial_backoff is {self.initial_backoff:g} s and max_backoff {self.max_backoff:g} s; "
+                "expected 0 < initial_backoff <= max_backoff <= 3600 s")
         if isinstance(self.budget, bool) or not isinstance(self.budget, int):
             raise TypeError(f"budget is {self.budget!r}; expected an int")
         if not 1 <= self.budget <= 10**6:
-            raise ValueError(f"budget is {self.budget}; expected 1 to 1000000: pass retry=False for no retries")
+            raise ValueError(
+                f"budget is {self.budget}; expected 1 to 1000000: pass retry=False for no retries")
 
 
 def options_of(retry: Any) -> RetryOptions | None:

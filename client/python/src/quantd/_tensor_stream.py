@@ -28,7 +28,7 @@ class TensorStream:
         return self._next is None
 
     def requests(self) -> Iterator[bytes]:
-        """Returns the requests of a new stream: those for the parts without an answer, of which there are some.
+        """Returns the requests of a new stream: those for the parts without an answer. There must be some.
 
         Another thread may take answers while one iterates.
         """
