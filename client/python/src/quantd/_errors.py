@@ -58,7 +58,7 @@ class NotFoundError(QuantdError, LookupError):
 
 
 class UnauthenticatedError(QuantdError):
-    """The server needs a token (CREDENTIALS_MISSING), or does not know that of this client (INVALID_TOKEN)."""
+    """The server needs a token (CREDENTIALS_MISSING), or does not know this client's (INVALID_TOKEN)."""
 
     code = grpc.StatusCode.UNAUTHENTICATED
 
