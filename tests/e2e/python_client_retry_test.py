@@ -71,6 +71,7 @@ class RetryTest(RetryTestCase):
             failing(CODES.RESOURCE_EXHAUSTED, reason="BUSY", domain="mesh.example", retry_seconds=0.01),
             failing(CODES.INTERNAL, "Received RST_STREAM with error code 1"),
             failing(CODES.INTERNAL, "Received RST_STREAM with error code 2"),
+            failing(CODES.RESOURCE_EXHAUSTED, "Received RST_STREAM with error code 11"),
         ):
             for way in WAYS:
                 with self.subTest(failure), self.client_of(failure, failure, failure, **way) as (server, client):
@@ -84,6 +85,7 @@ class RetryTest(RetryTestCase):
             failing(CODES.RESOURCE_EXHAUSTED, reason="MESSAGE_TOO_LARGE", retry_seconds=1),
             failing(CODES.RESOURCE_EXHAUSTED), failing(CODES.INTERNAL, "Received RST_STREAM with error code 11"),
             failing(CODES.INTERNAL, "RST_STREAM with error code 2", reason="OUR_OWN"), failing(CODES.UNKNOWN),
+            failing(CODES.RESOURCE_EXHAUSTED, "RST_STREAM with error code 11", reason="MESSAGE_TOO_LARGE"),
         ):
             for way in WAYS:
                 with self.subTest(failure), self.client_of(failure, **way) as (server, client):
@@ -379,14 +381,19 @@ class FailoverTest(RetryTestCase):
         for way in WAYS:
             with (slow_link.SlowLink(self.quantd.address) as link,
                   python_clients.connected_to([link.address, self.quantd.address], **way) as client):
-                # Both servers have had a call.
-                self.check(client)
-                self.check(client)
+                def link_has_answered(link=link, client=client):
+                    before = link.carried("to_client")
+                    self.check(client)
+                    return link.carried("to_client") > before + X.nbytes
+
+                quantd_process.wait_until(link_has_answered, "an answer through the link")
                 link.to_client = 0
+                sent = link.carried("to_server")
                 began = time.monotonic()
                 self.check(client)
                 self.check(client)
                 self.assertLess(time.monotonic() - began, 30)
+                self.assertGreater(link.carried("to_server"), sent + X.nbytes)
 
 
 if __name__ == "__main__":

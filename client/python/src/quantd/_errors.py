@@ -104,8 +104,12 @@ _CLASSES: dict[grpc.StatusCode, type[QuantdError]] = {
                         ResourceExhaustedError, UnavailableError, DeadlineExceededError)
 }
 
-#: gRPC 1.51 ends a stream for errors of its own, which say nothing about the call (docs/reliability.md).
-_STREAM_ENDED_BY_GRPC = re.compile(r"RST_STREAM with error code [12]\b")
+#: gRPC 1.51 ends streams for reasons of its own, which say nothing about the call (docs/reliability.md): the
+#: HTTP/2 codes PROTOCOL_ERROR and INTERNAL_ERROR, and ENHANCE_YOUR_CALM while its memory is full.
+_STREAM_ENDED_BY_GRPC = {
+    grpc.StatusCode.INTERNAL: re.compile(r"RST_STREAM with error code [12]\b"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: re.compile(r"RST_STREAM with error code 11\b"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,12 +159,11 @@ def failure_of(error: Any, address: str, timeout: float) -> Failure:
 def _may_be_retried(error: QuantdError) -> bool:
     if error.code is grpc.StatusCode.UNAVAILABLE:
         return True
-    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return error.reason == "IN_FLIGHT_LIMIT" or (
-            error.retry_delay is not None and error.reason != "MESSAGE_TOO_LARGE")
-    if error.code is grpc.StatusCode.INTERNAL:
-        return not error.reason and _STREAM_ENDED_BY_GRPC.search(error.message) is not None
-    return False
+    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.reason != "MESSAGE_TOO_LARGE" and (
+            error.reason == "IN_FLIGHT_LIMIT" or error.retry_delay is not None):
+        return True
+    ended = _STREAM_ENDED_BY_GRPC.get(error.code)
+    return ended is not None and not error.reason and ended.search(error.message) is not None
 
 
 def _pushback_of(trailing_metadata: Any) -> float | None:
