@@ -180,6 +180,13 @@ class TaskTest(unittest.IsolatedAsyncioTestCase):
             with self.assertRaisesRegex(ValueError, "closed"):
                 await client.healthy()
 
+    async def test_a_task_that_was_cancelled_before_the_client_was_closed_ends_as_cancelled(self):
+        async for client, task, _ in self.hanging():
+            task.cancel()
+            await client.close()
+            with self.assertRaises(asyncio.CancelledError):
+                await task
+
     async def test_cancelling_a_task_ends_its_pause(self):
         failure = failing(grpc.StatusCode.UNAVAILABLE, pushback="50000")
         for way in WAYS:
