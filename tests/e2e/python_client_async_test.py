@@ -1,6 +1,7 @@
 """Tests the asyncio client of the Python package: as the blocking one, and what only tasks can do."""
 
 import asyncio
+import functools
 import inspect
 import socket
 import threading
@@ -28,11 +29,9 @@ WAYS = (IN_ONE_MESSAGE, IN_PARTS)
 class BlockingAsyncClient:
     """An AsyncClient with the methods of Client: they wait for the event loop, which runs on a thread."""
 
-    def __init__(self, *arguments, **options):
+    def __init__(self, loop, *arguments, **options):
+        self._loop = loop
         self._client = quantd.AsyncClient(*arguments, **options)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._thread.start()
 
     def __getattr__(self, name):
         method = getattr(self._client, name)
@@ -47,9 +46,6 @@ class BlockingAsyncClient:
 
     def __exit__(self, *_):
         self.close()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
 
 
 class InPlaceOfTheBlockingClient:
@@ -57,7 +53,19 @@ class InPlaceOfTheBlockingClient:
 
     @classmethod
     def setUpClass(cls):
-        cls.enterClassContext(unittest.mock.patch("quantd.Client", BlockingAsyncClient))
+        # One for all clients: with several at once, gRPC writes about BlockingIOErrors.
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever)
+        thread.start()
+
+        def end():
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
+
+        cls.addClassCleanup(end)
+        cls.enterClassContext(
+            unittest.mock.patch("quantd.Client", functools.partial(BlockingAsyncClient, loop)))
         super().setUpClass()
 
 

@@ -43,7 +43,8 @@ class AsyncClient(BaseClient):
 
     Any number of tasks of one event loop can use one client at once; the first call decides which loop it
     is. To cancel a task cancels its call. Messages are made and read on the event loop, which takes up to a
-    few milliseconds for each part of an array.
+    few milliseconds for each part of an array. In a process with several loops at once, gRPC 1.51 writes
+    about BlockingIOErrors, which do no harm.
     """
 
     def _open(self) -> None:
