@@ -191,6 +191,7 @@ int Serve(const CommandLine& command_line, const std::string& notify_socket,
   const int signal = WaitForStop([&] {
     ReopenLog(options.log_file, **log_file, log);
     ReloadSettings(read_settings, log);
+    (*server)->ReloadFiles();
   });
   // A second signal has its default effect: it ends the process.
   const sigset_t stop_signals = StopSignals();

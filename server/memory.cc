@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kInterval{20};
 constexpr std::size_t kRememberedIntervals = 200;
 
 // This much free memory is always kept.
-constexpr std::size_t kKeptBytes = std::size_t{64} << 20;
+constexpr std::size_t kKeptFreeBytes = std::size_t{64} << 20;
 // Releasing less is not worth the lock, for which calls have to wait.
 constexpr std::size_t kLeastReleasedBytes = std::size_t{8} << 20;
 
@@ -97,7 +97,7 @@ void MemoryRelease::Run() {
     const std::size_t before = FreeBytes();
     free_bytes.at(interval % free_bytes.size()) = before;
     const std::size_t unused = *std::ranges::min_element(free_bytes);
-    const std::size_t unneeded = unused - std::min(unused, kKeptBytes);
+    const std::size_t unneeded = unused - std::min(unused, kKeptFreeBytes);
     const std::uint64_t heap = HeapBytes();
     const std::size_t excess = std::min<std::uint64_t>(heap - std::min(heap, heap_bytes_), before);
     if (std::max(unneeded, excess) < kLeastReleasedBytes) {

@@ -14,9 +14,14 @@
 
 #include "absl/memory/memory.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "core/base/status_macros.h"
 #include "core/simd_target.h"
 #include "core/worker_pool.h"
+#include "server/access/access_control.h"
+#include "server/access/reloaded_files.h"
+#include "server/access/server_tls.h"
+#include "server/calls/access_interceptor.h"
 #include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
 #include "server/calls/transport_calls.h"
@@ -89,6 +94,17 @@ int ReceiveLimit(std::uint64_t max_message_bytes) {
   return static_cast<int>(std::min(max_message_bytes + kReceiveMargin, kMax));
 }
 
+// Checks that nobody but this machine can call in plain text.
+absl::Status CheckEncrypted(const Options& options, const ListeningSockets& listening) {
+  if (options.insecure || !options.tls_cert.empty() || listening.public_addresses.empty()) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(
+      "other machines could call ", absl::StrJoin(listening.public_addresses, ", "),
+      " without encryption; expected TLS (--tls-cert and --tls-key), or --insecure if something in "
+      "front of the server encrypts or the network is trusted"));
+}
+
 ServerLimits LimitsOf(const Options& options, const ConnectionLimits& connections) {
   return {.max_message_bytes = options.max_message_bytes,
           .max_in_flight_bytes = options.max_in_flight_bytes,
@@ -111,9 +127,11 @@ class Server::Impl {
         pool_(options.worker_threads),
         admission_(options.max_in_flight_bytes, options.max_stall,
                    [this](std::function<void()> task) { pool_.Submit(std::move(task)); }),
+        checks_calls_(!options.token_file.empty() || !options.policy_file.empty()),
         service_({.max_message_bytes = options.max_message_bytes,
                   .max_wait = options.max_wait,
                   .admission = &admission_,
+                  .access_control = access_control(),
                   .open_streams = &open_streams_,
                   .pool = &pool_,
                   .metrics = &metrics_,
@@ -125,17 +143,55 @@ class Server::Impl {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
+  absl::Status ReadFiles(const Options& options) {
+    if (!options.tls_cert.empty()) {
+      RETURN_IF_ERROR(files_.Add(
+          "certificates", {options.tls_cert, options.tls_key, options.tls_client_ca},
+          [this](const std::vector<NamedText>& files) { return UseTlsIdentity(files); }));
+    }
+    if (!options.token_file.empty()) {
+      RETURN_IF_ERROR(files_.Add("tokens", {options.token_file},
+                                 [this](const std::vector<NamedText>& files) -> absl::Status {
+                                   ASSIGN_OR_RETURN(
+                                       BearerTokens tokens,
+                                       BearerTokens::Parse(files.front().path, files.front().text));
+                                   access_control_.SetTokens(std::move(tokens));
+                                   return absl::OkStatus();
+                                 }));
+    }
+    if (!options.policy_file.empty()) {
+      RETURN_IF_ERROR(files_.Add("policy", {options.policy_file},
+                                 [this](const std::vector<NamedText>& files) -> absl::Status {
+                                   ASSIGN_OR_RETURN(
+                                       AccessPolicy policy,
+                                       AccessPolicy::Parse(files.front().path, files.front().text));
+                                   access_control_.SetPolicy(std::move(policy));
+                                   return absl::OkStatus();
+                                 }));
+    }
+    files_.Start();
+    return absl::OkStatus();
+  }
+
+  void ReloadFiles() { files_.Reload(); }
+
   absl::Status ServeMetrics(const Options& options) {
     if (options.metrics_listen.empty()) {
       return absl::OkStatus();
     }
-    ASSIGN_OR_RETURN(metrics_endpoint_, MetricsEndpoint::Start(options.metrics_listen, &metrics_));
+    const MetricsAccess access =
+        options.metrics_secure
+            ? MetricsAccess{.tls = tls_.get(), .access_control = access_control()}
+            : MetricsAccess{};
+    ASSIGN_OR_RETURN(metrics_endpoint_,
+                     MetricsEndpoint::Start(options.metrics_listen, access, &metrics_, log_));
     return absl::OkStatus();
   }
 
   absl::Status ServeCalls(const Options& options) {
     ASSIGN_OR_RETURN(ListeningSockets listening,
                      Listen(options.listen, "--listen", options.unix_socket_mode));
+    RETURN_IF_ERROR(CheckEncrypted(options, listening));
     InitializeGrpc();
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
@@ -145,10 +201,12 @@ class Server::Impl {
     BoundTransportMemory(builder, options);
     builder.SetOption(std::make_unique<ReflectionOption>(options.reflection));
     builder.RegisterService(&service_);
-    auto grpc_acceptor = builder.experimental().AddExternalConnectionAcceptor(
-        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-        grpc::InsecureServerCredentials());
-    server_ = transport_calls_.Start(builder);
+    GrpcTransport::Acceptors acceptors = {
+        .plain = AddAcceptor(builder, grpc::InsecureServerCredentials())};
+    if (tls_ != nullptr) {
+      acceptors.tls = AddAcceptor(builder, tls_->MakeCredentials());
+    }
+    server_ = transport_calls_.Start(builder, InterceptorsOfOtherServices());
     if (server_ == nullptr) {
       return absl::InternalError("gRPC did not start");
     }
@@ -157,7 +215,7 @@ class Server::Impl {
     ASSIGN_OR_RETURN(acceptor_,
                      Acceptor::Start(std::move(listening.sockets), connection_limits_,
                                      std::make_unique<GrpcTransport>(
-                                         std::move(grpc_acceptor), transport_calls_.statistics(),
+                                         std::move(acceptors), transport_calls_.statistics(),
                                          [this] { return memory_release_.SpareBytes(); }),
                                      &metrics_, log_));
     return absl::OkStatus();
@@ -186,6 +244,40 @@ class Server::Impl {
   }
 
  private:
+  static GrpcTransport::GrpcAcceptor AddAcceptor(
+      grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+    return builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  }
+
+  // Null if everybody may call.
+  const AccessControl* access_control() const { return checks_calls_ ? &access_control_ : nullptr; }
+
+  TransportCalls::InterceptorFactories InterceptorsOfOtherServices() {
+    TransportCalls::InterceptorFactories factories;
+    if (checks_calls_) {
+      factories.push_back(
+          std::make_unique<AccessInterceptorFactory>(access_control(), &metrics_, log_));
+    }
+    return factories;
+  }
+
+  absl::Status UseTlsIdentity(const std::vector<NamedText>& files) {
+    ASSIGN_OR_RETURN(TlsIdentity identity, MakeTlsIdentity(files[0], files[1], files[2]));
+    metrics_.SetCertificateExpiry(identity.expires);
+    if (identity.expires < std::chrono::system_clock::now()) {
+      log_->Write(LogLevel::kWarning, "certificate has expired",
+                  {{"file", files[0].path},
+                   {"message", "clients will refuse it; expected one that is valid: renew it"}});
+    }
+    if (tls_ == nullptr) {
+      tls_ = std::make_unique<ServerTls>(std::move(identity));
+    } else {
+      tls_->SetIdentity(std::move(identity));
+    }
+    return absl::OkStatus();
+  }
+
   // What gRPC and we hold together stays below one limit. gRPC reads a message whole before
   // it looks at its size or asks us, so that only its own quota can bound what arrives.
   // Messages remain in its memory until they are answered; what we make of them is taken
@@ -267,6 +359,11 @@ class Server::Impl {
   core::WorkerPool pool_;
   grpc::ResourceQuota transport_quota_{"quantd"};
   Admission admission_;
+  AccessControl access_control_;
+  const bool checks_calls_;
+  // Null if connections are in plain text.
+  std::unique_ptr<ServerTls> tls_;
+  ReloadedFiles files_{&metrics_, log_};
   std::unique_ptr<MetricsEndpoint> metrics_endpoint_;
   QuantizationService service_;
   TransportCalls transport_calls_;
@@ -288,6 +385,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, Lo
        {"max_connections", static_cast<std::int64_t>(limits.connections)},
        {"max_connections_per_peer", static_cast<std::int64_t>(limits.connections_per_peer)}});
   auto impl = std::make_unique<Impl>(options, limits, log);
+  RETURN_IF_ERROR(impl->ReadFiles(options));
   RETURN_IF_ERROR(impl->ServeMetrics(options));
   RETURN_IF_ERROR(impl->ServeCalls(options));
   return absl::WrapUnique(new Server(std::move(impl)));
@@ -299,6 +397,8 @@ Server::~Server() = default;
 const std::vector<std::string>& Server::addresses() const { return impl_->addresses(); }
 std::string Server::metrics_url() const { return impl_->metrics_url(); }
 core::WorkerPool& Server::worker_pool() { return impl_->worker_pool(); }
+void Server::ReloadFiles() { impl_->ReloadFiles(); }
+
 absl::Status Server::Drain(std::chrono::milliseconds timeout) { return impl_->Drain(timeout); }
 
 }  // namespace quantd::server

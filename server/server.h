@@ -30,8 +30,9 @@ class Server {
   // options.simd_target is applied to the whole process, and so is the limit for open
   // files, which is raised as far as permitted. `log` must outlive the server.
   //
-  // Errors: those of Listen(), DeriveConnectionLimits(), core::ForceSimdTarget() and
-  // MetricsEndpoint::Start().
+  // Errors: those of Listen(), DeriveConnectionLimits(), core::ForceSimdTarget(),
+  // ReloadedFiles::Add() and MetricsEndpoint::Start(); kFailedPrecondition if other machines could
+  // call without TLS and options.insecure does not permit it.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options, Log* log);
 
   // Cuts off running calls unless Drain() was called before.
@@ -48,6 +49,10 @@ class Server {
 
   // The threads that compute. Tests keep them busy.
   core::WorkerPool& worker_pool();
+
+  // Reads certificates, tokens and the policy again if they have changed, as the server does every
+  // second. Thread-safe.
+  void ReloadFiles();
 
   // Stops serving: health changes to NOT_SERVING, new calls are refused with
   // SHUTTING_DOWN, running calls have `timeout` to finish, and then all connections

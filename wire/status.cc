@@ -131,6 +131,22 @@ std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status) 
              : std::nullopt;
 }
 
+std::optional<std::chrono::milliseconds> RetryDelay(const grpc::Status& status) {
+  google::rpc::Status details;
+  if (status.error_details().empty() || !details.ParseFromString(status.error_details())) {
+    return std::nullopt;
+  }
+  for (const google::protobuf::Any& any : details.details()) {
+    google::rpc::RetryInfo retry;
+    if (any.UnpackTo(&retry)) {
+      return std::chrono::duration_cast<std::chrono::milliseconds>(
+          std::chrono::seconds(retry.retry_delay().seconds()) +
+          std::chrono::nanoseconds(retry.retry_delay().nanos()));
+    }
+  }
+  return std::nullopt;
+}
+
 absl::Status ToAbslStatus(const grpc::Status& status) {
   if (status.ok()) {
     return absl::OkStatus();

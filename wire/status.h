@@ -23,6 +23,9 @@ grpc::Status ToGrpcStatus(const absl::Status& status);
 // suggest one.
 std::optional<std::chrono::milliseconds> RetryDelay(const absl::Status& status);
 
+// Returns the delay in the google.rpc.RetryInfo of `status`, or nothing if it has none.
+std::optional<std::chrono::milliseconds> RetryDelay(const grpc::Status& status);
+
 // Returns the same code and message. If the details hold an ErrorInfo of quantd,
 // the result carries the core::ErrorDetail that the server made: its reason, its
 // metadata and, from BadRequest, its field. Ignores other details, and those that

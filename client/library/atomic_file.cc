@@ -1,14 +1,21 @@
 #include "client/library/atomic_file.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <atomic>
+#include <cerrno>
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "core/base/file_descriptor.h"
 #include "core/base/status_macros.h"
@@ -17,6 +24,9 @@ namespace quantd::client {
 namespace {
 
 using Parts = std::initializer_list<std::span<const std::byte>>;
+
+// As many as Linux follows.
+constexpr int kMaxLinks = 40;
 
 absl::Status WriteParts(const core::FileDescriptor& file, Parts parts) {
   for (const std::span<const std::byte> part : parts) {
@@ -75,34 +85,107 @@ class TemporaryFile {
   std::filesystem::path path_;
 };
 
+// Returns the descriptor of this process that a path stands for.
+std::optional<int> DescriptorOf(const std::filesystem::path& path) {
+  constexpr std::array<std::string_view, 3> kStandardStreams = {"/dev/stdin", "/dev/stdout",
+                                                                "/dev/stderr"};
+  const std::string_view text = path.native();
+  for (std::size_t number = 0; number < kStandardStreams.size(); ++number) {
+    if (text == kStandardStreams[number]) {
+      return static_cast<int>(number);
+    }
+  }
+  for (const std::string_view folder : {"/dev/fd/", "/proc/self/fd/"}) {
+    int number = -1;
+    if (text.starts_with(folder) &&
+        absl::SimpleAtoi(std::string(text.substr(folder.size())), &number) && number >= 0) {
+      return number;
+    }
+  }
+  return std::nullopt;
+}
+
+// Opens a descriptor for a second time, with the same position in the file.
+absl::StatusOr<core::FileDescriptor> Duplicate(int descriptor) {
+  core::FileDescriptor copy(::fcntl(descriptor, F_DUPFD_CLOEXEC, 0));
+  if (copy.number() < 0) {
+    return absl::ErrnoToStatus(errno, "cannot write the file");
+  }
+  return copy;
+}
+
 absl::Status WriteDirectly(const std::filesystem::path& path, Parts parts) {
   ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToWrite(path));
   return WriteParts(file, parts);
 }
 
-absl::Status WriteBesideAndRename(const std::filesystem::path& path, Parts parts) {
+absl::Status WriteBesideAndRename(const std::filesystem::path& path,
+                                  const std::filesystem::file_status& there, Parts parts) {
   ASSIGN_OR_RETURN(NamedFile created, CreateBeside(path));
   TemporaryFile temporary(std::move(created.name));
+  if (std::filesystem::exists(there) &&
+      ::fchmod(created.file.number(), static_cast<mode_t>(there.permissions())) != 0) {
+    return absl::ErrnoToStatus(errno, "cannot keep the file's permissions");
+  }
   RETURN_IF_ERROR(WriteParts(created.file, parts));
   RETURN_IF_ERROR(created.file.Sync());
   return temporary.RenameTo(path);
 }
 
+bool IsSpecial(const std::filesystem::file_status& there) {
+  return std::filesystem::exists(there) && !std::filesystem::is_regular_file(there);
+}
+
 }  // namespace
 
-absl::Status WriteFileAtomically(const std::filesystem::path& path, Parts parts) {
+absl::StatusOr<std::filesystem::path> FollowLinks(std::filesystem::path path) {
   std::error_code error;
-  const std::filesystem::file_status there = std::filesystem::status(path, error);
-  if (std::filesystem::exists(there) && !std::filesystem::is_regular_file(there)) {
-    return WriteDirectly(path, parts);
+  for (int links = 0; links <= kMaxLinks; ++links) {
+    // The links of descriptors lead to names that may have gone, or to none.
+    if (DescriptorOf(path).has_value() ||
+        !std::filesystem::is_symlink(std::filesystem::symlink_status(path, error))) {
+      return path;
+    }
+    const std::filesystem::path target = std::filesystem::read_symlink(path, error);
+    if (error) {
+      return absl::ErrnoToStatus(error.value(), "cannot follow the link");
+    }
+    path = path.parent_path() / target;
   }
-  if (std::filesystem::is_regular_file(there)) {
-    // Replaces the file that a link points to, and keeps the link.
-    const std::filesystem::path target = std::filesystem::canonical(path, error);
-    return error ? absl::ErrnoToStatus(error.value(), "cannot follow the link")
-                 : WriteBesideAndRename(target, parts);
+  return absl::ErrnoToStatus(ELOOP, "cannot follow the link");
+}
+
+absl::Status WriteFileAtomically(const std::filesystem::path& path, Parts parts) {
+  ASSIGN_OR_RETURN(const std::filesystem::path target, FollowLinks(path));
+  if (const std::optional<int> descriptor = DescriptorOf(target); descriptor.has_value()) {
+    ASSIGN_OR_RETURN(const core::FileDescriptor file, Duplicate(*descriptor));
+    return WriteParts(file, parts);
   }
-  return WriteBesideAndRename(path, parts);
+  std::error_code error;
+  const std::filesystem::file_status there = std::filesystem::status(target, error);
+  return IsSpecial(there) ? WriteDirectly(target, parts)
+                          : WriteBesideAndRename(target, there, parts);
+}
+
+absl::Status CheckCanBeWritten(const std::filesystem::path& path) {
+  ASSIGN_OR_RETURN(const std::filesystem::path target, FollowLinks(path));
+  if (const std::optional<int> descriptor = DescriptorOf(target); descriptor.has_value()) {
+    return Duplicate(*descriptor).status();
+  }
+  std::error_code error;
+  const std::filesystem::file_status there = std::filesystem::status(target, error);
+  if (std::filesystem::is_directory(there)) {
+    return absl::InvalidArgumentError("this is a folder; expected the name of a file");
+  }
+  if (IsSpecial(there)) {
+    return ::access(target.c_str(), W_OK) == 0
+               ? absl::OkStatus()
+               : absl::ErrnoToStatus(errno, "cannot write the file");
+  }
+  // Whether a folder takes files does not follow from its permissions alone.
+  ASSIGN_OR_RETURN(NamedFile created, CreateBeside(target));
+  const TemporaryFile temporary(std::move(created.name));
+  return absl::OkStatus();
 }
 
 }  // namespace quantd::client

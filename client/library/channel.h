@@ -6,7 +6,9 @@
 #include <grpcpp/channel.h>
 
 #include <memory>
-#include <string>
+
+#include "client/library/connection_security.h"
+#include "client/library/server_address.h"
 
 namespace quantd::client {
 
@@ -17,9 +19,11 @@ enum class ChannelKind {
   kOwnConnection,
 };
 
-// Makes a channel to HOST:PORT or unix:PATH for messages of any size. Opens its
-// connection with the first call.
-std::shared_ptr<grpc::Channel> CreateChannel(const std::string& address, ChannelKind kind);
+// Makes a channel for messages of any size. Opens its connection with the first call, and again
+// whenever it broke. A name with several addresses gets calls round robin. A connection to this
+// machine never goes through a proxy. gRPC makes no second try of a call: see Tries.
+std::shared_ptr<grpc::Channel> CreateChannel(const ServerAddress& address,
+                                             const ConnectionSecurity& security, ChannelKind kind);
 
 }  // namespace quantd::client
 

@@ -8,16 +8,23 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
+#include <optional>
+#include <span>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "client/library/channel.h"
 #include "client/library/messages.h"
 #include "client/library/parameters.h"
+#include "client/library/server_address.h"
+#include "client/library/servers.h"
 #include "client/library/tensor_call.h"
 #include "client/library/tensor_stream.h"
+#include "client/library/token_file.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
 #include "core/tensor_shape.h"
@@ -67,27 +74,26 @@ std::string_view HealthStatusName(HealthStatus status) {
   return "UNKNOWN";
 }
 
-// The channel and its stubs.
+// The servers, and what all calls share.
 class Client::Impl {
  public:
-  explicit Impl(const ClientOptions& options)
+  Impl(const ClientOptions& options, std::span<const ServerAddress> addresses)
       : options_(options),
-        channel_(CreateChannel(options.address, ChannelKind::kShared)),
-        quantization_(v1::QuantizationService::NewStub(channel_)),
-        health_(grpc::health::v1::Health::NewStub(channel_)),
-        bytes_(channel_) {}
+        servers_(addresses, options.security),
+        token_(options.security.token_file) {}
 
-  v1::QuantizationService::Stub* quantization() { return quantization_.get(); }
-  grpc::health::v1::Health::Stub* health() { return health_.get(); }
-
-  // Makes one blocking call, `method` of `stub`.
+  // Makes one blocking call, `method` of the stub that is `stub` of a server.
   template <typename Stub, typename Request, typename Response>
-  absl::Status Call(Stub* stub,
+  absl::Status Call(const std::unique_ptr<Stub> Server::*stub,
                     grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                     const Request& request, Response* response) {
-    grpc::ClientContext context;
-    context.set_deadline(Deadline());
-    return WithAddress(wire::ToAbslStatus((stub->*method)(&context, request, response)));
+    const Clock::time_point deadline = Clock::now() + options_.timeout;
+    return MakeTries([&](const Server& server, const std::string& authorization) {
+      grpc::ClientContext context;
+      Prepare(deadline, authorization, context);
+      const grpc::Status status = ((*(server.*stub)).*method)(&context, request, response);
+      return Attempt{.end = EndOf(status, context), .deadline = deadline};
+    });
   }
 
   // Makes a call with tensors, in one message or in parts.
@@ -103,11 +109,55 @@ class Client::Impl {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
+  // One try of a call.
+  struct Attempt {
+    TryEnd end;
+    // Until when the call has to be done.
+    Clock::time_point deadline;
+    // Whether it has brought the call on, although it has failed.
+    bool made_progress = false;
+  };
+
+  // Calls `attempt` with one server after another until it succeeds, or another try is of no use.
+  absl::Status MakeTries(const std::function<Attempt(const Server& server,
+                                                     const std::string& authorization)>& attempt) {
+    Tries tries(options_.retry, servers_.size(), &budget_);
+    std::size_t index = servers_.Choose();
+    while (true) {
+      ASSIGN_OR_RETURN(const std::string authorization, token_.AuthorizationHeader());
+      const Server& server = servers_[index];
+      const Attempt made = attempt(server, authorization);
+      if (made.end.status.ok()) {
+        budget_.Earn();
+        return absl::OkStatus();
+      }
+      if (made.made_progress) {
+        tries.Progress();
+      }
+      const std::optional<Clock::duration> wait =
+          tries.Fail(server.address.text, made.end, made.deadline);
+      if (!wait.has_value()) {
+        return tries.Summarize(WithAddress(made.end.status, server.address));
+      }
+      std::this_thread::sleep_for(*wait);
+      index = servers_.ChooseAfter(index);
+    }
+  }
+
   absl::StatusOr<AnswerParameters> RunInParts(const TensorCall& call, const Progress& progress) {
-    const TensorStreamOptions options{.timeout = options_.timeout,
-                                      .message_bytes = options_.stream_message_bytes};
-    absl::StatusOr<AnswerParameters> answer = RunTensorStream(call, options, progress, &bytes_);
-    return answer.ok() ? std::move(answer) : WithAddress(answer.status());
+    ASSIGN_OR_RETURN(TensorStream stream,
+                     TensorStream::Make(call, {.timeout = options_.timeout,
+                                               .message_bytes = options_.stream_message_bytes}));
+    RETURN_IF_ERROR(MakeTries([&](const Server& server, const std::string& authorization) {
+      const std::size_t done = stream.elements_done();
+      TryEnd end = stream.Try(authorization, progress, server.bytes.get());
+      return Attempt{.end = std::move(end),
+                     .deadline = stream.deadline(),
+                     .made_progress = stream.elements_done() > done};
+    }));
+    return stream.TakeAnswer();
   }
 
   absl::StatusOr<AnswerParameters> RunInOneMessage(const TensorCall& call,
@@ -132,57 +182,72 @@ class Client::Impl {
   // "/package.Service/Method".
   absl::StatusOr<grpc::ByteBuffer> Call(const std::string& method,
                                         const grpc::ByteBuffer& request) {
-    grpc::ClientContext context;
-    context.set_deadline(Deadline());
-    grpc::CompletionQueue queue;
-    const auto call = bytes_.PrepareUnaryCall(&context, method, request, &queue);
-    call->StartCall();
+    const Clock::time_point deadline = Clock::now() + options_.timeout;
     grpc::ByteBuffer response;
+    RETURN_IF_ERROR(MakeTries([&](const Server& server, const std::string& authorization) {
+      grpc::ClientContext context;
+      Prepare(deadline, authorization, context);
+      const grpc::Status status = CallOnce(method, request, *server.bytes, context, response);
+      return Attempt{.end = EndOf(status, context), .deadline = deadline};
+    }));
+    return response;
+  }
+
+  static grpc::Status CallOnce(const std::string& method, const grpc::ByteBuffer& request,
+                               grpc::GenericStub& stub, grpc::ClientContext& context,
+                               grpc::ByteBuffer& response) {
+    grpc::CompletionQueue queue;
+    const auto call = stub.PrepareUnaryCall(&context, method, request, &queue);
+    call->StartCall();
     grpc::Status status;
     call->Finish(&response, &status, nullptr);
     void* tag = nullptr;
     bool ok = false;
     queue.Next(&tag, &ok);
-    RETURN_IF_ERROR(WithAddress(wire::ToAbslStatus(status)));
-    return response;
+    return status;
+  }
+
+  static void Prepare(Clock::time_point deadline, const std::string& authorization,
+                      grpc::ClientContext& context) {
+    context.set_deadline(std::chrono::system_clock::now() + (deadline - Clock::now()));
+    if (!authorization.empty()) {
+      context.AddMetadata("authorization", authorization);
+    }
   }
 
   // Names the server's address in errors that gRPC made without it. The server's
   // own errors stay as they are.
-  absl::Status WithAddress(const absl::Status& status) const {
+  absl::Status WithAddress(const absl::Status& status, const ServerAddress& server) const {
     if (core::GetErrorDetail(status).has_value()) {
       return status;
     }
     if (absl::IsUnavailable(status)) {
-      return absl::UnavailableError(absl::StrCat("no answer from ", options_.address, " (",
-                                                 status.message(),
-                                                 "): check the address, and that quantd runs"));
+      const std::string way = server.is_local || options_.proxy.empty()
+                                  ? std::string()
+                                  : absl::StrCat(" through the proxy ", options_.proxy);
+      return absl::UnavailableError(
+          absl::StrCat("no answer from ", server.text, way, " (", status.message(),
+                       "): check the address, and that quantd runs",
+                       way.empty() ? "" : ", or exclude it from the proxy with no_proxy"));
     }
     if (absl::IsDeadlineExceeded(status)) {
       return absl::DeadlineExceededError(
-          absl::StrCat("no answer from ", options_.address, " within ", options_.timeout.count(),
+          absl::StrCat("no answer from ", server.text, " within ", options_.timeout.count(),
                        " ms: allow more time, or check that quantd runs there"));
     }
     return status;
   }
 
-  std::chrono::system_clock::time_point Deadline() const {
-    return std::chrono::system_clock::now() + options_.timeout;
-  }
-
   const ClientOptions options_;
-  const std::shared_ptr<grpc::Channel> channel_;
-  const std::unique_ptr<v1::QuantizationService::Stub> quantization_;
-  const std::unique_ptr<grpc::health::v1::Health::Stub> health_;
-  // For messages that are encoded and decoded here.
-  grpc::GenericStub bytes_;
+  Servers servers_;
+  TokenFile token_;
+  RetryBudget budget_;
 };
 
 absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& options) {
-  if (options.address.empty()) {
-    return absl::InvalidArgumentError(
-        "the server's address is empty; expected HOST:PORT or unix:PATH, such as localhost:50051");
-  }
+  ASSIGN_OR_RETURN(const std::vector<ServerAddress> addresses,
+                   ParseServerAddresses(options.address));
+  RETURN_IF_ERROR(CheckSecurity(options.security, addresses));
   if (options.timeout <= std::chrono::milliseconds::zero() || options.timeout > kMaxTimeout) {
     return absl::InvalidArgumentError(absl::StrCat("the timeout is ", options.timeout.count(),
                                                    " ms; expected 1 to ", kMaxTimeout.count(),
@@ -193,7 +258,7 @@ absl::StatusOr<std::unique_ptr<Client>> Client::Connect(const ClientOptions& opt
         "stream_from_bytes is ", options.stream_from_bytes, " and stream_message_bytes is ",
         options.stream_message_bytes, "; expected at most ", kMaxMessageBytes, ", 1 GiB, each"));
   }
-  return absl::WrapUnique(new Client(std::make_unique<Impl>(options)));
+  return absl::WrapUnique(new Client(std::make_unique<Impl>(options, addresses)));
 }
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -316,7 +381,7 @@ absl::StatusOr<core::Numerics> Client::DequantizeInto(
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() {
   v1::GetServerInfoResponse response;
-  RETURN_IF_ERROR(impl_->Call(impl_->quantization(), &v1::QuantizationService::Stub::GetServerInfo,
+  RETURN_IF_ERROR(impl_->Call(&Server::quantization, &v1::QuantizationService::Stub::GetServerInfo,
                               v1::GetServerInfoRequest(), &response));
   return DecodeServerInfo(response);
 }
@@ -326,7 +391,7 @@ absl::StatusOr<HealthStatus> Client::CheckHealth(const std::string& service) {
   request.set_service(service);
   grpc::health::v1::HealthCheckResponse response;
   const absl::Status status =
-      impl_->Call(impl_->health(), &grpc::health::v1::Health::Stub::Check, request, &response);
+      impl_->Call(&Server::health, &grpc::health::v1::Health::Stub::Check, request, &response);
   if (absl::IsNotFound(status)) {
     return absl::NotFoundError(absl::StrCat("the server has no service named \"", service,
                                             "\"; expected a full name such as "

@@ -23,7 +23,9 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/library/connection_security.h"
 #include "client/library/elements.h"
+#include "client/library/tries.h"
 #include "core/base/element_type.h"
 #include "core/base/tensor_view.h"
 #include "core/quantization.h"
@@ -32,9 +34,17 @@
 namespace quantd::client {
 
 struct ClientOptions {
-  // Where the server listens: HOST:PORT, or unix:PATH on the same host.
+  // Where servers listen, as ParseServerAddresses() reads it: HOST:PORT, or unix:PATH on the same
+  // host; several with commas in between. Calls go to each in turn, and to another one if one
+  // fails.
   std::string address = "localhost:50051";
-  // How long the server may keep a call waiting; above 0. A tensor that is sent
+  // How the client and the servers know each other.
+  ConnectionSecurity security = {};
+  // How calls that fail are made again.
+  RetryOptions retry = {};
+  // The proxy that gRPC finds in the environment, for error messages; empty: none.
+  std::string proxy = {};
+  // How long the server may keep a call waiting, over all tries; above 0. A tensor that is sent
   // in one message is answered within this time, from the start of the call. A
   // tensor that is sent in parts may take longer in all, but each answer must
   // follow the last one within this time.
@@ -162,22 +172,26 @@ enum class HealthStatus { kUnknown, kServing, kNotServing };
 // "NOT_SERVING".
 std::string_view HealthStatusName(HealthStatus status);
 
-// One connection to a server. Safe to use from several threads at once. Every
-// method blocks until the server answered or the timeout has passed. Large
+// Calls a server, or one of several. Safe to use from several threads at once. Every
+// method blocks until a server answered or the timeout has passed. Large
 // tensors are sent in parts and put together again from the answers: see
 // ClientOptions.
+//
+// All calls are pure. What fails because a server cannot be reached, stops or has no room is made
+// again, on another server if there is one; a tensor in parts goes on with those that have no
+// answer yet.
 //
 // A failed call returns the server's code and message, and the core::ErrorDetail
 // that it sent (core::GetErrorDetail()). The code is kUnavailable if no server
 // answers, and kDeadlineExceeded after the timeout; both messages name the
-// address. All calls are pure and may be repeated.
+// address. After several tries, the message says how many, and how they ended.
 class Client {
  public:
   // Makes a client. Opens the connection with the first call, and again
   // whenever it broke.
   //
-  // Errors: kInvalidArgument for an empty address, a timeout that is not above 0
-  // or over a year, and messages over 1 GiB.
+  // Errors: kInvalidArgument for an address that is none, a timeout that is not above 0
+  // or over a year, and messages over 1 GiB; those of CheckSecurity().
   static absl::StatusOr<std::unique_ptr<Client>> Connect(const ClientOptions& options);
 
   ~Client();

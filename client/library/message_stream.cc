@@ -7,8 +7,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "core/base/mutex.h"
-#include "core/base/status_macros.h"
-#include "wire/status.h"
 
 namespace quantd::client {
 namespace {
@@ -19,17 +17,28 @@ using Clock = std::chrono::steady_clock;
 // same time; OnDone() comes last.
 class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer> {
  public:
-  MessageStream(std::chrono::milliseconds timeout, const std::function<void()>& on_response,
+  MessageStream(const StreamCall& call, const std::function<void()>& on_response,
                 StreamExchange* exchange)
-      : timeout_(timeout), on_response_(on_response), exchange_(exchange) {}
+      : timeout_(call.timeout),
+        on_response_(on_response),
+        exchange_(exchange),
+        last_response_(*call.last_answer) {
+    if (!call.authorization.empty()) {
+      context_.AddMetadata("authorization", call.authorization);
+    }
+  }
 
-  absl::Status Run(const std::string& method, grpc::GenericStub* stub) {
-    stub->PrepareBidiStreamingCall(&context_, method, {}, this);
+  TryEnd Run(const StreamCall& call, grpc::GenericStub* stub) {
+    stub->PrepareBidiStreamingCall(&context_, call.method, {}, this);
     WriteNext();
     StartRead(&response_);
     StartCall();
-    RETURN_IF_ERROR(AwaitEnd());
-    return exchange_->CheckComplete();
+    TryEnd end = AwaitEnd();
+    *call.last_answer = last_response();
+    if (end.status.ok()) {
+      end.status = exchange_->CheckComplete();
+    }
+    return end;
   }
 
   void OnWriteDone(bool ok) override {
@@ -56,7 +65,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   void OnDone(const grpc::Status& status) override {
     // Notifies under the lock: without it, this object may be gone by then.
     const core::MutexLock lock(&mutex_);
-    end_ = wire::ToAbslStatus(status);
+    end_ = EndOf(status, context_);
     done_ = true;
     changed_.NotifyOne();
   }
@@ -93,11 +102,7 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   }
 
   // Returns when the stream has ended: OK, or why it failed.
-  absl::Status AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
-    {
-      const core::MutexLock lock(&mutex_);
-      last_response_ = Clock::now();
-    }
+  TryEnd AwaitEnd() ABSL_LOCKS_EXCLUDED(mutex_) {
     Event event = AwaitEvent();
     for (; event != Event::kEnd; event = AwaitEvent()) {
       if (event == Event::kResponse) {
@@ -107,7 +112,12 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
       }
     }
     const core::MutexLock lock(&mutex_);
-    return error_.ok() ? end_ : error_;
+    return error_.ok() ? end_ : TryEnd{.status = error_};
+  }
+
+  Clock::time_point last_response() ABSL_LOCKS_EXCLUDED(mutex_) {
+    const core::MutexLock lock(&mutex_);
+    return last_response_;
   }
 
   enum class Event { kResponse, kTimeout, kEnd };
@@ -143,16 +153,15 @@ class MessageStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   // Whether answers have arrived since the last call of `on_response_`.
   bool news_ ABSL_GUARDED_BY(mutex_) = false;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
-  // The server's status, once the stream is done.
-  absl::Status end_ ABSL_GUARDED_BY(mutex_);
+  // The server's, once the stream is done.
+  TryEnd end_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
 
-absl::Status RunStream(const std::string& method, std::chrono::milliseconds timeout,
-                       const std::function<void()>& on_response, StreamExchange* exchange,
-                       grpc::GenericStub* stub) {
-  return MessageStream(timeout, on_response, exchange).Run(method, stub);
+TryEnd RunStream(const StreamCall& call, const std::function<void()>& on_response,
+                 StreamExchange* exchange, grpc::GenericStub* stub) {
+  return MessageStream(call, on_response, exchange).Run(call, stub);
 }
 
 }  // namespace quantd::client

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "client/library/tries.h"
 
 namespace quantd::client {
 
@@ -37,18 +38,26 @@ class StreamExchange {
   virtual absl::Status CheckComplete() const = 0;
 };
 
-// Calls `method` ("/package.Service/Method") and returns when the stream has
-// ended. Holds one message of each direction, besides those that gRPC's flow
-// control allows to be on their way.
+struct StreamCall {
+  // "/package.Service/Method"
+  std::string method;
+  // The value of the header of this name; empty: none.
+  std::string authorization = {};
+  std::chrono::milliseconds timeout;
+  // When the last answer arrived, or waiting for the first one began; of an earlier stream if this
+  // one goes on with it. Is kept up to date.
+  std::chrono::steady_clock::time_point* last_answer;
+};
+
+// Makes `call` and returns when the stream has ended. Holds one message of each direction, besides
+// those that gRPC's flow control allows to be on their way.
 //
 // This thread calls `on_response`, unless it is null, while answers arrive.
 //
-// Errors: those of `exchange`; the server's (see wire::ToAbslStatus());
-// kDeadlineExceeded if the server has not answered for `timeout`, since the start
-// or since its last answer.
-absl::Status RunStream(const std::string& method, std::chrono::milliseconds timeout,
-                       const std::function<void()>& on_response, StreamExchange* exchange,
-                       grpc::GenericStub* stub);
+// Errors: those of `exchange`; the server's (see wire::ToAbslStatus()); kDeadlineExceeded if the
+// server has not answered for `timeout`.
+TryEnd RunStream(const StreamCall& call, const std::function<void()>& on_response,
+                 StreamExchange* exchange, grpc::GenericStub* stub);
 
 }  // namespace quantd::client
 

@@ -1,14 +1,19 @@
 #include "client/library/npy.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cerrno>
 #include <cstddef>
 #include <limits>
 #include <memory>
 #include <new>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -37,17 +42,23 @@ absl::Status WithPath(const std::filesystem::path& path, const absl::Status& sta
 
 absl::string_view NameOf(core::ElementType type) { return core::ToAbsl(core::RowOf(type).name); }
 
-absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size) {
+std::uintmax_t ExpectedSize(const NpyHeader& header) {
+  return header.data_offset + header.element_count * core::ElementBytes(header.type, 1);
+}
+
+// Checks the size of a file, of which at least `file_size` bytes are known.
+absl::Status CheckFileSize(const NpyHeader& header, std::uintmax_t file_size,
+                           bool has_more = false) {
   const std::size_t element_bytes = core::ElementBytes(header.type, 1);
-  const std::uintmax_t expected = header.data_offset + header.element_count * element_bytes;
+  const std::uintmax_t expected = ExpectedSize(header);
   if (file_size == expected) {
     return absl::OkStatus();
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      "the file has ", file_size, " bytes; expected ", expected, " according to its header (",
-      header.data_offset, " of header and ", header.element_count, " elements of ", element_bytes,
-      " bytes): it ", file_size < expected ? "is truncated" : "has trailing data",
-      ", so save or copy it again"));
+      "the file has ", has_more ? "at least " : "", file_size, " bytes; expected ", expected,
+      " according to its header (", header.data_offset, " of header and ", header.element_count,
+      " elements of ", element_bytes, " bytes): it ",
+      file_size < expected ? "is truncated" : "has trailing data", ", so save or copy it again"));
 }
 
 // A file that is not in an archive.
@@ -76,27 +87,130 @@ class FileSource final : public ByteSource {
   std::uintmax_t offset_ = 0;
 };
 
+void ReverseBytes(std::span<std::byte> elements, std::size_t element_bytes) {
+  for (; !elements.empty(); elements = elements.subspan(element_bytes)) {
+    std::ranges::reverse(elements.first(element_bytes));
+  }
+}
+
+// Brings elements whose first index varies fastest into C order.
+std::vector<std::byte> InCOrder(std::span<const std::byte> elements, std::size_t element_bytes,
+                                std::span<const std::int64_t> shape) {
+  // How far apart neighbours along each dimension lie.
+  std::vector<std::size_t> strides(shape.size(), element_bytes);
+  for (std::size_t i = 1; i < shape.size(); ++i) {
+    strides[i] = strides[i - 1] * static_cast<std::size_t>(shape[i - 1]);
+  }
+  std::vector<std::byte> ordered(elements.size());
+  std::vector<std::int64_t> index(shape.size());
+  std::size_t from = 0;
+  for (std::size_t to = 0; to < ordered.size(); to += element_bytes) {
+    std::ranges::copy(elements.subspan(from, element_bytes),
+                      ordered.begin() + static_cast<std::ptrdiff_t>(to));
+    for (std::size_t i = shape.size(); i > 0; --i) {
+      from += strides[i - 1];
+      if (++index[i - 1] < shape[i - 1]) {
+        break;
+      }
+      from -= strides[i - 1] * static_cast<std::size_t>(shape[i - 1]);
+      index[i - 1] = 0;
+    }
+  }
+  return ordered;
+}
+
+// Brings the elements of a file into the order that arrays have here.
+void Reorder(const NpyHeader& header, Elements& elements) {
+  const std::size_t element_bytes = core::ElementBytes(header.type, 1);
+  const std::span<std::byte> bytes = elements.output().bytes();
+  if (header.is_big_endian) {
+    ReverseBytes(bytes, element_bytes);
+  }
+  if (header.is_fortran_order) {
+    std::ranges::copy(InCOrder(bytes, element_bytes, header.shape), bytes.begin());
+  }
+}
+
 absl::StatusOr<NpyArray> ReadFrom(ByteSource& source) {
   std::string start(
       static_cast<std::size_t>(std::min<std::uintmax_t>(source.size(), kMaxNpyHeaderBytes)), '\0');
   RETURN_IF_ERROR(source.Read(std::as_writable_bytes(std::span(start))));
-  ASSIGN_OR_RETURN(NpyHeader header, ParseNpyHeader(start));
+  ASSIGN_OR_RETURN(const NpyHeader header, ParseNpyHeader(start));
   RETURN_IF_ERROR(CheckFileSize(header, source.size()));
-  NpyArray array{.shape = std::move(header.shape),
-                 .elements = Elements(header.type, header.element_count)};
+  NpyArray array{.shape = header.shape, .elements = Elements(header.type, header.element_count)};
   const std::span<std::byte> elements = array.elements.output().bytes();
   const std::span<const std::byte> read =
       std::as_bytes(std::span(start)).subspan(header.data_offset);
   std::ranges::copy(read, elements.begin());
   RETURN_IF_ERROR(source.Read(elements.subspan(read.size())));
+  Reorder(header, array.elements);
   return array;
 }
 
+// Appends the next bytes of a pipe until there are `size`, or until it ends. Memory grows
+// with what has arrived, since a header may claim anything.
+absl::Status ReadUpTo(std::uintmax_t size, const core::FileDescriptor& pipe,
+                      std::vector<std::byte>* bytes) {
+  constexpr std::uintmax_t kStep = std::uintmax_t{1} << 20U;
+  while (bytes->size() < size) {
+    const std::size_t known = bytes->size();
+    bytes->resize(static_cast<std::size_t>(std::min(size, known + kStep)));
+    ASSIGN_OR_RETURN(const std::size_t count, pipe.ReadSome(std::span(*bytes).subspan(known)));
+    bytes->resize(known + count);
+    if (count == 0) {
+      break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Reads an array from a pipe or a device, whose size is not known beforehand.
+absl::StatusOr<NpyArray> ReadFromPipe(const core::FileDescriptor& pipe) {
+  std::vector<std::byte> bytes;
+  RETURN_IF_ERROR(ReadUpTo(kMaxNpyHeaderBytes, pipe, &bytes));
+  const void* const start = bytes.data();
+  ASSIGN_OR_RETURN(const NpyHeader header,
+                   ParseNpyHeader({static_cast<const char*>(start), bytes.size()}));
+  const std::uintmax_t expected = ExpectedSize(header);
+  // One more shows whether the pipe ends there.
+  RETURN_IF_ERROR(ReadUpTo(expected + 1, pipe, &bytes));
+  RETURN_IF_ERROR(CheckFileSize(header, bytes.size(), bytes.size() > expected));
+  NpyArray array{.shape = header.shape, .elements = Elements(header.type, header.element_count)};
+  std::ranges::copy(std::span(bytes).subspan(header.data_offset),
+                    array.elements.output().bytes().begin());
+  Reorder(header, array.elements);
+  return array;
+}
+
+absl::StatusOr<NpyArray> ReadFromStandardInput() {
+  const core::FileDescriptor input(::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0));
+  return input.number() < 0 ? absl::ErrnoToStatus(errno, "cannot read the standard input")
+                            : ReadFromPipe(input);
+}
+
+absl::StatusOr<NpyArray> ReadFromFile(const std::filesystem::path& path) {
+  std::error_code error;
+  switch (std::filesystem::status(path, error).type()) {
+    case std::filesystem::file_type::directory:
+      return absl::InvalidArgumentError("this is a folder; expected an .npy file");
+    case std::filesystem::file_type::fifo:
+    case std::filesystem::file_type::character: {
+      ASSIGN_OR_RETURN(const core::FileDescriptor pipe, core::FileDescriptor::OpenPipeToRead(path));
+      return ReadFromPipe(pipe);
+    }
+    default:
+      ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> source, FileSource::Open(path));
+      return ReadFrom(*source);
+  }
+}
+
 absl::StatusOr<NpyArray> ReadArray(const std::filesystem::path& path) {
+  if (path == "-" || path == "/dev/stdin") {
+    return ReadFromStandardInput();
+  }
   const std::optional<NpzPath> in_archive = ParseNpzPath(path);
   if (!in_archive.has_value()) {
-    ASSIGN_OR_RETURN(const std::unique_ptr<FileSource> source, FileSource::Open(path));
-    return ReadFrom(*source);
+    return ReadFromFile(path);
   }
   NpyArray array;
   RETURN_IF_ERROR(ReadFromNpz(*in_archive, [&](ByteSource& source) -> absl::Status {
@@ -199,9 +313,12 @@ absl::Status CheckShape(std::span<const std::int64_t> shape, std::size_t size) {
                                                        expected, ", the product of its shape"));
 }
 
-// Writes elements as `storage` says.
-absl::Status WriteElements(const std::filesystem::path& path, std::span<const std::int64_t> shape,
-                           const Elements& elements, const NpyStorage& storage) {
+// Writes elements as `storage` says. `write` takes the bytes of the header and those of the
+// elements.
+template <typename Write>
+absl::Status WriteElements(std::span<const std::int64_t> shape, const Elements& elements,
+                           const NpyStorage& storage, const Write& write) {
+  RETURN_IF_ERROR(CheckShape(shape, elements.size()));
   const core::ElementType stored = StoredType(elements.type(), storage);
   const bool is_packed = IsPacked(elements.type());
   const Elements unpacked =
@@ -209,8 +326,8 @@ absl::Status WriteElements(const std::filesystem::path& path, std::span<const st
   const std::array packed_shape = {static_cast<std::int64_t>(elements.bytes().size())};
   const std::string header =
       FormatNpyHeader(stored, is_packed && storage.packed ? packed_shape : shape);
-  return WriteBytes(path, std::as_bytes(std::span(header)),
-                    is_packed && !storage.packed ? unpacked.bytes() : elements.bytes());
+  return write(std::as_bytes(std::span(header)),
+               is_packed && !storage.packed ? unpacked.bytes() : elements.bytes());
 }
 
 // Calls a function that allocates, and whose errors do not name the path.
@@ -247,8 +364,24 @@ absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
 
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       const Elements& elements, const NpyStorage& storage) {
-  const absl::Status status = CheckShape(shape, elements.size());
-  return WithPath(path, status.ok() ? WriteElements(path, shape, elements, storage) : status);
+  return WithPath(
+      path, WriteElements(shape, elements, storage,
+                          [&](std::span<const std::byte> header, std::span<const std::byte> bytes) {
+                            return WriteBytes(path, header, bytes);
+                          }));
+}
+
+absl::Status WriteNpy(std::ostream& stream, std::span<const std::int64_t> shape,
+                      const Elements& elements, const NpyStorage& storage) {
+  return WriteElements(
+      shape, elements, storage,
+      [&](std::span<const std::byte> header, std::span<const std::byte> bytes) -> absl::Status {
+        for (const std::span<const std::byte> part : {header, bytes}) {
+          const void* const first = part.data();
+          stream.write(static_cast<const char*>(first), static_cast<std::streamsize>(part.size()));
+        }
+        return stream ? absl::OkStatus() : absl::DataLossError("cannot write the array");
+      });
 }
 
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <ostream>
 #include <span>
 #include <vector>
 
@@ -42,14 +43,14 @@ struct NpyStorage {
   bool packed = false;
 };
 
-// Reads the array in `path`; of "x.npz", the only one. The size of the file must match
-// its header; this is checked before memory is allocated for the elements.
+// Reads the array in `path`; of "x.npz", the only one. "-" and /dev/stdin are the standard
+// input. Pipes are read to their end. The size of the file must match its header; more
+// memory than the file has bytes is not allocated for the elements.
 //
 // Errors name the file: kNotFound, kPermissionDenied and the like if it can't be
-// opened; kInvalidArgument if it is not a regular file, or does not hold such an
-// array (see ParseNpyHeader()), or has fewer or more elements than its header
-// says; kDataLoss if reading fails; kResourceExhausted if memory does not
-// suffice.
+// opened; kInvalidArgument if it is a folder, or does not hold such an array (see
+// ParseNpyHeader()), or has fewer or more elements than its header says; kDataLoss if
+// reading fails; kResourceExhausted if memory does not suffice.
 absl::StatusOr<NpyArray> ReadNpy(const std::filesystem::path& path);
 
 // What a file does not say about its array.
@@ -73,15 +74,22 @@ absl::StatusOr<NpyArray> Interpret(NpyArray array, const NpyMeaning& meaning,
 
 // Writes `elements`, as many as the product of `shape`, to `path`: either the
 // whole array or, after an error, nothing. Replaces an existing file at once, so
-// that no reader sees half of it; in an archive, the other arrays stay. Writes to a
-// device or a pipe directly.
+// that no reader sees half of it, and keeps its permissions; in an archive, the other
+// arrays stay. Follows symbolic links. Writes to a device, a pipe or an open descriptor
+// (/dev/stdout, /dev/fd/3) directly.
 //
 // Errors name the file: kInvalidArgument if the sizes don't match; otherwise the
 // code that fits errno, such as kPermissionDenied.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       const Elements& elements, const NpyStorage& storage = {});
 
-// The same for float32.
+// Writes the bytes of such a file to a stream.
+//
+// Errors: kInvalidArgument if the sizes don't match; kDataLoss if the stream takes no more.
+absl::Status WriteNpy(std::ostream& stream, std::span<const std::int64_t> shape,
+                      const Elements& elements, const NpyStorage& storage = {});
+
+// Writes float32 to a file.
 absl::Status WriteNpy(const std::filesystem::path& path, std::span<const std::int64_t> shape,
                       std::span<const float> values);
 

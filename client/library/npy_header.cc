@@ -27,10 +27,12 @@ constexpr std::size_t kGrowthDigits = 21;
 // The largest header length that version 1.0 can represent.
 constexpr std::size_t kMaxShortLength = 0xFFFF;
 
-// The types of numpy.
+// The types of numpy, as it writes them on this machine.
 struct Descr {
   core::ElementType type;
   std::string_view text;
+  // Whether other byte orders exist, which the first character says.
+  bool has_orders = true;
 };
 constexpr std::array kDescrs = {
     Descr{core::ElementType::kFloat32, "<f4"},
@@ -41,14 +43,23 @@ constexpr std::array kDescrs = {
     Descr{core::ElementType::kInt16, "<i2"},
     Descr{core::ElementType::kUint16, "<u2"},
     Descr{core::ElementType::kInt32, "<i4"},
-    Descr{core::ElementType::kBFloat16, "<V2"},
+    Descr{core::ElementType::kBFloat16, "<V2", false},
     // What other versions of numpy and ml_dtypes write.
-    Descr{core::ElementType::kBFloat16, "|V2"},
-    Descr{core::ElementType::kBFloat16, "bfloat16"},
+    Descr{core::ElementType::kBFloat16, "|V2", false},
+    Descr{core::ElementType::kBFloat16, "bfloat16", false},
 };
 constexpr absl::string_view kExpectedTypes =
-    "little-endian float32 ('<f4'), float16, float64, bfloat16, int8, uint8, int16, uint16 or "
-    "int32";
+    "float32 ('<f4'), float16, float64, bfloat16, int8, uint8, int16, uint16 or int32";
+constexpr char kBigEndian = '>';
+// Little endian, and the order of the machine: the same.
+constexpr std::string_view kOrders = "<=>";
+
+// Whether `text` stands for a type: in any byte order, if it has several.
+bool Matches(const Descr& descr, std::string_view text) {
+  return text == descr.text || (descr.has_orders && !text.empty() &&
+                                kOrders.find(text.front()) != std::string_view::npos &&
+                                text.substr(1) == descr.text.substr(1));
+}
 
 std::string_view DescrOf(core::ElementType type) {
   const auto* const row = std::ranges::find(kDescrs, type, &Descr::type);
@@ -284,6 +295,8 @@ absl::StatusOr<Extent> FindDictionary(std::string_view bytes) {
   return Extent{.first = first, .size = size};
 }
 
+// Whether both orders are the same: for arrays with at most one dimension other than 1,
+// and for empty arrays.
 bool IsCOrderToo(const NpyHeader& header) {
   return header.element_count == 0 ||
          std::count_if(header.shape.begin(), header.shape.end(),
@@ -295,7 +308,8 @@ absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_off
       !dictionary.shape.has_value()) {
     return Unreadable("the header lacks one of its keys", "'descr', 'fortran_order' and 'shape'");
   }
-  const auto* const descr = std::ranges::find(kDescrs, *dictionary.descr, &Descr::text);
+  const auto* const descr = std::ranges::find_if(
+      kDescrs, [&](const Descr& known) { return Matches(known, *dictionary.descr); });
   if (descr == kDescrs.end()) {
     return Unreadable(absl::StrCat("the array has dtype '", Excerpt(*dictionary.descr), "'"),
                       kExpectedTypes);
@@ -306,12 +320,11 @@ absl::StatusOr<NpyHeader> MakeHeader(Dictionary dictionary, std::size_t data_off
                       "dimensions of at least 0");
   }
   NpyHeader header{.type = descr->type,
+                   .is_big_endian = dictionary.descr->starts_with(kBigEndian),
                    .shape = *std::move(dictionary.shape),
                    .data_offset = data_offset,
                    .element_count = *element_count};
-  if (*dictionary.fortran_order && !IsCOrderToo(header)) {
-    return Unreadable("the array is in Fortran order (column-major)", "C order (row-major)");
-  }
+  header.is_fortran_order = *dictionary.fortran_order && !IsCOrderToo(header);
   return header;
 }
 

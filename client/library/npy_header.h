@@ -24,6 +24,10 @@ struct NpyHeader {
   // What the file says: bfloat16 may be stored as uint16, and codes of less than a
   // byte as int8 or uint8.
   core::ElementType type = core::ElementType::kFloat32;
+  // Whether the bytes of an element are in the reverse order.
+  bool is_big_endian = false;
+  // Whether the first index varies fastest, in an array in which this makes a difference.
+  bool is_fortran_order = false;
 
   // Each dimension is at least 0, and an array of this shape fits into the address
   // space; empty for a scalar.
@@ -35,14 +39,11 @@ struct NpyHeader {
   std::size_t element_count = 0;
 };
 
-// Parses the header of an array (little endian, C order) of float32, float16, float64,
-// int8, uint8, int16, uint16, int32, or bfloat16 as ml_dtypes has numpy write it, in
-// version 1.0, 2.0 or 3.0 of the format. `bytes` is the start of a file: all of it, or
-// at least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more
-// than its size.
-//
-// Fortran order is accepted if it equals C order, that is, for arrays with at most one
-// dimension other than 1, and for empty arrays.
+// Parses the header of an array of float32, float16, float64, int8, uint8, int16, uint16
+// or int32, of any byte order, or of bfloat16 as ml_dtypes has numpy write it, in C or
+// Fortran order, in version 1.0, 2.0 or 3.0 of the format. `bytes` is the start of a file: all of
+// it, or at least kMaxNpyHeaderBytes. Reads nothing behind the header and allocates no more than
+// its size.
 //
 // Errors: kInvalidArgument; the message says what was found, what was expected
 // and how to fix it.

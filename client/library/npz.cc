@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "client/library/atomic_file.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -231,7 +232,9 @@ absl::Status ReadFromNpz(const NpzPath& path,
 
 absl::Status WriteToNpz(const NpzPath& path, std::span<const std::byte> header,
                         std::span<const std::byte> elements) {
-  ASSIGN_OR_RETURN(Archive archive, Archive::Open(path.archive, ZIP_CREATE));
+  // libzip would replace a link.
+  ASSIGN_OR_RETURN(const std::filesystem::path target, FollowLinks(path.archive));
+  ASSIGN_OR_RETURN(Archive archive, Archive::Open(target, ZIP_CREATE));
   const auto fragment = [](std::span<const std::byte> bytes) {
     // libzip only reads from it.
     return zip_buffer_fragment_t{

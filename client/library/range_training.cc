@@ -114,6 +114,11 @@ class RangeTrainer {
     for (std::size_t channel = 0; channel < range_.min.size(); ++channel) {
       range_.min[channel] = std::min(range_.min[channel], 0.0F);
       range_.max[channel] = std::max(range_.max[channel], 0.0F);
+      if (IsTooNarrow(range_.min[channel], range_.max[channel])) {
+        // TensorFlow's range of a channel of zeros.
+        range_.min[channel] = 0;
+        range_.max[channel] = 0;
+      }
       channels_.emplace_back(range_.min[channel], range_.max[channel]);
     }
   }

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "client/library/call_parts.h"
 #include "client/library/message_stream.h"
 #include "client/library/parameters.h"
 #include "client/library/tensor_parts.h"
@@ -59,82 +60,58 @@ void AppendAt(std::size_t first, const core::PerChannel<T>& values, core::PerCha
   }
 }
 
-std::size_t BitsOf(core::ElementType type) { return core::RowOf(type).bits; }
-
-// How many elements of the type begin with a byte of their own.
-std::size_t AlignmentOf(core::ElementType type) {
-  return std::max<std::size_t>(core::ElementsIn(type, 1), 1);
+// Returns the number in the metadata of an error.
+std::optional<std::size_t> NumberIn(const core::ErrorDetail& detail, const std::string& key) {
+  const auto entry = detail.metadata.find(key);
+  std::size_t number = 0;
+  return entry != detail.metadata.end() && absl::SimpleAtoi(entry->second, &number)
+             ? std::optional(number)
+             : std::nullopt;
 }
 
-// The numerics that the server uses.
-core::Numerics NumericsOf(const TensorCall& call) {
-  return call.spec.numerics.value_or(std::holds_alternative<core::Range>(call.parameters)
-                                         ? core::Numerics::kTensorFlow
-                                         : core::Numerics::kOnnx);
+// Returns the server's error about a part as one about the whole tensor: without the
+// index of the message, and with the element's own index.
+absl::Status AsOfWholeTensor(const absl::Status& status, const TensorCall& call, CallParts parts) {
+  const core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
+  const std::optional<std::size_t> message = NumberIn(detail, "message_index");
+  const std::optional<std::size_t> element = NumberIn(detail, "index");
+  if (!detail.Is(core::ErrorReason::kInvalidValue) || !message.has_value() ||
+      !element.has_value()) {
+    return core::WithoutMessageIndex(status);
+  }
+  std::optional<TensorPart> part = parts.Next();
+  for (std::size_t i = 0; i < *message && part.has_value(); ++i) {
+    part = parts.Next();
+  }
+  return part.has_value() ? core::NanHasNoCode(NumericsOf(call), part->first_element + *element)
+                          : core::WithoutMessageIndex(status);
 }
 
-// Whether one channel among several is computed differently than on its own.
-bool DependsOnChannelCount(const TensorCall& call) {
-  const std::optional<core::RangeArithmetic>& arithmetic = core::RowOf(NumericsOf(call)).range;
-  return std::holds_alternative<core::Range>(call.parameters) && arithmetic.has_value() &&
-         (arithmetic->scale == core::ScaleRule::kMultiplyByInverseForSeveral ||
-          arithmetic->simplifies_single_channel);
-}
-
-PartLimits LimitsOf(const TensorCall& call, std::size_t message_bytes) {
-  PartLimits limits{.min_channels = DependsOnChannelCount(call) ? 2U : 1U};
-  std::size_t bits = 0;
-  for (const TensorView& input : call.inputs) {
-    bits += BitsOf(input.type);
-    limits.alignment = std::max(limits.alignment, AlignmentOf(input.type));
-  }
-  limits.alignment = std::max(limits.alignment, AlignmentOf(call.output.type()));
-  bits = std::max(bits, BitsOf(call.output.type()));
-  limits.max_elements = std::max<std::size_t>(message_bytes * 8 / bits, 1);
-  return limits;
-}
-
-// The parts of a call, in the order in which they are sent and answered.
-class CallParts {
- public:
-  CallParts(const TensorCall& call, const core::ParameterLayout& layout, std::size_t message_bytes)
-      : first_(FirstOf(call, layout)),
-        parts_(HasParametersFor(layout, call) ? layout : core::ParameterLayout{{.outer = 0}},
-               AxisOf(call.parameters).has_value(), LimitsOf(call, message_bytes)) {}
-
-  // Returns the next part, or nothing after the last.
-  std::optional<TensorPart> Next() {
-    return first_.has_value() ? std::exchange(first_, std::nullopt) : parts_.Next();
-  }
-
- private:
-  static std::optional<TensorPart> FirstOf(const TensorCall& call,
-                                           const core::ParameterLayout& layout) {
-    return layout.has_blocks()
-               ? std::nullopt
-               : std::optional(EmptyPart(layout.channels, AxisOf(call.parameters).has_value()));
-  }
-
-  // The server refuses parameters of another size: there is nothing to cut them by.
-  static bool HasParametersFor(const core::ParameterLayout& layout, const TensorCall& call) {
-    const std::size_t count = layout.parameter_count();
-    if (const auto* const range = std::get_if<core::Range>(&call.parameters)) {
-      return range->min.size() == count && range->max.size() == count;
-    }
-    const auto& affine = *std::get_if<core::AffineParameters>(&call.parameters);
-    return affine.scale.size() == count &&
-           (affine.zero_point.empty() || affine.zero_point.size() == count);
-  }
-
-  std::optional<TensorPart> first_;
-  TensorParts parts_;
-};
+}  // namespace
 
 // Sends the parts in order. The answers arrive in the same order.
-class TensorStream final : public StreamExchange {
+class TensorStream::Exchange final : public StreamExchange {
  public:
-  TensorStream(const TensorCall& call, const CallParts& parts)
-      : call_(call), parts_to_send_(parts), parts_to_receive_(parts) {}
+  Exchange(const TensorCall& call, const core::ParameterLayout& layout, std::size_t message_bytes)
+      : call_(call),
+        unanswered_(call, layout, message_bytes),
+        parts_of_try_(unanswered_),
+        parts_to_send_(unanswered_),
+        parts_to_receive_(unanswered_) {}
+
+  // Goes on with the parts that have no answer, for a server that knows nothing of the others.
+  void StartTry() {
+    parts_of_try_ = unanswered_;
+    parts_of_try_.StartAnew();
+    parts_to_send_ = parts_of_try_;
+    parts_to_receive_ = parts_of_try_;
+    last_sent_.reset();
+    parts_sent_ = 0;
+    parts_received_ = 0;
+  }
+
+  // The parts of the last StartTry().
+  const CallParts& parts_of_try() const { return parts_of_try_; }
 
   // How many elements have arrived. Safe for any thread.
   std::size_t elements_done() const { return elements_done_.load(std::memory_order_relaxed); }
@@ -175,8 +152,12 @@ class TensorStream final : public StreamExchange {
              .has_scales = std::holds_alternative<core::AffineParameters>(call_.parameters),
              .numerics = call_.spec.numerics},
             call_.output.Part(part->first_element, part->element_count)));
-    Merge(*part, std::move(answer));
-    elements_done_.store(part->first_element + part->element_count, std::memory_order_relaxed);
+    // The first part of another try was answered before.
+    if (!answer_.has_value() || part->element_count > 0) {
+      Merge(*part, std::move(answer));
+      static_cast<void>(unanswered_.Next());
+      elements_done_.store(part->first_element + part->element_count, std::memory_order_relaxed);
+    }
     return absl::OkStatus();
   }
 
@@ -231,6 +212,8 @@ class TensorStream final : public StreamExchange {
   }
 
   const TensorCall& call_;
+  CallParts unanswered_;
+  CallParts parts_of_try_;
   // One thread sends.
   CallParts parts_to_send_;
   std::optional<TensorPart> last_sent_;
@@ -242,62 +225,56 @@ class TensorStream final : public StreamExchange {
   std::atomic<std::size_t> elements_done_ = 0;
 };
 
-// Returns the number in the metadata of an error.
-std::optional<std::size_t> NumberIn(const core::ErrorDetail& detail, const std::string& key) {
-  const auto entry = detail.metadata.find(key);
-  std::size_t number = 0;
-  return entry != detail.metadata.end() && absl::SimpleAtoi(entry->second, &number)
-             ? std::optional(number)
-             : std::nullopt;
-}
-
-// Returns the server's error about a part as one about the whole tensor: without the
-// index of the message, and with the element's own index.
-absl::Status AsOfWholeTensor(const absl::Status& status, const TensorCall& call, CallParts parts) {
-  const core::ErrorDetail detail = core::GetErrorDetail(status).value_or(core::ErrorDetail());
-  const std::optional<std::size_t> message = NumberIn(detail, "message_index");
-  const std::optional<std::size_t> element = NumberIn(detail, "index");
-  if (!detail.Is(core::ErrorReason::kInvalidValue) || !message.has_value() ||
-      !element.has_value()) {
-    return core::WithoutMessageIndex(status);
-  }
-  std::optional<TensorPart> part = parts.Next();
-  for (std::size_t i = 0; i < *message && part.has_value(); ++i) {
-    part = parts.Next();
-  }
-  return part.has_value() ? core::NanHasNoCode(NumericsOf(call), part->first_element + *element)
-                          : core::WithoutMessageIndex(status);
-}
-
-}  // namespace
-
 bool CanBeCut(const TensorCall& call) {
   return call.element_count() > 0 && !call.shape().empty() &&
          !std::holds_alternative<core::DataRange>(call.parameters);
 }
 
-absl::StatusOr<AnswerParameters> RunTensorStream(const TensorCall& call,
-                                                 const TensorStreamOptions& options,
-                                                 const Progress& progress,
-                                                 grpc::GenericStub* stub) {
+TensorStream::TensorStream(const TensorCall& call, const TensorStreamOptions& options,
+                           std::unique_ptr<Exchange> exchange)
+    : call_(&call), timeout_(options.timeout), exchange_(std::move(exchange)) {}
+
+TensorStream::~TensorStream() = default;
+TensorStream::TensorStream(TensorStream&&) noexcept = default;
+TensorStream& TensorStream::operator=(TensorStream&&) noexcept = default;
+
+absl::StatusOr<TensorStream> TensorStream::Make(const TensorCall& call,
+                                                const TensorStreamOptions& options) {
   assert(CanBeCut(call));
   if (BlockSizeOf(call.parameters).has_value()) {
     RETURN_IF_ERROR(CheckAsServer(call));
   }
   ASSIGN_OR_RETURN(const core::ParameterLayout layout, LayoutOf(call.shape(), call.parameters));
-  TensorStream stream(call, CallParts(call, layout, options.message_bytes));
+  return TensorStream(call, options,
+                      std::make_unique<Exchange>(call, layout, options.message_bytes));
+}
+
+TryEnd TensorStream::Try(const std::string& authorization, const Progress& progress,
+                         grpc::GenericStub* stub) {
   std::function<void()> on_response;
   if (progress != nullptr) {
-    on_response = [&] { progress(stream.elements_done(), call.element_count()); };
+    on_response = [&] { progress(elements_done(), call_->element_count()); };
   }
   const wire::Method& method =
-      wire::kMethods[wire::MethodIndex(call.operation, wire::Transfer::kStream)];
-  if (const absl::Status status =
-          RunStream(std::string(method.path), options.timeout, on_response, &stream, stub);
-      !status.ok()) {
-    return AsOfWholeTensor(status, call, CallParts(call, layout, options.message_bytes));
+      wire::kMethods[wire::MethodIndex(call_->operation, wire::Transfer::kStream)];
+  exchange_->StartTry();
+  TryEnd end = RunStream({.method = std::string(method.path),
+                          .authorization = authorization,
+                          .timeout = timeout_,
+                          .last_answer = &last_answer_},
+                         on_response, exchange_.get(), stub);
+  if (!end.status.ok()) {
+    end.status = AsOfWholeTensor(end.status, *call_, exchange_->parts_of_try());
   }
-  return stream.TakeAnswer();
+  return end;
 }
+
+std::size_t TensorStream::elements_done() const { return exchange_->elements_done(); }
+
+std::chrono::steady_clock::time_point TensorStream::deadline() const {
+  return last_answer_ + timeout_;
+}
+
+AnswerParameters TensorStream::TakeAnswer() { return exchange_->TakeAnswer(); }
 
 }  // namespace quantd::client

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -50,23 +51,33 @@ class Calls {
   Calls& operator=(const Calls&) = delete;
 
   // Starts a call in a place that is free, and returns at once. `request` outlives
-  // the call. Several threads may start calls in different places.
-  virtual void Start(std::size_t place, const Request& request) = 0;
+  // the call. Several threads may start calls in different places. The call uses channel
+  // place + shift modulo their number, or the next one if that could not connect lately.
+  virtual void Start(std::size_t place, const Request& request, std::size_t shift) = 0;
 
   // Ends all calls that are under way, or are started later, with an error.
   virtual void Cancel() = 0;
+
+  // How many calls were made again so far.
+  virtual std::uint64_t retries() const { return 0; }
 };
 
 struct CallsOptions {
-  // At least one. Place p uses channel p modulo the number of channels.
+  // At least one.
   std::span<const std::shared_ptr<grpc::Channel>> channels;
   std::size_t places = 1;
   // "/package.Service/Method"
   std::string method;
+  // The value of the header of this name; empty: none.
+  std::string authorization = {};
   // How long a unary call may take, and how long a stream without calls under way
   // may take to end.
   std::chrono::milliseconds timeout;
 };
+
+// Returns the index of the channel that Calls::Start() describes.
+std::size_t ChooseChannel(std::span<const std::shared_ptr<grpc::Channel>> channels,
+                          std::size_t first);
 
 // Makes calls of one message. `listener` outlives them.
 std::unique_ptr<Calls> MakeUnaryCalls(const CallsOptions& options, Calls::Listener& listener);

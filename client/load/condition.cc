@@ -1,6 +1,8 @@
 #include "client/load/condition.h"
 
 #include <chrono>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "absl/strings/match.h"
@@ -44,6 +46,16 @@ bool ParseSeconds(std::string_view text, double* seconds) {
   return true;
 }
 
+// Returns a figure of all calls: infinity if too many failed for it to be known.
+double SecondsOf(const LatencyFigure& figure, bool is_service_time, const LoadResult& result) {
+  // Calls that were never sent have a latency, too.
+  const CallCounts calls = {.all = result.calls + (is_service_time ? 0 : result.unsent),
+                            .failed = result.errors};
+  const std::optional<std::chrono::nanoseconds> time =
+      figure.OfAll(is_service_time ? result.service_time : result.latency, calls);
+  return time.has_value() ? Seconds(*time) : std::numeric_limits<double>::infinity();
+}
+
 absl::Status NoCondition(std::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", std::string(text),
@@ -74,9 +86,7 @@ bool Condition::FindFigure(std::string_view name, Figure* figure) {
       return false;
     }
     *figure = {[latency = *latency, is_service_time](const LoadResult& result) {
-                 return std::chrono::duration<double>(
-                            latency.Of(is_service_time ? result.service_time : result.latency))
-                     .count();
+                 return SecondsOf(latency, is_service_time, result);
                },
                FormatSeconds, ParseSeconds};
   }
@@ -120,7 +130,13 @@ bool Condition::HoldsFor(const LoadResult& result) const {
 }
 
 std::string Condition::Explain(const LoadResult& result) const {
-  return absl::StrCat(text_, " (", name_, " is ", figure_.format(figure_.of(result)), ")");
+  const double figure = figure_.of(result);
+  if (std::isinf(figure)) {
+    return absl::StrCat(text_, " (", name_, " is infinite: ", result.errors, " of ", result.calls,
+                        " calls failed, and a call that failed counts as one that is never "
+                        "answered)");
+  }
+  return absl::StrCat(text_, " (", name_, " is ", figure_.format(figure), ")");
 }
 
 }  // namespace quantd::client

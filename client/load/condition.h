@@ -20,7 +20,9 @@ namespace quantd::client {
 //   calls_per_second<1000  gigabytes_per_second<1  sent_rate<1000
 //   saturated                                an open loop that missed its rate
 //
-// with <, <=, > or >=.
+// with <, <=, > or >=. Latencies and service times are those of all calls, and a call that
+// failed counts as one that is never answered: p99 is infinite if more than 1 % failed,
+// max and mean if any did.
 class Condition {
  public:
   // Parses a condition.
@@ -33,7 +35,8 @@ class Condition {
 
   bool HoldsFor(const LoadResult& result) const;
 
-  // Returns the condition with the figure of `result`: "p99>10ms (p99 is 12.3 ms)".
+  // Returns the condition with the figure of `result`: "p99>10ms (p99 is 12.3 ms)", and why
+  // a figure is infinite.
   std::string Explain(const LoadResult& result) const;
 
  private:

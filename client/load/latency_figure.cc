@@ -1,5 +1,6 @@
 #include "client/load/latency_figure.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/numbers.h"
@@ -11,6 +12,19 @@ namespace quantd::client {
 
 std::chrono::nanoseconds LatencyFigure::Of(const LatencyHistogram& histogram) const {
   return quantile.has_value() ? histogram.Quantile(*quantile) : histogram.Mean();
+}
+
+std::optional<std::chrono::nanoseconds> LatencyFigure::OfAll(const LatencyHistogram& histogram,
+                                                             const CallCounts& calls) const {
+  if (calls.failed == 0) {
+    return Of(histogram);
+  }
+  const std::uint64_t rank =
+      quantile.has_value() ? std::max<std::uint64_t>(RankOf(*quantile, calls.all), 1) : calls.all;
+  if (rank > calls.all - calls.failed) {
+    return std::nullopt;
+  }
+  return histogram.Quantile(static_cast<double>(rank) / static_cast<double>(histogram.count()));
 }
 
 std::optional<LatencyFigure> ParseLatencyFigure(std::string_view name) {

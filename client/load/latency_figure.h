@@ -5,6 +5,7 @@
 
 #include <array>
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -13,12 +14,24 @@
 
 namespace quantd::client {
 
+struct CallCounts {
+  std::uint64_t all = 0;
+  std::uint64_t failed = 0;
+};
+
 // A figure of a histogram: a percentile, the maximum or the mean.
 struct LatencyFigure {
   // From 0 to 1, where 1 is the maximum; nullopt for the mean.
   std::optional<double> quantile;
 
   std::chrono::nanoseconds Of(const LatencyHistogram& histogram) const;
+
+  // Returns the figure of all calls, of which some may have failed, which counts as
+  // being infinitely late: nullopt if the figure is infinite for that reason.
+  // `histogram` has the times of the others; those of failed calls that it has, too, are
+  // taken for longer than these.
+  std::optional<std::chrono::nanoseconds> OfAll(const LatencyHistogram& histogram,
+                                                const CallCounts& calls) const;
 };
 
 // Parses "p50", "p99.9" (or "p99_9"), "max" or "mean". Returns nullopt for other

@@ -35,6 +35,13 @@ nanoseconds StartOf(std::size_t index) {
 
 }  // namespace
 
+std::uint64_t RankOf(double quantile, std::uint64_t count) {
+  // Compensates for rounding: 0.07 * 100 is slightly more than 7.
+  constexpr double kRoundedDown = 1 - 1e-12;
+  return static_cast<std::uint64_t>(
+      std::ceil(quantile * static_cast<double>(count) * kRoundedDown));
+}
+
 void LatencyHistogram::Add(nanoseconds time, std::uint64_t count) {
   if (count == 0) {
     return;
@@ -71,10 +78,7 @@ nanoseconds LatencyHistogram::Mean() const {
 }
 
 nanoseconds LatencyHistogram::Quantile(double quantile) const {
-  // Compensates for rounding: 0.07 * 100 is slightly more than 7.
-  constexpr double kRoundedDown = 1 - 1e-12;
-  const auto rank =
-      static_cast<std::uint64_t>(std::ceil(quantile * static_cast<double>(count_) * kRoundedDown));
+  const std::uint64_t rank = RankOf(quantile, count_);
   if (rank >= count_) {
     return max_;
   }

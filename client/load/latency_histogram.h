@@ -11,6 +11,10 @@
 
 namespace quantd::client {
 
+// Returns which of `count` values in ascending order, counted from 1, is the quantile
+// (0..1) by the nearest rank; 0 for the quantile 0.
+std::uint64_t RankOf(double quantile, std::uint64_t count);
+
 // Counts times in bins whose width grows with the time. There are 64 bins per power
 // of two, so that the middle of a bin is off by at most 1/128 (0.8 %), from a
 // nanosecond to centuries. This is the method of HdrHistogram (Gil Tene).

@@ -55,6 +55,8 @@ void LoadResult::Append(const LoadResult& next) {
   latency.Merge(next.latency);
   service_time.Merge(next.service_time);
   client_delay.Merge(next.client_delay);
+  outages.Append(next.outages);
+  retries += next.retries;
   due += next.due;
   late += next.late;
   unsent += next.unsent;

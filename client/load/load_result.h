@@ -12,6 +12,7 @@
 
 #include "client/load/arrivals.h"
 #include "client/load/latency_histogram.h"
+#include "client/load/outages.h"
 #include "client/load/timeline.h"
 
 namespace quantd::client {
@@ -40,7 +41,8 @@ inline constexpr char kWrongAnswer[] = "WRONG_ANSWER";
 
 struct LoadResult {
   LoadPlan plan;
-  // The time from the start to the last answer.
+  // The time from the start to the last answer; to the end of the plan if nobody answered
+  // a closed loop by then.
   std::chrono::nanoseconds time{0};
   // The calls that have ended, and how many of them failed or had a wrong answer.
   std::uint64_t calls = 0;
@@ -68,6 +70,10 @@ struct LoadResult {
   // it was sent, of calls that found a free place.
   LatencyHistogram client_delay;
   Timeline timeline;
+  // A closed loop makes few calls during an outage: see LoadTester::Run().
+  Outages outages;
+  // How many calls were made again; each call counts once.
+  std::uint64_t retries = 0;
 
   // Only for an open loop: the calls that were due, those that found no free place
   // when they were due, and those that were never sent. All are 0 in a closed loop.

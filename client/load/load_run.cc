@@ -40,8 +40,10 @@ LoadRun::LoadRun(const LoadPlan& plan, const Workload& workload)
     : plan_(plan),
       workload_(workload),
       places_(plan.concurrency),
+      unanswered_in_a_row_(plan.concurrency),
       random_(plan.seed),
-      free_places_(plan.concurrency) {
+      free_places_(plan.concurrency),
+      backoff_(plan.seed) {
   if (plan.rate.has_value()) {
     arrivals_.emplace(plan.arrivals, *plan.rate, plan.seed);
   }
@@ -60,6 +62,7 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
     const std::jthread dispatcher([this] { Dispatch(); });
     AwaitEnd(timeout, watcher);
   }
+  result_.retries = calls_->retries();
   calls_.reset();
   LoadResult result = TakeResult();
   result.client_cpu_time = ProcessCpuTime() - cpu_time;
@@ -78,7 +81,9 @@ void LoadRun::StartClock() {
 LoadResult LoadRun::TakeResult() {
   const core::MutexLock sending_lock(&sending_mutex_);
   const core::MutexLock result_lock(&result_mutex_);
-  result_.time = last_end_ - begin_;
+  // A closed loop that rested at its end was under way until then.
+  result_.time = (ended_resting_ ? std::max(last_end_, *sending_ended_) : last_end_) - begin_;
+  result_.outages = outages_.OutagesUntil(result_.time);
   result_.is_interrupted = interrupted_.has_value();
   result_.sending_time = result_.time;
   if (plan_.rate.has_value()) {
@@ -97,17 +102,43 @@ void LoadRun::Dispatch() {
 std::optional<LoadRun::PlacedCall> LoadRun::AwaitCall() {
   const core::MutexLock lock(&sending_mutex_);
   while (!sending_ended_.has_value()) {
-    if (free_places_.empty()) {
-      place_came_free_.Wait(&sending_mutex_);
-    } else if (const std::optional<Call> call = TakeCall(Clock::now())) {
+    const Clock::time_point now = Clock::now();
+    EndRests(now);
+    const std::optional<Call> call = free_places_.empty() ? std::nullopt : TakeCall(now);
+    if (call.has_value()) {
       const std::size_t place = free_places_.back();
       free_places_.pop_back();
       return PlacedCall{.call = *call, .place = place};
-    } else if (!sending_ended_.has_value()) {
-      place_came_free_.WaitUntil(&sending_mutex_, begin_ + arrivals_->next());
     }
+    AwaitChange();
   }
   return std::nullopt;
+}
+
+void LoadRun::AwaitChange() {
+  if (sending_ended_.has_value()) {
+    return;
+  }
+  if (!free_places_.empty()) {
+    place_came_free_.WaitUntil(&sending_mutex_, begin_ + arrivals_->next());
+  } else if (resting_places_.empty()) {
+    place_came_free_.Wait(&sending_mutex_);
+  } else {
+    const Clock::time_point rested = resting_places_.begin()->first;
+    place_came_free_.WaitUntil(&sending_mutex_, plan_.duration.has_value()
+                                                    ? std::min(rested, begin_ + *plan_.duration)
+                                                    : rested);
+  }
+}
+
+void LoadRun::EndRests(Clock::time_point now) {
+  if (!resting_places_.empty() && IsOver(now)) {
+    EndSending(now);
+  }
+  while (!resting_places_.empty() && resting_places_.begin()->first <= now) {
+    free_places_.push_back(resting_places_.begin()->second);
+    resting_places_.erase(resting_places_.begin());
+  }
 }
 
 std::optional<LoadRun::Call> LoadRun::TakeCall(Clock::time_point now) {
@@ -145,13 +176,18 @@ bool LoadRun::IsOver(Clock::time_point now) const {
 
 void LoadRun::EndSending(Clock::time_point now) {
   sending_ended_ = now;
+  ended_resting_ = !resting_places_.empty();
+  for (const auto& [rested, place] : resting_places_) {
+    free_places_.push_back(place);
+  }
+  resting_places_.clear();
   place_came_free_.NotifyAll();
   sending_or_calls_ended_.NotifyAll();
 }
 
 void LoadRun::Begin(std::size_t place, const Call& call) {
   places_[place] = call;
-  calls_->Start(place, *call.request);
+  calls_->Start(place, *call.request, /*shift=*/0);
 }
 
 void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {
@@ -161,6 +197,11 @@ void LoadRun::CallEnded(std::size_t place, const Calls::End& end) {
     status = Verify(ended, end);
   }
   Record(ended, end, status);
+  if (!plan_.rate.has_value() && IsUnanswered(status)) {
+    Rest(place);
+    return;
+  }
+  unanswered_in_a_row_[place] = 0;
   if (const std::optional<Call> next = TakeCallOrFree(place)) {
     Begin(place, *next);
   }
@@ -170,15 +211,34 @@ std::optional<LoadRun::Call> LoadRun::TakeCallOrFree(std::size_t place) {
   const core::MutexLock lock(&sending_mutex_);
   std::optional<Call> next = TakeCall(Clock::now());
   if (!next.has_value()) {
-    free_places_.push_back(place);
-    if (free_places_.size() == 1) {
-      place_came_free_.NotifyAll();
-    }
-    if (free_places_.size() == places_.size()) {
-      sending_or_calls_ended_.NotifyAll();
-    }
+    Free(place);
   }
   return next;
+}
+
+void LoadRun::Free(std::size_t place) {
+  free_places_.push_back(place);
+  if (free_places_.size() == 1) {
+    place_came_free_.NotifyAll();
+  }
+  if (free_places_.size() == places_.size()) {
+    sending_or_calls_ended_.NotifyAll();
+  }
+}
+
+void LoadRun::Rest(std::size_t place) {
+  ++unanswered_in_a_row_[place];
+  const core::MutexLock lock(&sending_mutex_);
+  const Clock::time_point now = Clock::now();
+  if (!sending_ended_.has_value() && IsOver(now)) {
+    EndSending(now);
+  }
+  if (sending_ended_.has_value()) {
+    Free(place);
+    return;
+  }
+  resting_places_.emplace(now + backoff_.After(unanswered_in_a_row_[place]), place);
+  place_came_free_.NotifyAll();
 }
 
 // Of n answers, n times the share, rounded down, are compared.
@@ -205,6 +265,11 @@ void LoadRun::Record(const Call& call, const Calls::End& end, const absl::Status
   const nanoseconds since_begin = end.ended - begin_;
   const core::MutexLock lock(&result_mutex_);
   last_end_ = std::max(last_end_, end.ended);
+  if (IsUnanswered(status)) {
+    outages_.AddUnanswered(end.sent - begin_);
+  } else if (!absl::IsCancelled(status)) {
+    outages_.AddAnswer(since_begin);
+  }
   ++result_.calls;
   if (plan_.rate.has_value()) {
     result_.late += call.is_in_time ? 0 : 1;
@@ -301,7 +366,7 @@ bool LoadRun::MustCancel(std::chrono::milliseconds timeout) {
 
 bool LoadRun::IsStuck(Clock::time_point now, std::chrono::milliseconds timeout) {
   const core::MutexLock lock(&result_mutex_);
-  return free_places_.size() < places_.size() &&
+  return free_places_.size() + resting_places_.size() < places_.size() &&
          now - std::max(last_begin_, last_end_) > timeout + kPatienceAfterTimeout;
 }
 

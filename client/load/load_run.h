@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <random>
@@ -17,9 +18,11 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "client/load/arrivals.h"
+#include "client/load/backoff.h"
 #include "client/load/calls.h"
 #include "client/load/load_result.h"
 #include "client/load/load_tester.h"
+#include "client/load/outages.h"
 #include "client/load/workload.h"
 #include "core/base/mutex.h"
 
@@ -65,10 +68,17 @@ class LoadRun final : private Calls::Listener {
   // Waits until a call is due and has a place. Returns nothing once there are no
   // more.
   std::optional<PlacedCall> AwaitCall() ABSL_LOCKS_EXCLUDED(sending_mutex_);
+  // Waits until a call may be due, a place may be free or a rest may be over.
+  void AwaitChange() ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_);
+  // Frees the places whose rest is over; ends the load at its end.
+  void EndRests(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_);
   // Returns the next call, if there is one by now. Ends the load at its end.
   std::optional<Call> TakeCall(Clock::time_point now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_);
   // Returns the next call for a place whose call ended, or frees the place.
   std::optional<Call> TakeCallOrFree(std::size_t place) ABSL_LOCKS_EXCLUDED(sending_mutex_);
+  // Lets a place of a closed loop rest after a call that nobody answered.
+  void Rest(std::size_t place) ABSL_LOCKS_EXCLUDED(sending_mutex_);
+  void Free(std::size_t place) ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_);
   bool IsOver(Clock::time_point now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_);
   bool IsStuck(Clock::time_point now, std::chrono::milliseconds timeout)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(sending_mutex_) ABSL_LOCKS_EXCLUDED(result_mutex_);
@@ -99,6 +109,8 @@ class LoadRun final : private Calls::Listener {
   Clock::time_point begin_;
   // The call in each place. Belongs to the thread that holds the place.
   std::vector<Call> places_;
+  // How many calls in a row nobody answered in each place. Belongs to the same thread.
+  std::vector<std::uint32_t> unanswered_in_a_row_;
   std::atomic<std::uint64_t> answers_ = 0;
 
   // What is to be sent. Acquired before `result_mutex_` by who needs both.
@@ -108,18 +120,24 @@ class LoadRun final : private Calls::Listener {
   std::optional<Arrivals> arrivals_ ABSL_GUARDED_BY(sending_mutex_);
   std::mt19937_64 random_ ABSL_GUARDED_BY(sending_mutex_);
   std::vector<std::size_t> free_places_ ABSL_GUARDED_BY(sending_mutex_);
+  // The places that rest, by the time until when.
+  std::multimap<Clock::time_point, std::size_t> resting_places_ ABSL_GUARDED_BY(sending_mutex_);
+  Backoff backoff_ ABSL_GUARDED_BY(sending_mutex_);
   std::uint64_t begun_ ABSL_GUARDED_BY(sending_mutex_) = 0;
   Clock::time_point last_begin_ ABSL_GUARDED_BY(sending_mutex_);
   // Since when no more calls begin.
   std::optional<Clock::time_point> sending_ended_ ABSL_GUARDED_BY(sending_mutex_);
   // Sending ended although there were more calls to begin.
   bool is_cut_short_ ABSL_GUARDED_BY(sending_mutex_) = false;
+  // Places rested when sending ended.
+  bool ended_resting_ ABSL_GUARDED_BY(sending_mutex_) = false;
   // When somebody asked for the end.
   std::optional<Clock::time_point> interrupted_ ABSL_GUARDED_BY(sending_mutex_);
 
   // What has been measured.
   core::Mutex result_mutex_;
   LoadResult result_ ABSL_GUARDED_BY(result_mutex_);
+  OutageRecorder outages_ ABSL_GUARDED_BY(result_mutex_);
   Clock::time_point last_end_ ABSL_GUARDED_BY(result_mutex_);
   // When the watcher was called last, and the number of calls at that time.
   Clock::time_point reported_ ABSL_GUARDED_BY(result_mutex_);

@@ -19,14 +19,19 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "client/library/connection_security.h"
+#include "client/library/tries.h"
 #include "client/load/load_result.h"
 #include "client/load/workload.h"
 
 namespace quantd::client {
 
 struct LoadTesterOptions {
-  // HOST:PORT, or unix:PATH on the same host.
+  // As in ClientOptions; connection c is to the address c modulo their number.
   std::string address;
+  ConnectionSecurity security = {};
+  // How calls that fail are made again; by default not at all.
+  RetryOptions retry = {.max_outage = std::chrono::milliseconds(0)};
   // How long a connection may take to come about, or a call to be answered; of a
   // stream's messages, those that were sent last.
   std::chrono::milliseconds timeout;
@@ -51,21 +56,28 @@ class LoadTester {
 
   // Opens the connections, so that no call has to wait for one.
   //
-  // Errors: kUnavailable, naming the address, where one does not come about
-  // within the timeout.
+  // Errors: kInvalidArgument for an address that is none, and those of CheckSecurity();
+  // kUnavailable, naming the address, where one does not come about within the timeout.
   static absl::StatusOr<std::unique_ptr<LoadTester>> Connect(const LoadTesterOptions& options,
                                                              Workload workload);
 
   // Runs a load to its end, or until `stop` asks for it, and returns when all its
   // calls have ended; those that were under way when it was stopped get two more
   // seconds. One load at a time. Calls that fail are part of the result.
+  //
+  // In a closed loop, a place whose call nobody answered (see IsUnanswered()) rests before
+  // its next call, as Backoff says, until one is answered. An open loop keeps its
+  // schedule.
   LoadResult Run(const LoadPlan& plan, const std::stop_token& stop, const Watcher& watcher);
 
  private:
-  LoadTester(LoadTesterOptions options, Workload workload,
-             std::vector<std::shared_ptr<grpc::Channel>> channels);
+  LoadTester(LoadTesterOptions options, std::size_t server_count, std::string authorization,
+             Workload workload, std::vector<std::shared_ptr<grpc::Channel>> channels);
 
   LoadTesterOptions options_;
+  std::size_t server_count_;
+  // See CallsOptions.
+  std::string authorization_;
   Workload workload_;
   std::vector<std::shared_ptr<grpc::Channel>> channels_;
 };

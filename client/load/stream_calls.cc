@@ -37,9 +37,12 @@ class RequestStream final : public grpc::ClientBidiReactor<grpc::ByteBuffer, grp
   RequestStream(Calls::Listener& listener, OnEnd on_end)
       : listener_(listener), on_end_(std::move(on_end)) {}
 
-  // Opens the stream with its first call.
-  void Open(grpc::GenericStub& stub, const std::string& method, std::size_t place,
-            const Request& request) {
+  // Opens the stream with its first call. `authorization` is as in CallsOptions.
+  void Open(grpc::GenericStub& stub, const std::string& method, const std::string& authorization,
+            std::size_t place, const Request& request) {
+    if (!authorization.empty()) {
+      context_.AddMetadata("authorization", authorization);
+    }
     stub.PrepareBidiStreamingCall(&context_, method, {}, this);
     // Requests are added outside of reactions, so gRPC has to keep the stream open.
     AddHold();
@@ -170,7 +173,11 @@ class Lane {
  public:
   Lane(const std::shared_ptr<grpc::Channel>& channel, const CallsOptions& options,
        Calls::Listener& listener)
-      : method_(options.method), timeout_(options.timeout), listener_(listener), stub_(channel) {}
+      : method_(options.method),
+        authorization_(options.authorization),
+        timeout_(options.timeout),
+        listener_(listener),
+        stub_(channel) {}
 
   // All calls must have ended; the stream may still be open.
   ~Lane() {
@@ -212,7 +219,7 @@ class Lane {
     if (is_cancelled_) {
       streams_.back()->Cancel();
     }
-    streams_.back()->Open(stub_, method_, place, request);
+    streams_.back()->Open(stub_, method_, authorization_, place, request);
   }
 
   void CancelStreams() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
@@ -242,6 +249,7 @@ class Lane {
   }
 
   const std::string method_;
+  const std::string authorization_;
   const std::chrono::milliseconds timeout_;
   Calls::Listener& listener_;
   grpc::GenericStub stub_;
@@ -255,14 +263,15 @@ class Lane {
 
 class StreamCalls final : public Calls {
  public:
-  StreamCalls(const CallsOptions& options, Listener& listener) {
-    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+  StreamCalls(const CallsOptions& options, Listener& listener)
+      : channels_(options.channels.begin(), options.channels.end()) {
+    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
       lanes_.push_back(std::make_unique<Lane>(channel, options, listener));
     }
   }
 
-  void Start(std::size_t place, const Request& request) override {
-    lanes_[place % lanes_.size()]->Start(place, request);
+  void Start(std::size_t place, const Request& request, std::size_t shift) override {
+    lanes_[ChooseChannel(channels_, place + shift)]->Start(place, request);
   }
 
   void Cancel() override {
@@ -272,6 +281,7 @@ class StreamCalls final : public Calls {
   }
 
  private:
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<std::unique_ptr<Lane>> lanes_;
 };
 

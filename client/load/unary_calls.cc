@@ -17,28 +17,33 @@ class UnaryCalls final : public Calls {
  public:
   UnaryCalls(const CallsOptions& options, Listener& listener)
       : method_(options.method),
+        authorization_(options.authorization),
         timeout_(options.timeout),
         listener_(listener),
+        channels_(options.channels.begin(), options.channels.end()),
         places_(options.places) {
-    for (const std::shared_ptr<grpc::Channel>& channel : options.channels) {
+    for (const std::shared_ptr<grpc::Channel>& channel : channels_) {
       stubs_.push_back(std::make_unique<grpc::GenericStub>(channel));
     }
   }
 
-  void Start(std::size_t number, const Request& request) override {
+  void Start(std::size_t number, const Request& request, std::size_t shift) override {
     Place& place = places_[number];
     grpc::ClientContext* const context = Renew(place);
     context->set_deadline(std::chrono::system_clock::now() + timeout_);
+    if (!authorization_.empty()) {
+      context->AddMetadata("authorization", authorization_);
+    }
     place.answer.Clear();
     place.sent = Clock::now();
-    stubs_[number % stubs_.size()]->UnaryCall(context, method_, {}, &request.bytes(), &place.answer,
-                                              [this, number, &place](const grpc::Status& status) {
-                                                listener_.CallEnded(number,
-                                                                    {.sent = place.sent,
-                                                                     .ended = Clock::now(),
-                                                                     .status = status,
-                                                                     .answer = place.answer});
-                                              });
+    stubs_[ChooseChannel(channels_, number + shift)]->UnaryCall(
+        context, method_, {}, &request.bytes(), &place.answer,
+        [this, number, &place](const grpc::Status& status) {
+          listener_.CallEnded(number, {.sent = place.sent,
+                                       .ended = Clock::now(),
+                                       .status = status,
+                                       .answer = place.answer});
+        });
   }
 
   void Cancel() override {
@@ -73,8 +78,10 @@ class UnaryCalls final : public Calls {
   }
 
   const std::string method_;
+  const std::string authorization_;
   const std::chrono::milliseconds timeout_;
   Listener& listener_;
+  const std::vector<std::shared_ptr<grpc::Channel>> channels_;
   std::vector<std::unique_ptr<grpc::GenericStub>> stubs_;
   // Never resized, because calls refer to their places.
   std::vector<Place> places_;

@@ -1,11 +1,9 @@
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <span>
 #include <stop_token>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,6 +20,7 @@
 #include "client/quantctl/load_report.h"
 #include "client/quantctl/progress_bar.h"
 #include "client/quantctl/quantctl.h"
+#include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -63,13 +62,12 @@ class LoadTest {
     report_.address = server_.address;
     report_.method = BenchMethodName(options_);
     report_.tensors = DescribeTensors(options_);
-    report_.connections = options_.connections;
     report_.started = std::chrono::system_clock::now();
     report_.warmup = options_.warmup;
     for (const Condition& condition : options_.fail_if) {
       report_.conditions.push_back(condition.text());
     }
-    ASSIGN_OR_RETURN(Workload workload, MakeWorkload(options_));
+    ASSIGN_OR_RETURN(Workload workload, MakeWorkload(options_, &report_.warnings));
     ASSIGN_OR_RETURN(const std::unique_ptr<Client> client, Client::Connect(server_));
     const absl::StatusOr<ServerInfo> info = client->GetServerInfo();
     if (info.ok()) {
@@ -77,9 +75,16 @@ class LoadTest {
     } else if (!absl::IsUnimplemented(info.status())) {
       return info.status();
     }
+    ASSIGN_OR_RETURN(const std::vector<ServerAddress> addresses,
+                     ParseServerAddresses(server_.address));
+    // What a single server fails to do is a result.
+    const RetryOptions retry = addresses.size() > 1 ? server_.retry : LoadTesterOptions().retry;
+    report_.connections = std::max(options_.connections, addresses.size());
     ASSIGN_OR_RETURN(tester_, LoadTester::Connect({.address = server_.address,
+                                                   .security = server_.security,
+                                                   .retry = retry,
                                                    .timeout = server_.timeout,
-                                                   .connections = options_.connections},
+                                                   .connections = report_.connections},
                                                   std::move(workload)));
     return absl::OkStatus();
   }
@@ -168,10 +173,11 @@ class LoadTest {
       const auto seconds = [](std::chrono::nanoseconds time) {
         return std::chrono::duration<double>(time).count();
       };
-      bar_.Show(static_cast<int>(seconds(progress.elapsed)),
-                static_cast<int>(std::max(seconds(*plan.duration), 1.0)), text);
+      bar_.Show(static_cast<std::int64_t>(seconds(progress.elapsed)),
+                static_cast<std::int64_t>(std::max(seconds(*plan.duration), 1.0)), text);
     } else {
-      bar_.Show(static_cast<int>(progress.calls), static_cast<int>(*plan.calls), text);
+      bar_.Show(static_cast<std::int64_t>(progress.calls), static_cast<std::int64_t>(*plan.calls),
+                text);
     }
   }
 
@@ -224,18 +230,6 @@ void Print(const LoadReport& report, LoadOutput kind, std::ostream& output) {
   }
 }
 
-// Checks before a long run that the report can be written after it.
-absl::Status CheckFolder(const std::filesystem::path& report) {
-  const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
-  std::error_code error;
-  if (std::filesystem::is_directory(folder, error)) {
-    return absl::OkStatus();
-  }
-  return absl::NotFoundError(absl::StrCat("the report cannot be written: there is no folder ",
-                                          folder.string(),
-                                          "; create it, or choose another path with --report"));
-}
-
 absl::Status WriteReport(const LoadReport& report, const std::string& path) {
   const std::string page = LoadPage(report);
   const absl::Status status = WriteFileAtomically(path, {std::as_bytes(std::span(page))});
@@ -246,13 +240,12 @@ absl::Status WriteReport(const LoadReport& report, const std::string& path) {
 
 absl::StatusOr<int> Bench(const BenchOptions& options, const ClientOptions& server,
                           const Terminal& terminal) {
-  if (!options.report.empty()) {
-    RETURN_IF_ERROR(CheckFolder(options.report));
-  }
   ASSIGN_OR_RETURN(LoadReport report, LoadTest(options, server, terminal).Run());
   report.failures = FindFailures(options, report);
-  Print(report, options.output, terminal.output);
-  if (!options.report.empty()) {
+  Print(report, options.output, ReportStream({options.report}, terminal));
+  if (IsStandardOutput(options.report)) {
+    terminal.output << LoadPage(report);
+  } else if (!options.report.empty()) {
     RETURN_IF_ERROR(WriteReport(report, options.report));
   }
   if (!report.failures.empty()) {

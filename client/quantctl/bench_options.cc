@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <array>
+#include <filesystem>
 #include <iterator>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "client/library/atomic_file.h"
 #include "client/library/npy.h"
 #include "client/load/format.h"
 #include "client/load/request.h"
+#include "client/quantctl/tensor_files.h"
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
 #include "core/numerics.h"
@@ -160,7 +164,8 @@ void AddSeriesOptions(CLI::App& command, BenchOptions* options) {
               options->sweep_concurrencies = ReadConcurrencies(text);
             });
   command.add_flag("--find-max-rate", options->find_max_rate,
-                   "Finds the highest rate that meets --latency-target");
+                   "Finds the highest rate that meets --latency-target; a rate is given up after "
+                   "three trials");
   AddOption(command, "--latency-target", "FIGURE=TIME",
             "The latency that --find-max-rate has to meet, such as p99=5ms",
             [options](const std::string& text) {
@@ -192,7 +197,9 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
             })
       ->check(CLI::IsMember(std::vector<std::string>{"text", "json", "csv"}).description(""))
       ->default_str("text");
-  command.add_option("--report", options->report, "HTML file to write: a page with charts")
+  command
+      .add_option("--report", options->report,
+                  "HTML file to write, or - for the standard output: a page with charts")
       ->type_name("FILE");
   command
       .add_option_function<std::vector<std::string>>(
@@ -207,7 +214,8 @@ void AddReportOptions(CLI::App& command, BenchOptions* options) {
             }
           },
           "Exits with code 3 if this condition holds, such as 'p99>10ms', 'error_rate>0.1%', "
-          "'calls_per_second<1000' or 'saturated'; may be repeated")
+          "'calls_per_second<1000' or 'saturated'; a call that failed counts as infinitely late; "
+          "may be repeated")
       ->type_name("CONDITION")
       ->allow_extra_args(false);
 }
@@ -269,9 +277,12 @@ absl::StatusOr<ParameterValues> RangesFor(const BenchOptions& options, const Npy
 
 // If no parameters are given, real data is quantized with its own range, and anything
 // else with parameters that fit random data.
-absl::StatusOr<ParameterValues> ParametersFor(const BenchOptions& options, const NpyArray& tensor) {
+absl::StatusOr<ParameterValues> ParametersFor(const BenchOptions& options, const NpyArray& tensor,
+                                              std::vector<std::string>* warnings) {
+  const core::QuantizationSpec spec =
+      GivesCodes(options) ? WithBitsOf(OutputType(options), options.spec) : options.spec;
   if (options.parameters.AreGiven()) {
-    return LoadParameters(options.parameters, tensor);
+    return LoadParameters(options.parameters, tensor, spec, warnings);
   }
   if (HasScales(options)) {
     return ScalesFor(options, tensor);
@@ -281,11 +292,12 @@ absl::StatusOr<ParameterValues> ParametersFor(const BenchOptions& options, const
   }
   ParameterOptions from_data = options.parameters;
   from_data.from_data = true;
-  return LoadParameters(from_data, tensor);
+  return LoadParameters(from_data, tensor, spec, warnings);
 }
 
-absl::StatusOr<Request> MakeRequest(const BenchOptions& options, NpyArray tensor) {
-  ASSIGN_OR_RETURN(ParameterValues parameters, ParametersFor(options, tensor));
+absl::StatusOr<Request> MakeRequest(const BenchOptions& options, NpyArray tensor,
+                                    std::vector<std::string>* warnings) {
+  ASSIGN_OR_RETURN(ParameterValues parameters, ParametersFor(options, tensor, warnings));
   return Request::Create({.operation = options.method.operation,
                           .tensor = std::move(tensor),
                           .parameters = std::move(parameters),
@@ -314,6 +326,25 @@ std::string DescribeAnswer(const BenchOptions& options) {
   return bits.empty() ? absl::StrCat(", ", core::kDefaultNumBits, " bits") : bits;
 }
 
+// Checks before a long run that the report can be written after it.
+void CheckReport(const std::filesystem::path& report) {
+  if (report.empty() || IsStandardOutput(report)) {
+    return;
+  }
+  const std::filesystem::path folder = report.has_parent_path() ? report.parent_path() : ".";
+  std::error_code error;
+  if (!std::filesystem::is_directory(folder, error)) {
+    Refuse(absl::StrCat("--report: there is no folder ", folder.string()),
+           "an existing one: create it, or choose another path");
+  }
+  const absl::Status status = CheckCanBeWritten(report);
+  if (!status.ok()) {
+    Refuse(absl::StrCat("--report: ", report.string(), " cannot be written (",
+                        std::string(status.message()), ")"),
+           "a file in a folder where files can be made: choose another path");
+  }
+}
+
 }  // namespace
 
 void AddBenchOptions(CLI::App& command, BenchOptions* options) {
@@ -324,6 +355,7 @@ void AddBenchOptions(CLI::App& command, BenchOptions* options) {
 }
 
 void CheckBenchOptions(const BenchOptions& options) {
+  CheckReport(options.report);
   const int kinds = static_cast<int>(options.rate.has_value()) +
                     static_cast<int>(!options.sweep_rates.empty()) +
                     static_cast<int>(!options.sweep_concurrencies.empty()) +
@@ -371,17 +403,19 @@ void CheckBenchOptions(const BenchOptions& options) {
   }
 }
 
-absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options) {
+absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options,
+                                      std::vector<std::string>* warnings) {
   std::vector<Workload::Part> parts;
   if (options.mix.empty()) {
     ASSIGN_OR_RETURN(NpyArray tensor, MakeTensor(options));
-    ASSIGN_OR_RETURN(Request request, MakeRequest(options, std::move(tensor)));
+    ASSIGN_OR_RETURN(Request request, MakeRequest(options, std::move(tensor), warnings));
     parts.push_back({.request = std::move(request)});
   }
   for (const MixPart& part : options.mix) {
     const core::ElementType type = InputType(options);
     const std::array shape = {static_cast<std::int64_t>(core::ElementsIn(type, part.bytes))};
-    ASSIGN_OR_RETURN(Request request, MakeRequest(options, RandomTensor(shape, type, kTensorSeed)));
+    ASSIGN_OR_RETURN(Request request,
+                     MakeRequest(options, RandomTensor(shape, type, kTensorSeed), warnings));
     parts.push_back({.request = std::move(request), .weight = part.weight});
   }
   return Workload(options.method, std::move(parts));

@@ -69,14 +69,16 @@ struct BenchOptions {
 void AddBenchOptions(CLI::App& command, BenchOptions* options);
 
 // Throws CLI::ValidationError, with a message that says what to give, if the
-// options contradict each other.
+// options contradict each other, or the report cannot be written.
 void CheckBenchOptions(const BenchOptions& options);
 
-// Makes the requests of checked options, ready to be sent. Reads files.
+// Makes the requests of checked options, ready to be sent. Reads files. Adds the warnings
+// of LoadParameters().
 //
 // Errors: those of reading files; core's errors if the parameters or the spec do not
 // fit the tensors.
-absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options);
+absl::StatusOr<Workload> MakeWorkload(const BenchOptions& options,
+                                      std::vector<std::string>* warnings);
 
 // Describes the load's tensors in words: "float32 [1024], 8 bits".
 std::string DescribeTensors(const BenchOptions& options);

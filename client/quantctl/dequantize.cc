@@ -51,17 +51,20 @@ absl::StatusOr<DequantizeResult> Call(const DequantizeOptions& options, const Te
 absl::Status RunDequantize(const DequantizeOptions& options, Client& client,
                            const Terminal& terminal) {
   ASSIGN_OR_RETURN(NpyArray codes, ReadCodes(options));
-  ASSIGN_OR_RETURN(const ParameterValues parameters, LoadParameters(options.parameters, codes));
+  std::vector<std::string> warnings;
+  ASSIGN_OR_RETURN(const ParameterValues parameters,
+                   LoadParameters(options.parameters, codes, options.spec, &warnings));
+  PrintWarnings(warnings, terminal.error);
   ASSIGN_OR_RETURN(DequantizeResult result,
                    Call(options, codes.view(), parameters, client, terminal));
   const NpyArray output{.shape = std::move(codes.shape), .elements = std::move(result.output)};
-  RETURN_IF_ERROR(WriteNpy(options.output, output.shape, output.elements));
+  RETURN_IF_ERROR(WriteTensor(options.output, output.shape, output.elements, terminal));
+  std::ostream& report = ReportStream({options.output}, terminal);
   if (options.json) {
-    PrintJson({{"numerics", OptionText(result.numerics)}, {"shape", output.shape}},
-              terminal.output);
+    PrintJson({{"numerics", OptionText(result.numerics)}, {"shape", output.shape}}, report);
   } else {
-    PrintFact("numerics", OptionText(result.numerics), terminal.output);
-    PrintFact("output", DescribeTensor(output), terminal.output);
+    PrintFact("numerics", OptionText(result.numerics), report);
+    PrintFact("output", DescribeTensor(output), report);
   }
   return absl::OkStatus();
 }
@@ -75,7 +78,8 @@ std::vector<core::ElementType> PackableTypes() {
 void AddDequantizeFiles(CLI::App& command, DequantizeOptions* options) {
   command
       .add_option("--input", options->input,
-                  ".npy file, int8, uint8, int16, uint16 or int32: the codes")
+                  ".npy file, or - for the standard input, int8, uint8, int16, uint16 or int32: "
+                  "the codes")
       ->type_name("FILE")
       ->required();
   AddTypeOption(command, "--type", PackableTypes(),
@@ -92,8 +96,8 @@ void AddDequantizeFiles(CLI::App& command, DequantizeOptions* options) {
   command
       .add_option(
           "--output", options->output,
-          ".npy file to write: the values, in the shape of the codes; bfloat16 as ml_dtypes "
-          "saves it")
+          ".npy file to write, or - for the standard output: the values, in the shape of the "
+          "codes; bfloat16 as ml_dtypes saves it")
       ->type_name("FILE")
       ->required();
   AddTypeOption(

@@ -1,6 +1,7 @@
 #include <memory>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "client/library/npy.h"
 #include "client/quantctl/commands.h"
@@ -108,13 +109,16 @@ absl::StatusOr<FakeQuantizeResult> Call(const FakeQuantOptions& options, const T
 
 absl::Status FakeQuant(const FakeQuantOptions& options, Client& client, const Terminal& terminal) {
   ASSIGN_OR_RETURN(const NpyArray input, ReadFloatTensor(options.input, options.is_bfloat16));
-  ASSIGN_OR_RETURN(const ParameterValues parameters, LoadParameters(options.parameters, input));
+  std::vector<std::string> warnings;
+  ASSIGN_OR_RETURN(const ParameterValues parameters,
+                   LoadParameters(options.parameters, input, options.spec, &warnings));
+  PrintWarnings(warnings, terminal.error);
   ASSIGN_OR_RETURN(const FakeQuantizeResult result,
                    Call(options, input.view(), parameters, client, terminal));
   ASSIGN_OR_RETURN(const FakeQuantReport report, MakeReport(options, input, parameters, result));
-  RETURN_IF_ERROR(WriteNpy(options.output, input.shape, result.output,
-                           {.bfloat16_as_uint16 = options.is_bfloat16}));
-  Print(report, options.json, terminal.output);
+  RETURN_IF_ERROR(WriteTensor(options.output, input.shape, result.output, terminal,
+                              {.bfloat16_as_uint16 = options.is_bfloat16}));
+  Print(report, options.json, ReportStream({options.output}, terminal));
   return absl::OkStatus();
 }
 
@@ -128,12 +132,14 @@ void AddFakeQuantCommand(CLI::App& app, Command* chosen) {
   const auto options = std::make_shared<FakeQuantOptions>();
   command
       ->add_option("--input", options->input,
-                   ".npy file, float32, float16, bfloat16 or float64: the tensor to quantize")
+                   ".npy file, or - for the standard input, float32, float16, bfloat16 or float64: "
+                   "the tensor to quantize")
       ->type_name("FILE")
       ->required();
   command
       ->add_option("--output", options->output,
-                   ".npy file to write: the quantized tensor, in the input's shape and type")
+                   ".npy file to write, or - for the standard output: the quantized tensor, in the "
+                   "input's shape and type")
       ->type_name("FILE")
       ->required();
   AddFloatTypeOption(*command, &options->is_bfloat16);

@@ -66,12 +66,15 @@ absl::Status Gradient(const GradientOptions& options, Client& client, const Term
   ASSIGN_OR_RETURN(const NpyArray gradients,
                    ReadFloatTensor(options.gradients, options.is_bfloat16));
   ASSIGN_OR_RETURN(const NpyArray inputs, ReadFloatTensor(options.inputs, options.is_bfloat16));
-  ASSIGN_OR_RETURN(const ParameterValues parameters, LoadParameters(options.parameters, inputs));
+  std::vector<std::string> warnings;
+  ASSIGN_OR_RETURN(const ParameterValues parameters,
+                   LoadParameters(options.parameters, inputs, options.spec, &warnings));
+  PrintWarnings(warnings, terminal.error);
   ASSIGN_OR_RETURN(const FakeQuantizeGradientResult result,
                    Call(options, gradients.view(), inputs.view(), parameters, client, terminal));
-  RETURN_IF_ERROR(WriteNpy(options.output, inputs.shape, result.input_gradients,
-                           {.bfloat16_as_uint16 = options.is_bfloat16}));
-  Print(result, options.json, terminal.output);
+  RETURN_IF_ERROR(WriteTensor(options.output, inputs.shape, result.input_gradients, terminal,
+                              {.bfloat16_as_uint16 = options.is_bfloat16}));
+  Print(result, options.json, ReportStream({options.output}, terminal));
   return absl::OkStatus();
 }
 
@@ -97,8 +100,8 @@ void AddGradientCommand(CLI::App& app, Command* chosen) {
       ->required();
   command
       ->add_option("--output", options->output,
-                   ".npy file to write, of the type of --inputs: the gradient with respect to the "
-                   "inputs")
+                   ".npy file to write, or - for the standard output, of the type of --inputs: the "
+                   "gradient with respect to the inputs")
       ->type_name("FILE")
       ->required();
   AddFloatTypeOption(*command, &options->is_bfloat16);

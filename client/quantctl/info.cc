@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/printable.h"
 #include "client/quantctl/report.h"
 #include "core/base/status_macros.h"
 
@@ -44,13 +45,14 @@ void PrintMethods(const std::vector<MethodSupport>& methods, std::ostream& outpu
   for (const MethodSupport& support : methods) {
     if (support.method != method) {
       method = support.method;
-      output << "\n" << method << "\n";
+      output << "\n" << Printable(method) << "\n";
     }
-    output << "  " << std::left << std::setw(kNumericsWidth) << Readable(support.numerics, "-")
-           << std::right << Readable(support.parameters) << "\n"
-           << std::string(2 + kNumericsWidth, ' ') << Readable(support.input_types);
+    output << "  " << std::left << std::setw(kNumericsWidth)
+           << Printable(Readable(support.numerics, "-")) << std::right
+           << Printable(Readable(support.parameters)) << "\n"
+           << std::string(2 + kNumericsWidth, ' ') << Printable(Readable(support.input_types));
     if (support.output_types != support.input_types) {
-      output << " to " << Readable(support.output_types);
+      output << " to " << Printable(Readable(support.output_types));
     }
     output << "\n";
   }

@@ -103,7 +103,9 @@ std::string Tiles(const LoadResult& result) {
       Tile(FormatTime(result.latency.Quantile(kMedian)), "latency, p50"),
       Tile(FormatTime(result.latency.Quantile(kTail)), "latency, p99"),
       Tile(FormatTime(result.latency.max()), "latency, max"),
-      Tile(absl::StrCat(result.errors, " of ", result.calls), "calls with an error"), "</div>\n");
+      Tile(absl::StrCat(result.errors, " of ", result.calls), "calls with an error"),
+      result.outages.count > 0 ? Tile(FormatTime(result.outages.total), "without any answer") : "",
+      "</div>\n");
 }
 
 ChartAxis TimeSinceStart() { return {.title = "time since the start", .format = FormatSeconds}; }

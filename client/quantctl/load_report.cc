@@ -116,6 +116,14 @@ std::string DescribePlan(const LoadReport& report, const LoadPlan& plan) {
   return absl::StrCat(text, ", ", Plural(report.connections, "connection"));
 }
 
+std::string DescribeOutages(const Outages& outages) {
+  const std::string total =
+      absl::StrCat(outages.count, "; no call was answered for ", FormatTime(outages.total));
+  return outages.count == 1
+             ? total
+             : absl::StrCat(total, " in total, ", FormatTime(outages.longest), " at most");
+}
+
 std::vector<std::string> Warnings(const MeasuredLoad& load) {
   std::vector<std::string> warnings;
   WarnOfErrors(load.result, warnings);

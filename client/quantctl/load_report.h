@@ -73,6 +73,10 @@ std::string DescribeTest(const LoadReport& report);
 // "open loop, 5000/s (constant), at most 128 calls under way, 1 connection".
 std::string DescribePlan(const LoadReport& report, const LoadPlan& plan);
 
+// Describes when nobody answered, such as "2; no call was answered for 1.20 s in total, 0.80 s
+// at most".
+std::string DescribeOutages(const Outages& outages);
+
 // Returns what is wrong with a load's result or limits its value, one sentence
 // each: saturation, a client that was the bottleneck, a trial that did not become
 // stable, errors.

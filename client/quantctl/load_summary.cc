@@ -10,6 +10,7 @@
 #include "client/load/format.h"
 #include "client/load/latency_figure.h"
 #include "client/quantctl/load_report.h"
+#include "client/quantctl/printable.h"
 #include "client/quantctl/report.h"
 
 namespace quantd::client {
@@ -102,6 +103,12 @@ void PrintFigures(const LoadResult& result, std::ostream& output) {
                          FormatNumber(result.ElementsPerSecond() / kMega), " M elements/s, ",
                          FormatNumber(result.GigabytesPerSecond()), " GB/s"),
             output);
+  if (result.retries > 0) {
+    PrintFact("retries", absl::StrCat(result.retries, " calls were made again"), output);
+  }
+  if (result.outages.count > 0) {
+    PrintFact("outages", DescribeOutages(result.outages), output);
+  }
   if (result.plan.rate.has_value()) {
     PrintFact("rate",
               absl::StrCat("offered ", FormatNumber(*result.plan.rate), "/s, sent ",
@@ -156,7 +163,7 @@ void PrintFinding(const LoadReport& report, std::ostream& output) {
 
 void PrintLoadSummary(const LoadReport& report, std::ostream& output) {
   const MeasuredLoad& main = report.loads[report.main_load()];
-  output << DescribeTest(report) << "\n";
+  output << Printable(DescribeTest(report)) << "\n";
   if (report.series != LoadSeries::kSingle) {
     output << "\n";
     PrintLoads(report, output);
@@ -177,11 +184,11 @@ void PrintLoadSummary(const LoadReport& report, std::ostream& output) {
   }
   const std::vector<std::string> warnings = Warnings(report);
   for (const std::string& warning : warnings) {
-    output << (&warning == &warnings.front() ? "\n" : "") << "! " << warning << "\n";
+    output << (&warning == &warnings.front() ? "\n" : "") << "! " << Printable(warning) << "\n";
   }
   for (const std::string& failure : report.failures) {
-    output << (&failure == &report.failures.front() ? "\n" : "") << "not good enough: " << failure
-           << "\n";
+    output << (&failure == &report.failures.front() ? "\n" : "")
+           << "not good enough: " << Printable(failure) << "\n";
   }
 }
 

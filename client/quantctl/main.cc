@@ -6,7 +6,9 @@
 #endif
 
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
+#include <string>
 #include <thread>
 
 #include "client/quantctl/interruption.h"
@@ -46,6 +48,40 @@ void KeepFreedMemory() {
 #endif
 }
 
+std::string Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// The configuration file is where the XDG Base Directory Specification puts it.
+std::string DefaultConfigurationFile() {
+  const std::string folder = Variable("XDG_CONFIG_HOME");
+  const std::string home = Variable("HOME");
+  if (folder.empty() && home.empty()) {
+    return "";
+  }
+  return (folder.empty() ? home + "/.config" : folder) + "/quantd/quantctl.toml";
+}
+
+// The first of the variables in which gRPC looks for a proxy, without a password.
+std::string Proxy() {
+  for (const char* const name : {"grpc_proxy", "https_proxy", "http_proxy"}) {
+    const std::string proxy = Variable(name);
+    if (!proxy.empty()) {
+      const std::size_t user_end = proxy.rfind('@');
+      return user_end == std::string::npos ? proxy : proxy.substr(user_end + 1);
+    }
+  }
+  return "";
+}
+
+quantd::client::UserEnvironment ReadEnvironment() {
+  const std::string named = Variable("QUANTCTL_CONFIG");
+  return {.configuration_file = named.empty() ? DefaultConfigurationFile() : named,
+          .needs_configuration_file = !named.empty(),
+          .proxy = Proxy()};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -59,7 +95,7 @@ int main(int argc, char** argv) {
   KeepFreedMemory();
   quantd::wire::DisableLockChecks();
   const int exit_code =
-      quantd::client::RunQuantctl(argc, argv,
+      quantd::client::RunQuantctl(argc, argv, ReadEnvironment(),
                                   {.output = std::cout,
                                    .error = std::cerr,
                                    .error_is_watched = ::isatty(STDERR_FILENO) == 1,

@@ -15,7 +15,11 @@ command_line::ManualText MakeManualText() {
           {.title = "FILES",
            .entries =
                {{.tag = "x.npy",
-                 .text = "An array that numpy's np.save() wrote, little endian and in C order."},
+                 .text = "An array that numpy's np.save() wrote, in any byte order, and in C or "
+                         "Fortran order. It may be a pipe."},
+                {.tag = "-",
+                 .text = "The standard input or output. Where an array is written to the standard "
+                         "output, the report goes to the standard error stream."},
                 {.tag = "x.npz:name",
                  .text = "The array of that name in an archive that np.savez() wrote; without a "
                          "name, the only one. Writing adds it to the archive."}}},

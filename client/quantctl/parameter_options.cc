@@ -1,6 +1,8 @@
 #include "client/quantctl/parameter_options.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstddef>
 #include <iterator>
 #include <string>
 #include <string_view>
@@ -56,9 +58,33 @@ absl::StatusOr<std::vector<std::int32_t>> ReadIntegers(const std::string& path, 
   return ToCodes(array.elements);
 }
 
-absl::StatusOr<RangeValues> RangeOf(const NpyArray& tensor, std::optional<std::int32_t> axis) {
+// "channels 3, 5 and 4 more", or "the tensor" if there is only one range.
+std::string NameChannels(const std::vector<std::size_t>& channels, bool has_axis) {
+  constexpr std::size_t kMaxNames = 8;
+  if (!has_axis) {
+    return "the tensor has";
+  }
+  const std::size_t named = std::min(channels.size(), kMaxNames);
+  const auto end = channels.begin() + static_cast<std::ptrdiff_t>(named);
+  return absl::StrCat(
+      channels.size() == 1 ? "channel " : "channels ", absl::StrJoin(channels.begin(), end, ", "),
+      named < channels.size() ? absl::StrCat(" and ", channels.size() - named, " more") : "",
+      channels.size() == 1 ? " has" : " have");
+}
+
+absl::StatusOr<RangeValues> RangeOf(const NpyArray& tensor, std::optional<std::int32_t> axis,
+                                    const core::QuantizationSpec& spec,
+                                    std::vector<std::string>* warnings) {
   const FloatView values(tensor.elements);
-  return RangeOfData({tensor.shape, values.values()}, axis);
+  ASSIGN_OR_RETURN(const RangeValues data, RangeOfData({tensor.shape, values.values()}, axis));
+  QuantizableRange quantizable = MakeQuantizable(data, spec);
+  if (!quantizable.channels_of_zeros.empty() && tensor.elements.size() > 0) {
+    warnings->push_back(
+        absl::StrCat(NameChannels(quantizable.channels_of_zeros, axis.has_value()),
+                     " only zeros, or values too close to 0 for a scale, which become zeros; the "
+                     "range is taken as 0 to 1"));
+  }
+  return std::move(quantizable.range);
 }
 
 absl::StatusOr<RangeValues> LoadRange(const ParameterOptions& options) {
@@ -299,8 +325,8 @@ void AddParameterOptions(CLI::App& app, const ParameterSources& offered,
   if (offered.from_data) {
     app.add_flag(
         "--range-from-data", options->from_data,
-        "Use the tensor's minimum and maximum as the range (per channel with --axis); NaN is "
-        "ignored");
+        "Use the tensor's minimum and maximum as the range (per channel with --axis), with 0 "
+        "included; NaN is ignored");
   }
   AddScaleOptions(app, options);
   AddAxisOption(app, &options->axis);
@@ -331,8 +357,19 @@ void CheckParameterOptions(const ParameterOptions& options, const ParameterSourc
   CheckRangePairs(options);
 }
 
+core::QuantizationSpec WithBitsOf(core::ElementType codes, core::QuantizationSpec spec) {
+  if (!spec.num_bits.has_value()) {
+    const core::ElementTypeRow& row = core::RowOf(codes);
+    const auto levels = static_cast<std::uint64_t>(std::int64_t{row.highest} - row.lowest);
+    spec.num_bits = static_cast<std::uint32_t>(std::bit_width(levels));
+  }
+  return spec;
+}
+
 absl::StatusOr<ParameterValues> LoadParameters(const ParameterOptions& options,
-                                               const NpyArray& tensor) {
+                                               const NpyArray& tensor,
+                                               const core::QuantizationSpec& spec,
+                                               std::vector<std::string>* warnings) {
   if (options.data_range) {
     return core::DataRange{
         .symmetric = options.symmetric, .axis = options.axis, .block_size = options.block_size};
@@ -340,7 +377,7 @@ absl::StatusOr<ParameterValues> LoadParameters(const ParameterOptions& options,
   if (!options.scale.empty()) {
     return LoadScales(options);
   }
-  return options.from_data ? RangeOf(tensor, options.axis) : LoadRange(options);
+  return options.from_data ? RangeOf(tensor, options.axis, spec, warnings) : LoadRange(options);
 }
 
 }  // namespace quantd::client

@@ -80,10 +80,16 @@ void AddParameterOptions(CLI::App& app, const ParameterSources& offered, Paramet
 // options name exactly one source of parameters. `offered` as when they were added.
 void CheckParameterOptions(const ParameterOptions& options, const ParameterSources& offered);
 
-// Returns the parameters of `tensor` that checked options name. Reads files. The
-// server checks their values, the axis and the blocks.
+// Returns the parameters of `tensor` that checked options name, for a quantization with
+// `spec`. Reads files. The server checks their values, the axis and the blocks. Adds a
+// warning about channels that the range of the data makes zeros.
 absl::StatusOr<ParameterValues> LoadParameters(const ParameterOptions& options,
-                                               const NpyArray& tensor);
+                                               const NpyArray& tensor,
+                                               const core::QuantizationSpec& spec,
+                                               std::vector<std::string>* warnings);
+
+// Returns `spec` with the number of bits of a type of codes, if it has none.
+core::QuantizationSpec WithBitsOf(core::ElementType codes, core::QuantizationSpec spec);
 
 }  // namespace quantd::client
 

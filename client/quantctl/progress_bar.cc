@@ -7,12 +7,12 @@
 namespace quantd::client {
 namespace {
 
-constexpr std::int64_t kProgressWidth = 30;
+constexpr std::size_t kProgressWidth = 30;
 // ANSI sequence: go to the start of the line, and erase the line.
 constexpr std::string_view kClearLine = "\r\x1b[K";
 
-int MebibytesOf(core::ElementType type, std::size_t count) {
-  return static_cast<int>(core::ElementBytes(type, count) >> 20U);
+std::int64_t MebibytesOf(core::ElementType type, std::size_t count) {
+  return static_cast<std::int64_t>(core::ElementBytes(type, count) >> 20U);
 }
 
 }  // namespace
@@ -23,15 +23,16 @@ ProgressBar::~ProgressBar() {
   }
 }
 
-void ProgressBar::Show(int done, int total, std::string_view text) {
+void ProgressBar::Show(std::int64_t done, std::int64_t total, std::string_view text) {
   if (!terminal_.error_is_watched) {
     return;
   }
   is_drawn_ = true;
-  const auto filled =
-      static_cast<std::size_t>(total > 0 ? kProgressWidth * done / total : kProgressWidth);
-  const std::string bar = std::string(filled, '#') +
-                          std::string(static_cast<std::size_t>(kProgressWidth) - filled, '.');
+  // A load lasts longer than planned, for example, while its last calls are under way.
+  const auto filled = static_cast<std::size_t>(
+      done < total ? kProgressWidth * static_cast<double>(done) / static_cast<double>(total)
+                   : kProgressWidth);
+  const std::string bar = std::string(filled, '#') + std::string(kProgressWidth - filled, '.');
   terminal_.error << kClearLine << "[" << bar << "] " << done << "/" << total << " " << text
                   << std::flush;
 }

@@ -3,6 +3,7 @@
 #ifndef QUANTD_CLIENT_QUANTCTL_PROGRESS_BAR_H_
 #define QUANTD_CLIENT_QUANTCTL_PROGRESS_BAR_H_
 
+#include <cstdint>
 #include <string_view>
 
 #include "client/library/client.h"
@@ -20,8 +21,9 @@ class ProgressBar {
   ProgressBar(const ProgressBar&) = delete;
   ProgressBar& operator=(const ProgressBar&) = delete;
 
-  // Shows that `done` of `total` steps are complete, followed by a short text.
-  void Show(int done, int total, std::string_view text);
+  // Shows that `done` of `total` steps are complete, followed by a short text. Both are at
+  // least 0; the bar is full if more steps are complete than there were to be.
+  void Show(std::int64_t done, std::int64_t total, std::string_view text);
 
  private:
   Terminal terminal_;

@@ -1,8 +1,6 @@
 #include "client/quantctl/quantctl.h"
 
 #include <CLI/CLI.hpp>
-#include <chrono>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,7 +13,9 @@
 #include "absl/strings/str_cat.h"
 #include "client/library/client.h"
 #include "client/quantctl/commands.h"
+#include "client/quantctl/connection_options.h"
 #include "client/quantctl/manual_text.h"
+#include "client/quantctl/printable.h"
 #include "command_line/documentation_flags.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
@@ -25,34 +25,8 @@
 namespace quantd::client {
 namespace {
 
-constexpr double kMinTimeoutSeconds = 0.001;
-constexpr double kMaxTimeoutSeconds = 1e6;
-
-// The options that all commands share.
-struct GlobalOptions {
-  std::string server = ClientOptions().address;
-  double timeout_seconds = std::chrono::duration<double>(ClientOptions().timeout).count();
-};
-
 std::string VersionLine() {
   return absl::StrCat("quantctl ", core::ToAbsl(kVersion), " (", core::ToAbsl(kRevision), ")");
-}
-
-void AddGlobalOptions(CLI::App& app, GlobalOptions* options) {
-  app.add_option("--server", options->server,
-                 "Address of quantd: HOST:PORT, or unix:PATH on the same host")
-      ->envname("QUANTCTL_SERVER")
-      ->type_name("ADDRESS")
-      ->capture_default_str();
-  app.add_option("--timeout", options->timeout_seconds,
-                 "How long to wait for the answer to a call, or to one part of a large tensor, in "
-                 "seconds")
-      ->envname("QUANTCTL_TIMEOUT")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
-      ->capture_default_str();
-  app.set_version_flag("--version", VersionLine(), "Print the version and exit");
-  command_line::AddDocumentationFlags(app, MakeManualText());
 }
 
 // Handles an invalid command line, or one that asks for help, the version or the
@@ -81,25 +55,28 @@ void ReportFailure(const absl::Status& status, const Terminal& terminal) {
   terminal.error << "quantctl: " << absl::StatusCodeToString(status.code());
   const std::optional<core::ErrorDetail> detail = core::GetErrorDetail(status);
   if (detail.has_value()) {
-    terminal.error << " (" << detail->reason << ")";
+    terminal.error << " (" << Printable(detail->reason) << ")";
     if (!detail->field.empty()) {
-      terminal.error << " at " << detail->field;
+      terminal.error << " at " << Printable(detail->field);
     }
   }
-  terminal.error << ": " << status.message() << "\n";
+  terminal.error << ": " << Printable(std::string(status.message())) << "\n";
 }
 
-absl::StatusOr<int> RunCommand(const Command& command, const GlobalOptions& options,
+absl::StatusOr<int> RunCommand(const Command& command, const ClientOptions& options,
                                const Terminal& terminal) {
-  const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(
-      std::chrono::duration<double>(options.timeout_seconds));
-  absl::StatusOr<int> exit_code =
-      command({.address = options.server, .timeout = timeout}, terminal);
+  absl::StatusOr<int> exit_code = command(options, terminal);
   terminal.output.flush();
   if (exit_code.ok() && !terminal.output) {
     return absl::DataLossError("cannot write the results to the standard output");
   }
   return exit_code;
+}
+
+int ReportWrongUsage(const absl::Status& status, const Terminal& terminal) {
+  terminal.error << "quantctl: " << status.message()
+                 << "\nRun \"quantctl --help\" for the options.\n";
+  return kExitUsage;
 }
 
 }  // namespace
@@ -113,16 +90,19 @@ Command CommandOf(std::function<absl::Status(Client& client, const Terminal& ter
   };
 }
 
-int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
+int RunQuantctl(int argc, const char* const* argv, const UserEnvironment& environment,
+                const Terminal& terminal) {
   CLI::App app(
       "Quantizes tensors in .npy files with quantd, bit for bit as the framework that --numerics "
       "names.\n"
       "Exit codes: 0 success, 1 a call failed or a file could not be read or written, 2 wrong "
       "usage, 3 the result of a load test is not good enough.",
       "quantctl");
-  GlobalOptions options;
+  ConnectionOptions options;
   Command command;
-  AddGlobalOptions(app, &options);
+  AddConnectionOptions(app, options);
+  app.set_version_flag("--version", VersionLine(), "Print the version and exit");
+  command_line::AddDocumentationFlags(app, MakeManualText());
   AddFakeQuantCommand(app, &command);
   AddGradientCommand(app, &command);
   AddQuantizeCommand(app, &command);
@@ -135,12 +115,22 @@ int RunQuantctl(int argc, const char* const* argv, const Terminal& terminal) {
   for (CLI::App* subcommand : app.get_subcommands(nullptr)) {
     subcommand->fallthrough();  // --server may also follow the command.
   }
+  if (const absl::Status status = ReadConfigurationFile(environment.configuration_file,
+                                                        environment.needs_configuration_file, app);
+      !status.ok()) {
+    return ReportWrongUsage(status, terminal);
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& end) {
     return ReportParseEnd(app, end, terminal);
   }
-  const absl::StatusOr<int> exit_code = RunCommand(command, options, terminal);
+  const absl::StatusOr<ClientOptions> client_options =
+      MakeClientOptions(options, environment.proxy);
+  if (!client_options.ok()) {
+    return ReportWrongUsage(client_options.status(), terminal);
+  }
+  const absl::StatusOr<int> exit_code = RunCommand(command, *client_options, terminal);
   if (!exit_code.ok()) {
     ReportFailure(exit_code.status(), terminal);
     return kExitFailure;

@@ -110,40 +110,48 @@ absl::StatusOr<QuantizeResult> Call(const QuantizeOptions& options, const Tensor
 }
 
 // Writes the files that later calls need to dequantize the codes.
-absl::Status WriteParameters(const QuantizeOptions& options,
-                             const core::UsedParameters& parameters) {
+absl::Status WriteParameters(const QuantizeOptions& options, const core::UsedParameters& parameters,
+                             const Terminal& terminal) {
   const std::vector shape = {static_cast<std::int64_t>(parameters.scale.size())};
   if (!options.scale_output.empty()) {
-    RETURN_IF_ERROR(WriteNpy(options.scale_output, shape, Elements::Of<float>(parameters.scale)));
+    RETURN_IF_ERROR(
+        WriteTensor(options.scale_output, shape, Elements::Of<float>(parameters.scale), terminal));
   }
   return options.zero_point_output.empty()
              ? absl::OkStatus()
-             : WriteNpy(options.zero_point_output, shape,
-                        Elements::Of<std::int32_t>(parameters.zero_point));
+             : WriteTensor(options.zero_point_output, shape,
+                           Elements::Of<std::int32_t>(parameters.zero_point), terminal);
 }
 
 absl::Status RunQuantize(const QuantizeOptions& options, Client& client, const Terminal& terminal) {
   ASSIGN_OR_RETURN(const NpyArray input, ReadFloatTensor(options.input, options.is_bfloat16));
-  ASSIGN_OR_RETURN(const ParameterValues parameters, LoadParameters(options.parameters, input));
+  std::vector<std::string> warnings;
+  ASSIGN_OR_RETURN(const ParameterValues parameters,
+                   LoadParameters(options.parameters, input,
+                                  WithBitsOf(options.output_type, options.spec), &warnings));
+  PrintWarnings(warnings, terminal.error);
   ASSIGN_OR_RETURN(const QuantizeResult result,
                    Call(options, input.view(), parameters, client, terminal));
   ASSIGN_OR_RETURN(const core::ErrorStatistics error, ErrorOf(result, input, options.spec));
-  RETURN_IF_ERROR(WriteNpy(options.output, input.shape, result.output, {.packed = options.packed}));
-  RETURN_IF_ERROR(WriteParameters(options, result.parameters));
-  Print(result, error, options.json, terminal.output);
+  RETURN_IF_ERROR(WriteTensor(options.output, input.shape, result.output, terminal,
+                              {.packed = options.packed}));
+  RETURN_IF_ERROR(WriteParameters(options, result.parameters, terminal));
+  Print(result, error, options.json,
+        ReportStream({options.output, options.scale_output, options.zero_point_output}, terminal));
   return absl::OkStatus();
 }
 
 void AddQuantizeFiles(CLI::App& command, QuantizeOptions* options) {
   command
       .add_option("--input", options->input,
-                  ".npy file, float32, float16 or bfloat16: the tensor to quantize")
+                  ".npy file, or - for the standard input, float32, float16 or bfloat16: the "
+                  "tensor to quantize")
       ->type_name("FILE")
       ->required();
   command
       .add_option("--output", options->output,
-                  ".npy file to write: the codes, in the input's shape; those of 4 and 2 bits as "
-                  "int8 or uint8")
+                  ".npy file to write, or - for the standard output: the codes, in the input's "
+                  "shape; those of 4 and 2 bits as int8 or uint8")
       ->type_name("FILE")
       ->required();
   AddTypeOption(command, "--output-type", CodeTypes(), "Type of the codes",
@@ -179,6 +187,7 @@ void AddQuantizeCommand(CLI::App& app, Command* chosen) {
                     "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
     CheckParameterOptions(options->parameters, kQuantizeSources);
+    CheckOutputs({options->output, options->scale_output, options->zero_point_output});
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return RunQuantize(*options, client, terminal);
     });

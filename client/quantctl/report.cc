@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "client/quantctl/printable.h"
 
 namespace quantd::client {
 namespace {
@@ -31,7 +32,7 @@ void PrintRow(std::size_t channel, const std::vector<Column>& columns, std::ostr
 }  // namespace
 
 void PrintJson(const Json& object, std::ostream& output) {
-  output << object.dump(-1, ' ', false, Json::error_handler_t::replace) << "\n";
+  output << PrintableJson(object.dump(-1, ' ', false, Json::error_handler_t::replace)) << "\n";
 }
 
 Json ToJson(const core::NudgedRange& range) {
@@ -111,7 +112,13 @@ std::string FormatDecibels(double value) {
 }
 
 void PrintFact(std::string_view name, std::string_view value, std::ostream& output) {
-  output << std::left << std::setw(kNameWidth) << name << std::right << value << "\n";
+  output << std::left << std::setw(kNameWidth) << name << std::right << Printable(value) << "\n";
+}
+
+void PrintWarnings(const std::vector<std::string>& warnings, std::ostream& error) {
+  for (const std::string& warning : warnings) {
+    error << "quantctl: warning: " << Printable(warning) << "\n";
+  }
 }
 
 void PrintError(const core::ErrorStatistics& statistics, std::ostream& output) {

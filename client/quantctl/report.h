@@ -21,7 +21,7 @@ namespace quantd::client {
 using Json = nlohmann::ordered_json;
 
 // Prints one object on one line. Numbers that are not finite become null, and bytes
-// that are not valid UTF-8 are replaced.
+// that are not valid UTF-8 are replaced. What a terminal would obey is escaped.
 void PrintJson(const Json& object, std::ostream& output);
 
 // Returns {"min": [], "max": [], "scale": [], "zero_point": []}.
@@ -62,8 +62,11 @@ void PrintChannelTable(const std::vector<Column>& columns, std::ostream& output,
 // Returns "31.26 dB", "infinite (no error)" or "undefined (no signal)".
 std::string FormatDecibels(double value);
 
-// Prints a line such as "SQNR            31.26 dB".
+// Prints a line such as "SQNR            31.26 dB". `value` may come from a server.
 void PrintFact(std::string_view name, std::string_view value, std::ostream& output);
+
+// Prints a line for each warning, such as "quantctl: warning: channel 3 …".
+void PrintWarnings(const std::vector<std::string>& warnings, std::ostream& error);
 
 // Prints SQNR, max abs error and the share of clipped elements.
 void PrintError(const core::ErrorStatistics& statistics, std::ostream& output);

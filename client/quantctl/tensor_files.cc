@@ -1,5 +1,6 @@
 #include "client/quantctl/tensor_files.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -32,6 +33,27 @@ absl::StatusOr<NpyArray> ReadFloatTensor(const std::string& path, bool is_bfloat
         "; expected floats: dequantize codes first, or say --type bfloat16 if uint16 holds these"));
   }
   return tensor;
+}
+
+bool IsStandardOutput(const std::string& path) { return path == "-" || path == "/dev/stdout"; }
+
+void CheckOutputs(std::initializer_list<std::string> paths) {
+  if (std::ranges::count_if(paths, IsStandardOutput) > 1) {
+    throw CLI::ValidationError(
+        "several files are to be written to the standard output; expected one at most: name the "
+        "others");
+  }
+}
+
+std::ostream& ReportStream(std::initializer_list<std::string> paths, const Terminal& terminal) {
+  return std::ranges::any_of(paths, IsStandardOutput) ? terminal.error : terminal.output;
+}
+
+absl::Status WriteTensor(const std::string& path, std::span<const std::int64_t> shape,
+                         const Elements& elements, const Terminal& terminal,
+                         const NpyStorage& storage) {
+  return IsStandardOutput(path) ? WriteNpy(terminal.output, shape, elements, storage)
+                                : WriteNpy(path, shape, elements, storage);
 }
 
 std::string DescribeTensor(const NpyArray& tensor) {

@@ -42,11 +42,13 @@ absl::StatusOr<TrainedRange> Train(const TrainRangeOptions& options, const Tenso
       });
 }
 
-absl::Status WriteBounds(const std::string& path, const std::vector<float>& values) {
+absl::Status WriteBounds(const std::string& path, const std::vector<float>& values,
+                         const Terminal& terminal) {
   if (path.empty()) {
     return absl::OkStatus();
   }
-  return WriteNpy(path, std::vector{static_cast<std::int64_t>(values.size())}, values);
+  return WriteTensor(path, std::vector{static_cast<std::int64_t>(values.size())},
+                     Elements::Of<float>(values), terminal);
 }
 
 void Print(const TrainedRange& trained, bool json, std::ostream& output) {
@@ -72,9 +74,9 @@ absl::Status RunTrainRange(const TrainRangeOptions& options, Client& client,
   const FloatView values(input.elements);
   ASSIGN_OR_RETURN(const TrainedRange trained,
                    Train(options, {input.shape, values.values()}, client, terminal));
-  RETURN_IF_ERROR(WriteBounds(options.min_output, trained.range.min));
-  RETURN_IF_ERROR(WriteBounds(options.max_output, trained.range.max));
-  Print(trained, options.json, terminal.output);
+  RETURN_IF_ERROR(WriteBounds(options.min_output, trained.range.min, terminal));
+  RETURN_IF_ERROR(WriteBounds(options.max_output, trained.range.max, terminal));
+  Print(trained, options.json, ReportStream({options.min_output, options.max_output}, terminal));
   return absl::OkStatus();
 }
 
@@ -104,7 +106,8 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
   const auto options = std::make_shared<TrainRangeOptions>();
   command
       ->add_option("--input", options->input,
-                   ".npy file, float32, float16, bfloat16 or float64: the tensor to quantize")
+                   ".npy file, or - for the standard input, float32, float16, bfloat16 or float64: "
+                   "the tensor to quantize")
       ->type_name("FILE")
       ->required();
   AddFloatTypeOption(*command, &options->is_bfloat16);
@@ -123,6 +126,7 @@ void AddTrainRangeCommand(CLI::App& app, Command* chosen) {
   command->add_flag("--json", options->json,
                     "Print one JSON object; non-finite numbers become null");
   command->callback([options, chosen] {
+    CheckOutputs({options->min_output, options->max_output});
     *chosen = CommandOf([options](Client& client, const Terminal& terminal) {
       return RunTrainRange(*options, client, terminal);
     });

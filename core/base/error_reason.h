@@ -33,6 +33,9 @@ enum class ErrorReason {
   kMessageTooLarge,
   kInFlightLimit,
   kShuttingDown,
+  kCredentialsMissing,
+  kInvalidToken,
+  kNotPermitted,
 };
 
 struct NamedErrorReason {
@@ -63,6 +66,9 @@ inline constexpr std::array kErrorReasons = {
     NamedErrorReason{ErrorReason::kMessageTooLarge, "MESSAGE_TOO_LARGE"},
     NamedErrorReason{ErrorReason::kInFlightLimit, "IN_FLIGHT_LIMIT"},
     NamedErrorReason{ErrorReason::kShuttingDown, "SHUTTING_DOWN"},
+    NamedErrorReason{ErrorReason::kCredentialsMissing, "CREDENTIALS_MISSING"},
+    NamedErrorReason{ErrorReason::kInvalidToken, "INVALID_TOKEN"},
+    NamedErrorReason{ErrorReason::kNotPermitted, "NOT_PERMITTED"},
 };
 
 static_assert(
@@ -72,7 +78,7 @@ static_assert(
           return false;
         }
       }
-      return static_cast<std::size_t>(ErrorReason::kShuttingDown) == kErrorReasons.size() - 1;
+      return static_cast<std::size_t>(ErrorReason::kNotPermitted) == kErrorReasons.size() - 1;
     }(),
     "kErrorReasons lists every reason once, in the order of the enum");
 

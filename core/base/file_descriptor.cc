@@ -9,6 +9,7 @@
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
+#include "core/base/status_macros.h"
 
 namespace quantd::core {
 namespace {
@@ -32,6 +33,10 @@ absl::StatusOr<FileDescriptor> FileDescriptor::Open(const std::filesystem::path&
 absl::StatusOr<FileDescriptor> FileDescriptor::OpenToRead(const std::filesystem::path& path) {
   // Does not wait for a writer to open a pipe.
   return Open(path, O_RDONLY | O_NONBLOCK);
+}
+
+absl::StatusOr<FileDescriptor> FileDescriptor::OpenPipeToRead(const std::filesystem::path& path) {
+  return Open(path, O_RDONLY);
 }
 
 absl::StatusOr<FileDescriptor> FileDescriptor::OpenToWrite(const std::filesystem::path& path) {
@@ -83,27 +88,31 @@ absl::Status FileDescriptor::ReadAt(std::uintmax_t offset, std::span<std::byte> 
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::size_t> FileDescriptor::ReadSome(std::span<std::byte> buffer) const {
+  while (true) {
+    const ssize_t count = ::read(number_, buffer.data(), buffer.size());
+    if (count >= 0) {
+      return static_cast<std::size_t>(count);
+    }
+    if (errno == EAGAIN) {
+      // A pipe whose writer is not ready.
+      pollfd pipe{.fd = number_, .events = POLLIN, .revents = 0};
+      ::poll(&pipe, 1, -1);
+    } else if (errno != EINTR) {
+      return absl::ErrnoToStatus(errno, "cannot read the file");
+    }
+  }
+}
+
 absl::StatusOr<std::string> FileDescriptor::ReadAll(std::size_t max_bytes) const {
   std::string bytes;
   std::array<char, 4096> part{};
   while (bytes.size() <= max_bytes) {
-    const ssize_t count = ::read(number_, part.data(), part.size());
-    if (count < 0 && errno == EAGAIN) {
-      // A pipe whose writer is not ready.
-      pollfd pipe{.fd = number_, .events = POLLIN, .revents = 0};
-      ::poll(&pipe, 1, -1);
-      continue;
-    }
-    if (count < 0 && errno == EINTR) {
-      continue;
-    }
-    if (count < 0) {
-      return absl::ErrnoToStatus(errno, "cannot read the file");
-    }
+    ASSIGN_OR_RETURN(const std::size_t count, ReadSome(std::as_writable_bytes(std::span(part))));
     if (count == 0) {
       return bytes;
     }
-    bytes.append(part.data(), static_cast<std::size_t>(count));
+    bytes.append(part.data(), count);
   }
   return absl::ResourceExhaustedError(
       absl::StrCat("the file is larger than ", max_bytes, " bytes"));

@@ -23,6 +23,8 @@ class FileDescriptor {
   explicit FileDescriptor(int number) : number_(number) {}
 
   static absl::StatusOr<FileDescriptor> OpenToRead(const std::filesystem::path& path);
+  // The same, but waits until a writer has opened a pipe.
+  static absl::StatusOr<FileDescriptor> OpenPipeToRead(const std::filesystem::path& path);
   // Opens an existing file, which may be a device or a pipe.
   static absl::StatusOr<FileDescriptor> OpenToWrite(const std::filesystem::path& path);
   // Opens a file or a device for appending, and creates a file that does not exist with the
@@ -55,6 +57,11 @@ class FileDescriptor {
   // Fills `buffer` with the bytes from `offset` on. Errors: kDataLoss if the file
   // ends before that.
   absl::Status ReadAt(std::uintmax_t offset, std::span<std::byte> buffer) const;
+
+  // Fills the start of `buffer` with the bytes from the current position on, as many as
+  // there are by now but at least one, and returns their number; 0 at the end. The file
+  // may be of any kind; waits for the writer of a pipe.
+  absl::StatusOr<std::size_t> ReadSome(std::span<std::byte> buffer) const;
 
   // Reads from the current position to the end. The file may be of any kind; waits for
   // the writer of a pipe. Errors: kResourceExhausted if there are more than `max_bytes`.

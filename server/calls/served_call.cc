@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/error.h"
 #include "core/base/status_macros.h"
+#include "server/access/call_credentials.h"
 #include "server/telemetry/call_log.h"
 #include "wire/status.h"
 
@@ -63,6 +64,10 @@ ServedCall::ServedCall(const CallEnvironment& environment, const wire::Method& m
 }
 
 absl::Status ServedCall::Admit() {
+  if (environment_.access_control != nullptr) {
+    RETURN_IF_ERROR(
+        environment_.access_control->Admit(CredentialsOf(*context_), method_.name, caller_));
+  }
   ASSIGN_OR_RETURN(ticket_, environment_.admission->Admit());
   return absl::OkStatus();
 }
@@ -247,6 +252,7 @@ grpc::Status ServedCall::End(const absl::Status& result) {
   LogCall(*environment_.log, {.method = method_.name,
                               .status = status,
                               .peer = context_->peer(),
+                              .caller = caller_.Name(),
                               .request_bytes = request_bytes_,
                               .duration = duration});
   ticket_.Release();

@@ -16,6 +16,8 @@
 
 #include "absl/status/status.h"
 #include "core/worker_pool.h"
+#include "server/access/access_control.h"
+#include "server/access/caller.h"
 #include "server/calls/admission.h"
 #include "server/calls/open_streams.h"
 #include "server/calls/session.h"
@@ -31,6 +33,8 @@ struct CallEnvironment {
   // How long a message waits for room, if its client waits that long.
   std::chrono::milliseconds max_wait;
   Admission* admission;
+  // Null if everybody may call.
+  const AccessControl* access_control;
   OpenStreams* open_streams;
   core::WorkerPool* pool;
   Metrics* metrics;
@@ -52,7 +56,7 @@ class ServedCall {
 
   // Admits the call.
   //
-  // Errors: SHUTTING_DOWN.
+  // Errors: those of AccessControl::Admit(); SHUTTING_DOWN.
   absl::Status Admit();
 
   // Answers a message of a call that was admitted. If it is small and there is room for
@@ -118,6 +122,8 @@ class ServedCall {
   const std::unique_ptr<Session> session_;
   grpc::CallbackServerContext* const context_;
   const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+  // Known once the call was admitted, or denied.
+  Caller caller_;
   // The total over all messages.
   std::uint64_t request_bytes_ = 0;
   std::uint64_t answered_ = 0;

@@ -1,8 +1,7 @@
 #include "server/calls/transport_calls.h"
 
-#include <grpcpp/support/server_interceptor.h>
-
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -49,9 +48,11 @@ class TransportCalls::InterceptorFactory final
   std::atomic<std::size_t>& calls_;
 };
 
-std::unique_ptr<grpc::Server> TransportCalls::Start(grpc::ServerBuilder& builder) {
-  std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>> factories;
+std::unique_ptr<grpc::Server> TransportCalls::Start(grpc::ServerBuilder& builder,
+                                                    InterceptorFactories others) {
+  InterceptorFactories factories;
   factories.push_back(std::make_unique<InterceptorFactory>(others_));
+  std::ranges::move(others, std::back_inserter(factories));
   builder.experimental().SetInterceptorCreators(std::move(factories));
   // Numbers ascend. No other server of ours starts in between.
   static core::Mutex mutex;

@@ -4,12 +4,14 @@
 #define QUANTD_SERVER_CALLS_TRANSPORT_CALLS_H_
 
 #include <grpcpp/grpcpp.h>
+#include <grpcpp/support/server_interceptor.h>
 
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <set>
+#include <vector>
 
 #include "server/connections/transport_statistics.h"
 
@@ -21,9 +23,13 @@ namespace quantd::server {
 // Thread-safe. Must outlive the server.
 class TransportCalls {
  public:
-  // Builds and starts the server of `builder`, to which it adds an interceptor. Returns
-  // null if gRPC does. To be called once.
-  std::unique_ptr<grpc::Server> Start(grpc::ServerBuilder& builder);
+  using InterceptorFactories =
+      std::vector<std::unique_ptr<grpc::experimental::ServerInterceptorFactoryInterface>>;
+
+  // Builds and starts the server of `builder`, with an interceptor of its own before the `others`.
+  // Returns null if gRPC does. To be called once.
+  std::unique_ptr<grpc::Server> Start(grpc::ServerBuilder& builder,
+                                      InterceptorFactories others = {});
 
   // Those of the server that Start() has started.
   const TransportStatistics& statistics() const { return statistics_; }

@@ -163,6 +163,9 @@ void Acceptor::Run() {
       RemoveClosed();
       open_.RestartReceivedBytes();
     }
+    if (open_.AnyIsHandshaking()) {
+      open_.NumberHandshaken(transport_->TakeHandshaken());
+    }
     if (open_.size() > 0 && now >= next_look_for_floods_) {
       BreakOffFloods();
     }

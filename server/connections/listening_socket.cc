@@ -183,6 +183,12 @@ absl::Status ListenOnHost(Requested requested, bool ipv6_only, ListeningSockets&
   if (attempt.sockets.empty()) {
     return CannotListen(requested, requested.addresses.front(), attempt.missing);
   }
+  for (const ListeningSocket& socket : attempt.sockets) {
+    const SocketAddress address = SocketAddress::OfSocket(socket.descriptor.number());
+    if (!address.IsLoopback()) {
+      result.public_addresses.push_back(address.ToString());
+    }
+  }
   std::ranges::move(attempt.sockets, std::back_inserter(result.sockets));
   result.addresses.push_back(
       core::FormatHostPort({.host = requested.host_port.host, .port = attempt.port}));

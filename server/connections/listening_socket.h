@@ -28,6 +28,8 @@ struct ListeningSockets {
   std::vector<ListeningSocket> sockets;
   // The addresses as they were given, with their actual ports.
   std::vector<std::string> addresses;
+  // Those that other machines can reach, as numbers, such as "0.0.0.0:50051".
+  std::vector<std::string> public_addresses;
 };
 
 // Listens on `addresses`, each HOST:PORT or unix:PATH as CheckListenAddress() accepts it.

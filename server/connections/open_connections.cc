@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "server/connections/received_bytes.h"
+#include "server/connections/socket_address.h"
 
 namespace quantd::server {
 namespace {
@@ -38,6 +39,13 @@ std::string PeerOfUnixSocket(int socket) {
   return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0
              ? absl::StrCat("uid ", credentials.uid)
              : "unknown";
+}
+
+// The address at the other end of a connected network socket, as Transport::NumbersByAddress has
+// it; empty if it is gone.
+std::string AddressOf(int socket) {
+  const std::optional<SocketAddress> address = SocketAddress::OfPeer(socket);
+  return address.has_value() ? address->ToString() : "";
 }
 
 // Ends a connection without what it has received: otherwise whoever serves it would still
@@ -110,7 +118,33 @@ bool OpenConnections::Add(int socket, const std::string& peer) {
 }
 
 void OpenConnections::NumberLast(Transport::ConnectionNumber number) {
-  connections_.back().number = number;
+  Connection& connection = connections_.back();
+  SetNumber(connection, number);
+  if (number == Transport::kHandshaking) {
+    connection.address = AddressOf(connection.socket);
+  }
+}
+
+void OpenConnections::SetNumber(Connection& connection, Transport::ConnectionNumber number) {
+  handshaking_ -= connection.number == Transport::kHandshaking ? 1 : 0;
+  connection.number = number;
+  handshaking_ += connection.number == Transport::kHandshaking ? 1 : 0;
+}
+
+void OpenConnections::NumberHandshaken(const Transport::NumbersByAddress& numbers) {
+  if (numbers.empty()) {
+    return;
+  }
+  for (Connection& connection : connections_) {
+    if (connection.number != Transport::kHandshaking) {
+      continue;
+    }
+    const auto number = numbers.find(connection.address);
+    // The address of a closed connection may be that of another one by now.
+    if (number != numbers.end() && IsServed(connection)) {
+      SetNumber(connection, number->second);
+    }
+  }
 }
 
 void OpenConnections::EndReceiving() const { ShutDown(SHUT_RD); }
@@ -135,7 +169,7 @@ void OpenConnections::BreakOff(Connection& connection,
                                const std::function<void(const std::string& peer)>& record) {
   record(connection.peer->first);
   Abort(connection.socket);
-  connection.number = Transport::kClosed;
+  SetNumber(connection, Transport::kClosed);
 }
 
 void OpenConnections::BreakOffIf(
@@ -189,10 +223,11 @@ void OpenConnections::RestartReceivedBytes() {
 }
 
 void OpenConnections::RemoveClosed() {
-  std::erase_if(connections_, [&](const Connection& connection) {
+  std::erase_if(connections_, [&](Connection& connection) {
     if (CookieOf(connection.socket) == connection.cookie) {
       return false;
     }
+    SetNumber(connection, Transport::kClosed);
     if (--connection.peer->second == 0) {
       count_by_peer_.erase(count_by_peer_.find(connection.peer->first));
     }

@@ -45,6 +45,12 @@ class OpenConnections {
   // Says which number the transport has given to the connection that was added last.
   void NumberLast(Transport::ConnectionNumber number);
 
+  // Whether any has the number kHandshaking.
+  bool AnyIsHandshaking() const { return handshaking_ > 0; }
+
+  // Says which numbers the transport has given to those whose handshakes have ended.
+  void NumberHandshaken(const Transport::NumbersByAddress& numbers);
+
   // Forgets those that are closed. Takes one system call for each connection.
   void RemoveClosed();
 
@@ -92,6 +98,8 @@ class OpenConnections {
     CountByPeer::value_type* peer;
     // kClosed if it is broken off.
     Transport::ConnectionNumber number = Transport::kClosed;
+    // Of the client, while the handshake goes on.
+    std::string address = {};
     CallFlood flood{std::chrono::steady_clock::now()};
     // Of the last RestartReceivedBytes().
     std::uint64_t received_bytes = 0;
@@ -99,14 +107,16 @@ class OpenConnections {
 
   // Whether it is neither closed nor broken off.
   static bool IsServed(const Connection& connection);
-  static void BreakOff(Connection& connection,
-                       const std::function<void(const std::string& peer)>& record);
+  void SetNumber(Connection& connection, Transport::ConnectionNumber number);
+  void BreakOff(Connection& connection, const std::function<void(const std::string& peer)>& record);
 
   // As shutdown() does, by `how`.
   void ShutDown(int how) const;
 
   const ConnectionLimits limits_;
   std::vector<Connection> connections_;
+  // How many of them have the number kHandshaking.
+  std::size_t handshaking_ = 0;
   // Has no zeros.
   CountByPeer count_by_peer_;
 };

@@ -78,6 +78,26 @@ SocketAddress SocketAddress::OfSocket(int socket) {
   return {AsGeneric(storage), size};
 }
 
+std::optional<SocketAddress> SocketAddress::OfPeer(int socket) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof(storage);
+  void* const generic = &storage;
+  if (getpeername(socket, static_cast<sockaddr*>(generic), &size) != 0) {
+    return std::nullopt;
+  }
+  const sockaddr_in6 ipv6 = Ipv6Of(storage);
+  if (storage.ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&ipv6.sin6_addr)) {
+    sockaddr_in ipv4{};
+    ipv4.sin_family = AF_INET;
+    ipv4.sin_port = ipv6.sin6_port;
+    std::memcpy(&ipv4.sin_addr,
+                &ipv6.sin6_addr.s6_addr[sizeof(ipv6.sin6_addr) - sizeof(ipv4.sin_addr)],
+                sizeof(ipv4.sin_addr));
+    return SocketAddress(AsGeneric(ipv4), sizeof(ipv4));
+  }
+  return SocketAddress(AsGeneric(storage), size);
+}
+
 std::string SocketAddress::host() const {
   std::array<char, NI_MAXHOST> number{};
   [[maybe_unused]] const int error =
@@ -100,6 +120,15 @@ void SocketAddress::set_port(std::uint16_t port) {
     address.sin6_port = htons(port);
     std::memcpy(&storage_, &address, sizeof(address));
   }
+}
+
+bool SocketAddress::IsLoopback() const {
+  constexpr std::uint32_t kLoopbackNetwork = 127;
+  if (family() == AF_INET) {
+    return ntohl(Ipv4Of(storage_).sin_addr.s_addr) >> 24U == kLoopbackNetwork;
+  }
+  const sockaddr_in6 address = Ipv6Of(storage_);
+  return family() == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&address.sin6_addr);
 }
 
 bool SocketAddress::IsAnyIpv6() const {

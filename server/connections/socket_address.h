@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -27,6 +28,10 @@ class SocketAddress {
   // The own address of a socket. `socket` is a bound socket.
   static SocketAddress OfSocket(int socket);
 
+  // The address at the other end of a connected socket; nothing if it is gone. An address of IPv4
+  // is one, even if the socket is one of IPv6.
+  static std::optional<SocketAddress> OfPeer(int socket);
+
   // AF_INET, AF_INET6 or AF_UNIX.
   int family() const { return storage_.ss_family; }
 
@@ -36,6 +41,9 @@ class SocketAddress {
   // The port of a network address.
   std::uint16_t port() const;
   void set_port(std::uint16_t port);
+
+  // Whether only this machine has it: 127.0.0.0/8 and ::1.
+  bool IsLoopback() const;
 
   // Whether this is "::", which stands for all addresses of the machine.
   bool IsAnyIpv6() const;

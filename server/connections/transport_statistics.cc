@@ -1,12 +1,17 @@
 #include "server/connections/transport_statistics.h"
 
+#include <arpa/inet.h>
 #include <grpc/grpc.h>
 #include <grpc/support/alloc.h>
+#include <netinet/in.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <string>
+
+#include "absl/strings/escaping.h"
+#include "core/base/host_port.h"
 
 namespace quantd::server {
 namespace {
@@ -82,6 +87,30 @@ TransportStatistics::Connection TransportStatistics::OfConnection(std::int64_t n
   return {.streams_in_memory = started - std::min(started, ended),
           .streams_failed = failed,
           .messages_received = Number(data, "messagesReceived")};
+}
+
+std::optional<std::string> TransportStatistics::ClientOf(std::int64_t number) {
+  const Json address = ParseAnswer(grpc_channelz_get_socket(number))
+                           .value("socket", Json::object())
+                           .value("remote", Json::object())
+                           .value("tcpip_address", Json::object());
+  std::string bytes;
+  if (!absl::Base64Unescape(address.value("ip_address", std::string()), &bytes)) {
+    return std::nullopt;
+  }
+  const auto port = address.find("port");
+  if (port == address.end() || !port->is_number_unsigned()) {
+    return std::nullopt;
+  }
+  std::array<char, INET6_ADDRSTRLEN> host{};
+  const int family = bytes.size() == sizeof(in_addr) ? AF_INET : AF_INET6;
+  if (bytes.size() != sizeof(in_addr) && bytes.size() != sizeof(in6_addr)) {
+    return std::nullopt;
+  }
+  if (inet_ntop(family, bytes.data(), host.data(), host.size()) == nullptr) {
+    return std::nullopt;
+  }
+  return core::FormatHostPort({.host = host.data(), .port = port->get<std::uint16_t>()});
 }
 
 std::uint64_t TransportStatistics::failed_calls() const {

@@ -5,6 +5,8 @@
 #define QUANTD_SERVER_CONNECTIONS_TRANSPORT_STATISTICS_H_
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace quantd::server {
@@ -34,6 +36,10 @@ class TransportStatistics {
 
   // Returns zeros for a connection that is closed.
   static Connection OfConnection(std::int64_t number);
+
+  // Returns the client's address, "127.0.0.1:41234" or "[::1]:41234", or nothing if it has none, as
+  // with unix sockets, or if the connection is closed.
+  static std::optional<std::string> ClientOf(std::int64_t number);
 
   // How many calls have failed so far, whatever their method.
   std::uint64_t failed_calls() const;

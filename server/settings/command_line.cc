@@ -164,6 +164,25 @@ absl::Status CheckLimits(const Options& options, const LimitSources& sources) {
   return absl::OkStatus();
 }
 
+// Checks that what belongs together is given together.
+absl::Status CheckSecurity(const Options& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return absl::InvalidArgumentError(
+        "only one of --tls-cert and --tls-key is given; expected both, or neither for no TLS");
+  }
+  if (!options.tls_client_ca.empty() && options.tls_cert.empty()) {
+    return absl::InvalidArgumentError(
+        "--tls-client-ca is given without TLS; expected --tls-cert and --tls-key as well");
+  }
+  if (options.metrics_secure && options.tls_cert.empty() && options.token_file.empty() &&
+      options.policy_file.empty()) {
+    return absl::InvalidArgumentError(
+        "--metrics-secure has nothing to ask for; expected --tls-cert, --token-file or "
+        "--policy-file as well");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> arguments,
@@ -186,6 +205,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(std::span<const std::string> argume
   RETURN_IF_ERROR(SetOptions(given, result.options));
   LimitChoice limits = ChooseLimits(given, machine, result.options);
   RETURN_IF_ERROR(CheckLimits(result.options, limits.sources));
+  RETURN_IF_ERROR(CheckSecurity(result.options));
   result.limit_sources = std::move(limits.sources);
   result.warnings = UnknownVariables(environment);
   std::ranges::move(limits.warnings, std::back_inserter(result.warnings));

@@ -1,10 +1,5 @@
 #include "server/settings/configuration_file.h"
 
-// Header only and without exceptions. Debian's shared library throws.
-#define TOML_HEADER_ONLY 1
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -19,6 +14,7 @@
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
 #include "server/settings/nearest_name.h"
+#include "server/settings/toml.h"
 
 namespace quantd::server {
 namespace {

@@ -44,6 +44,16 @@ Setting TextSetting(const std::string& name, const std::string& value_name,
   return setting;
 }
 
+// A file that says who may call. An empty environment variable is the same as none, so that it does
+// not open what the configuration file has closed.
+Setting SecurityFileSetting(std::string_view name, const std::string& description,
+                            std::string Options::*member) {
+  return ValueSetting(
+      Setting::Kind::kText, name, "FILE", description, member,
+      [](const std::string& path) -> absl::StatusOr<std::string> { return path; },
+      [](const std::string& path) { return path; });
+}
+
 Setting SizeSetting(std::string_view name, const std::string& description,
                     std::uint64_t Options::*member,
                     absl::StatusOr<std::uint64_t> (*parse)(std::string_view)) {
@@ -184,19 +194,20 @@ Setting UnixSocketModeSetting() {
   return setting;
 }
 
-Setting ReflectionSetting() {
-  return {.name = "reflection",
+Setting SwitchSetting(const std::string& name, const std::string& description,
+                      bool Options::*member) {
+  return {.name = name,
           .value_name = "",
-          .description = "Whether tools such as grpcurl may query the schema",
+          .description = description,
           .kind = Setting::Kind::kSwitch,
-          .set = [](const Values& values, Options& options) -> absl::Status {
-            return absl::SimpleAtob(values.front(), &options.reflection)
+          .set = [member](const Values& values, Options& options) -> absl::Status {
+            return absl::SimpleAtob(values.front(), &(options.*member))
                        ? absl::OkStatus()
                        : absl::InvalidArgumentError(
                              absl::StrCat("'", values.front(), "' is not one of true|false"));
           },
-          .get = [](const Options& options) -> Values {
-            return {options.reflection ? "true" : "false"};
+          .get = [member](const Options& options) -> Values {
+            return {options.*member ? "true" : "false"};
           }};
 }
 
@@ -206,6 +217,39 @@ std::vector<Setting> MakeSettings() {
       TextSetting("metrics-listen", "HOST:PORT",
                   "Where to serve metrics over HTTP, on /metrics; empty: metrics are not served",
                   &Options::metrics_listen, ParseMetricsAddress),
+      SecurityFileSetting(
+          "tls-cert",
+          "The certificate that network clients are shown, in PEM, followed by those that "
+          "connect it with a root; read again when it changes. Empty: no TLS",
+          &Options::tls_cert),
+      SecurityFileSetting(
+          "tls-key",
+          "The private key of --tls-cert, in PEM without a passphrase; read again when it "
+          "changes",
+          &Options::tls_key),
+      SecurityFileSetting(
+          "tls-client-ca",
+          "The certificates, in PEM, that sign those of clients; read again when they change. "
+          "Empty: clients need no certificate",
+          &Options::tls_client_ca),
+      SwitchSetting("insecure",
+                    "Whether to listen without TLS on addresses that other machines reach, because "
+                    "something in front encrypts",
+                    &Options::insecure),
+      SecurityFileSetting(
+          "token-file",
+          "The bearer tokens that are accepted: a name and a SHA-256 on each line; read again "
+          "when it changes. Empty: no token is asked for",
+          &Options::token_file),
+      SecurityFileSetting(
+          "policy-file",
+          "Who may call what, in TOML; read again when it changes. Empty: whoever shows a "
+          "token, a client certificate or a unix socket may do everything",
+          &Options::policy_file),
+      SwitchSetting(
+          "metrics-secure",
+          "Whether the metrics page asks for what calls ask for: TLS, certificate and token",
+          &Options::metrics_secure),
       WorkerThreadsSetting(),
       WithDefaultOfMachine(SizeSetting(
           kMemoryLimitName,
@@ -269,7 +313,8 @@ std::vector<Setting> MakeSettings() {
                   "The instruction set to compute with, for tests and support; empty: the best one "
                   "of this machine",
                   &Options::simd_target, ParseSimdTarget),
-      ReflectionSetting(),
+      SwitchSetting("reflection", "Whether tools such as grpcurl may query the schema",
+                    &Options::reflection),
   };
 }
 

@@ -39,6 +39,19 @@ struct Options {
   std::string metrics_listen = "localhost:9464";
   // 1..kMaxWorkerThreads.
   std::size_t worker_threads = 1;
+  // Files in PEM; empty: connections are not encrypted. Both or neither are given.
+  std::string tls_cert;
+  std::string tls_key;
+  // A file in PEM; empty: clients need no certificate.
+  std::string tls_client_ca;
+  // Whether other machines may call without TLS.
+  bool insecure = false;
+  // Empty: no token is asked for.
+  std::string token_file;
+  // Empty: whoever is known may call.
+  std::string policy_file;
+  // Whether the metrics page asks for what calls have to show.
+  bool metrics_secure = false;
   // How much memory the process may use, in bytes; 0 if that is not known.
   std::uint64_t memory_limit = 0;
   // 1..kMaxMaxMessageBytes.

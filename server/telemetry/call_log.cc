@@ -4,7 +4,6 @@
 #include "server/telemetry/code_name.h"
 
 namespace quantd::server {
-
 LogLevel CallLogLevel(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk:
@@ -26,10 +25,11 @@ void LogCall(Log& log, const CallRecord& call) {
   const LogField method{"method", std::string(call.method)};
   const LogField code{"code", std::string(CodeName(call.status.code()))};
   const LogField peer{"peer", call.peer};
+  const LogField caller{"caller", call.caller};
   const LogField bytes{"request_bytes", static_cast<std::int64_t>(call.request_bytes)};
   const LogField seconds{"seconds", call.duration.count()};
   if (call.status.ok()) {
-    log.Write(level, "call", {method, code, peer, bytes, seconds});
+    log.Write(level, "call", {method, code, peer, caller, bytes, seconds});
     return;
   }
   const core::ErrorDetail detail = core::GetErrorDetail(call.status).value_or(core::ErrorDetail{});
@@ -37,6 +37,7 @@ void LogCall(Log& log, const CallRecord& call) {
                    {{"field", detail.field},
                     {"message", std::string(call.status.message())},
                     peer,
+                    caller,
                     bytes,
                     seconds});
 }

@@ -20,6 +20,8 @@ struct CallRecord {
   absl::Status status;
   // The caller, as gRPC names it: "ipv4:127.0.0.1:41234".
   std::string peer;
+  // Who it is, as Caller::Name() says.
+  std::string caller = "anonymous";
   std::uint64_t request_bytes = 0;
   std::chrono::duration<double> duration{};
 };
@@ -28,8 +30,8 @@ struct CallRecord {
 // for success, error for a fault of the server, warning for any other failure.
 LogLevel CallLogLevel(absl::StatusCode code);
 
-// Logs one line with method, code, peer, request_bytes, seconds and, if the call
-// failed, reason, field and message. Failures with the same method, code and reason
+// Logs one line with method, code, peer, caller, request_bytes, seconds and, if the
+// call failed, reason, field and message. Failures with the same method, code and reason
 // that are too many are summed up (Log::WriteLimited()).
 void LogCall(Log& log, const CallRecord& call);
 

@@ -5,16 +5,20 @@
 
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/message.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <chrono>
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <string>
+#include <variant>
 
 #include "server/telemetry/http_page.h"
 
@@ -30,8 +34,12 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
   using OnEnd = std::function<void(HttpConnection*)>;
 
-  // `page` must outlive this. `on_end` is called once, unless Close() is called before.
-  HttpConnection(boost::asio::ip::tcp::socket socket, const HttpPage* page, OnEnd on_end);
+  using TlsContext = std::shared_ptr<boost::asio::ssl::context>;
+
+  // Encrypts if `tls` is not null. `page` must outlive this. `on_end` is called once, unless
+  // Close() is called before.
+  HttpConnection(boost::asio::ip::tcp::socket socket, TlsContext tls, const HttpPage* page,
+                 OnEnd on_end);
 
   // Reads the request and answers it. A std::shared_ptr to this has to exist.
   void Start();
@@ -43,12 +51,22 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool IsAnswering() const { return answering_; }
 
  private:
+  using PlainStream = boost::beast::tcp_stream;
+  using TlsStream = boost::beast::ssl_stream<boost::beast::tcp_stream>;
+
+  boost::beast::tcp_stream& transport();
+  void ReadRequest();
   void Answer(boost::beast::error_code error);
+  void EndSending();
+  Credentials CredentialsOfClient();
+  // Returns the answer to a request for the page.
+  std::string RenderPage();
   void MakeResponse(boost::beast::error_code error);
   void WaitForClient();
   void End();
 
-  boost::beast::tcp_stream stream_;
+  const TlsContext tls_;
+  std::variant<PlainStream, TlsStream> stream_;
   const HttpPage& page_;
   OnEnd on_end_;
   bool answering_ = false;

@@ -1,11 +1,16 @@
 #include "server/telemetry/http_server.h"
 
 #include <algorithm>
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/verify_mode.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <cassert>
 #include <chrono>
+#include <cstdint>
 #include <list>
 #include <thread>
 #include <utility>
@@ -27,11 +32,33 @@ using boost::system::error_code;
 // When to accept again after an error. Nothing reports that there is a descriptor again.
 constexpr std::chrono::milliseconds kAcceptRetryInterval{100};
 
+// `identity` was checked (MakeTlsIdentity()).
+HttpConnection::TlsContext MakeTlsContext(const TlsIdentity& identity) {
+  using asio::ssl::context;
+  auto tls = std::make_shared<context>(context::tls_server);
+  error_code error;
+  tls->set_options(context::default_workarounds | context::no_sslv2 | context::no_sslv3 |
+                       context::no_tlsv1 | context::no_tlsv1_1,
+                   error);
+  assert(!error);
+  tls->use_certificate_chain(asio::buffer(identity.certificate_chain), error);
+  assert(!error);
+  tls->use_private_key(asio::buffer(identity.private_key), context::pem, error);
+  assert(!error);
+  if (!identity.client_roots.empty()) {
+    tls->add_certificate_authority(asio::buffer(identity.client_roots), error);
+    assert(!error);
+    tls->set_verify_mode(asio::ssl::verify_peer | asio::ssl::verify_fail_if_no_peer_cert, error);
+    assert(!error);
+  }
+  return tls;
+}
+
 }  // namespace
 
 class HttpServer::Impl {
  public:
-  explicit Impl(HttpPage page) : page_(std::move(page)) {}
+  Impl(const ServerTls* tls, HttpPage page) : tls_(tls), page_(std::move(page)) {}
 
   ~Impl() {
     context_.stop();
@@ -96,11 +123,22 @@ class HttpServer::Impl {
     if (connections_.size() >= kMaxConnections) {
       MakeRoom();
     }
-    connections_.push_back(
-        std::make_shared<HttpConnection>(std::move(socket), &page_, [this](HttpConnection* ended) {
+    connections_.push_back(std::make_shared<HttpConnection>(
+        std::move(socket), CurrentTlsContext(), &page_, [this](HttpConnection* ended) {
           std::erase_if(connections_, [ended](const auto& each) { return each.get() == ended; });
         }));
     connections_.back()->Start();
+  }
+
+  // Returns null for plain text.
+  HttpConnection::TlsContext CurrentTlsContext() {
+    if (tls_ != nullptr) {
+      if (const ServerTls::Version newest = tls_->identity(); newest.number != tls_version_) {
+        tls_context_ = MakeTlsContext(*newest.identity);
+        tls_version_ = newest.number;
+      }
+    }
+    return tls_context_;
   }
 
   // Closes the oldest connection that still waits for its client's request or its end. If there is
@@ -117,7 +155,11 @@ class HttpServer::Impl {
     return true;
   }
 
+  const ServerTls* const tls_;
   const HttpPage page_;
+  // Made of the identity with the number tls_version_.
+  HttpConnection::TlsContext tls_context_;
+  std::uint64_t tls_version_ = 0;
   // Destroyed last of these: the others are its objects.
   asio::io_context context_{1};
   std::list<Listener> listeners_;
@@ -127,8 +169,8 @@ class HttpServer::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<HttpServer>> HttpServer::Start(std::vector<ListeningSocket> sockets,
-                                                              HttpPage page) {
-  auto impl = std::make_unique<Impl>(std::move(page));
+                                                              const ServerTls* tls, HttpPage page) {
+  auto impl = std::make_unique<Impl>(tls, std::move(page));
   RETURN_IF_ERROR(impl->Start(std::move(sockets)));
   return absl::WrapUnique(new HttpServer(std::move(impl)));
 }

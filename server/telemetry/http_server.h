@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "core/base/host_port.h"
+#include "server/access/server_tls.h"
 #include "server/connections/listening_socket.h"
 #include "server/telemetry/http_page.h"
 
@@ -21,11 +22,12 @@ class HttpServer {
  public:
   static constexpr std::size_t kMaxConnections = 256;
 
-  // Serves `page` on `sockets`, which are network sockets, and at least one.
+  // Serves `page` on `sockets`, which are network sockets, and at least one: over TLS if `tls`,
+  // which must outlive this, is not null.
   //
   // Errors: kResourceExhausted if there are not enough file descriptors.
   static absl::StatusOr<std::unique_ptr<HttpServer>> Start(std::vector<ListeningSocket> sockets,
-                                                           HttpPage page);
+                                                           const ServerTls* tls, HttpPage page);
 
   // Cuts off its connections.
   ~HttpServer();

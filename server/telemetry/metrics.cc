@@ -270,6 +270,14 @@ struct Metrics::Impl {
   std::vector<std::reference_wrapper<Counter>> broken_off_connections = MakeCounters(
       kConnectionBreakNames, "quantd_broken_off_connections_total",
       "Connections ended by the server because of what they cost, by reason.", registry);
+  Family<Counter>& reloads = BuildCounter()
+                                 .Name("quantd_file_reloads_total")
+                                 .Help(
+                                     "Times that certificates, tokens or a policy had changed, by "
+                                     "whether they could be used.")
+                                 .Register(registry);
+  Counter& files_reloaded = reloads.Add({{"result", "used"}});
+  Counter& files_not_reloaded = reloads.Add({{"result", "refused"}});
   core::Mutex mutex;
   Counter& log_lines_dropped ABSL_GUARDED_BY(mutex) =
       BuildCounter()
@@ -299,6 +307,25 @@ void Metrics::CallHandled(const wire::Method& method, const absl::Status& status
   if (const auto detail = core::GetErrorDetail(status); detail.has_value()) {
     impl_->rejected.Increment(detail->reason);
   }
+}
+
+void Metrics::AccessDenied(const absl::Status& status) {
+  const auto detail = core::GetErrorDetail(status);
+  assert(detail.has_value());
+  impl_->rejected.Increment(detail->reason);
+}
+
+void Metrics::FilesReloaded(bool used) {
+  (used ? impl_->files_reloaded : impl_->files_not_reloaded).Increment();
+}
+
+void Metrics::SetCertificateExpiry(std::chrono::system_clock::time_point expiry) {
+  BuildGauge()
+      .Name("quantd_certificate_expiry_timestamp_seconds")
+      .Help("When the server's certificate expires, in seconds since 1970.")
+      .Register(impl_->registry)
+      .Add({})
+      .Set(Seconds(expiry.time_since_epoch()).count());
 }
 
 void Metrics::KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors) {

@@ -65,6 +65,15 @@ class Metrics {
   // reason if `status` carries one.
   void CallHandled(const wire::Method& method, const absl::Status& status, Seconds duration);
 
+  // Counts a call of another service, or a request for the metrics page, that was refused with
+  // `status`: its reason. CallHandled() counts those of our own methods.
+  void AccessDenied(const absl::Status& status);
+
+  // Counts that files which had changed were read again, and whether they could be used.
+  void FilesReloaded(bool used);
+  // Sets when the server's certificate expires.
+  void SetCertificateExpiry(std::chrono::system_clock::time_point expiry);
+
   // Counts a kernel run for a request that came over gRPC. `operation` is the index of
   // the operation in wire::Operations.
   void KernelRun(std::size_t operation, Seconds duration, const KernelTensors& tensors);

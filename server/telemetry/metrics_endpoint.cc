@@ -13,6 +13,7 @@
 #include "core/base/status_macros.h"
 #include "server/address.h"
 #include "server/connections/listening_socket.h"
+#include "server/telemetry/call_log.h"
 #include "server/telemetry/process_metrics.h"
 
 namespace quantd::server {
@@ -28,25 +29,51 @@ std::string Render(Metrics* metrics) {
   return text;
 }
 
+absl::Status Admit(const AccessControl& access_control, const Credentials& credentials,
+                   const std::string& peer, Metrics& metrics, Log& log) {
+  Caller caller;
+  const absl::Status status = access_control.Admit(credentials, kMetricsName, caller);
+  if (!status.ok()) {
+    metrics.AccessDenied(status);
+    LogCall(log, {.method = kMetricsName,
+                  .status = status,
+                  .peer = peer,
+                  .caller = caller.Name(),
+                  .request_bytes = 0,
+                  .duration = {}});
+  }
+  return status;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
-                                                                        Metrics* metrics) {
+                                                                        const MetricsAccess& access,
+                                                                        Metrics* metrics,
+                                                                        Log* log) {
   RETURN_IF_ERROR(ParseNetworkAddress(address).status());
   ASSIGN_OR_RETURN(ListeningSockets listening,
                    Listen(std::vector<std::string>{address}, "--metrics-listen", std::nullopt));
+  HttpPage page = {.path = kPath,
+                   .content_type = "text/plain; version=0.0.4; charset=utf-8",
+                   .render = [metrics] { return Render(metrics); }};
+  if (access.access_control != nullptr) {
+    page.admit = [access_control = access.access_control, metrics, log](
+                     const Credentials& credentials, const std::string& peer) {
+      return Admit(*access_control, credentials, peer, *metrics, *log);
+    };
+  }
   ASSIGN_OR_RETURN(auto server,
-                   HttpServer::Start(std::move(listening.sockets),
-                                     {.path = kPath,
-                                      .content_type = "text/plain; version=0.0.4; charset=utf-8",
-                                      .render = [metrics] { return Render(metrics); }}));
-  return absl::WrapUnique(new MetricsEndpoint(std::move(server)));
+                   HttpServer::Start(std::move(listening.sockets), access.tls, std::move(page)));
+  const std::string scheme = access.tls == nullptr ? "http" : "https";
+  return absl::WrapUnique(new MetricsEndpoint(std::move(server), scheme));
 }
 
-MetricsEndpoint::MetricsEndpoint(std::unique_ptr<HttpServer> server) : server_(std::move(server)) {}
+MetricsEndpoint::MetricsEndpoint(std::unique_ptr<HttpServer> server, std::string scheme)
+    : server_(std::move(server)), scheme_(std::move(scheme)) {}
 
 std::string MetricsEndpoint::url() const {
-  return absl::StrCat("http://", core::FormatHostPort(server_->address()), kPath);
+  return absl::StrCat(scheme_, "://", core::FormatHostPort(server_->address()), kPath);
 }
 
 }  // namespace quantd::server

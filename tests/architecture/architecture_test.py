@@ -76,6 +76,7 @@ class RulesTest(unittest.TestCase):
             ("server/settings/options.cc", "#include <CLI/CLI.hpp>"),
             ("client/library/client.cc", '#include "command_line/manual_page.h"'),
             ("server/settings/options.cc", "#include <toml++/toml.h>"),
+            ("server/server.cc", "#include <openssl/ssl.h>"),
             ("server/operations/handlers.cc", '#include "google/rpc/status.pb.h"'),
             ("server/server.cc", 'Count("quantd_rejected_requests_total");'),
             ("server/server.cc", 'Count(R"(grpc_server_started_total)");'),

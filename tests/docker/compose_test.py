@@ -4,6 +4,8 @@ import os
 import pathlib
 import re
 import subprocess
+import tempfile
+import tomllib
 import unittest
 
 import yaml
@@ -25,14 +27,47 @@ class ComposeTest(unittest.TestCase):
     def setUp(self):
         self.services = read(COMPOSE)["services"]
 
-    def test_docker_compose_accepts_it(self):
+    def configuration(self, *files):
+        """Returns what docker-compose makes of compose.yaml and of the files after it."""
         # Leaves out the project's name, because Debian's docker-compose is too old for it.
         text = re.sub(r"^name:.*\n", "", COMPOSE.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        done = subprocess.run(
-            ["docker-compose", "--file", "-", "--project-directory", DOCKER, "config", "--quiet"],
-            input=text, capture_output=True, text=True, check=False,
-            timeout=quantd_process.DEADLINE_SECONDS)
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml", encoding="utf-8") as unnamed:
+            unnamed.write(text)
+            unnamed.flush()
+            done = subprocess.run(
+                ["docker-compose", "--project-directory", DOCKER,
+                 *(f"--file={file}" for file in (unnamed.name, *files)), "config"],
+                capture_output=True, text=True, check=False, timeout=quantd_process.DEADLINE_SECONDS)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return yaml.safe_load(done.stdout)
+
+    def check_environment(self, service):
+        """Checks that quantd accepts the environment of its container."""
+        environment = {"QUANTD_LISTEN": "[::]:50051"} | service["environment"]
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config", environment=environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        return tomllib.loads(done.stdout)
+
+    def test_docker_compose_accepts_it(self):
+        settings = self.check_environment(self.configuration()["services"]["quantd"])
+        self.assertTrue(settings["insecure"])
+
+    def test_another_file_adds_tls(self):
+        services = self.configuration(DOCKER / "compose.tls.yaml")["services"]
+        settings = self.check_environment(services["quantd"])
+        self.assertFalse(settings["insecure"])
+        (volume,) = services["quantd"]["volumes"]
+        source, mounted, mode = volume.split(":")
+        self.assertEqual((pathlib.Path(source), mode), (DOCKER / "tls", "ro"))
+        for path in (settings["tls-cert"], settings["tls-key"],
+                     services["load"]["environment"]["QUANTCTL_CA"]):
+            self.assertEqual(str(pathlib.Path(path).parent), mounted)
+        self.assertEqual(services["load"]["volumes"], [volume])
+        # The health check calls where the server listens, and needs no certificate there.
+        probed = services["quantd"]["environment"]["QUANTCTL_SERVER"]
+        self.assertIn(probed, settings["listen"])
+        self.assertTrue(probed.startswith("unix:/tmp/"))
+        self.assertIn("/tmp", services["quantd"]["tmpfs"])
 
     def test_images_are_pinned_and_quantd_s_has_the_project_s_version(self):
         for name, service in self.services.items():

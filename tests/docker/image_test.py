@@ -109,11 +109,25 @@ class ImageConfigurationTest(unittest.TestCase):
         self.assertEqual(environment["QUANTD_LISTEN"], f"[::]:{ports[1]}")
         self.assertEqual(environment["QUANTD_METRICS_LISTEN"], f"0.0.0.0:{ports[2]}")
         self.assertEqual(environment["QUANTCTL_SERVER"], f"127.0.0.1:{ports[1]}")
+        # Nothing but its ports can be wrong.
+        with quantd_process.Quantd(metrics_listen="0.0.0.0:0", listen=["[::]:0"],
+                                   environment=environment) as quantd:
+            self.assertTrue(quantd.is_running())
+
+    def test_it_can_be_run_with_tls_as_its_comment_says(self):
+        said = re.search(r"^# QUANTD_INSECURE (?:.*\n#)*.*", DOCKERFILE, re.MULTILINE)[0]
+        environment = self.environment() | dict(re.findall(r"-e (\w+)=(\S+)", said))
+        (mounted,) = re.findall(r":(/\S+):ro", said)
+        for name in ("QUANTD_TLS_CERT", "QUANTD_TLS_KEY"):
+            self.assertTrue(environment[name].startswith(f"{mounted}/"))
+        self.assertEqual(environment["QUANTD_LISTEN"].split(",")[1], environment["QUANTCTL_SERVER"])
+        done = quantd_process.run(quantd_process.QUANTD, "--check-config", environment=environment)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_the_health_check_passes_only_while_the_server_serves(self):
         command = json.loads(re.search(r"^HEALTHCHECK .*\\\n *CMD (\[.*\])$", DOCKERFILE, re.MULTILINE)[1])
         program = PROGRAMS[pathlib.Path(command[0]).name]
-        with quantd_process.Quantd(listen=["[::]:0"]) as quantd:
+        with quantd_process.Quantd("--insecure", listen=["[::]:0"]) as quantd:
             environment = {"QUANTCTL_SERVER": quantd.address.replace("[::]", "127.0.0.1")}
             done = quantd_process.run(program, *command[1:], environment=environment)
             self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "SERVING\n", ""))

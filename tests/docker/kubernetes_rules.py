@@ -173,6 +173,11 @@ def names_stand_for_what_is_there(manifests, _program):
         name = source["configMapRef"]["name"]
         if not manifests.named("ConfigMap", name):
             yield f"there is no ConfigMap {name}"
+    for volume in manifests.pod.get("volumes", []):
+        name = volume.get("secret", {}).get("secretName")
+        if name is not None and name not in {
+                certificate["spec"]["secretName"] for certificate in manifests.of_kind("Certificate")}:
+            yield f"nothing makes the Secret {name}"
     target = manifests.the("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]
     deployment = manifests.deployment
     expected = {"apiVersion": deployment["apiVersion"], "kind": "Deployment",
@@ -228,9 +233,64 @@ def ports_agree(manifests, program):
                 yield f"{service['metadata']['name']} sends {port['name']} to {target}"
             if port["port"] != numbers.get(port["name"]):
                 yield f"{service['metadata']['name']} has {port['name']} on {port['port']}"
+
+def probes_reach_the_server(manifests, program):
+    settings = program.settings_in(manifests)
     for name, probe in manifests.probes.items():
-        if probe["grpc"]["port"] != numbers["grpc"]:
-            yield f"the {name} uses port {probe['grpc']['port']}"
+        if "grpc" in probe:
+            if settings["tls-cert"]:
+                yield f"the {name} speaks no TLS"
+            if probe["grpc"]["port"] != port_of(settings["listen"][0]):
+                yield f"the {name} uses port {probe['grpc']['port']}"
+            continue
+        program_path, *arguments = probe.get("exec", {"command": [""]})["command"]
+        if program_path != "/usr/bin/quantctl" or "health" not in arguments:
+            yield f"the {name} does not ask for the server's health"
+        options = dict(argument.removeprefix("--").split("=", 1)
+                       for argument in arguments if argument.startswith("--"))
+        if options.get("server") not in settings["listen"]:
+            yield f"the {name} calls {options.get('server')}, where the server does not listen"
+        if float(options.get("timeout", "inf")) >= probe.get("timeoutSeconds", 1):
+            yield f"the {name} is given up before quantctl says why"
+
+
+def calls_are_encrypted_unless_told_otherwise(manifests, program):
+    settings = program.settings_in(manifests)
+    if settings["insecure"] == bool(settings["tls-cert"]):
+        yield "pods serve plain text without QUANTD_INSECURE, or permit it although they have TLS"
+    volumes = {volume["name"]: volume for volume in manifests.pod.get("volumes", [])}
+    mounts = {mount["mountPath"]: (mount.get("readOnly", False), volumes.get(mount["name"], {}))
+              for mount in manifests.container.get("volumeMounts", [])}
+    for path in filter(None, (settings[name] for name in ("tls-cert", "tls-key", "tls-client-ca"))):
+        read_only, volume = mounts.get(path.rpartition("/")[0], (False, {}))
+        if not read_only or "secret" not in volume:
+            yield f"{path} is not in a Secret that is mounted to be read"
+    group = manifests.pod.get("securityContext", {}).get("fsGroup")
+    for name, volume in volumes.items():
+        # The kubelet lets the group read, which is that of the process.
+        if "secret" in volume and (group != 65532 or volume["secret"].get("defaultMode") != 0o440):
+            yield f"the files of {name} can be read by others than quantd, or not by quantd"
+    for address in settings["listen"]:
+        if address.startswith("unix:"):
+            _, volume = mounts.get(address.removeprefix("unix:").rpartition("/")[0], (False, {}))
+            if "emptyDir" not in volume:
+                yield f"{address} is where quantd cannot write"
+    protocol = "https" if settings["tls-cert"] else "kubernetes.io/h2c"
+    for service in manifests.of_kind("Service"):
+        for port in service["spec"]["ports"]:
+            if port["name"] == "grpc" and port.get("appProtocol") != protocol:
+                yield f"{service['metadata']['name']} tells proxies {port.get('appProtocol')}"
+
+
+def certificates_are_for_the_names_of_services(manifests, _program):
+    for certificate in manifests.of_kind("Certificate"):
+        names = certificate["spec"].get("dnsNames", [])
+        for service in manifests.of_kind("Service"):
+            name, namespace = (service["metadata"].get(key) for key in ("name", "namespace"))
+            for called in (f"{name}.{namespace}", f"{name}.{namespace}.svc",
+                           f"{name}.{namespace}.svc.cluster.local"):
+                if called not in names:
+                    yield f"the certificate {certificate['metadata']['name']} is not for {called}"
 
 
 def clients_can_balance(manifests, _program):
@@ -399,6 +459,9 @@ RULES = (
     selectors_match_the_pods,
     quantd_understands_its_environment,
     ports_agree,
+    probes_reach_the_server,
+    calls_are_encrypted_unless_told_otherwise,
+    certificates_are_for_the_names_of_services,
     clients_can_balance,
     prometheus_finds_each_pod_once,
     only_clients_and_prometheus_are_let_in,

@@ -28,7 +28,9 @@ _SELECTOR = {"matchLabels!": _LABELS}
 _NUMBER_OR_TEXT = (int, str)
 _CPU_AND_MEMORY = {"cpu!": str, "memory!": str}
 _PROBE = {
-    "grpc!": {"port!": int, "service": str},
+    # It needs one of these.
+    "exec": {"command!": [str]},
+    "grpc": {"port!": int, "service": str},
     "initialDelaySeconds": int,
     "periodSeconds": int,
     "timeoutSeconds": int,
@@ -89,7 +91,12 @@ _POD = {
         "topologyKey!": str,
         "whenUnsatisfiable!": str,
     }],
-    "volumes": [{"name!": str, "emptyDir!": {"medium": str, "sizeLimit": str}}],
+    "volumes": [{
+        "name!": str,
+        # It needs one of these.
+        "emptyDir": {"medium": str, "sizeLimit": str},
+        "secret": {"secretName!": str, "defaultMode": int},
+    }],
 }
 _SCALING = {
     "policies!": [{"type!": str, "value!": int, "periodSeconds!": int}],
@@ -121,6 +128,15 @@ SCHEMAS = {
             "resource!": {"name!": str, "target!": {"type!": str, "averageUtilization!": int}},
         }],
         "behavior": {"scaleUp": _SCALING, "scaleDown": _SCALING},
+    }},
+    ("cert-manager.io/v1", "Certificate"): {"metadata!": _METADATA, "spec!": {
+        "dnsNames": [str],
+        "duration": str,
+        "issuerRef!": {"name!": str, "kind": str, "group": str},
+        "privateKey": {"algorithm": str, "size": int, "rotationPolicy": str},
+        "renewBefore": str,
+        "secretName!": str,
+        "usages": [str],
     }},
     ("monitoring.coreos.com/v1", "ServiceMonitor"): {"metadata!": _METADATA, "spec!": {
         "endpoints!": [{"port!": str, "path": str, "interval": str, "scrapeTimeout": str}],

@@ -1,10 +1,12 @@
 """Tests that the rendered manifests for Kubernetes are consistent with each other and with quantd."""
 
+import contextlib
 import copy
 import json
 import os
 import pathlib
 import signal
+import tempfile
 import threading
 import unittest
 
@@ -13,12 +15,14 @@ import numpy as np
 import yaml
 
 import api
+import certificates
 import kubernetes_rules as rules
 import quantd_process
 
 DIRECTORY = pathlib.Path(os.environ["QUANTD_SOURCE_DIR"], "docker", "kubernetes")
 BASE = "base"
 PRODUCTION = "overlays/production"
+TLS = "overlays/tls"
 SERVING = api.health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = api.health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -57,7 +61,7 @@ class KubernetesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.program = rules.Program(os.environ["QUANTD_VERSION"])
-        cls.kustomizations = {name: render(name) for name in (BASE, PRODUCTION)}
+        cls.kustomizations = {name: render(name) for name in (BASE, PRODUCTION, TLS)}
 
 
 class ManifestsTest(KubernetesTest):
@@ -73,11 +77,13 @@ class ManifestsTest(KubernetesTest):
             self.assertNotIn("namespace", document["metadata"], document["kind"])
 
     def test_an_overlay_puts_everything_into_its_namespace(self):
-        manifests = self.kustomizations[PRODUCTION]
-        namespace = manifests.the("Namespace")["metadata"]
-        for document in manifests.documents:
-            if document["kind"] != "Namespace":
-                self.assertEqual(document["metadata"].get("namespace"), namespace["name"], document["kind"])
+        for overlay in (PRODUCTION, TLS):
+            manifests = self.kustomizations[overlay]
+            namespace = manifests.the("Namespace")["metadata"]
+            for document in manifests.documents:
+                if document["kind"] != "Namespace":
+                    self.assertEqual(document["metadata"].get("namespace"), namespace["name"],
+                                     document["kind"])
 
     def test_an_overlay_s_namespace_only_admits_restricted_pods(self):
         namespace = self.kustomizations[PRODUCTION].the("Namespace")["metadata"]
@@ -94,6 +100,11 @@ class ManifestsTest(KubernetesTest):
         self.assertEqual({name for name in before if before[name] != after[name]},
                          {"max-in-flight-bytes", "max-message-bytes", "reflection", "worker-threads"})
 
+    def test_the_overlay_for_tls_changes_nothing_else(self):
+        before, after = (self.program.settings_in(self.kustomizations[name]) for name in (PRODUCTION, TLS))
+        self.assertEqual({name for name in before if before[name] != after[name]},
+                         {"insecure", "listen", "tls-cert", "tls-key"})
+
     def test_every_resource_has_the_common_labels(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
@@ -104,34 +115,61 @@ class ManifestsTest(KubernetesTest):
 
 class RunningServerTest(KubernetesTest):
 
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="quantd-tls-")))
+        cls.certificate = certificates.Certificate(directory, "localhost")
+
+    def serve(self, manifests, *flags):
+        """Starts a server with the environment of a pod, whose files and sockets are elsewhere."""
+        files = {"QUANTD_TLS_CERT": self.certificate.path, "QUANTD_TLS_KEY": self.certificate.key_path}
+        environment = manifests.environment
+        environment |= {name: str(path) for name, path in files.items() if name in environment}
+        return quantd_process.Quantd(*flags, listen=("localhost:0", "unix:{directory}/quantd.sock"),
+                                     environment=environment)
+
+    def is_healthy(self, probe, quantd):
+        """Does what the kubelet does."""
+        if "grpc" in probe:
+            health = api.health_pb2_grpc.HealthStub(quantd.connect())
+            request = api.health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
+            return health.Check(request, timeout=quantd_process.DEADLINE_SECONDS).status == SERVING
+        program, *arguments = probe["exec"]["command"]
+        self.assertEqual(program, "/usr/bin/quantctl")
+        arguments = [f"--server={quantd.addresses[1]}" if argument.startswith("--server=") else argument
+                     for argument in arguments]
+        done = quantd_process.run(quantd_process.QUANTCTL, *arguments)
+        self.assertIn(done.stdout, ("SERVING\n", "NOT_SERVING\n"), done.stderr)
+        return done.returncode == 0
+
     def test_the_probes_check_services_of_a_server_with_this_environment(self):
         for name, manifests in self.kustomizations.items():
-            with self.subTest(name):
-                with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                    health = api.health_pb2_grpc.HealthStub(quantd.connect())
-                    self.assertEqual(len(manifests.probes), 3)
-                    for kind, probe in manifests.probes.items():
-                        request = api.health_pb2.HealthCheckRequest(service=probe["grpc"].get("service", ""))
-                        self.assertEqual(health.Check(request).status, SERVING, kind)
+            with self.subTest(name), self.serve(manifests) as quantd:
+                self.assertEqual(len(manifests.probes), 3)
+                for kind, probe in manifests.probes.items():
+                    self.assertTrue(self.is_healthy(probe, quantd), kind)
 
     def test_the_readiness_probe_fails_once_a_drain_starts(self):
         for name, manifests in self.kustomizations.items():
-            with self.subTest(name):
-                with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                    request = api.health_pb2.HealthCheckRequest(
-                        service=manifests.probes["readinessProbe"]["grpc"]["service"])
-                    watch = api.health_pb2_grpc.HealthStub(quantd.connect()).Watch(request)
-                    self.assertEqual(next(watch).status, SERVING)
+            with self.subTest(name), self.serve(manifests) as quantd:
+                unix = quantd.connect(quantd.addresses[1])
+                watch = api.health_pb2_grpc.HealthStub(unix).Watch(api.health_pb2.HealthCheckRequest())
+                self.assertEqual(next(watch).status, SERVING)
+                with _open_stream(unix):
                     quantd.signal(signal.SIGTERM)
                     self.assertEqual(next(watch).status, NOT_SERVING)
-                    self.assertEqual(quantd.wait(), 0, quantd.log)
+                    # The drain waits for the stream.
+                    self.assertFalse(self.is_healthy(manifests.probes["readinessProbe"], quantd))
+                self.assertEqual(quantd.wait(), 0, quantd.log)
 
     def test_a_server_with_this_environment_has_the_limits_of_its_container(self):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 limits = manifests.container["resources"]["limits"]
-                with quantd_process.Quantd(environment=manifests.environment) as quantd:
-                    info = quantd.stub().GetServerInfo(api.GetServerInfoRequest())
+                with self.serve(manifests) as quantd:
+                    stub = api.QuantizationServiceStub(quantd.connect(quantd.addresses[1]))
+                    info = stub.GetServerInfo(api.GetServerInfoRequest())
                     self.assertEqual(info.worker_threads, rules.quantity(limits["cpu"]))
                     self.assertLess(info.max_in_flight_bytes, rules.quantity(limits["memory"]))
 
@@ -139,8 +177,9 @@ class RunningServerTest(KubernetesTest):
         for name, manifests in self.kustomizations.items():
             with self.subTest(name):
                 # Successful calls are only logged at this level.
-                with quantd_process.Quantd("--log-level=debug", environment=manifests.environment) as quantd:
-                    quantd.stub().GetServerInfo(api.GetServerInfoRequest())
+                with self.serve(manifests, "--log-level=debug") as quantd:
+                    api.QuantizationServiceStub(quantd.connect(quantd.addresses[1])).GetServerInfo(
+                        api.GetServerInfoRequest())
                     quantd_process.wait_until(lambda: "\n" in quantd.log, "a line in the log")
                     self.assertIsInstance(json.loads(quantd.log.splitlines()[0]), dict)
 
@@ -156,6 +195,24 @@ class RunningServerTest(KubernetesTest):
                 quantd_process.wait_until(lambda: client.answers >= before + 5 or client.error,
                                           "answers from the remaining server")
             self.assertIsNone(client.error)
+
+
+@contextlib.contextmanager
+def _open_stream(channel):
+    """Keeps a stream open that has had one answer."""
+    ended = threading.Event()
+
+    def requests():
+        yield api.FakeQuantizeRequest(input=api.tensor_of_bytes(np.ones(1, np.float32)),
+                                      range=api.Range(min=[-1], max=[1]))
+        ended.wait()
+
+    answers = api.QuantizationServiceStub(channel).StreamFakeQuantize(requests())
+    next(answers)
+    try:
+        yield
+    finally:
+        ended.set()
 
 
 def _answers(quantd):
@@ -211,8 +268,6 @@ BREACHES = (
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment", f"{_CONTAINER} image", REMOVED),
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment", f"{_POD} containers", {}),
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment",
-     f"{_CONTAINER} readinessProbe grpc port", "grpc"),
-    (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment",
      f"{_CONTAINER} securityContext readOnlyRootFilesystem", "true"),
     (rules.fields_are_spelled_as_kubernetes_spells_them, "Service/quantd", "spec selector", []),
     (rules.fields_are_spelled_as_kubernetes_spells_them, "HorizontalPodAutoscaler", "apiVersion",
@@ -242,10 +297,11 @@ BREACHES = (
     (rules.ports_agree, "Deployment", f"{_CONTAINER} env 0 value", "localhost:50051"),
     (rules.ports_agree, "Deployment", f"{_CONTAINER} env 1 value", "localhost:9464"),
     (rules.ports_agree, "Deployment", f"{_CONTAINER} ports 0 containerPort", 50052),
-    (rules.ports_agree, "Deployment", f"{_CONTAINER} livenessProbe grpc port", 9464),
     (rules.ports_agree, "Service/quantd", "spec ports 0 targetPort", "metrics"),
     (rules.ports_agree, "Service/quantd", "spec ports 1 targetPort", 9465),
     (rules.ports_agree, "Service/quantd-headless", "spec ports 0 port", 80),
+    (rules.probes_reach_the_server, "Deployment", f"{_CONTAINER} readinessProbe",
+     {"periodSeconds": 5, "failureThreshold": 2}),
     (rules.clients_can_balance, "Service/quantd-headless", "spec clusterIP", REMOVED),
     (rules.clients_can_balance, "Service/quantd-headless", "spec publishNotReadyAddresses", True),
     (rules.clients_can_balance, "Service/quantd", "spec clusterIP", "None"),
@@ -311,19 +367,51 @@ BREACHES = (
     (rules.the_image_is_of_this_version, "Deployment", f"{_CONTAINER} image", "quantctl:0.1.0"),
 )
 
+# Those that only a kustomization without TLS can have.
+PLAIN_BREACHES = (
+    (rules.fields_are_spelled_as_kubernetes_spells_them, "Deployment",
+     f"{_CONTAINER} readinessProbe grpc port", "grpc"),
+    (rules.probes_reach_the_server, "Deployment", f"{_CONTAINER} livenessProbe grpc port", 9464),
+    (rules.calls_are_encrypted_unless_told_otherwise, "ConfigMap", "data QUANTD_INSECURE", REMOVED),
+    (rules.calls_are_encrypted_unless_told_otherwise, "Service/quantd", "spec ports 0 appProtocol", "https"),
+)
+
+# Those that only a kustomization with TLS can have.
+TLS_BREACHES = (
+    (rules.names_stand_for_what_is_there, "Deployment", f"{_POD} volumes 0 secret secretName", "other"),
+    (rules.probes_reach_the_server, "Deployment", f"{_CONTAINER} livenessProbe",
+     {"grpc": {"port": 50051}, "failureThreshold": 6}),
+    *((rules.probes_reach_the_server, "Deployment", f"{_CONTAINER} livenessProbe exec command {number}", value)
+      for number, value in ((0, "/bin/true"), (1, "--server=unix:/tmp/other"), (2, "--timeout=10"),
+                            (3, "info"))),
+    *((rules.calls_are_encrypted_unless_told_otherwise, resource, path, value)
+      for resource, path, value in (
+          ("ConfigMap", "data QUANTD_INSECURE", "true"),
+          ("ConfigMap", "data QUANTD_TLS_KEY", "/etc/quantd/tls.key"),
+          ("ConfigMap", "data QUANTD_TLS_CLIENT_CA", "/etc/quantd/clients/ca.crt"),
+          ("Deployment", f"{_CONTAINER} volumeMounts 0 readOnly", REMOVED),
+          ("Deployment", f"{_CONTAINER} volumeMounts 1 mountPath", "/run/other"),
+          ("Deployment", f"{_POD} volumes 0 secret defaultMode", 0o444),
+          ("Deployment", f"{_POD} securityContext fsGroup", REMOVED),
+          ("Service/quantd-headless", "spec ports 0 appProtocol", "kubernetes.io/h2c"))),
+    (rules.certificates_are_for_the_names_of_services, "Certificate", "spec dnsNames 0", "other"),
+)
+
 
 class RulesTest(KubernetesTest):
 
     def test_every_rule_detects_its_violations(self):
-        for rule, resource, path, value in BREACHES:
-            for name, manifests in self.kustomizations.items():
+        breaches = {BASE: (*BREACHES, *PLAIN_BREACHES), PRODUCTION: (*BREACHES, *PLAIN_BREACHES),
+                    TLS: (*BREACHES, *TLS_BREACHES)}
+        for name, manifests in self.kustomizations.items():
+            for rule, resource, path, value in breaches[name]:
                 with self.subTest(rule.__name__, resource=resource, path=path, value=value,
                                   kustomization=name):
                     found = rules.check(changed(manifests, resource, path, value), self.program)
                     self.assertIn(rule, [violation.rule for violation in found])
 
     def test_every_rule_has_a_violation_in_the_tests(self):
-        self.assertEqual(set(rules.RULES), {rule for rule, *_ in BREACHES})
+        self.assertEqual(set(rules.RULES), {rule for rule, *_ in (*BREACHES, *PLAIN_BREACHES, *TLS_BREACHES)})
 
     def test_permitted_changes_are_accepted(self):
         base = self.kustomizations[BASE]

@@ -12,16 +12,6 @@ MAX_FLOOD = 100_000
 FAKE_QUANTIZE = f"/{api.SERVICE}/FakeQuantize"
 
 
-def abort_calls(connection, path, number, start=0):
-    """Begins calls and aborts them. Returns how many before the server closed the connection."""
-    for first in range(start, start + number, 50):
-        try:
-            connection.send(http2.aborted_calls(path, range(first, first + 50)))
-        except OSError:
-            return first - start
-    return number
-
-
 class AbortedCallsTest(unittest.TestCase):
     """Clients that abort calls as soon as they have begun (HTTP/2 Rapid Reset, CVE-2023-44487)."""
 
@@ -33,7 +23,7 @@ class AbortedCallsTest(unittest.TestCase):
                 quantd.connect() as honest:
             stub = api.QuantizationServiceStub(honest)
             with http2.Connection(quantd.address, quantd_process.DEADLINE_SECONDS) as flood:
-                sent = abort_calls(flood, path, MAX_FLOOD)
+                sent = flood.abort_calls(path, MAX_FLOOD)
                 self.assertLess(sent, MAX_FLOOD, "the connection was not broken off")
                 # Other clients do not notice.
                 self.assertTrue(stub.GetServerInfo(api.GetServerInfoRequest()).version)
@@ -56,7 +46,7 @@ class AbortedCallsTest(unittest.TestCase):
         with quantd_process.Quantd() as quantd:
             with http2.Connection(quantd.address, quantd_process.DEADLINE_SECONDS) as connection:
                 for start in (0, 500):
-                    self.assertEqual(abort_calls(connection, FAKE_QUANTIZE, 500, start), 500)
+                    self.assertEqual(connection.abort_calls(FAKE_QUANTIZE, 500, start), 500)
                     kind, _, _, payload = connection.ping()
                     self.assertEqual(kind, http2.PING, payload)
                 quantd_process.wait_until(

@@ -52,8 +52,8 @@ class ClientConnectionTests:
         credentials = grpc.ssl_server_credentials(
             ((self.elsewhere.private_key, self.elsewhere.certificate_chain),),
             self.authority.certificate_chain, require_client_auth=True)
-        trust = ("--root-certificates", self.authority.certificate_file, "--server-name", "elsewhere.example")
-        own = ("--private-key", self.client.key_file, "--certificate-chain", self.client.certificate_file)
+        trust = ("--root-certificates", self.authority.path, "--server-name", "elsewhere.example")
+        own = ("--private-key", self.client.key_path, "--certificate-chain", self.client.path)
         with byte_server.ByteServer(self.serve_with_token, credentials) as server:
             self.assert_works(self.run_program(server.address, *trust, *own, *self.token_file(f"{TOKEN}\n")))
             for options in (trust, (*trust[:2], *own), ()):

@@ -211,7 +211,7 @@ class BindingTest(unittest.TestCase):
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as free:
             free.bind(("::", 0))
             port = free.getsockname()[1]
-        with quantd_process.Quantd(listen=(f"0.0.0.0:{port}", f"[::]:{port}")) as quantd:
+        with quantd_process.Quantd("--insecure", listen=(f"0.0.0.0:{port}", f"[::]:{port}")) as quantd:
             self.assertTrue(info(quantd, f"127.0.0.1:{port}").version)
             self.assertTrue(info(quantd, f"[::1]:{port}").version)
 

@@ -1,6 +1,8 @@
 """A client that speaks HTTP/2 frame by frame, to do what no honest client does."""
 
+import contextlib
 import socket
+import ssl
 import struct
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
@@ -21,15 +23,24 @@ MAX_CONCURRENT_STREAMS = 3
 INITIAL_WINDOW_SIZE = 4
 
 
-def connect(address, timeout):
-    """Returns a socket that is connected to `address`, HOST:PORT or unix:PATH."""
+def connect(address, timeout, tls=None):
+    """Returns a socket that is connected to `address`, HOST:PORT or unix:PATH, and encrypted if there is
+    an ssl.SSLContext `tls`."""
     if address.startswith("unix:"):
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         connected.settimeout(timeout)
         connected.connect(address.removeprefix("unix:"))
         return connected
     host, port = address.rsplit(":", 1)
-    return socket.create_connection((host.strip("[]"), int(port)), timeout)
+    host = host.strip("[]")
+    connected = socket.create_connection((host, int(port)), timeout)
+    if tls is None:
+        return connected
+    try:
+        return tls.wrap_socket(connected, server_hostname=host)
+    except BaseException:
+        connected.close()
+        raise
 
 
 def frame(kind, flags=0, stream=0, payload=b""):
@@ -63,11 +74,21 @@ def aborted_calls(path, calls):
                     + frame(RST_STREAM, 0, 2 * i + 1, cancel) for i in calls)
 
 
-class Connection:
-    """A connection that has exchanged settings. The `timeout` of each operation is in seconds."""
+@contextlib.contextmanager
+def _ends_of_tls():
+    """Raises the same error for a connection that has ended, whether it is encrypted or not."""
+    try:
+        yield
+    except ssl.SSLError as error:
+        raise ConnectionError(str(error)) from error
 
-    def __init__(self, address, timeout):
-        self._socket = connect(address, timeout)
+
+class Connection:
+    """A connection that has exchanged settings. The `timeout` of each operation is in seconds. See
+    connect() for `tls`."""
+
+    def __init__(self, address, timeout, tls=None):
+        self._socket = connect(address, timeout, tls)
         self._received = b""
         self.send(PREFACE + frame(SETTINGS))
         _, _, _, payload = self.wait_for(SETTINGS)
@@ -76,7 +97,17 @@ class Connection:
         self.send(frame(SETTINGS, ACK))
 
     def send(self, frames):
-        self._socket.sendall(frames)
+        with _ends_of_tls():
+            self._socket.sendall(frames)
+
+    def abort_calls(self, path, number, start=0):
+        """Begins calls and aborts them. Returns how many before the server closed the connection."""
+        for first in range(start, start + number, 50):
+            try:
+                self.send(aborted_calls(path, range(first, first + 50)))
+            except OSError:
+                return first - start
+        return number
 
     def begin_message(self, path, size, frame_size):
         """Begins the first call of the connection and sends all but the last byte of its message of
@@ -124,7 +155,8 @@ class Connection:
 
     def _read(self, count):
         while len(self._received) < count:
-            part = self._socket.recv(65536)
+            with _ends_of_tls():
+                part = self._socket.recv(65536)
             if not part:
                 raise ConnectionError("the server has closed the connection")
             self._received += part

@@ -10,11 +10,12 @@ import numpy as np
 import quantd
 
 import byte_server
+import certificates
 import golden_cases
 import python_client_case
 import python_clients
 import quantd_process
-from certificates import Certificate
+
 
 class TlsTest(quantd_process.QuantdTestCase):
 
@@ -22,11 +23,11 @@ class TlsTest(quantd_process.QuantdTestCase):
     def setUpClass(cls):
         super().setUpClass()
         directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="quantd-tls-")))
-        cls.authority = Certificate(directory, "authority")
-        cls.localhost = Certificate(directory, "localhost", cls.authority)
-        cls.elsewhere = Certificate(directory, "elsewhere.example", cls.authority)
-        cls.client = Certificate(directory, "client", cls.authority)
-        cls.stranger = Certificate(directory, "stranger")
+        cls.authority = certificates.Certificate(directory, "authority")
+        cls.localhost = certificates.Certificate(directory, "localhost", cls.authority)
+        cls.elsewhere = certificates.Certificate(directory, "elsewhere.example", cls.authority)
+        cls.client = certificates.Certificate(directory, "client", cls.authority)
+        cls.stranger = certificates.Certificate(directory, "stranger")
 
     @contextlib.contextmanager
     def proxy(self, certificate=None, asks_for_certificates=False):

@@ -27,7 +27,7 @@ DEADLINE_SECONDS = 60
 
 _SERVING_LINE = re.compile(
     r"quantd \S+ serving on (?P<addresses>.+?)"
-    r"(?:, metrics on http://(?P<metrics>\S+)/metrics)? "
+    r"(?:, metrics on https?://(?P<metrics>\S+)/metrics)? "
     r"\((?P<simd_target>\w+), (?P<threads>\d+) worker threads?\)\n"
 )
 
@@ -119,8 +119,9 @@ class Quantd:
                                    if text in line and line.endswith("\n")],
                           f"{text} in the log")
 
-    def connect(self, address=None):
+    def connect(self, address=None, credentials=None):
         """Returns a connected channel with a separate connection, which is closed when the server stops.
+        It is encrypted if there are `credentials`.
 
         gRPC 1.51 sometimes treats a connection in progress as failed and retries it (see its pull request
         35064). A call that does not wait for the connection fails in that case.
@@ -131,8 +132,10 @@ class Quantd:
             ("grpc.enable_http_proxy", 0),
             ("grpc.use_local_subchannel_pool", 1),
         )
+        address = address or self.address
         channel = self._channels.enter_context(
-            grpc.insecure_channel(address or self.address, options))
+            grpc.secure_channel(address, credentials, options) if credentials
+            else grpc.insecure_channel(address, options))
         grpc.channel_ready_future(channel).result(DEADLINE_SECONDS)
         return channel
 

@@ -2,11 +2,15 @@
 
 import concurrent.futures
 import contextlib
+import pathlib
+import ssl
+import tempfile
 import unittest
 
 import grpc
 
 import api
+import certificates
 import http2
 import quantd_process
 
@@ -20,19 +24,26 @@ FAKE_QUANTIZE = f"/{api.SERVICE}/FakeQuantize"
 
 class TransportMemoryTest(unittest.TestCase):
 
-    def assert_bounded(self, connections, misbehave, listen="localhost:0"):
-        """Lets several clients misbehave(connection) at once. The server has to break off the
-        connections of some, and to serve an honest client."""
+    def assert_bounded(self, connections, misbehave, listen="localhost:0", certificate=None):
+        """Lets several clients misbehave(connection) at once, with TLS if the server has a `certificate`.
+        The server has to break off the connections of some, and to serve an honest client."""
+        flags, credentials, tls = (), None, None
+        if certificate is not None:
+            flags = (f"--tls-cert={certificate.path}", f"--tls-key={certificate.key_path}")
+            credentials = grpc.ssl_channel_credentials(certificate.certificate_chain)
+            tls = ssl.create_default_context(cafile=certificate.path)
+            tls.set_alpn_protocols(["h2"])
         with quantd_process.Quantd(f"--max-message-bytes={MAX_MESSAGE_BYTES}",
                                    f"--max-in-flight-bytes={MAX_IN_FLIGHT_BYTES}",
-                                   listen=(listen,)) as quantd, \
-                quantd.connect() as honest, \
+                                   *flags, listen=(listen,)) as quantd, \
+                quantd.connect(credentials=credentials) as honest, \
                 concurrent.futures.ThreadPoolExecutor(connections) as executor:
             stub = api.QuantizationServiceStub(honest)
 
             def attempt(_):
                 with contextlib.suppress(ConnectionError), \
-                        http2.Connection(quantd.address, quantd_process.DEADLINE_SECONDS) as connection:
+                        http2.Connection(quantd.address, quantd_process.DEADLINE_SECONDS,
+                                         tls) as connection:
                     misbehave(connection)
                     return False
                 return True
@@ -58,15 +69,20 @@ class TransportMemoryTest(unittest.TestCase):
             self.assertEqual(error.code(), grpc.StatusCode.UNAVAILABLE)
             return None
 
-    def test_messages_in_tiny_frames(self):
-        def begin_message(connection):
-            # Each byte takes some 40 with its frame. gRPC's quota sees the bytes alone, and permits them.
-            connection.begin_message(FAKE_QUANTIZE, MAX_MESSAGE_BYTES - 1024, frame_size=1)
-            connection.ping()
+    def begin_message(self, connection):
+        # Each byte takes some 40 with its frame. gRPC's quota sees the bytes alone, and permits them.
+        connection.begin_message(FAKE_QUANTIZE, MAX_MESSAGE_BYTES - 1024, frame_size=1)
+        connection.ping()
 
+    def test_messages_in_tiny_frames(self):
         for listen in ("localhost:0", "unix:{directory}/s"):
             with self.subTest(listen):
-                self.assert_bounded(4, begin_message, listen)
+                self.assert_bounded(4, self.begin_message, listen)
+
+    def test_messages_in_tiny_frames_within_tls(self):
+        with tempfile.TemporaryDirectory(prefix="quantd-tls-") as directory:
+            certificate = certificates.Certificate(pathlib.Path(directory), "localhost")
+            self.assert_bounded(4, self.begin_message, certificate=certificate)
 
     def test_calls_of_headers_only_on_many_connections(self):
         def begin_calls(connection):

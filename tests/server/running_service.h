@@ -43,6 +43,7 @@ struct RunningService {
       : service({.max_message_bytes = kMaxMessageBytes,
                  .max_wait = max_wait,
                  .admission = &admission,
+                 .access_control = nullptr,
                  .open_streams = &open_streams,
                  .pool = &pool,
                  .metrics = &metrics,

@@ -57,15 +57,33 @@ TEST(ParseNpyHeader, AcceptsTheLongIntegersOfPython2) {
   EXPECT_THAT(ParseNpyHeader(Header(WithShape("(2L, 3L)")))->shape, ElementsAre(2, 3));
 }
 
-TEST(ParseNpyHeader, RejectsFortranOrderAndSaysHowToFixIt) {
-  const std::string error = ErrorOf(Header(WithShape("(2, 3)", "True")));
-  EXPECT_THAT(error, HasSubstr("Fortran order"));
-  EXPECT_THAT(error, HasSubstr("np.ascontiguousarray(x, dtype=np.float32)"));
+TEST(ParseNpyHeader, SaysWhetherFortranOrderDiffersFromCOrder) {
+  for (const std::string shape : {"()", "(3,)", "(1, 3, 1)", "(0, 4, 5)"}) {
+    EXPECT_FALSE(ParseNpyHeader(Header(WithShape(shape, "True")))->is_fortran_order) << shape;
+  }
+  EXPECT_TRUE(ParseNpyHeader(Header(WithShape("(2, 3)", "True")))->is_fortran_order);
+  EXPECT_FALSE(ParseNpyHeader(Header(WithShape("(2, 3)", "False")))->is_fortran_order);
 }
 
-TEST(ParseNpyHeader, AcceptsFortranOrderWhereItEqualsCOrder) {
-  for (const std::string shape : {"()", "(3,)", "(1, 3, 1)", "(0, 4, 5)"}) {
-    EXPECT_TRUE(ParseNpyHeader(Header(WithShape(shape, "True"))).ok()) << shape;
+TEST(ParseNpyHeader, ReadsEveryByteOrder) {
+  struct Order {
+    std::string descr;
+    core::ElementType type;
+    bool is_big_endian;
+  };
+  for (const Order& order : {Order{"<f4", core::ElementType::kFloat32, false},
+                             Order{"=f4", core::ElementType::kFloat32, false},
+                             Order{">f4", core::ElementType::kFloat32, true},
+                             Order{">i2", core::ElementType::kInt16, true},
+                             Order{"=u2", core::ElementType::kUint16, false},
+                             Order{"=i1", core::ElementType::kInt8, false},
+                             Order{"<u1", core::ElementType::kUint8, false},
+                             Order{">u1", core::ElementType::kUint8, true}}) {
+    const auto header = ParseNpyHeader(
+        Header("{'descr': '" + order.descr + "', 'fortran_order': False, 'shape': (3,), }\n"));
+    ASSERT_TRUE(header.ok()) << header.status();
+    EXPECT_EQ(header->type, order.type) << order.descr;
+    EXPECT_EQ(header->is_big_endian, order.is_big_endian) << order.descr;
   }
 }
 
@@ -79,7 +97,7 @@ TEST(ParseNpyHeader, TakesWhatMlDtypesWritesForBfloat16) {
 }
 
 TEST(ParseNpyHeader, RejectsOtherTypesByName) {
-  for (const std::string descr : {">f4", "<i8", ">u2", "|b1", "|O", "<c8", ""}) {
+  for (const std::string descr : {">V2", "<i8", "|u2", "|b1", "|O", "<c8", "f4", "<", ""}) {
     const std::string error =
         ErrorOf(Header("{'descr': '" + descr + "', 'fortran_order': False, 'shape': (3,), }\n"));
     EXPECT_THAT(error, HasSubstr("dtype '" + descr + "'"));

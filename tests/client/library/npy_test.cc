@@ -4,12 +4,17 @@
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <bit>
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
 #include <limits>
+#include <numeric>
+#include <sstream>
+#include <thread>
 
 #include "client/library/npy_header.h"
 #include "tests/client/temporary_folder.h"
@@ -20,6 +25,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::ElementsAreArray;
 using ::testing::HasSubstr;
+using ::testing::StartsWith;
 
 const std::vector<std::int64_t> kShape = {2, 3};
 const std::vector<float> kValues = {-1.5F,
@@ -58,6 +64,22 @@ class NpyTest : public ::testing::Test {
                "import numpy as np\nfolder = '" + folder_.path().string() + "/'\n" + program);
     const std::string command = QUANTD_PYTHON " " + (folder_ / "program.py").string();
     ASSERT_EQ(std::system(command.c_str()), 0) << program;  // NOLINT(concurrency-mt-unsafe)
+  }
+
+  // Reads an array from a named pipe, to which a thread writes `bytes`.
+  absl::StatusOr<NpyArray> ReadThroughPipe(const std::string& bytes) {
+    const std::filesystem::path pipe = folder_ / "pipe";
+    EXPECT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+    // Who reads too little ends the pipe early.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::jthread writer([&] {
+      std::ofstream file(pipe, std::ios::binary);
+      file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    });
+    auto array = ReadNpy(pipe);
+    writer.join();
+    std::filesystem::remove(pipe);
+    return array;
   }
 
   TemporaryFolder folder_;
@@ -117,10 +139,39 @@ TEST_F(NpyTest, ReadsEveryVersionThatNumpyWrites) {
   }
 }
 
-TEST_F(NpyTest, RejectsNumpyArraysInFortranOrderOrOfOtherTypes) {
-  for (const std::string array :
-       {"np.asfortranarray(np.ones((2, 3), np.float32))", "np.ones(3, '>f4')", "np.ones(3, int)",
-        "np.ones(3, bool)", "np.array([object()])", "np.ones(3, [('a', 'f4')])"}) {
+TEST_F(NpyTest, ReadsNumpyArraysInFortranOrderAndOfEveryByteOrder) {
+  // The array as numpy has it in memory, and its elements in C order.
+  struct Array {
+    std::string numpy;
+    std::vector<std::int64_t> shape;
+    std::vector<float> values;
+  };
+  for (const Array& array :
+       std::vector<Array>{{"np.asfortranarray(np.arange(6, dtype='f4').reshape(2, 3))",
+                           {2, 3},
+                           {0, 1, 2, 3, 4, 5}},
+                          {"np.asfortranarray(np.arange(8, dtype='>f8').reshape(2, 2, 2))",
+                           {2, 2, 2},
+                           {0, 1, 2, 3, 4, 5, 6, 7}},
+                          {"np.arange(6, dtype='f2').reshape(3, 2).T", {2, 3}, {0, 2, 4, 1, 3, 5}},
+                          {"np.arange(3, dtype='>f4')", {3}, {0, 1, 2}},
+                          {"np.arange(3, dtype='>f2')", {3}, {0, 1, 2}},
+                          {"np.arange(3, dtype='=f4')", {3}, {0, 1, 2}}}) {
+    SCOPED_TRACE(array.numpy);
+    RunPython("np.save(folder + 'x.npy', " + array.numpy + ")\n");
+    const auto read = ReadNpy(path_);
+    ASSERT_TRUE(read.ok()) << read.status();
+    EXPECT_EQ(read->shape, array.shape);
+    EXPECT_EQ(ToFloats(read->elements), array.values);
+  }
+  RunPython(
+      "np.savez(folder + 'x.npz', np.asfortranarray(np.array([[1, -2], [300, 4]], '>i4')))\n");
+  EXPECT_THAT(ToCodes(ReadNpy(folder_ / "x.npz")->elements), ElementsAre(1, -2, 300, 4));
+}
+
+TEST_F(NpyTest, RejectsNumpyArraysOfOtherTypes) {
+  for (const std::string array : {"np.ones(3, int)", "np.ones(3, bool)", "np.array([object()])",
+                                  "np.ones(3, [('a', 'f4')])"}) {
     RunPython("np.save(folder + 'x.npy', " + array + ", allow_pickle=True)\n");
     const auto read = ReadNpy(path_);
     EXPECT_TRUE(absl::IsInvalidArgument(read.status())) << array;
@@ -290,14 +341,77 @@ TEST_F(NpyTest, SurvivesEveryMutationOfEveryHeaderByteInAFile) {
   }
 }
 
-TEST_F(NpyTest, ErrorsNameMissingAndIrregularFiles) {
+TEST_F(NpyTest, ReadsAPipeToItsEnd) {
+  // Larger than a pipe holds, and than the steps in which it is read.
+  const std::vector<std::int64_t> shape = {1000, 1000};
+  std::vector<float> values(1'000'000);
+  std::iota(values.begin(), values.end(), 0.0F);
+  ASSERT_TRUE(WriteNpy(folder_ / "large.npy", shape, values).ok());
+  const std::string large = ReadBytes(folder_ / "large.npy");
+  for (const std::string& bytes : {large, WholeFile()}) {
+    const auto array = ReadThroughPipe(bytes);
+    ASSERT_TRUE(array.ok()) << array.status();
+    EXPECT_EQ(array->shape, bytes == large ? shape : kShape);
+    EXPECT_EQ(BitsOf(array->elements.values<float>()), BitsOf(bytes == large ? values : kValues));
+  }
+}
+
+TEST_F(NpyTest, RejectsPipesThatEndTooEarlyOrTooLate) {
+  const std::string whole = WholeFile();
+  EXPECT_THAT(std::string(ReadThroughPipe(whole.substr(0, 151)).status().message()),
+              HasSubstr("has 151 bytes; expected 152"));
+  EXPECT_THAT(std::string(ReadThroughPipe(whole + "x").status().message()),
+              HasSubstr("has at least 153 bytes; expected 152"));
+  EXPECT_TRUE(absl::IsInvalidArgument(ReadThroughPipe("").status()));
+  // Beyond what is read for the header.
+  const std::string header =
+      FormatNpyHeader(core::ElementType::kInt8, std::vector{std::int64_t{100'000}});
+  EXPECT_TRUE(ReadThroughPipe(header + std::string(100'000, 'x')).ok());
+  EXPECT_FALSE(ReadThroughPipe(header + std::string(100'001, 'x')).ok());
+  EXPECT_FALSE(ReadThroughPipe(header + std::string(99'999, 'x')).ok());
+  // More elements than any machine can hold.
+  EXPECT_TRUE(absl::IsInvalidArgument(
+      ReadThroughPipe(
+          FormatNpyHeader(core::ElementType::kFloat32, std::vector{std::int64_t{1} << 57}) + "abcd")
+          .status()));
+  // Never ends.
+  EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy("/dev/zero").status()));
+}
+
+TEST_F(NpyTest, ReadsTheStandardInput) {
+  const std::string whole = WholeFile();
+  const int before = ::dup(STDIN_FILENO);
+  for (const std::string name : {"-", "/dev/stdin"}) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe(ends.data()), 0);
+    ASSERT_EQ(::write(ends[1], whole.data(), whole.size()), static_cast<ssize_t>(whole.size()));
+    ::close(ends[1]);
+    ::dup2(ends[0], STDIN_FILENO);
+    ::close(ends[0]);
+    const auto array = ReadNpy(name);
+    ASSERT_TRUE(array.ok()) << array.status();
+    EXPECT_EQ(BitsOf(array->elements.values<float>()), BitsOf(kValues));
+    EXPECT_THAT(std::string(ReadNpy(name).status().message()), StartsWith(name + ": "))
+        << "there is no second array";
+  }
+  ::dup2(before, STDIN_FILENO);
+  ::close(before);
+}
+
+TEST_F(NpyTest, WritesTheSameBytesToAStream) {
+  std::ostringstream stream;
+  ASSERT_TRUE(WriteNpy(stream, kShape, Elements::Of<float>(kValues)).ok());
+  EXPECT_EQ(stream.str(), WholeFile());
+  EXPECT_FALSE(WriteNpy(stream, std::vector<std::int64_t>{5}, Elements::Of<float>(kValues)).ok());
+  stream.setstate(std::ios::badbit);
+  EXPECT_TRUE(absl::IsDataLoss(WriteNpy(stream, kShape, Elements::Of<float>(kValues))));
+}
+
+TEST_F(NpyTest, ErrorsNameMissingFilesAndFolders) {
   const auto missing = ReadNpy(folder_ / "missing.npy");
   EXPECT_TRUE(absl::IsNotFound(missing.status())) << missing.status();
   EXPECT_THAT(std::string(missing.status().message()), HasSubstr("missing.npy"));
   EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy(folder_.path()).status()));
-  const std::filesystem::path pipe = folder_ / "pipe";
-  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_TRUE(absl::IsInvalidArgument(ReadNpy(pipe).status()));
 }
 
 TEST_F(NpyTest, RejectsValuesThatDoNotMatchTheShape) {

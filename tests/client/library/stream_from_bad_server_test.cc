@@ -62,7 +62,7 @@ class BadServerTest : public ::testing::Test {
 
 TEST_F(BadServerTest, ReportsAnErrorInTheMiddleAsOneOfTheWholeTensor) {
   const absl::Status error =
-      core::MakeError(absl::StatusCode::kResourceExhausted, core::ErrorReason::kInFlightLimit,
+      core::MakeError(absl::StatusCode::kResourceExhausted, core::ErrorReason::kMessageTooLarge,
                       "too much", {.metadata = {{"limit", "7"}}});
   service_.stream_instead = [&](grpc::ServerContext*, TestService::FakeQuantizeStream* stream) {
     AnswerSome(stream, 3);

@@ -49,7 +49,8 @@ class CallsTest : public ::testing::TestWithParam<wire::Transfer> {
   Channels Connect(std::size_t count) const {
     Channels channels(count);
     for (std::shared_ptr<grpc::Channel>& channel : channels) {
-      channel = CreateChannel(server_.address(), ChannelKind::kShared);
+      channel =
+          CreateChannel({.text = server_.address(), .is_local = true}, {}, ChannelKind::kShared);
     }
     return channels;
   }
@@ -81,7 +82,7 @@ TEST_P(CallsTest, EndWithAnErrorIfStartedAfterCancel) {
   const auto calls = Make(channels);
   calls->Cancel();
   for (std::size_t place = 0; place < channels.size(); ++place) {
-    calls->Start(place, request_);
+    calls->Start(place, request_, 0);
   }
   EXPECT_THAT(ends_.Await(3), Each(grpc::StatusCode::CANCELLED));
 }
@@ -95,7 +96,7 @@ TEST_P(CallsTest, ReleaseTheirChannelsBeforeTheyAreDestroyed) {
     const Channels channels = Connect(kChannels);
     auto calls = Make(channels);
     for (std::size_t place = 0; place < kChannels; ++place) {
-      calls->Start(place, request_);
+      calls->Start(place, request_, 0);
     }
     EXPECT_THAT(ends_.Await(round * kChannels), SizeIs(round * kChannels));
     calls.reset();

@@ -100,7 +100,9 @@ class FakeServer {
     FakeCalls(const FakeCalls&) = delete;
     FakeCalls& operator=(const FakeCalls&) = delete;
 
-    void Start(std::size_t place, const Request& /*request*/) override { server_.Start(place); }
+    void Start(std::size_t place, const Request& /*request*/, std::size_t /*shift*/) override {
+      server_.Start(place);
+    }
     void Cancel() override { server_.Cancel(); }
 
    private:

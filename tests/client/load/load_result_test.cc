@@ -106,6 +106,8 @@ LoadResult MakeResult(std::uint64_t factor) {
   result.service_time.Add(milliseconds(14), factor);
   result.client_delay.Add(milliseconds(15), factor);
   result.timeline.AddError(seconds(0));
+  result.outages = {
+      .count = 16 * factor, .total = seconds(17) * factor, .longest = seconds(factor)};
   return result;
 }
 
@@ -130,6 +132,9 @@ TEST(LoadResult, AppendAddsUpFigures) {
   EXPECT_EQ(result.service_time.max(), milliseconds(14));
   EXPECT_EQ(result.client_delay.count(), 11U);
   EXPECT_EQ(result.client_delay.max(), milliseconds(15));
+  EXPECT_EQ(result.outages.count, 176U);
+  EXPECT_EQ(result.outages.total, seconds(187));
+  EXPECT_EQ(result.outages.longest, seconds(10));
 }
 
 TEST(LoadResult, AppendExtendsTheTimeline) {

@@ -265,7 +265,7 @@ TEST(ServerViewTest, DetectsARestart) {
   EXPECT_THAT(std::string(view.status().message()), HasSubstr("restarted"));
 }
 
-using Request = httplib::Request;
+using PageRequest = httplib::Request;
 using Response = httplib::Response;
 
 constexpr char kPage[] = "quantd_build_info{version=\"1\"} 1\n";
@@ -279,11 +279,11 @@ class PageServer {
     Show("/metrics", kPage);
     Show("/other", "go_goroutines 12\n");
     Show("/text", "Hello!\n");
-    server_.Get("/broken", [](const Request&, Response& response) { response.status = 500; });
+    server_.Get("/broken", [](const PageRequest&, Response& response) { response.status = 500; });
     server_.Get("/moved",
-                [](const Request&, Response& response) { response.set_redirect("/metrics"); });
-    server_.Get("/silent", [this](const Request&, Response&) { end_.wait(); });
-    server_.Get("/endless", [](const Request&, Response& response) {
+                [](const PageRequest&, Response& response) { response.set_redirect("/metrics"); });
+    server_.Get("/silent", [this](const PageRequest&, Response&) { end_.wait(); });
+    server_.Get("/endless", [](const PageRequest&, Response& response) {
       response.set_chunked_content_provider("text/plain", [](std::size_t, httplib::DataSink& sink) {
         return sink.write("a 1\n", 4);
       });
@@ -306,7 +306,7 @@ class PageServer {
 
  private:
   void Show(const std::string& path, const std::string& text) {
-    server_.Get(path, [text](const Request&, Response& response) {
+    server_.Get(path, [text](const PageRequest&, Response& response) {
       response.set_content(text, "text/plain");
     });
   }

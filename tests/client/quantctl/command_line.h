@@ -16,6 +16,7 @@ struct CommandLineSetting {
   // Whether the error stream counts as a terminal, where progress is shown.
   bool is_watched = false;
   Interruption* interruption = nullptr;
+  UserEnvironment environment = {};
 };
 
 struct CommandLineResult {
@@ -32,7 +33,7 @@ inline CommandLineResult RunCommandLine(const std::vector<std::string>& argument
   }
   std::ostringstream output;
   std::ostringstream error;
-  const int exit_code = RunQuantctl(static_cast<int>(argv.size()), argv.data(),
+  const int exit_code = RunQuantctl(static_cast<int>(argv.size()), argv.data(), setting.environment,
                                     {.output = output,
                                      .error = error,
                                      .error_is_watched = setting.is_watched,

@@ -127,6 +127,30 @@ TEST(LoadReport, HistogramInTheSummaryCountsEveryCall) {
                     HasSubstr("    200 µs |######################################## 70\n")));
 }
 
+TEST(LoadReport, SaysHowLongNobodyAnswered) {
+  LoadResult result = GoodResult();
+  EXPECT_THAT(Summary(ReportOf(LoadSeries::kSingle, {{.result = result}})),
+              Not(HasSubstr("outages")));
+  EXPECT_THAT(LoadPage(ReportOf(LoadSeries::kSingle, {{.result = result}})),
+              Not(HasSubstr("without any answer")));
+
+  result.outages = {.count = 1, .total = milliseconds(600), .longest = milliseconds(600)};
+  EXPECT_THAT(Summary(ReportOf(LoadSeries::kSingle, {{.result = result}})),
+              HasSubstr("\noutages           1; no call was answered for 600 ms\n"));
+
+  result.outages = {.count = 2, .total = milliseconds(1500), .longest = seconds(1)};
+  const LoadReport report = ReportOf(LoadSeries::kSingle, {{.result = result}});
+  EXPECT_THAT(
+      Summary(report),
+      HasSubstr(
+          "\noutages           2; no call was answered for 1.50 s in total, 1.00 s at most\n"));
+  EXPECT_THAT(LoadPage(report), HasSubstr("<b>1.50 s</b><span>without any answer</span>"));
+  std::ostringstream json;
+  PrintLoadJson(report, json);
+  EXPECT_THAT(json.str(),
+              HasSubstr(R"("outages":2,"outage_seconds":1.5,"longest_outage_seconds":1.0)"));
+}
+
 TEST(LoadReport, PageShowsTheResultsAndEscapesMarkup) {
   LoadReport report = ReportOf(LoadSeries::kSingle, {{.result = GoodResult()}});
   report.address = "<b>&co";

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <fstream>
 #include <iterator>
@@ -10,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "client/library/npy.h"
 #include "client/quantctl/interruption.h"
 #include "tests/client/quantctl/command_line.h"
 #include "tests/client/temporary_folder.h"
@@ -208,10 +210,43 @@ TEST_F(QuantctlBenchTest, WritesASelfContainedPage) {
               AllOf(StartsWith("<!DOCTYPE html>"), HasSubstr("<svg"),
                     HasSubstr("Not good enough: max&lt;1h (max is "), Not(HasSubstr("<script")),
                     Not(HasSubstr("src=")), Not(HasSubstr("http://"))));
-  const CommandLineResult result = Bench({"--report=/nowhere/report.html"});
-  EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.error, HasSubstr("there is no folder /nowhere; create it"));
-  EXPECT_THAT(result.output, IsEmpty()) << "the error must come before the run";
+}
+
+TEST_F(QuantctlBenchTest, RefusesAReportThatCannotBeWrittenBeforeTheRun) {
+  std::atomic<int> calls = 0;
+  service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
+    ++calls;
+    return grpc::Status::OK;
+  };
+  struct Path {
+    std::string path;
+    std::string error;
+  };
+  // Nobody can make a file in /proc.
+  for (const Path& bad : std::vector<Path>{
+           {"/nowhere/report.html", "there is no folder /nowhere; expected an existing one"},
+           {folder_.path().string(), " cannot be written (this is a folder;"},
+           {"/proc/report.html", "/proc/report.html cannot be written (cannot open the file"},
+           {"/dev/fd/9999", "/dev/fd/9999 cannot be written"}}) {
+    const CommandLineResult result = Bench({"--report", bad.path});
+    EXPECT_EQ(result.exit_code, 2) << bad.path;
+    EXPECT_THAT(result.error, HasSubstr(bad.error));
+    EXPECT_THAT(result.output, IsEmpty());
+  }
+  EXPECT_EQ(calls, 0);
+  EXPECT_EQ(folder_.FileCount(), 0U);
+}
+
+TEST_F(QuantctlBenchTest, FailsTheConditionOnLatencyIfCallsFailed) {
+  std::atomic<int> calls = 0;
+  service_.edit_answer = [&](grpc::ServerContext*, v1::FakeQuantizeResponse*) {
+    return calls++ % 2 == 0 ? grpc::Status(grpc::StatusCode::INTERNAL, "oops") : grpc::Status::OK;
+  };
+  const CommandLineResult result = Bench({"--fail-if=p99>1h"});
+  EXPECT_EQ(result.exit_code, 3);
+  EXPECT_THAT(result.output, HasSubstr("not good enough: p99>1h (p99 is infinite: 10 of 20 calls "
+                                       "failed, and a call that failed counts as one that is "
+                                       "never answered)\n"));
 }
 
 TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
@@ -264,6 +299,17 @@ TEST_F(QuantctlBenchTest, InvalidOptionsAreUsageErrorsThatSayWhatWasExpected) {
     EXPECT_EQ(result.exit_code, 2) << bad.arguments.front();
     EXPECT_THAT(result.error, HasSubstr(bad.error)) << bad.arguments.front();
     EXPECT_THAT(result.output, IsEmpty());
+  }
+}
+
+TEST_F(QuantctlBenchTest, WarnsOfChannelsOfZerosInItsInput) {
+  const std::string path = folder_ / "x.npy";
+  ASSERT_TRUE(WriteNpy(path, std::vector<std::int64_t>{2, 2}, std::vector<float>{0, 3, 0, 5}).ok());
+  for (const std::string flag : {"--range-from-data", "--verify"}) {
+    const CommandLineResult result =
+        Bench({"--input", path, "--axis=1", "--numerics=keras-jax", flag});
+    EXPECT_EQ(result.exit_code, 0) << result.error;
+    EXPECT_THAT(result.output, HasSubstr("\n! channel 0 has only zeros"));
   }
 }
 

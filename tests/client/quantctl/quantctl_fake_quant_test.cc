@@ -65,6 +65,45 @@ TEST_F(QuantctlTest, FakeQuantCanUseTheRangeOfTheData) {
   EXPECT_EQ(rows["nudged_range"]["max"].size(), 2U);
 }
 
+TEST_F(QuantctlTest, TheRangeOfTheDataIncludesZeroSoThatNothingIsClipped) {
+  for (const float sign : {1.0F, -1.0F}) {
+    const std::string one_sided =
+        Save("one_sided.npy", {4}, {sign * 100, sign * 101, sign * 102.5F, sign * 103});
+    const json result =
+        JsonOf({"fake-quant", "--input", one_sided, "--range-from-data", "--output", output_});
+    EXPECT_LE(result["clipped_share"], 0.25);
+    EXPECT_LE(result["max_abs_error"], 0.5 * 103 / 255 + 1e-4);
+  }
+}
+
+TEST_F(QuantctlTest, ChannelsOfOneValueOrOfZerosDoNotFailTheTensor) {
+  const std::string file =
+      Save("channels.npy", {2, 5}, {0.1F, -7, 0, 1e-37F, 1, 0.1F, -7, 0, 0, 2});
+  for (const std::string numerics : {"tensorflow", "tensorflow-xla", "keras-jax"}) {
+    const CommandLineResult result =
+        RunHere({"fake-quant", "--input", file, "--range-from-data", "--axis", "1", "--numerics",
+                 numerics, "--output", output_});
+    ASSERT_EQ(result.exit_code, 0) << result.error;
+    EXPECT_EQ(result.error,
+              "quantctl: warning: channels 2, 3 have only zeros, or values too close to 0 for a "
+              "scale, which become zeros; the range is taken as 0 to 1\n");
+    EXPECT_THAT(result.output, HasSubstr("clipped           0 %\n"));
+    const std::vector<float> written = Written();
+    EXPECT_THAT(std::vector(written.begin() + 1, written.begin() + 4), ElementsAre(-7, 0, 0));
+    EXPECT_THAT(std::vector(written.begin() + 6, written.begin() + 9), ElementsAre(-7, 0, 0));
+    EXPECT_FLOAT_EQ(written[0], 0.1F);
+  }
+}
+
+TEST_F(QuantctlTest, ATensorOfZerosIsQuantizedWithAWarning) {
+  const std::string zeros = Save("zeros.npy", {3}, {0, 0, 0});
+  const CommandLineResult result = RunHere({"quantize", "--input", zeros, "--range-from-data",
+                                            "--numerics", "tensorflow-xla", "--output", output_});
+  ASSERT_EQ(result.exit_code, 0) << result.error;
+  EXPECT_THAT(result.error, HasSubstr("quantctl: warning: the tensor has only zeros"));
+  EXPECT_THAT(WrittenCodes(), ElementsAre(0, 0, 0));
+}
+
 TEST_F(QuantctlTest, NonFiniteFiguresAreNullInJsonAndWordsInTheTable) {
   const std::string zeros = Save("zeros.npy", {2}, {0, 0});
   const std::vector<std::string> command = {"fake-quant", "--input", zeros,      "--min", "0",
@@ -227,6 +266,15 @@ TEST_F(QuantctlTest, TrainRangePrintsTheRangeAndWritesItForFakeQuant) {
       JsonOf({"fake-quant", "--input", input_, "--num-bits", "3", "--axis", "0", "--min-file",
               min_file, "--max-file", max_file, "--output", output_});
   EXPECT_NEAR(applied["sqnr_db"].get<double>(), trained["sqnr_db_after"].get<double>(), 1e-9);
+}
+
+TEST_F(QuantctlTest, TrainRangeLeavesChannelsOfZerosAsTheyAre) {
+  const std::string file = Save("channels.npy", {2, 3}, {0, 1e-37F, 1, 0, 0, 2});
+  const json trained = JsonOf({"train-range", "--input", file, "--axis", "1", "--steps", "3"});
+  EXPECT_EQ(trained["min"], json({0.0, 0.0, 0.0}));
+  EXPECT_EQ(trained["max"][0], 0.0);
+  EXPECT_EQ(trained["max"][1], 0.0);
+  EXPECT_GT(trained["max"][2], 1.5);
 }
 
 TEST_F(QuantctlTest, TrainRangeShowsItsLossOnlyOnATerminal) {

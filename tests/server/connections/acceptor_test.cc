@@ -39,6 +39,8 @@ class FakeTransport final : public Transport {
     return ++last_;
   }
 
+  NumbersByAddress TakeHandshaken() override { return {}; }
+
   std::int64_t spare_bytes() const override {
     ++looks_at_memory_;
     return spare_bytes_;

@@ -14,7 +14,12 @@
 #include <vector>
 
 #include "core/base/file_descriptor.h"
+#include "server/access/server_tls.h"
+#include "server/access/tls_identity.h"
 #include "server/calls/transport_calls.h"
+#include "server/connections/listening_socket.h"
+#include "server/connections/socket_address.h"
+#include "tests/server/access/made_certificate.h"
 #include "tests/wait_until.h"
 
 namespace quantd::server {
@@ -75,15 +80,18 @@ void Send(const core::FileDescriptor& socket, const std::string& bytes) {
 // A server that has no methods but those of the health service.
 class ServerWithTransport {
  public:
-  ServerWithTransport() {
+  // Encrypts connections over the network if `tls` is not null.
+  explicit ServerWithTransport(ServerTls* tls = nullptr) {
     grpc::EnableDefaultHealthCheckService(true);
     grpc::ServerBuilder builder;
     builder.RegisterCallbackGenericService(&service_);
-    auto acceptor = builder.experimental().AddExternalConnectionAcceptor(
-        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-        grpc::InsecureServerCredentials());
+    GrpcTransport::Acceptors acceptors = {
+        .plain = AddAcceptor(builder, grpc::InsecureServerCredentials())};
+    if (tls != nullptr) {
+      acceptors.tls = AddAcceptor(builder, tls->MakeCredentials());
+    }
     server_ = calls_.Start(builder);
-    transport_.emplace(std::move(acceptor), calls_.statistics(), [] { return -5; });
+    transport_.emplace(std::move(acceptors), calls_.statistics(), [] { return -5; });
   }
   ~ServerWithTransport() { server_->Shutdown(std::chrono::system_clock::now()); }
   ServerWithTransport(const ServerWithTransport&) = delete;
@@ -97,6 +105,12 @@ class ServerWithTransport {
   }
 
  private:
+  static GrpcTransport::GrpcAcceptor AddAcceptor(
+      grpc::ServerBuilder& builder, const std::shared_ptr<grpc::ServerCredentials>& credentials) {
+    return builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD, credentials);
+  }
+
   grpc::CallbackGenericService service_;
   TransportCalls calls_;
   std::unique_ptr<grpc::Server> server_;
@@ -114,6 +128,66 @@ TEST(GrpcTransport, NumbersEachConnectionAsSoonAsItIsServed) {
     numbers.insert(number);
     EXPECT_EQ(server.Connections(), numbers) << "the number is that of another connection";
   }
+}
+
+// A listening socket, and a client that connects to it in TLS.
+class TlsClient {
+ public:
+  explicit TlsClient(const MadeCertificate& trusted)
+      : listening_(*Listen(std::vector<std::string>{"127.0.0.1:0"}, "--listen", std::nullopt)) {
+    grpc::ChannelArguments arguments;
+    arguments.SetSslTargetNameOverride("test");
+    arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+    channel_ = grpc::CreateCustomChannel(
+        listening_.addresses.front(),
+        grpc::SslCredentials(
+            {.pem_root_certs = trusted.certificate(), .pem_private_key = "", .pem_cert_chain = ""}),
+        arguments);
+  }
+
+  // Connects, and returns the server's end.
+  core::FileDescriptor Connect() {
+    channel_->GetState(/*try_to_connect=*/true);
+    int number = -1;
+    EXPECT_TRUE(WaitUntil([&] {
+      number = accept4(listening_.sockets.front().descriptor.number(), nullptr, nullptr,
+                       SOCK_CLOEXEC | SOCK_NONBLOCK);
+      return number >= 0;
+    }));
+    return core::FileDescriptor(number);
+  }
+
+  bool IsConnected() { return channel_->GetState(false) == GRPC_CHANNEL_READY; }
+
+ private:
+  ListeningSockets listening_;
+  std::shared_ptr<grpc::Channel> channel_;
+};
+
+TEST(GrpcTransport, NumbersAnEncryptedConnectionWhenItsHandshakeHasEnded) {
+  const MadeCertificate made(3600);
+  ServerTls tls(*MakeTlsIdentity({.path = "cert", .text = made.certificate()},
+                                 {.path = "key", .text = made.key()}, {}));
+  ServerWithTransport server(&tls);
+  TlsClient client(made);
+  core::FileDescriptor connection = client.Connect();
+  const std::string address = SocketAddress::OfPeer(connection.number())->ToString();
+  EXPECT_EQ(server.transport().Serve(std::move(connection)), Transport::kHandshaking);
+  // A connection in plain text is not taken for it.
+  Ends ends;
+  const Transport::ConnectionNumber plain = server.transport().Serve(std::move(ends.server));
+  EXPECT_GT(plain, 0);
+  Transport::NumbersByAddress numbers;
+  EXPECT_TRUE(WaitUntil([&] {
+    numbers.merge(server.transport().TakeHandshaken());
+    return !numbers.empty();
+  }));
+  EXPECT_TRUE(WaitUntil([&] { return client.IsConnected(); }));
+  ASSERT_EQ(numbers.size(), 1U);
+  EXPECT_EQ(numbers.begin()->first, address);
+  EXPECT_GT(numbers.begin()->second, 0);
+  EXPECT_NE(numbers.begin()->second, plain);
+  EXPECT_TRUE(server.transport().TakeHandshaken().empty()) << "each is returned once";
 }
 
 TEST(GrpcTransport, AsksHowMuchMoreMayBeAllocated) {

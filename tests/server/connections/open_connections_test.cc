@@ -51,6 +51,44 @@ TEST(OpenConnections, HaveALimitForEachPeer) {
   EXPECT_EQ(open.RefusalOf("b"), std::nullopt);
 }
 
+TEST(OpenConnections, GetTheirNumbersWhenTheirHandshakesHaveEnded) {
+  const ListeningSockets listening =
+      *Listen(std::vector<std::string>{"127.0.0.1:0"}, "--listen", std::nullopt);
+  ClientSocket first(listening.addresses.front());
+  ClientSocket second(listening.addresses.front());
+  OpenConnections open({.connections = 3, .connections_per_peer = 3});
+  std::vector<core::FileDescriptor> accepted;
+  for (ClientSocket* client : {&first, &second}) {
+    ASSERT_TRUE(client->Connect());
+    accepted.emplace_back(accept(listening.sockets.front().descriptor.number(), nullptr, nullptr));
+    open.Add(accepted.back().number(), "a");
+    open.NumberLast(Transport::kHandshaking);
+  }
+  open.NumberHandshaken(
+      {{SocketAddress::OfSocket(second.number()).ToString(), 7}, {"192.0.2.1:1", 8}});
+  EXPECT_TRUE(open.AnyIsHandshaking());
+  std::vector<Transport::ConnectionNumber> numbers;
+  const auto note = [&](Transport::ConnectionNumber number, CallFlood& /*flood*/) {
+    numbers.push_back(number);
+    return false;
+  };
+  open.BreakOffIf(note, [](const std::string& /*peer*/) {});
+  EXPECT_THAT(numbers, testing::ElementsAre(Transport::kHandshaking, 7));
+  open.NumberHandshaken({{SocketAddress::OfSocket(first.number()).ToString(), 9}});
+  EXPECT_FALSE(open.AnyIsHandshaking());
+}
+
+TEST(OpenConnections, ForgetThoseWhoseHandshakesDoNotEnd) {
+  OpenConnections open({.connections = 1, .connections_per_peer = 1});
+  std::optional<Pair> pair(std::in_place);
+  open.Add(pair->server.number(), "a");
+  open.NumberLast(Transport::kHandshaking);
+  EXPECT_TRUE(open.AnyIsHandshaking());
+  pair.reset();
+  open.RemoveClosed();
+  EXPECT_FALSE(open.AnyIsHandshaking());
+}
+
 TEST(OpenConnections, MakeRoomWhenTheyAreClosed) {
   OpenConnections open({.connections = 1, .connections_per_peer = 1});
   std::optional<Pair> pair(std::in_place);

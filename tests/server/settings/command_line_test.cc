@@ -219,12 +219,25 @@ TEST(CommandLine, PrefersTheFileOfTheFlagToTheFileOfTheVariable) {
   EXPECT_THAT(ErrorOf({}, {{"QUANTD_CONFIG", "/no/such/file"}}), HasSubstr("/no/such/file"));
 }
 
+TEST(CommandLine, RefusesSettingsForSecurityThatDoNotBelongTogether) {
+  for (const char* alone : {"--tls-cert=cert.pem", "--tls-key=key.pem"}) {
+    EXPECT_THAT(ErrorOf({alone}), HasSubstr("only one of --tls-cert and --tls-key is given"));
+  }
+  EXPECT_THAT(ErrorOf({"--tls-client-ca=ca.pem"}),
+              HasSubstr("expected --tls-cert and --tls-key as well"));
+  EXPECT_THAT(ErrorOf({"--metrics-secure"}), HasSubstr("--metrics-secure has nothing to ask for"));
+  EXPECT_TRUE(Parse({"--metrics-secure", "--token-file=tokens"}).metrics_secure);
+}
+
 TEST(CommandLine, TakesAnEmptyVariableForNoneUnlessEmptyIsAValue) {
   // All settings have another value in the file than by default.
   const std::string text =
       "listen = \"localhost:1\"\nmetrics-listen = \"localhost:2\"\nworker-threads = 3\n"
       "memory-limit = \"4GiB\"\nmax-message-bytes = \"1MiB\"\nmax-in-flight-bytes = \"2MiB\"\n"
       "drain-timeout = 5\nmax-connection-age = 6\nlog-level = \"error\"\nlog-format = \"json\"\n"
+      "tls-cert = \"cert.pem\"\ntls-key = \"key.pem\"\ntls-client-ca = \"ca.pem\"\n"
+      "insecure = true\ntoken-file = \"tokens\"\npolicy-file = \"policy.toml\"\n"
+      "metrics-secure = true\n"
       "max-wait = 7\nmax-stall = 12\nmax-connection-idle = 8\nmax-connections = 9\n"
       "max-connections-per-peer = 10\nmax-streams-per-connection = 11\n"
       "unix-socket-mode = \"600\"\nlog-file = \"quantd.log\"\nsimd-target = \"" +

@@ -61,7 +61,7 @@ TEST(CallLog, WritesAFailedCallAsOneLineOfText) {
   EXPECT_THAT(line, HasSubstr(" level=warning event=\"call failed\" method=FakeQuantize "
                               "code=InvalidArgument reason=INVALID_NUM_BITS field=spec.num_bits "
                               "message=\"num_bits is \\\"17\\\";\\nexpected 2..16\" "
-                              "peer=ipv4:127.0.0.1:41234 request_bytes=123 seconds=0.25\n"));
+                              "peer=ipv4:127.0.0.1:41234 caller=anonymous request_bytes=123 seconds=0.25\n"));
 }
 
 TEST(CallLog, WritesSuccessesOnlyAtDebugLevel) {

@@ -25,7 +25,7 @@ using testing::StartsWith;
 
 struct RunningEndpoint {
   explicit RunningEndpoint(const std::string& address = "127.0.0.1:0") {
-    auto started = MetricsEndpoint::Start(address, &metrics);
+    auto started = MetricsEndpoint::Start(address, {}, &metrics, nullptr);
     EXPECT_TRUE(started.ok()) << started.status();
     endpoint = *std::move(started);
   }
@@ -60,7 +60,7 @@ TEST(MetricsEndpoint, ErrorsNameAnAddressThatIsInUse) {
   const RunningEndpoint first;
   const std::string address = core::FormatHostPort(HttpUrl(first.url()).address);
   Metrics metrics("TEST", {});
-  const absl::Status status = MetricsEndpoint::Start(address, &metrics).status();
+  const absl::Status status = MetricsEndpoint::Start(address, {}, &metrics, nullptr).status();
   EXPECT_EQ(status.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(status.message()),
               AllOf(HasSubstr(address), HasSubstr("Address already in use"),
@@ -70,11 +70,13 @@ TEST(MetricsEndpoint, ErrorsNameAnAddressThatIsInUse) {
 TEST(MetricsEndpoint, ErrorsNameAnAddressOfAnotherMachineOrAnUnknownHost) {
   Metrics metrics("TEST", {});
   // TEST-NET-1 of RFC 5737.
-  const absl::Status elsewhere = MetricsEndpoint::Start("192.0.2.1:9464", &metrics).status();
+  const absl::Status elsewhere =
+      MetricsEndpoint::Start("192.0.2.1:9464", {}, &metrics, nullptr).status();
   EXPECT_EQ(elsewhere.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(elsewhere.message()),
               AllOf(HasSubstr("192.0.2.1:9464"), HasSubstr("Cannot assign requested address")));
-  const absl::Status unknown = MetricsEndpoint::Start("no.such.invalid:9464", &metrics).status();
+  const absl::Status unknown =
+      MetricsEndpoint::Start("no.such.invalid:9464", {}, &metrics, nullptr).status();
   EXPECT_EQ(unknown.code(), absl::StatusCode::kUnavailable);
   EXPECT_THAT(std::string(unknown.message()),
               AllOf(HasSubstr("no.such.invalid"), HasSubstr("--metrics-listen")));
@@ -96,7 +98,7 @@ TEST(MetricsEndpoint, RefusesLocalhostIfOneOfItsFamiliesIsInUse) {
   const RunningEndpoint other("[::1]:0");
   const std::string address = "localhost:" + std::to_string(HttpUrl(other.url()).address.port);
   Metrics metrics("TEST", {});
-  EXPECT_EQ(MetricsEndpoint::Start(address, &metrics).status().code(),
+  EXPECT_EQ(MetricsEndpoint::Start(address, {}, &metrics, nullptr).status().code(),
             absl::StatusCode::kUnavailable);
 }
 
