@@ -1,5 +1,6 @@
 """Tests how the Python package shows who it is, with a server that wants a token, with TLS and without."""
 
+import hashlib
 import os
 import pathlib
 import tempfile
@@ -75,6 +76,18 @@ class TokenTest(quantd_process.QuantdTestCase):
                     self.assertIs(type(error), kind)
                     self.assertEqual(error.reason, reason)
         self.assertTrue(issubclass(quantd.PermissionDeniedError, PermissionError))
+
+    def test_quantd_s_own_answers_to_tokens_are_these_errors(self):
+        tokens = self.directory / "tokens"
+        tokens.write_text(f"trainer {hashlib.sha256(b'right').hexdigest()}\n", encoding="ascii")
+        with quantd_process.Quantd(f"--token-file={tokens}") as server:
+            for way in WAYS:
+                with python_clients.connected_to(server.address, token="right", **way) as client:
+                    self.check(client)
+                for options, reason in (({}, "CREDENTIALS_MISSING"), ({"token": "wrong"}, "INVALID_TOKEN")):
+                    error = self.error_of(server.address, **options, **way)
+                    self.assertIsInstance(error, quantd.UnauthenticatedError)
+                    self.assertEqual(error.reason, reason)
 
     def test_the_file_of_a_token_is_read_again_when_it_changes(self):
         address = self.server().address
