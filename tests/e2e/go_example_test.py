@@ -4,16 +4,19 @@ import os
 import pathlib
 import unittest
 
+import client_connection_tests
 import client_examples
 import quantd_process
 
 BINARIES = pathlib.Path(os.environ["QUANTD_GO_EXAMPLE_DIR"], "bin")
 
 
-class GoExampleTest(client_examples.ClientExampleTests, quantd_process.QuantdTestCase):
+class GoExampleTest(client_connection_tests.ClientConnectionTests, client_examples.ClientExampleTests,
+                  quantd_process.QuantdTestCase):
 
     driver = (BINARIES / "golden_driver",)
     program = (BINARIES / "example",)
+    retry_environment = {"GRPC_GO_RETRY": "on"}
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import pathlib
 import unittest
 
+import client_connection_tests
 import client_examples
 import quantd_process
 
@@ -12,7 +13,8 @@ NODE = os.environ["QUANTD_NODE"]
 COPY = pathlib.Path(os.environ["QUANTD_NODE_EXAMPLE_DIR"])
 
 
-class NodeExampleTest(client_examples.ClientExampleTests, quantd_process.QuantdTestCase):
+class NodeExampleTest(client_connection_tests.ClientConnectionTests, client_examples.ClientExampleTests,
+                      quantd_process.QuantdTestCase):
 
     driver = (NODE, COPY / "tests/e2e/node/golden_driver.mjs")
     program = (NODE, COPY / "client/examples/node/example.js")

@@ -20,6 +20,8 @@ from python_client_case import IN_ONE_MESSAGE, IN_PARTS, MIB, PythonClientTestCa
 
 class ErrorTest(PythonClientTestCase):
 
+    kinds_of_errors_in_parts = (MemoryError, SystemExit)
+
     def error_of(self, *arguments, client, **keywords):
         with self.assertRaises(quantd.QuantdError) as raised:
             client.fake_quantize(*arguments, **keywords)
@@ -83,7 +85,7 @@ class ErrorTest(PythonClientTestCase):
             self.assertEqual(error.metadata["max_message_bytes"], str(2**16))
 
     def test_errors_while_making_a_part_reach_the_caller(self):
-        for error in (MemoryError, SystemExit):
+        for error in self.kinds_of_errors_in_parts:
             with (self.subTest(error), self.connected() as client,
                   unittest.mock.patch("quantd._messages.encode_request", side_effect=error("no part")),
                   self.assertRaisesRegex(error, "no part")):
@@ -100,7 +102,7 @@ class ErrorTest(PythonClientTestCase):
 
     def test_a_server_that_is_shutting_down_is_unavailable_and_unhealthy(self):
         with (quantd_process.Quantd("--drain-timeout=60s") as server,
-              python_clients.connected_to(server.address) as client):
+              python_clients.connected_to(server.address, retry=False) as client):
             requests = queue.SimpleQueue()
             answers = server.stub().StreamFakeQuantize(iter(requests.get, None))
 
@@ -135,12 +137,12 @@ class ErrorTest(PythonClientTestCase):
 
 class NoServerTest(unittest.TestCase):
 
-    def test_calls_without_a_server_fail_at_once_and_name_the_address(self):
+    def test_calls_without_a_server_and_retries_fail_at_once_and_name_the_address(self):
         # Reserves the port, but does not listen.
         port = self.enterContext(socket.socket())
         port.bind(("localhost", 0))
         address = f"localhost:{port.getsockname()[1]}"
-        with quantd.Client(address, channel_options=python_clients.WITHOUT_PROXY) as client:
+        with quantd.Client(address, retry=False) as client:
             for call in (client.healthy, client.server_info,
                          lambda: client.fake_quantize(np.ones(1, np.float32), -1, 1),
                          lambda: client.fake_quantize(np.ones(MIB, np.float32), -1, 1)):
@@ -152,7 +154,7 @@ class NoServerTest(unittest.TestCase):
     def test_a_server_that_never_answers_causes_a_timeout(self):
         with socket.create_server(("localhost", 0)) as silent:
             address = f"localhost:{silent.getsockname()[1]}"
-            with quantd.Client(address, timeout=0.2, channel_options=python_clients.WITHOUT_PROXY) as client:
+            with quantd.Client(address, timeout=0.2) as client:
                 for call in (client.healthy, client.wait_until_connected,
                              lambda: client.fake_quantize(np.ones(1, np.float32), -1, 1),
                              lambda: client.fake_quantize(np.ones(MIB, np.float32), -1, 1)):
@@ -165,8 +167,7 @@ class NoServerTest(unittest.TestCase):
     def test_closing_a_client_ends_its_wait_for_a_connection(self):
         with (socket.create_server(("localhost", 0)) as silent,
               concurrent.futures.ThreadPoolExecutor() as threads):
-            client = quantd.Client(f"localhost:{silent.getsockname()[1]}", timeout=3600,
-                                   channel_options=python_clients.WITHOUT_PROXY)
+            client = quantd.Client(f"localhost:{silent.getsockname()[1]}", timeout=3600)
             waiting = threads.submit(client.wait_until_connected)
             client.close()
             self.assertIsInstance(waiting.exception(quantd_process.DEADLINE_SECONDS), ValueError)

@@ -182,12 +182,30 @@ class ArgumentsTest(PythonClientTestCase):
             with self.subTest(x=x):
                 with self.assertRaisesRegex(TypeError, r"inputs has the dtype .*float32"):
                     self.client.fake_quantize(x, -1, 1)
-        for x, message in (([[1, 2], [3]], "inputs is not an array"),
-                           (np.ma.masked_equal(np.ones(2, np.float32), 1), r"pass inputs\.filled")):
-            with self.subTest(message), self.assertRaisesRegex(TypeError, message):
-                self.client.fake_quantize(x, -1, 1)
+        with self.assertRaisesRegex(TypeError, "inputs is not an array"):
+            self.client.fake_quantize([[1, 2], [3]], -1, 1)
         with self.assertRaisesRegex(TypeError, "gradients has the dtype int64"):
             self.client.fake_quantize_gradient(np.ones(1, np.int64), np.ones(1, np.float32), -1, 1)
+
+    def test_masked_arrays_are_type_errors_wherever_they_are(self):
+        x, masked = np.ones(2, np.float32), np.ma.masked_equal(np.ones(2, np.float32), 1)
+        codes = masked.astype(np.uint8)
+        for name, call in (
+            ("inputs", lambda value: self.client.fake_quantize(value, -1, 1)),
+            ("inputs", lambda value: self.client.quantize(value, -1, 1)),
+            ("inputs", lambda value: self.client.fake_quantize_gradient(x, value, -1, 1)),
+            ("gradients", lambda value: self.client.fake_quantize_gradient(value, x, -1, 1)),
+            ("codes", lambda value: self.client.dequantize(codes if value is masked else value, -1, 1)),
+            ("min", lambda value: self.client.fake_quantize(x, value, [1, 1], axis=0)),
+            ("max", lambda value: self.client.fake_quantize(x, [-1, -1], value, axis=0)),
+            ("scale", lambda value: self.client.quantize(x, scale=value, axis=0)),
+            ("zero_point", lambda value: self.client.quantize(x, scale=[1, 1], zero_point=value, axis=0)),
+        ):
+            for value, message in ((masked, rf"^{name} is a masked array.*pass {name}\.filled"),
+                                   ([1, np.ma.masked], rf"^{name} contains a masked array.*\.filled"),
+                                   ((x, [masked, 1]), rf"^{name} contains a masked array.*\.filled")):
+                with self.subTest(name, value=value), self.assertRaisesRegex(TypeError, message):
+                    call(value)
 
     def test_other_arguments_of_the_wrong_type_are_type_errors(self):
         x = np.ones(2, np.float32)

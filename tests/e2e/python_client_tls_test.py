@@ -59,8 +59,8 @@ class TlsTest(quantd_process.QuantdTestCase):
                              ("INVALID_RANGE", "range.min[0]"))
 
     def assert_no_connection(self, address, **options):
-        with quantd.Client(address, timeout=quantd_process.DEADLINE_SECONDS,
-                           channel_options=python_clients.WITHOUT_PROXY, **options) as client:
+        with quantd.Client(address, timeout=quantd_process.DEADLINE_SECONDS, retry=False,
+                           **options) as client:
             with self.assertRaises(quantd.UnavailableError) as raised:
                 client.healthy()
             self.assertIn(address, raised.exception.message)

@@ -6,9 +6,6 @@ import quantd
 
 import quantd_process
 
-# Servers of tests are on this machine, so proxies in the environment must not be used.
-WITHOUT_PROXY = (("grpc.enable_http_proxy", 0),)
-
 
 @contextlib.contextmanager
 def connected_to(address, **options):
@@ -16,7 +13,7 @@ def connected_to(address, **options):
 
     See quantd_process.Quantd.connect() for why the connection is not opened by the first call.
     """
-    options = {"timeout": quantd_process.DEADLINE_SECONDS, "channel_options": WITHOUT_PROXY} | options
+    options = {"timeout": quantd_process.DEADLINE_SECONDS} | options
     with quantd.Client(address, **options) as client:
         client.wait_until_connected(quantd_process.DEADLINE_SECONDS)
         yield client

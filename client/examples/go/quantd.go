@@ -18,7 +18,8 @@ type Client struct {
 	service quantdv1.QuantizationServiceClient
 }
 
-// NewClient returns a Client that uses connection. The caller has to close the connection.
+// NewClient returns a Client that uses connection, for example one that Dial returned. The caller has to
+// close the connection.
 func NewClient(connection grpc.ClientConnInterface) *Client {
 	return &Client{service: quantdv1.NewQuantizationServiceClient(connection)}
 }

@@ -9,6 +9,7 @@ import os from 'node:os';
 import {fileURLToPath} from 'node:url';
 import grpc from '@grpc/grpc-js';
 import protoLoader from '@grpc/proto-loader';
+import {connectionOf} from './connection.js';
 
 const PROTO_FOLDER = fileURLToPath(new URL('../../../proto', import.meta.url));
 
@@ -133,22 +134,29 @@ export class QuantdError extends Error {
 /** A connection to quantd. Several calls may run at the same time. */
 export class QuantdClient {
   #service;
+  #metadata;
   #timeoutMilliseconds;
 
   /**
    * Creates a client. It connects when the first call is made.
    *
-   * @param {string} [address] HOST:PORT or unix:PATH.
+   * @param {string} [address] HOST:PORT, with an IPv6 address in brackets, or unix:PATH.
    * @param {object} [options]
    * @param {number} [options.timeoutMilliseconds] How long a call may take.
-   * @param {grpc.ChannelCredentials} [options.credentials] Credentials for TLS, if a proxy terminates it.
+   * @param {boolean} [options.tls] Whether the connection is encrypted; also with certificates.
+   * @param {Buffer} [options.rootCertificates] The certificates to trust, in PEM format. By default, Node's own.
+   * @param {Buffer} [options.privateKey] The client's own key in PEM format, if the server requires one.
+   * @param {Buffer} [options.certificateChain] The certificate of privateKey and those that signed it.
+   * @param {string} [options.serverName] The name in the server's certificate, if it is not that in the address.
+   * @param {grpc.ChannelCredentials} [options.credentials] Other credentials, instead of these.
+   * @param {string} [options.token] Is sent with each call, as "authorization: Bearer TOKEN". To other machines only
+   *   with encryption.
+   * @throws {TypeError} If an argument is not what it has to be.
    */
-  constructor(address = 'localhost:50051', {
-    timeoutMilliseconds = 60_000,
-    credentials = grpc.credentials.createInsecure(),
-  } = {}) {
-    // By default, gRPC clients reject answers over 4 MiB.
-    this.#service = new QuantizationService(address, credentials, {'grpc.max_receive_message_length': -1});
+  constructor(address = 'localhost:50051', {timeoutMilliseconds = 60_000, ...connection} = {}) {
+    const {target, credentials, options, metadata} = connectionOf(address, connection);
+    this.#service = new QuantizationService(target, credentials, options);
+    this.#metadata = metadata;
     this.#timeoutMilliseconds = timeoutMilliseconds;
   }
 
@@ -264,7 +272,7 @@ export class QuantdClient {
   #call(method, request) {
     const options = {deadline: Date.now() + this.#timeoutMilliseconds};
     return new Promise((resolve, reject) => {
-      this.#service[method](request, options, (error, response) => {
+      this.#service[method](request, this.#metadata, options, (error, response) => {
         if (error) {
           reject(new QuantdError(error));
         } else {

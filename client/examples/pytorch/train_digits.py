@@ -96,6 +96,8 @@ def main():
     arguments = parser.parse_args()
     if not arguments.in_process:
         with quantd.Client(arguments.server) as client:
+            # Calls would try for a minute.
+            client.wait_until_connected(timeout=5)
             report("quantd", functools.partial(FakeQuantize.apply, client))
     report("this process", FakeQuantizeInProcess.apply)
 

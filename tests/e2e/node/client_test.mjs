@@ -53,6 +53,43 @@ test('an array of gradients is rejected', () => assert.rejects(
   client.fakeQuantizeGradient([1, 2], input, range),
   {name: 'TypeError', message: /^gradients must be a Float32Array/}));
 
+for (const [address, problem] of [
+  ['', 'another form'], ['localhost', 'another form'], ['1.2.3.4', 'another form'], ['::1', 'another form'],
+  [':70000', 'another form'], ['host:0', 'from 1 to 65535'], ['host:65536', 'from 1 to 65535'],
+  ['http://localhost:50051', 'another form'], ['local host:50051', 'another form'], [' a:1', 'another form'],
+  ['a:1\n', 'another form'], ['1.2.3.256:1', 'not an IPv4'], ['[localhost]:1', 'no IPv6 address'],
+  ['[::1]', 'another form'], ['unix:', 'has 0 bytes'], [`unix:/${'a'.repeat(107)}`, 'has 108 bytes'], [50051, 'not a string'],
+]) {
+  test(`the address ${address} is rejected`, () => assert.throws(() => new QuantdClient(address), {
+    name: 'TypeError', message: new RegExp(`^address must be HOST:PORT.*, not ${String(address).replace(/[[\]]/g, '.')}: .*${problem}`, 's'),
+  }));
+}
+
+for (const address of ['localhost:1', 'a-b.c_d.example:65535', '1.2.3.4:1', '[::1]:1', 'dns:50051', 'unix:/a', 'unix:a']) {
+  test(`the address ${address} is accepted`, () => new QuantdClient(address).close());
+}
+
+for (const [options, message] of [
+  [{rootCertificates: 'ca.pem'}, /^rootCertificates must be a Buffer/],
+  [{privateKey: Buffer.from('key')}, /^privateKey and certificateChain must be given together/],
+  [{serverName: 'a'}, /^serverName must be given with tls/],
+  [{tls: true, credentials: {}}, /^give either credentials, or tls/],
+  [{token: ''}, /^token must be a string of visible/],
+  [{token: 'Bearer hidden'}, /^token must be a string of visible.*spaces/],
+  [{token: 'hidden'}, /^token must not be sent to example.com:1 without encryption: pass tls/],
+]) {
+  test(`the options ${Object.keys(options)} are rejected`, () => assert.throws(
+    () => new QuantdClient('example.com:1', options),
+    (error) => error.name === 'TypeError' && message.test(error.message) && !error.message.includes('hidden')));
+}
+
+test('a token may be sent to this machine, and to others with TLS', () => {
+  for (const [address, options] of [['localhost:1', {}], ['127.1.2.3:1', {}], ['[::1]:1', {}], ['unix:/a', {}],
+    ['example.com:1', {tls: true}]]) {
+    new QuantdClient(address, {...options, token: 'hidden'}).close();
+  }
+});
+
 test('a call to a server that never answers ends in time', async () => {
   const server = net.createServer();
   const connected = new Promise((resolve) => server.once('connection', resolve));

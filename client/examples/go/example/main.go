@@ -1,6 +1,7 @@
 // The example quantizes an array, to floats and to codes, and prints the results.
 //
-//	example [--server HOST:PORT] [--num-bits N]
+//	example [--server HOST:PORT] [--num-bits N] [--root-certificates FILE] [--private-key FILE]
+//	        [--certificate-chain FILE] [--server-name NAME] [--token-file FILE]
 package main
 
 import (
@@ -11,8 +12,6 @@ import (
 	"os"
 	"strconv"
 	"time"
-
-	"google.golang.org/grpc"
 
 	"quantd"
 	quantdv1 "quantd/v1"
@@ -26,8 +25,18 @@ func main() {
 		numBits = uint32(parsed)
 		return err
 	})
+	var options quantd.Options
+	flag.Func("root-certificates", "`file` with the certificates to trust, in PEM format", contents(&options.RootCertificates))
+	flag.Func("private-key", "`file` with the client's own key", contents(&options.PrivateKey))
+	flag.Func("certificate-chain", "`file` with the certificate of the client", contents(&options.CertificateChain))
+	flag.StringVar(&options.ServerName, "server-name", "", "`name` in the server's certificate")
+	flag.Func("token-file", "`file` with the token to send", func(file string) error {
+		token, err := os.ReadFile(file)
+		options.Token = string(token)
+		return err
+	})
 	flag.Parse()
-	if err := run(*server, numBits); err != nil {
+	if err := run(*server, options, numBits); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		var failed *quantd.Error
 		if errors.As(err, &failed) {
@@ -37,9 +46,17 @@ func main() {
 	}
 }
 
-func run(server string, numBits uint32) error {
-	// If a proxy terminates TLS, use grpc.WithTransportCredentials(credentials.NewTLS(nil)).
-	connection, err := grpc.Dial(server, grpc.WithInsecure())
+// contents returns a function that reads a file into target.
+func contents(target *[]byte) func(string) error {
+	return func(file string) error {
+		read, err := os.ReadFile(file)
+		*target = read
+		return err
+	}
+}
+
+func run(server string, options quantd.Options, numBits uint32) error {
+	connection, err := quantd.Dial(server, options)
 	if err != nil {
 		return err
 	}

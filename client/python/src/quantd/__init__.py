@@ -11,18 +11,21 @@
 
 import pkgutil
 
+from quantd._async_client import AsyncClient
 from quantd._client import Client
 from quantd._errors import (
-    DeadlineExceededError, InvalidArgumentError, NotFoundError, QuantdError, ResourceExhaustedError,
-    UnavailableError)
+    DeadlineExceededError, ForkedProcessError, InvalidArgumentError, NotFoundError, PermissionDeniedError,
+    QuantdError, ResourceExhaustedError, UnauthenticatedError, UnavailableError)
 from quantd._results import (
     DequantizeResult, FakeQuantizeGradientResult, FakeQuantizeResult, MethodSupport, NudgedRange, Numerics,
     QuantizeResult, Rounding, ServerInfo)
+from quantd._retry import RetryOptions
 
 __all__ = [
-    "Client", "DeadlineExceededError", "DequantizeResult", "FakeQuantizeGradientResult",
-    "FakeQuantizeResult", "InvalidArgumentError", "MethodSupport", "NotFoundError", "NudgedRange",
-    "Numerics", "QuantdError", "QuantizeResult", "ResourceExhaustedError", "Rounding", "ServerInfo",
+    "AsyncClient", "Client", "DeadlineExceededError", "DequantizeResult", "FakeQuantizeGradientResult",
+    "FakeQuantizeResult", "ForkedProcessError", "InvalidArgumentError", "MethodSupport", "NotFoundError",
+    "NudgedRange", "Numerics", "PermissionDeniedError", "QuantdError", "QuantizeResult",
+    "ResourceExhaustedError", "RetryOptions", "Rounding", "ServerInfo", "UnauthenticatedError",
     "UnavailableError",
 ]
 

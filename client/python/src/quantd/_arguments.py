@@ -5,7 +5,7 @@ The server checks everything that the schema can represent; this module only che
 
 import dataclasses
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, SupportsFloat
 
 import numpy as np
@@ -19,6 +19,8 @@ from quantd._results import Numerics, Rounding
 _MAX_TIMEOUT = 365 * 24 * 3600.0
 #: Far below protobuf's limit of 2 GiB.
 _MAX_MESSAGE_BYTES = 2**30
+#: As many dimensions as numpy has.
+_MAX_DEPTH = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,10 +94,26 @@ def reader_of(tensor: NDArray[Any], element_type: ElementType) -> Callable[[slic
     return lambda run: element_type.encode(elements[run])
 
 
-def _as_array(name: str, value: ArrayLike) -> NDArray[Any]:
+def _check_unmasked(name: str, value: Any, depth: int = 0) -> None:
+    """Raises a TypeError for a masked array, also in lists: numpy would drop the mask without a word."""
     if isinstance(value, np.ma.MaskedArray):
-        raise TypeError(f"{name} is a masked array, and a mask cannot be sent; pass {name}.filled(...)")
+        if depth == 0:
+            raise TypeError(f"{name} is a masked array, and a mask cannot be sent; expected an array without "
+                            f"one: pass {name}.filled(...), with a value for what is masked")
+        raise TypeError(f"{name} contains a masked array, and a mask cannot be sent; expected numbers and "
+                        "arrays without one: call .filled(...) on it, with a value for what is masked")
+    # numpy refuses what is deeper.
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes, range)) and depth < _MAX_DEPTH:
+        for element in value:
+            # Most elements are numbers, so these are looked at first.
+            if not isinstance(element, (float, int)):
+                _check_unmasked(name, element, depth + 1)
+
+
+def _as_array(name: str, value: ArrayLike | None) -> NDArray[Any]:
+    _check_unmasked(name, value)
     try:
+        # None has a dtype that the callers refuse.
         return np.asarray(value)
     except ValueError as error:
         raise TypeError(f"{name} is not an array of numbers: {error}") from None
@@ -130,7 +148,7 @@ def as_zero_point(value: ArrayLike | None, blocks: tuple[int, ...] | None) -> ND
     """Returns `value` as zero points, in one dimension; none for None. Otherwise as `as_scale`."""
     if value is None:
         return np.zeros(0, np.int32)
-    array = np.asarray(value)
+    array = _as_array("zero_point", value)
     if array.dtype.kind == "f" and array.size == 0:
         array = array.astype(np.int32)
     if array.dtype.kind not in "iu":
@@ -149,7 +167,7 @@ def as_zero_point(value: ArrayLike | None, blocks: tuple[int, ...] | None) -> ND
 
 
 def _as_numbers(name: str, value: ArrayLike | None, expected: str) -> NDArray[Any]:
-    array = np.asarray(value)
+    array = _as_array(name, value)
     element_type = _element_types.of_dtype(array.dtype)
     if array.dtype.kind not in "biuf" and (element_type is None or element_type.is_code):
         raise TypeError(f"{name} has the dtype {array.dtype}; expected {expected}")

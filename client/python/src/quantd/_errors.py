@@ -1,5 +1,8 @@
 """Converts failed calls to exceptions. Only this file knows how errors are transmitted."""
 
+import copy
+import dataclasses
+import re
 from typing import Any
 
 import grpc
@@ -54,17 +57,33 @@ class NotFoundError(QuantdError, LookupError):
     code = grpc.StatusCode.NOT_FOUND
 
 
+class UnauthenticatedError(QuantdError):
+    """The server needs a token (CREDENTIALS_MISSING), or does not know this client's (INVALID_TOKEN)."""
+
+    code = grpc.StatusCode.UNAUTHENTICATED
+
+
+class PermissionDeniedError(QuantdError, PermissionError):
+    """The server knows who this client is, and does not allow it to make this call (NOT_PERMITTED)."""
+
+    code = grpc.StatusCode.PERMISSION_DENIED
+
+
 class ResourceExhaustedError(QuantdError):
     """The request is too large (MESSAGE_TOO_LARGE), or the server is overloaded (IN_FLIGHT_LIMIT).
 
-    In the latter case, there is a `retry_delay`, after which the call may be repeated.
+    In the latter case, there is a `retry_delay`. The client has tried again as often as its timeout and its
+    retries allowed.
     """
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 class UnavailableError(QuantdError, ConnectionError):
-    """No server answers, or the server is shutting down (SHUTTING_DOWN). The call may be repeated."""
+    """No server answers, or the server is shutting down (SHUTTING_DOWN). The call may be repeated.
+
+    The client has tried again as often as its timeout and its retries allowed.
+    """
 
     code = grpc.StatusCode.UNAVAILABLE
 
@@ -75,11 +94,32 @@ class DeadlineExceededError(QuantdError, TimeoutError):
     code = grpc.StatusCode.DEADLINE_EXCEEDED
 
 
+class ForkedProcessError(RuntimeError):
+    """A client was used in a process that was forked from the one in which it was made."""
+
+
 _CLASSES: dict[grpc.StatusCode, type[QuantdError]] = {
     error_class.code: error_class
-    for error_class in (InvalidArgumentError, NotFoundError, ResourceExhaustedError, UnavailableError,
-                        DeadlineExceededError)
+    for error_class in (InvalidArgumentError, NotFoundError, UnauthenticatedError, PermissionDeniedError,
+                        ResourceExhaustedError, UnavailableError, DeadlineExceededError)
 }
+
+#: gRPC 1.51 ends streams for reasons of its own, which say nothing about the call (docs/reliability.md): the
+#: HTTP/2 codes PROTOCOL_ERROR and INTERNAL_ERROR, and ENHANCE_YOUR_CALM while its memory is full.
+_STREAM_ENDED_BY_GRPC = {
+    grpc.StatusCode.INTERNAL: re.compile(r"RST_STREAM with error code [12]\b"),
+    grpc.StatusCode.RESOURCE_EXHAUSTED: re.compile(r"RST_STREAM with error code 11\b"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Failure:
+    """Why a try failed, and whether another one makes sense."""
+
+    error: QuantdError
+    may_be_retried: bool
+    #: The pause in seconds that the server asks for; negative if it asks not to try again.
+    pause: float | None
 
 
 def invalid_argument(reason: str, field: str, message: str) -> InvalidArgumentError:
@@ -99,8 +139,43 @@ def no_answer(address: str, timeout: float) -> DeadlineExceededError:
                                  "check that quantd runs there")
 
 
-def error_of(error: Any, address: str, timeout: float) -> QuantdError:
-    """Returns the exception for a grpc.RpcError of a call to `address`."""
+def with_message(error: QuantdError, message: str) -> QuantdError:
+    """Returns a copy of an error with another message."""
+    other = copy.copy(error)
+    other.message = message
+    other.args = (message,)
+    other.__cause__ = error.__cause__
+    return other
+
+
+def failure_of(error: Any, address: str, timeout: float) -> Failure:
+    """Returns what a grpc.RpcError of a call to `address` means."""
+    result = _error_of(error, address, timeout)
+    result.__cause__ = error
+    pause = _pushback_of(error.trailing_metadata())
+    return Failure(result, _may_be_retried(result), result.retry_delay if pause is None else pause)
+
+
+def _may_be_retried(error: QuantdError) -> bool:
+    if error.code is grpc.StatusCode.UNAVAILABLE:
+        return True
+    if error.code is grpc.StatusCode.RESOURCE_EXHAUSTED and error.reason != "MESSAGE_TOO_LARGE" and (
+            error.reason == "IN_FLIGHT_LIMIT" or error.retry_delay is not None):
+        return True
+    ended = _STREAM_ENDED_BY_GRPC.get(error.code)
+    return ended is not None and not error.reason and ended.search(error.message) is not None
+
+
+def _pushback_of(trailing_metadata: Any) -> float | None:
+    """Returns the pause in gRPC's own trailer, as Failure has it."""
+    text = _trailer("grpc-retry-pushback-ms", trailing_metadata)
+    if text is None:
+        return None
+    # By gRPC's specification, a text that is no number means the same as a negative number.
+    return int(text) / 1000 if re.fullmatch("[0-9]{1,10}", text, re.ASCII) else -1
+
+
+def _error_of(error: Any, address: str, timeout: float) -> QuantdError:
     code = error.code()
     details = _details_of(error.trailing_metadata())
     # Errors from quantd have a reason. Those from gRPC name neither the address nor the timeout.
@@ -124,13 +199,18 @@ def _details_of(trailing_metadata: Any) -> dict[str, Any]:
     lost.
     """
     found: dict[str, Any] = {}
-    status = dict(trailing_metadata or ()).get("grpc-status-details-bin", b"")
+    status = _trailer("grpc-status-details-bin", trailing_metadata)
     try:
-        for detail in _schema.Status.FromString(status).details:
+        for detail in _schema.Status.FromString(status or b"").details:
             _take_detail(detail, found)
     except protobuf_message.DecodeError:
         return {}
     return found
+
+
+def _trailer(name: str, trailing_metadata: Any) -> Any:
+    """Returns a value of the metadata, or None. The Metadata of grpc.aio cannot be made a dict in 1.51."""
+    return next((value for key, value in trailing_metadata or () if key == name), None)
 
 
 def _take_detail(detail: Any, found: dict[str, Any]) -> None:

@@ -7,46 +7,47 @@ from typing import Any
 
 import grpc
 
-from quantd import _errors
 
-
-def run_stream(method: Any, requests: Iterator[bytes], take_response: Callable[[bytes], None], *,
-               address: str, timeout: float) -> None:
-    """Sends `requests` with `method`, a grpc.StreamStreamMultiCallable, until the server ends the stream.
+def run_stream(start: Callable[[Iterator[bytes]], Any], requests: Iterator[bytes],
+               take_response: Callable[[bytes], None], end: Callable[[], float]) -> None:
+    """Sends `requests` over the stream that `start` opens, until the server ends the stream.
 
     gRPC asks for the next request, on its own thread, when the transport has taken the one before. The
     next answer is received when `take_response` has returned. So neither side holds more than a few
     messages.
 
-    Errors: those of `requests` and `take_response`; the server's; DeadlineExceededError if the server
-    sends no answer for `timeout` seconds, measured from the start or from its last answer.
+    Errors: those of `requests` and `take_response`; StreamTimeout if there is no answer by `end()`, a
+    time.monotonic() that each answer may move; grpc.RpcError if the stream fails.
     """
-    sender = _Sender(requests)
-    call = method(sender)
-    with _Watch(timeout, call.cancel) as watch:
+    sender = Sender(requests)
+    call = start(sender)
+    with _Watch(end, call.cancel) as watch:
         try:
             for response in call:
                 take_response(response)
-                watch.restart()
         except grpc.RpcError as error:
             if sender.error is not None:
                 raise sender.error from None
             if watch.has_run_out:
-                raise _errors.no_answer(address, timeout) from error
-            raise _errors.error_of(error, address, timeout) from error
+                raise StreamTimeout from error
+            raise
         finally:
             # An exception or an interrupt may have left the stream unfinished.
             call.cancel()
 
 
-class _Sender:
+class StreamTimeout(Exception):
+    """The server has not answered in time."""
+
+
+class Sender:
     """Iterates over requests and keeps the error if one fails, which gRPC would only log."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
         self.error: BaseException | None = None
 
-    def __iter__(self) -> "_Sender":
+    def __iter__(self) -> "Sender":
         return self
 
     def __next__(self) -> bytes:
@@ -61,13 +62,12 @@ class _Sender:
 
 
 class _Watch:
-    """Calls `run_out` if restart() is not called for `timeout` seconds. Only runs within its context."""
+    """Calls `run_out` when time.monotonic() has reached `end()`. Only runs within its context."""
 
-    def __init__(self, timeout: float, run_out: Callable[[], Any]) -> None:
-        self._timeout = timeout
+    def __init__(self, end: Callable[[], float], run_out: Callable[[], Any]) -> None:
+        self._end = end
         self._run_out = run_out
-        self._restarted = time.monotonic()
-        self._ended = threading.Event()
+        self._left = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="quantd-stream-watch", daemon=True)
         self.has_run_out = False
 
@@ -76,15 +76,12 @@ class _Watch:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._ended.set()
+        self._left.set()
         self._thread.join()
 
-    def restart(self) -> None:
-        self._restarted = time.monotonic()
-
     def _watch(self) -> None:
-        while not self._ended.wait(max(0, self._restarted + self._timeout - time.monotonic())):
-            if time.monotonic() >= self._restarted + self._timeout:
+        while not self._left.wait(max(0, self._end() - time.monotonic())):
+            if time.monotonic() >= self._end():
                 self.has_run_out = True
                 self._run_out()
                 return

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/status"
 
 	"quantd"
@@ -53,7 +52,7 @@ type driver struct {
 func main() {
 	log.SetFlags(0)
 	server, folder := os.Args[1], os.Args[2]
-	connection, err := grpc.Dial(server, grpc.WithInsecure())
+	connection, err := quantd.Dial(server, quantd.Options{})
 	if err != nil {
 		log.Fatal(err)
 	}
