@@ -28,11 +28,14 @@ class ChannelChoice {
   std::size_t size() const { return channels_.size(); }
 
   // Returns the index of the channel to use: the first that is not to be avoided, counted from
-  // `first` modulo their number; `first` itself if all are.
+  // `first` modulo their number. If all are, that with the oldest failure among those that can
+  // connect; if none can, `first` itself.
   std::size_t From(std::size_t first) const;
 
-  // Notes that a call on the channel has failed in a way that another one might not.
+  // Notes that a call on the channel has failed in a way that another one might not,
   void NoteFailure(std::size_t index);
+  // or that it was answered.
+  void NoteAnswer(std::size_t index);
 
  private:
   using Clock = std::chrono::steady_clock;

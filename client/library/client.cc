@@ -131,6 +131,7 @@ class Client::Impl {
       const Attempt made = attempt(server, authorization);
       if (made.end.status.ok()) {
         budget_.Earn();
+        servers_.NoteAnswer(index);
         return absl::OkStatus();
       }
       if (made.made_progress) {

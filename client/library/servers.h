@@ -45,6 +45,9 @@ class Servers {
   // permits.
   std::size_t Choose() { return choice_->From(next_.fetch_add(1)); }
 
+  // A call to a server was answered.
+  void NoteAnswer(std::size_t index) { choice_->NoteAnswer(index); }
+
   // Returns that of the server for the next try, after one of `failed` has failed.
   std::size_t ChooseAfter(std::size_t failed) {
     choice_->NoteFailure(failed);

@@ -42,9 +42,7 @@ class UnaryCalls final : public Calls {
     const std::size_t channel = choice_.From(number + shift);
     stubs_[channel]->UnaryCall(context, method_, {}, &request.bytes(), &place.answer,
                                [this, number, channel, &place](const grpc::Status& status) {
-                                 if (MayEndOtherwise(wire::ToAbslStatus(status))) {
-                                   choice_.NoteFailure(channel);
-                                 }
+                                 NoteEnd(channel, status);
                                  listener_.CallEnded(number, {.sent = place.sent,
                                                               .ended = Clock::now(),
                                                               .status = status,
@@ -63,6 +61,14 @@ class UnaryCalls final : public Calls {
   }
 
  private:
+  void NoteEnd(std::size_t channel, const grpc::Status& status) {
+    if (status.ok()) {
+      choice_.NoteAnswer(channel);
+    } else if (MayEndOtherwise(wire::ToAbslStatus(status))) {
+      choice_.NoteFailure(channel);
+    }
+  }
+
   struct Place {
     // Keeps Cancel() from a context that is being replaced.
     core::Mutex mutex;

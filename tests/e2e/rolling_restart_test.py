@@ -68,7 +68,7 @@ class RollingRestartTest(security_test_case.SecurityTestCase):
                 result = json.loads(output)
                 print(f"{method}: {restarts} restarts, {result['calls']} calls, {result['retries']} retries")
                 self.assertEqual(result["errors"], 0, output)
-                self.assertEqual(result["verified"], result["calls"])
+                self.assertEqual(result["verified_answers"], result["calls"])
                 self.assertGreater(result["calls"], 100)
                 self.assertGreater(restarts, 1)
 
