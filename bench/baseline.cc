@@ -7,7 +7,9 @@
 #include <chrono>
 #include <csignal>
 #include <cstddef>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -32,6 +34,9 @@ constexpr std::chrono::seconds kShutdownTimeout{1};
 struct Flags {
   std::vector<std::string> listen;
   std::vector<std::string> channel_arguments;
+  // Files in PEM; empty: nothing is encrypted.
+  std::string tls_cert;
+  std::string tls_key;
 };
 
 // Blocks the signals that stop the server in this thread and in the threads that it
@@ -55,6 +60,11 @@ std::optional<int> ParseFlags(const std::string& name, int argc, char** argv, Fl
   app.add_option("--channel_argument", flags.channel_arguments,
                  "NAME=VALUE, a setting of gRPC; may be repeated")
       ->allow_extra_args(false);
+  CLI::Option* const certificate =
+      app.add_option("--tls-cert", flags.tls_cert, "the certificate for TLS over TCP, in PEM");
+  CLI::Option* const key = app.add_option("--tls-key", flags.tls_key, "its private key, in PEM");
+  certificate->needs(key);
+  key->needs(certificate);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
@@ -74,6 +84,22 @@ absl::Status AddChannelArguments(const std::vector<std::string>& texts,
                argument->value);
   }
   return absl::OkStatus();
+}
+
+std::string ReadText(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const std::string& address,
+                                                        const Flags& flags) {
+  if (flags.tls_cert.empty() || absl::StartsWith(address, "unix:")) {
+    return grpc::InsecureServerCredentials();
+  }
+  grpc::SslServerCredentialsOptions options(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  options.pem_key_cert_pairs = {
+      {.private_key = ReadText(flags.tls_key), .cert_chain = ReadText(flags.tls_cert)}};
+  return grpc::SslServerCredentials(options);
 }
 
 // Returns `address` with the port that it was bound to.
@@ -104,7 +130,7 @@ int ServeBaseline(const std::string& name, grpc::Service& service, int argc, cha
   }
   std::vector<int> ports(flags.listen.size(), 0);
   for (std::size_t i = 0; i < ports.size(); ++i) {
-    builder.AddListeningPort(flags.listen[i], grpc::InsecureServerCredentials(), &ports[i]);
+    builder.AddListeningPort(flags.listen[i], CredentialsFor(flags.listen[i], flags), &ports[i]);
   }
   const std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {

@@ -65,8 +65,12 @@ std::shared_ptr<grpc::Channel> Connect(const RpcCase& rpc_case) {
       arguments.SetString(name, std::get<std::string>(value));
     }
   }
-  return grpc::CreateCustomChannel(rpc_case.server_address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  const auto credentials = rpc_case.root_certificates.empty()
+                               ? grpc::InsecureChannelCredentials()
+                               : grpc::SslCredentials({.pem_root_certs = rpc_case.root_certificates,
+                                                       .pem_private_key = "",
+                                                       .pem_cert_chain = ""});
+  return grpc::CreateCustomChannel(rpc_case.server_address, credentials, arguments);
 }
 
 void SetDeadline(grpc::ClientContext& context) {
@@ -272,7 +276,10 @@ absl::StatusOr<MeasurementResult> RunClientLibrary(const RpcCase& rpc_case,
                                                    const Workload& workload) {
   ASSIGN_OR_RETURN(
       const std::unique_ptr<client::Client> client,
-      client::Client::Connect({.address = rpc_case.server_address, .timeout = kDeadline}));
+      client::Client::Connect({.address = rpc_case.server_address,
+                               .security = {.tls = !rpc_case.root_certificates.empty(),
+                                            .root_certificates = rpc_case.root_certificates},
+                               .timeout = kDeadline}));
   AnswerCheck check(workload, rpc_case.answer);
   Measurement measurement(rpc_case.limits, rpc_case.server_process);
   for (;;) {

@@ -2,7 +2,7 @@
 
   /usr/bin/python3 bench/rpc.py --binaries build/release/bin --output rpc.json
 
-Four servers run at once, and all but the one that is being measured are idle:
+These servers run at once, with and without TLS, and all but the one that is being measured are idle:
 
   quantd        the server
   echo_server   sends every request's bytes back unread: gRPC's own limit on this machine
@@ -21,25 +21,20 @@ import contextlib
 import dataclasses
 import itertools
 import json
-import os
 import pathlib
-import re
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from rpc_processes import Certificate, Driver, LoadTester, Server
+
 KIB = 1024
 MIB = 1024 * KIB
 
 TRANSPORTS = {"tcp": "TCP", "unix": "unix socket"}
-QUANTD_FLAGS = ("--metrics-listen=", "--max-in-flight-bytes=4GiB", "--log-level=error")
-STOP_SECONDS = 30
-
-_SERVING_LINE = re.compile(r"\w.* serving on (?P<addresses>.+?)(?: \(.*\))?\n")
-
+TITLES = TRANSPORTS | {"tls": "TLS"}
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
@@ -63,6 +58,7 @@ TUNED_ECHO = Subject("tuned echo", "tuned_echo_server")
 PLAIN = Subject("plain", "plain_server", client="message")
 PLAIN_RAW = Subject("plain, raw client", "plain_server")
 UNARY = (QUANTD, ECHO, TUNED_ECHO, PLAIN, PLAIN_RAW)
+ENCRYPTED = (QUANTD, ECHO, TUNED_ECHO)
 
 QUANTD_STREAM = Subject("quantd stream", "quantd", "stream")
 ECHO_STREAM = Subject("echo stream", "echo_server", "stream")
@@ -88,7 +84,7 @@ class Load:
 
     def __str__(self) -> str:
         return f"{size_name(self.tensor_bytes)}, {self.in_flight} in flight, " \
-               f"{TRANSPORTS[self.transport]}"
+               f"{TITLES[self.transport]}"
 
 
 # The figures that rpc_benchmark prints, of every subject under every load.
@@ -152,6 +148,8 @@ def full_plan() -> Plan:
         for in_flight in (1, 4, 16):
             loads[Load(transport, 4 * KIB, in_flight)] += (QUANTD_BENCH,)
     loads[Load("unix", 16 * MIB, 1)] += (QUANTD_BENCH, QUANTIZE_BENCH)
+    encrypted = [Load("tls", size, in_flight) for size in (MIB, 64 * MIB) for in_flight in (1, 4)]
+    loads |= dict.fromkeys(encrypted, ENCRYPTED)
     ratios = [
         *(ratio for load in loads if load.tensor_bytes in (MIB, 16 * MIB)
           for ratio in throughput_ratios(load, echo_target=0.95, plain_target=1.6)),
@@ -161,6 +159,7 @@ def full_plan() -> Plan:
         *(bench_ratio(Load(transport, 4 * KIB, in_flight), target=0.95)
           for transport in TRANSPORTS for in_flight in (1, 4, 16)),
         quantize_ratio(Load("unix", 16 * MIB, 1)),
+        *(ratio for load in encrypted for ratio in encryption_ratios(load, echo_target=0.9)),
         *(ratio for transport in TRANSPORTS for in_flight in (1, 4, 16) for ratio in stream_ratios(
             Load(transport, 4 * KIB, 64), Load(transport, 4 * KIB, in_flight),
             # The target applies to the number in flight at which a stream of echo_server reaches 7 times
@@ -175,9 +174,10 @@ def quick_plan() -> Plan:
     """Returns a plan with a little of everything, for testing; its figures are meaningless."""
     small, large, stream = Load("unix", 4 * KIB, 1), Load("tcp", 64 * KIB, 1), \
         Load("unix", 4 * KIB, 16)
+    encrypted = dataclasses.replace(large, transport="tls")
     loads = {small: UNARY + (QUANTD_CLIENT, QUANTD_BENCH, QUANTIZE_BENCH), large: UNARY,
-             stream: STREAM}
-    ratios = [*throughput_ratios(large), latency_ratio(small), client_ratio(small),
+             stream: STREAM, encrypted: ENCRYPTED}
+    ratios = [*encryption_ratios(encrypted), *throughput_ratios(large), latency_ratio(small), client_ratio(small),
               bench_ratio(small), quantize_ratio(small), *stream_ratios(stream, small)]
     return Plan(loads, ratios, plotted_in_flight=1, plotted_bytes=4 * KIB,
                 warmup_ms=0, duration_ms=50, minimum_calls=3)
@@ -191,6 +191,17 @@ def throughput_ratios(load: Load, echo_target: float | None = None,
         for other, target, limiters in (
             (ECHO, echo_target, ()), (TUNED_ECHO, None, ()),
             (PLAIN, plain_target, (ECHO, TUNED_ECHO)), (PLAIN_RAW, None, (ECHO, TUNED_ECHO)))
+    ]
+
+
+def encryption_ratios(load: Load, echo_target: float | None = None) -> list[Ratio]:
+    plain = dataclasses.replace(load, transport="tcp")
+    return [
+        *(Ratio(f"throughput, {load}: quantd / {other.name}", "gigabytes_per_second",
+                (QUANTD, load), (other, load), target)
+          for other, target in ((ECHO, echo_target), (TUNED_ECHO, None))),
+        Ratio(f"throughput, {load}: quantd / quantd in plain text", "gigabytes_per_second",
+              (QUANTD, load), (QUANTD, plain)),
     ]
 
 
@@ -224,99 +235,10 @@ def stream_ratios(stream: Load, unary: Load, target: float | None = None) -> lis
     ]
 
 
-class Server:
-    """A running server on a free TCP port and a unix socket. Use it as a context manager."""
-
-    def __init__(self, binary: pathlib.Path, directory: pathlib.Path) -> None:
-        flags = QUANTD_FLAGS if binary.name == "quantd" else ()
-        self._process = subprocess.Popen(
-            [binary, "--listen=127.0.0.1:0", f"--listen=unix:{directory / binary.name}", *flags],
-            env=clean_environment(), stdout=subprocess.PIPE, text=True)
-        try:
-            serving = _SERVING_LINE.fullmatch(self._process.stdout.readline())
-            if serving is None:
-                raise RuntimeError(f"{binary} did not start serving; see its message above")
-        except BaseException:
-            self._process.kill()
-            raise
-        self.process_id = self._process.pid
-        self.addresses = dict(zip(("tcp", "unix"), serving["addresses"].split(", "), strict=True))
-
-    def __enter__(self) -> "Server":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        stop(self._process)
-
-
-class Driver:
-    """A running rpc_benchmark, which measures one case after another."""
-
-    def __init__(self, binary: pathlib.Path) -> None:
-        self._process = subprocess.Popen(
-            [binary, "--cases"], env=clean_environment(), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-
-    def measure(self, case: dict[str, Any]) -> dict[str, float]:
-        print(json.dumps(case), file=self._process.stdin, flush=True)
-        line = self._process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"rpc_benchmark ended with code {self._process.wait()} at {case}")
-        result = json.loads(line)
-        if "error" in result:
-            raise RuntimeError(f"rpc_benchmark failed at {case}: {result['error']}")
-        return result
-
-    def __enter__(self) -> "Driver":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.stdin.close()
-        stop(self._process)
-
-
-class LoadTester:
-    """quantctl bench, which is started for each case."""
-
-    def __init__(self, binary: pathlib.Path) -> None:
-        self._binary = binary
-
-    def measure(self, case: dict[str, Any]) -> dict[str, float]:
-        done = subprocess.run(
-            [self._binary, "--server", case["server_address"], "bench", "--output=json",
-             f"--method={case['operation']}", f"--shape={case['tensor_bytes'] // 4}", f"--concurrency={case['in_flight']}",
-             f"--warmup={case['warmup_ms']}ms", f"--duration={case['duration_ms']}ms",
-             "--fail-if=errors>0"],
-            env=clean_environment(), stdout=subprocess.PIPE, text=True, check=True)
-        result = json.loads(done.stdout)
-        gigabytes = result["gigabytes_per_second"] * result["seconds"]
-        return {
-            "calls_per_second": result["calls_per_second"],
-            "gigabytes_per_second": result["gigabytes_per_second"],
-            "p50_seconds": result["latency_seconds"]["p50"],
-            "p99_seconds": result["latency_seconds"]["p99"],
-            "client_cpu_seconds_per_gigabyte": result["client_cpu_seconds"] / gigabytes,
-        }
-
-
-def stop(process: subprocess.Popen) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-    process.stdout.close()
-
-
-def clean_environment() -> dict[str, str]:
-    """Returns the environment without variables that would change quantd's or gRPC's behavior."""
-    return {key: value for key, value in os.environ.items()
-            if not key.startswith(("QUANTD_", "GRPC_")) and not key.lower().endswith("_proxy")}
-
-
-def case_of(plan: Plan, subject: Subject, load: Load, server: Server) -> dict[str, Any]:
+def case_of(plan: Plan, subject: Subject, load: Load, server: Server,
+            certificate: Certificate) -> dict[str, Any]:
     return {
+        **({"ca": str(certificate.path)} if load.transport == "tls" else {}),
         **({"operation": subject.operation} if subject.client == "quantctl" else {}),
         "server_address": server.addresses[load.transport],
         "server_process": server.process_id,
@@ -333,27 +255,30 @@ def case_of(plan: Plan, subject: Subject, load: Load, server: Server) -> dict[st
 
 def measure(plan: Plan, binaries: pathlib.Path, rounds: int) -> Iterator[Round]:
     """Yields one round after another."""
-    names = sorted({subject.server for subjects in plan.loads.values() for subject in subjects})
+    # A server that encrypts is another one: quantd encrypts all of TCP, or nothing.
+    names = sorted({(subject.server, load.transport == "tls")
+                    for load, subjects in plan.loads.items() for subject in subjects})
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(
             stack.enter_context(tempfile.TemporaryDirectory(prefix="quantd-bench-")))
-        servers = {name: stack.enter_context(Server(binaries / name, directory)) for name in names}
+        certificate = Certificate(directory)
+        servers = {
+            (name, encrypts): stack.enter_context(
+                Server(binaries / name, directory, certificate if encrypts else None))
+            for name, encrypts in names}
         # Each server has a separate driver, because messages to one server would affect the heap, and so
         # the speed, of measurements of another.
-        drivers = {name: stack.enter_context(Driver(binaries / "rpc_benchmark")) for name in names}
+        drivers = {key: stack.enter_context(Driver(binaries / "rpc_benchmark")) for key in names}
         load_tester = LoadTester(binaries / "quantctl")
         for number in range(rounds):
-            yield {
-                (subject, load): driver_of(subject, drivers, load_tester).measure(
-                    case_of(plan, subject, load, servers[subject.server]))
-                for load, subjects in plan.loads.items()
-                for subject in rotated(subjects, number)
-            }
-
-
-def driver_of(subject: Subject, drivers: dict[str, Driver],
-              load_tester: LoadTester) -> Driver | LoadTester:
-    return load_tester if subject.client == "quantctl" else drivers[subject.server]
+            measured = {}
+            for load, subjects in plan.loads.items():
+                for subject in rotated(subjects, number):
+                    key = (subject.server, load.transport == "tls")
+                    client = load_tester if subject.client == "quantctl" else drivers[key]
+                    measured[subject, load] = client.measure(
+                        case_of(plan, subject, load, servers[key], certificate))
+            yield measured
 
 
 def rotated(subjects: tuple[Subject, ...], by: int) -> tuple[Subject, ...]:
@@ -420,7 +345,7 @@ class Report:
             if (load.transport, load.in_flight) == (transport, in_flight)
             for subject in subjects
         ]
-        return {"title": f"{TRANSPORTS[transport]}, {in_flight} in flight",
+        return {"title": f"{TITLES[transport]}, {in_flight} in flight",
                 "columns": ["tensor", "server", *figures], "rows": rows}
 
     def _ratio(self, ratio: Ratio) -> dict[str, Any]:
@@ -439,7 +364,7 @@ class Report:
             loads = [load for load, subjects in self._plan.loads.items() if QUANTD in subjects
                      and (load.transport, load.in_flight) == (transport, in_flight)]
             yield {
-                "title": f"Unary calls over {TRANSPORTS[transport]}, {in_flight} in flight",
+                "title": f"Unary calls over {TITLES[transport]}, {in_flight} in flight",
                 "file": f"rpc_{transport}.svg", "x_label": "tensor (bytes)", "y_label": "GB/s",
                 "x": [load.tensor_bytes for load in loads], "x_scale": "log2",
                 "series": self._series((QUANTD, ECHO, TUNED_ECHO, PLAIN), loads,
@@ -453,7 +378,7 @@ class Report:
             loads = [load for load in self._plan.loads
                      if (load.transport, load.tensor_bytes) == (transport, size)]
             yield {
-                "title": f"Tensors of {size_name(size)} over {TRANSPORTS[transport]}",
+                "title": f"Tensors of {size_name(size)} over {TITLES[transport]}",
                 "file": f"rpc_small_{transport}.svg", "x_label": "in flight", "y_label": "calls/s",
                 "x": [load.in_flight for load in loads], "x_scale": "log2",
                 "series": self._series((QUANTD, ECHO, PLAIN) + STREAM, loads, "calls_per_second"),

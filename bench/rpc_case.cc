@@ -3,6 +3,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdint>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -32,6 +34,7 @@ struct FlagValues {
   std::int64_t duration_milliseconds = 1000;
   pid_t server_process = 0;
   std::vector<std::string> channel_arguments;
+  std::string ca;
 };
 
 // Makes CLI11 accept one of `names` and convert it to its value.
@@ -43,6 +46,8 @@ CLI::CheckedTransformer OneOf(const std::map<std::string, Value>& names) {
 void AddFlags(CLI::App& app, FlagValues* values) {
   RpcCase& rpc_case = values->rpc_case;
   app.add_option("--server_address", rpc_case.server_address, "HOST:PORT or unix:PATH")->required();
+  app.add_option("--ca", values->ca, "the certificates to trust, in PEM, for a server with TLS")
+      ->check(CLI::ExistingFile);
   app.add_option("--server_process", values->server_process,
                  "process id of the server, to measure its CPU time");
   app.add_option("--answer", rpc_case.answer, "what the server answers: echo or fake_quantized")
@@ -83,6 +88,10 @@ absl::StatusOr<RpcCase> PutTogether(FlagValues values) {
   for (const std::string& text : values.channel_arguments) {
     ASSIGN_OR_RETURN(ChannelArgument argument, ParseChannelArgument(text));
     rpc_case.channel_arguments.push_back(std::move(argument));
+  }
+  if (!values.ca.empty()) {
+    std::ifstream file(values.ca);
+    rpc_case.root_certificates.assign(std::istreambuf_iterator<char>(file), {});
   }
   rpc_case.limits.warmup = std::chrono::milliseconds(values.warmup_milliseconds);
   rpc_case.limits.duration = std::chrono::milliseconds(values.duration_milliseconds);

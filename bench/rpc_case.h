@@ -39,6 +39,8 @@ enum class MessageKind {
 struct RpcCase {
   // HOST:PORT or unix:PATH.
   std::string server_address;
+  // The certificates to trust, in PEM; empty: no TLS.
+  std::string root_certificates;
   // The server's process, to measure its CPU time.
   std::optional<pid_t> server_process;
   Answer answer = Answer::kFakeQuantized;
