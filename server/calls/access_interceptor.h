@@ -11,9 +11,10 @@
 
 namespace quantd::server {
 
-// Ends calls of server reflection that their callers may not make before its handlers see a message.
-// Health is open to all, and calls of QuantizationService are checked where they are answered
-// (ServedCall), with error details. What does not exist is UNIMPLEMENTED, whoever calls it.
+// Ends calls of server reflection that their callers may not make before its handlers see a
+// message. Health is open to all, and calls of QuantizationService are checked where they are
+// answered (ServedCall), with error details. What does not exist is UNIMPLEMENTED, whoever calls
+// it.
 class AccessInterceptorFactory final
     : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:

@@ -58,10 +58,12 @@ TEST(CallLog, WritesAFailedCallAsOneLineOfText) {
   LogCall(log, FailedCall());
   const std::string line = out.str();
   EXPECT_EQ(std::ranges::count(line, '\n'), 1);
-  EXPECT_THAT(line, HasSubstr(" level=warning event=\"call failed\" method=FakeQuantize "
-                              "code=InvalidArgument reason=INVALID_NUM_BITS field=spec.num_bits "
-                              "message=\"num_bits is \\\"17\\\";\\nexpected 2..16\" "
-                              "peer=ipv4:127.0.0.1:41234 caller=anonymous request_bytes=123 seconds=0.25\n"));
+  EXPECT_THAT(
+      line,
+      HasSubstr(" level=warning event=\"call failed\" method=FakeQuantize "
+                "code=InvalidArgument reason=INVALID_NUM_BITS field=spec.num_bits "
+                "message=\"num_bits is \\\"17\\\";\\nexpected 2..16\" "
+                "peer=ipv4:127.0.0.1:41234 caller=anonymous request_bytes=123 seconds=0.25\n"));
 }
 
 TEST(CallLog, WritesSuccessesOnlyAtDebugLevel) {
