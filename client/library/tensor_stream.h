@@ -42,8 +42,8 @@ class TensorStream {
                                            const TensorStreamOptions& options);
 
   ~TensorStream();
-  TensorStream(TensorStream&&) noexcept;
-  TensorStream& operator=(TensorStream&&) noexcept;
+  TensorStream(TensorStream&& other) noexcept;
+  TensorStream& operator=(TensorStream&& other) noexcept;
 
   // Sends all parts that have no answer yet. `authorization` is as in StreamCall. Calls `progress`,
   // unless it is null, on this thread. Not again after it has succeeded.

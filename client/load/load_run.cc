@@ -62,9 +62,10 @@ LoadResult LoadRun::Run(const MakeCalls& make_calls, std::chrono::milliseconds t
     const std::jthread dispatcher([this] { Dispatch(); });
     AwaitEnd(timeout, watcher);
   }
-  result_.retries = calls_->retries();
+  const std::uint64_t retries = calls_->retries();
   calls_.reset();
   LoadResult result = TakeResult();
+  result.retries = retries;
   result.client_cpu_time = ProcessCpuTime() - cpu_time;
   return result;
 }

@@ -19,14 +19,14 @@ struct Character {
 
 // The bytes that begin a character of some length.
 struct Lead {
-  unsigned char mask;
-  unsigned char bits;
   std::size_t size;
   // Smaller ones have a shorter form.
   char32_t least;
+  unsigned char mask;
+  unsigned char bits;
 };
 constexpr Lead kLeads[] = {
-    {0x80, 0x00, 1, 0}, {0xE0, 0xC0, 2, 0x80}, {0xF0, 0xE0, 3, 0x800}, {0xF8, 0xF0, 4, 0x10000}};
+    {1, 0, 0x80, 0x00}, {2, 0x80, 0xE0, 0xC0}, {3, 0x800, 0xF0, 0xE0}, {4, 0x10000, 0xF8, 0xF0}};
 
 bool IsValid(char32_t code, char32_t least) {
   constexpr char32_t kFirstSurrogate = 0xD800;

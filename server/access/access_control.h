@@ -11,7 +11,6 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "core/base/mutex.h"
 #include "server/access/access_policy.h"
 #include "server/access/bearer_tokens.h"

@@ -137,7 +137,7 @@ class ReportTest(unittest.TestCase):
         targets = [ratio.target for ratio in plan.ratios if ratio.target is not None]
         # There are 2 transports. The throughput ratios have 2 sizes and 3 numbers in flight each, and the
         # load tester's ratios have these 3 numbers.
-        self.assertEqual(sorted(targets), [0.95] * 18 + [1.1] * 2 + [1.6] * 12 + [2.5, 3.5] + [4] * 2)
+        self.assertEqual(sorted(targets), [0.9] * 4 + [0.95] * 18 + [1.1] * 2 + [1.6] * 12 + [2.5, 3.5] + [4] * 2)
         for ratio in plan.ratios:
             for subject, load in (ratio.of, ratio.to):
                 self.assertIn(subject, plan.loads[load], ratio.title)
@@ -172,7 +172,7 @@ class QuickRunTest(unittest.TestCase):
         self.assertEqual(servers, {subject.name for subject in subjects})
 
     def test_every_ratio_has_one_positive_value_per_round(self):
-        self.assertEqual(len(self.section["ratios"]), 10)
+        self.assertEqual(len(self.section["ratios"]), 13)
         for ratio in self.section["ratios"]:
             self.assert_positive([ratio["value"], *ratio["rounds"]])
             self.assertEqual(len(ratio["rounds"]), 2)

@@ -149,7 +149,7 @@ TEST_F(RetryTest, TheErrorNamesAllServers) {
 // Tensors in parts.
 class RetryStreamTest : public RetryTest {
  protected:
-  std::unique_ptr<Client> ConnectInParts(const std::string& address) {
+  static std::unique_ptr<Client> ConnectInParts(const std::string& address) {
     auto client =
         Client::Connect({.address = address, .stream_from_bytes = 0, .stream_message_bytes = 64});
     return *std::move(client);

@@ -91,7 +91,7 @@ TEST(ClosedLoop, StopsAtOnceWhileItWaits) {
   FakeServer server([](std::size_t) { return Gone(); });
   RunningLoad load(server, {.rate = {}, .concurrency = 4, .duration = hours(1), .calls = {}});
   // By then, the waits last for a quarter of a second or more.
-  EXPECT_TRUE(WaitUntil([&] { return server.begun() >= 7 * 4; }));
+  EXPECT_TRUE(WaitUntil([&] { return server.begun() >= 28U; }));
   const Clock::time_point before = Clock::now();
   load.Stop();
   EXPECT_TRUE(load.AwaitResult().is_interrupted);

@@ -26,7 +26,7 @@ struct CommandLineResult {
 };
 
 inline CommandLineResult RunCommandLine(const std::vector<std::string>& arguments,
-                                        CommandLineSetting setting = {}) {
+                                        const CommandLineSetting& setting = {}) {
   std::vector<const char*> argv = {"quantctl"};
   for (const std::string& argument : arguments) {
     argv.push_back(argument.c_str());

@@ -25,7 +25,8 @@ TEST(Printable, EscapesWhatATerminalObeys) {
   EXPECT_EQ(Printable("one\ntwo\r\tthree\x08\x7f"), "one\\ntwo\\r\\tthree\\x08\\x7f");
   EXPECT_EQ(Printable(std::string("a\0b", 3)), "a\\x00b");
   // C1's CSI, a separator of lines, and writing from right to left.
-  EXPECT_EQ(Printable("\u009b2J \u2028 \u202e \u2066"), "\\u009b2J \\u2028 \\u202e \\u2066");
+  EXPECT_EQ(Printable("\u009b2J \u2028 \xe2\x80\xae \xe2\x81\xa6"),
+            "\\u009b2J \\u2028 \\u202e \\u2066");
 }
 
 TEST(Printable, EscapesBytesThatAreNotUtf8) {

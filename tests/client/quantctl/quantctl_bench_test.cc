@@ -30,7 +30,8 @@ using ::testing::StartsWith;
 class QuantctlBenchTest : public ::testing::Test {
  protected:
   // Makes 20 calls without a warm-up unless the arguments say otherwise.
-  CommandLineResult Bench(std::vector<std::string> arguments, CommandLineSetting setting = {}) {
+  CommandLineResult Bench(std::vector<std::string> arguments,
+                          const CommandLineSetting& setting = {}) {
     const auto is_given = [&arguments](const std::string& name) {
       return std::ranges::any_of(
           arguments, [&](const std::string& argument) { return argument.starts_with(name); });

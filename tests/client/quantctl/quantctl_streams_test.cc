@@ -104,7 +104,7 @@ TEST_F(QuantctlStreamsTest, AServerCannotDriveTheTerminal) {
 }
 
 TEST_F(QuantctlStreamsTest, TheTextOfAServerIsTheSameInJson) {
-  const std::string message = "\x1b[2J \u009b31m \u202e";
+  const std::string message = "\x1b[2J \u009b31m \xe2\x80\xae";
   RefuseWith(message);
   const std::string output =
       RunHere({"bench", "--requests=10", "--warmup=0s", "--output=json"}).output;

@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,7 +21,7 @@ namespace quantd::server {
 class MadeCertificate {
  public:
   // Is valid from now for `seconds`, or until so long ago. Takes `key` over.
-  explicit MadeCertificate(long seconds, EVP_PKEY* key = EVP_EC_gen("P-256"))
+  explicit MadeCertificate(std::int64_t seconds, EVP_PKEY* key = EVP_EC_gen("P-256"))
       : key_(key), certificate_(X509_new()) {
     X509_set_version(certificate_.get(), X509_VERSION_3);
     ASN1_INTEGER_set(X509_get_serialNumber(certificate_.get()), 1);
