@@ -2,7 +2,8 @@
 
 An example's driver makes calls with the example's client: `DRIVER SERVER FOLDER` reads FOLDER/calls.json
 and the tensors in FOLDER, and writes the answers to FOLDER, as 32-bit numbers (little endian), or as an
-error.
+error. FOLDER/connection.json has the texts of certificates and a key, the server's name and the token, as
+far as they are to be used.
 """
 
 import contextlib
@@ -187,12 +188,10 @@ def _read_answer(folder, case):
     return api.FakeQuantizeResponse(output=tensor("output"), nudged_range=nudged_range)
 
 
-class ClientExampleTests:
-    """A mixin for a QuantdTestCase that defines how to run its driver and its program."""
+class ClientExampleDriver:
+    """A mixin for a test case that defines how to run its driver."""
 
     driver = ()
-    program = ()
-    maxDiff = None
 
     def run_silently(self, *command):
         """Runs a command that has to succeed without warnings, and returns what it printed."""
@@ -201,25 +200,33 @@ class ClientExampleTests:
         return done.stdout
 
     @contextlib.contextmanager
-    def driven(self, write, cases):
+    def driven(self, write, cases, connection=None):
         """Has the driver make the calls that write(folder, case) writes, and gives its folder."""
         with tempfile.TemporaryDirectory(prefix="quantd-calls-") as folder:
             folder = pathlib.Path(folder)
             calls = [write(folder, case) for case in cases]
             (folder / "calls.json").write_text(json.dumps(calls), encoding="utf-8")
+            (folder / "connection.json").write_text(json.dumps(connection or {}), encoding="utf-8")
             self.run_silently(*self.driver, self.quantd.address, folder)
             yield folder
 
-    def answers_of(self, cases):
+    def answers_of(self, cases, connection=None):
         """Returns the driver's result for each case: the answer, or the error as a dictionary."""
-        with self.driven(_write_call, cases) as folder:
+        with self.driven(_write_call, cases, connection) as folder:
             return [_read_answer(folder, case) for case in cases]
 
-    def assert_right_bits(self, cases):
-        for case, answer in zip(cases, self.answers_of(cases)):
+    def assert_right_bits(self, cases, connection=None):
+        for case, answer in zip(cases, self.answers_of(cases, connection)):
             with self.subTest(case.name):
                 self.assertNotIsInstance(answer, dict)
                 self.assertEqual(case.problems(answer), [])
+
+
+class ClientExampleTests(ClientExampleDriver):
+    """A mixin for a QuantdTestCase that defines how to run its driver and its program."""
+
+    program = ()
+    maxDiff = None
 
     def test_every_golden_case_has_the_right_bits(self):
         self.assert_right_bits(golden_cases.all_cases())

@@ -7,6 +7,8 @@ import unittest
 import client_connection_tests
 import client_examples
 import quantd_process
+import secure_clients
+import secure_examples
 
 NODE = os.environ["QUANTD_NODE"]
 # A copy of the sources that has node_modules.
@@ -21,6 +23,12 @@ class NodeExampleTest(client_connection_tests.ClientConnectionTests, client_exam
 
     def test_the_client_checks_its_arguments_without_a_server(self):
         self.run_silently(NODE, COPY / "tests/e2e/node/client_test.mjs")
+
+
+class SecureNodeExampleTest(secure_examples.SecureExampleTests, secure_clients.SecureClientTestCase):
+
+    driver = NodeExampleTest.driver
+    program = NodeExampleTest.program
 
 
 if __name__ == "__main__":

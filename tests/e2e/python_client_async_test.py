@@ -199,7 +199,8 @@ class TaskTest(unittest.IsolatedAsyncioTestCase):
         failure = failing(grpc.StatusCode.UNAVAILABLE, pushback="50000")
         for way in WAYS:
             with UnreliableServer(self.channel, [failure]) as server:
-                async with quantd.AsyncClient(server.address, **way) as client:
+                async with quantd.AsyncClient(server.address, retry=quantd.RetryOptions(max_outage=100),
+                                              **way) as client:
                     with self.assertRaises(TimeoutError):
                         async with asyncio.timeout(1):
                             await client.fake_quantize(X, -1, 1)

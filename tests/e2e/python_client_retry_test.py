@@ -93,10 +93,11 @@ class RetryTest(RetryTestCase):
                     self.assertEqual(server.calls, 1)
 
     def test_without_retries_every_error_is_raised_at_once(self):
-        for way in WAYS:
-            with self.client_of(UNAVAILABLE, retry=False, **way) as (server, client):
-                self.assertRegex(str(self.error_of(client)), "that quantd runs$")
-                self.assertEqual(server.calls, 1)
+        for retry in (False, quantd.RetryOptions(max_outage=0)):
+            for way in WAYS:
+                with self.client_of(UNAVAILABLE, retry=retry, **way) as (server, client):
+                    self.assertRegex(str(self.error_of(client)), "that quantd runs$")
+                    self.assertEqual(server.calls, 1)
 
     def test_pauses_grow_up_to_the_longest(self):
         options = quantd.RetryOptions(initial_backoff=0.1, max_backoff=0.4)
@@ -134,19 +135,21 @@ class RetryTest(RetryTestCase):
                                   str(self.error_of(client)))
                     self.assertEqual(server.calls, 1)
 
-    def test_a_pause_that_is_longer_than_the_timeout_is_an_error_at_once(self):
-        busy = failing(CODES.RESOURCE_EXHAUSTED, reason="IN_FLIGHT_LIMIT", retry_seconds=3600)
-        for way in WAYS:
-            with self.client_of(busy, **way) as (server, client):
-                error = self.error_of(client)
-                self.assertIsInstance(error, quantd.ResourceExhaustedError)
-                self.assertEqual((error.reason, error.retry_delay), ("IN_FLIGHT_LIMIT", 3600))
-                self.assertIn("gave up after 1 try: the next try would come after the timeout", str(error))
-                self.assertEqual(server.calls, 1)
+    def test_a_pause_that_is_longer_than_the_timeout_or_the_outage_is_an_error_at_once(self):
+        for max_outage, pause, end in ((4000, 3600, "timeout of 60 s"), (5, 30, "max_outage of 5 s")):
+            busy = failing(CODES.RESOURCE_EXHAUSTED, reason="IN_FLIGHT_LIMIT", retry_seconds=pause)
+            options = quantd.RetryOptions(max_outage=max_outage)
+            for way in WAYS:
+                with self.subTest(end), self.client_of(busy, retry=options, **way) as (server, client):
+                    error = self.error_of(client)
+                    self.assertIsInstance(error, quantd.ResourceExhaustedError)
+                    self.assertEqual((error.reason, error.retry_delay), ("IN_FLIGHT_LIMIT", pause))
+                    self.assertIn(f"gave up after 1 try: the next try would come after the {end}", str(error))
+                    self.assertEqual(server.calls, 1)
 
     def test_closing_the_client_ends_a_pause(self):
         failure = failing(CODES.UNAVAILABLE, pushback="50000")
-        with (self.client_of(failure) as (server, client),
+        with (self.client_of(failure, retry=quantd.RetryOptions(max_outage=100)) as (server, client),
               concurrent.futures.ThreadPoolExecutor() as threads):
             call = threads.submit(client.fake_quantize, X, -1, 1)
             quantd_process.wait_until(lambda: server.calls, "the call")
@@ -156,6 +159,8 @@ class RetryTest(RetryTestCase):
     def test_bad_options_are_errors(self):
         for options, error in (({"initial_backoff": 0}, ValueError), ({"initial_backoff": 3}, ValueError),
                                ({"max_backoff": 3601}, ValueError), ({"max_backoff": float("nan")}, ValueError),
+                               ({"max_outage": -1}, ValueError), ({"max_outage": 3.2e7}, ValueError),
+                               ({"max_outage": float("nan")}, ValueError), ({"max_outage": True}, TypeError),
                                ({"initial_backoff": "1"}, TypeError), ({"budget": 0}, ValueError),
                                ({"budget": 1.5}, TypeError), ({"budget": True}, TypeError)):
             with self.subTest(options), self.assertRaisesRegex(error, "expected"):
@@ -180,6 +185,36 @@ class DeadlineTest(RetryTestCase):
                         for address in some if len(some) > 1 else ():
                             self.assertRegex(error.message,
                                              f"last error of each address: .*{address}: no answer from {address}")
+
+    def test_no_try_begins_after_the_longest_outage(self):
+        options = quantd.RetryOptions(initial_backoff=0.3, max_backoff=0.3, max_outage=1)
+        for way in WAYS:
+            with self.client_of(*[UNAVAILABLE] * 20, retry=options, **way) as (server, client):
+                self.assertRegex(str(self.error_of(client)), r"; gave up after [4-7] tries within [\d.]+ s: the "
+                                 "next try would come after the max_outage of 1 s$")
+                self.assertIn(server.calls, range(4, 8))
+
+    def test_a_call_that_hangs_has_no_outage(self):
+        options = quantd.RetryOptions(max_outage=0.1)
+
+        def hang(context):
+            threading.Event().wait(0.5)
+            UNAVAILABLE(context)
+
+        for way in WAYS:
+            with self.client_of(hang, retry=options, **way) as (server, client):
+                self.check(client)
+                self.assertEqual(server.calls, 2)
+
+    def test_an_answered_part_ends_the_outage(self):
+        options = quantd.RetryOptions(initial_backoff=0.2, max_backoff=0.2, max_outage=0.5)
+        with (UnreliableServer(self.channel, answers_per_stream=1) as server,
+              python_clients.connected_to(server.address, retry=options, **IN_FIVE_PARTS) as client):
+            began = time.monotonic()
+            self.check(client)
+            # Four pauses of 0.1 to 0.2 s and as many outages.
+            self.assertGreater(time.monotonic() - began, 0.4)
+            self.assertEqual(server.calls, 5)
 
     def test_a_try_that_has_no_answer_ends_at_the_timeout(self):
         released = threading.Event()
@@ -363,7 +398,8 @@ class FailoverTest(RetryTestCase):
     def test_a_restarted_server_is_found_within_about_a_second(self):
         server = quantd_process.Quantd(listen=("127.0.0.1:0",))
         self.addCleanup(server.kill)
-        with python_clients.connected_to(server.address) as client:
+        options = quantd.RetryOptions(max_outage=60)
+        with python_clients.connected_to(server.address, retry=options) as client:
             server.signal(signal.SIGKILL)
             server.wait()
             with concurrent.futures.ThreadPoolExecutor() as pool:
@@ -374,7 +410,7 @@ class FailoverTest(RetryTestCase):
                 self.addCleanup(server.kill)
                 began = time.monotonic()
                 call.result(quantd_process.DEADLINE_SECONDS)
-                # A pause of 2 s and a connection that is tried every 1.2 s.
+                # A pause of 1 s and a connection that is tried every 1.2 s.
                 self.assertLess(time.monotonic() - began, 5)
 
     def test_a_server_that_vanishes_during_a_call_is_noticed(self):

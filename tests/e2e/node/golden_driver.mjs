@@ -37,7 +37,9 @@ function call(client, {method, inputs, gradients, ...quantization}) {
   }
 }
 
-const client = new QuantdClient(server);
+const {serverName, token, ...pem} = JSON.parse(fs.readFileSync(path.join(folder, 'connection.json'), 'utf8'));
+const certificates = Object.entries(pem).map(([name, text]) => [name, Buffer.from(text)]);
+const client = new QuantdClient(server, {serverName, token, ...Object.fromEntries(certificates)});
 for (const {name, ...arguments_} of JSON.parse(fs.readFileSync(path.join(folder, 'calls.json'), 'utf8'))) {
   const write = (what, contents) => fs.writeFileSync(path.join(folder, `${name}.${what}`), contents);
   try {

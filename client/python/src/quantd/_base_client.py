@@ -51,7 +51,8 @@ class BaseClient:
                 tries and the pauses between them. It limits the whole call if the tensor is sent in one
                 message. If it is sent in parts, it limits the time from one answer to the next, and the call
                 as a whole may take longer.
-            retry: whether and how calls that fail for reasons that may pass are tried again.
+            retry: whether and how calls that fail for reasons that may pass are tried again: by default, for
+                up to 5 seconds since the first failure.
             tls: whether the connection is encrypted. The certificates to trust are those of the system,
                 unless `root_certificates` are given.
             credentials: credentials for TLS, or any others that gRPC offers. Pass either this or some of

@@ -84,9 +84,10 @@ class Client(BaseClient):
     machines, gRPC uses the proxy in the environment variable http_proxy, unless no_proxy names the server.
 
     Servers that fail: calls have no side effects, so the client makes a call again if no server answers,
-    or if one is overloaded or shutting down, until the `timeout` is over: on the next server at once, and
-    after growing pauses when all have failed. A tensor that is sent in parts goes on with the parts that
-    have no answer yet. Other errors are raised at once, and so are all with retry=False.
+    or if one is overloaded or shutting down, for up to 5 seconds (RetryOptions.max_outage) and until the
+    `timeout` is over: on the next server at once, and after growing pauses when all have failed. A tensor
+    that is sent in parts goes on with the parts that have no answer yet. Other errors are raised at once,
+    and so are all with retry=False.
 
     Errors of a call: QuantdError, in particular InvalidArgumentError (also a ValueError),
     ResourceExhaustedError, UnavailableError (also a ConnectionError), DeadlineExceededError (also a

@@ -15,11 +15,12 @@ from quantd._errors import QuantdError
 
 #: What an answered message gives back to the budget.
 _REFUND = 0.2
+_SECONDS_PER_YEAR = 365 * 24 * 60 * 60
 
 
 @dataclasses.dataclass(frozen=True)
 class RetryOptions:
-    """How a client tries failed calls again.
+    """How a client tries failed calls again, for at most `max_outage` seconds and the timeout of the call.
 
     A failed try goes to the client's next address at once. When all addresses have failed, the client
     pauses, at first for about `initial_backoff` seconds and then twice as long each time, up to
@@ -29,13 +30,16 @@ class RetryOptions:
     #: In seconds, above 0 and at most `max_backoff`.
     initial_backoff: float = 0.05
     #: In seconds, at most an hour.
-    max_backoff: float = 2.0
+    max_backoff: float = 1.0
     #: How many retries a client has, at least 1. Each takes 1, and each answered message gives 0.2 back, so
     #: that servers which are down or overloaded are not stormed.
     budget: int = 100
+    #: How long a call goes on trying while no server answers, in seconds, at most a year: from its first
+    #: failure since the last answer to the beginning of its last try. 0: calls are made once.
+    max_outage: float = 5.0
 
     def __post_init__(self) -> None:
-        for name in ("initial_backoff", "max_backoff"):
+        for name in ("initial_backoff", "max_backoff", "max_outage"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise TypeError(f"{name} is {value!r}; expected a number of seconds")
@@ -43,6 +47,9 @@ class RetryOptions:
             raise ValueError(
                 f"initial_backoff is {self.initial_backoff:g} s and max_backoff {self.max_backoff:g} s; "
                 "expected 0 < initial_backoff <= max_backoff <= 3600 s")
+        if not 0 <= self.max_outage <= _SECONDS_PER_YEAR:
+            raise ValueError(
+                f"max_outage is {self.max_outage:g} s; expected 0 to {_SECONDS_PER_YEAR} s (a year)")
         if isinstance(self.budget, bool) or not isinstance(self.budget, int):
             raise TypeError(f"budget is {self.budget!r}; expected an int")
         if not 1 <= self.budget <= 10**6:
@@ -53,7 +60,7 @@ class RetryOptions:
 def options_of(retry: Any) -> RetryOptions | None:
     """Returns a client's argument as options, or None if it never retries."""
     if isinstance(retry, RetryOptions):
-        return retry
+        return retry if retry.max_outage > 0 else None
     if not isinstance(retry, bool):
         raise TypeError(f"retry is {retry!r}; expected True, False or a quantd.RetryOptions")
     return RetryOptions() if retry else None
@@ -177,6 +184,8 @@ class Tries:
         #: The addresses that have failed since the last pause, and the pauses since the last answer.
         self._failed: set[int] = set()
         self._rounds = 0
+        #: When the first try since the last answer failed, as time.monotonic().
+        self._outage_began: float | None = None
         #: When servers that asked for a pause may be tried again, by index.
         self._asked_pauses: dict[int, float] = {}
         self._last_errors: dict[int, str] = {}
@@ -194,11 +203,15 @@ class Tries:
         return max(self.end - time.monotonic(), 0.001)
 
     def note_answer(self) -> None:
-        """Notes that a message was answered, so that the timeout and the pauses begin anew."""
+        """Notes that a message was answered, so that the timeout and the pauses begin anew.
+
+        The outage, if there was one, is over.
+        """
         self._retries.budget.refund()
         self._retries.rotation.note_answer(self.index)
         self._failed.clear()
         self._rounds = 0
+        self._outage_began = None
         self.end = time.monotonic() + self._timeout
 
     def after(self, failure: _errors.Failure) -> float:
@@ -208,6 +221,8 @@ class Tries:
         """
         error = failure.error
         self._last_errors[self.index] = error.message
+        if self._outage_began is None:
+            self._outage_began = time.monotonic()
         options = self._retries.options
         if not failure.may_be_retried or options is None:
             raise self._final(error, "")
@@ -218,9 +233,13 @@ class Tries:
             # Clients that were told the same do not come at the same time.
             self._asked_pauses[self.index] = time.monotonic() + failure.pause * random.uniform(1, 1.1)
         pause = self._choose_next(options)
-        if time.monotonic() + pause >= self.end:
+        next_try = time.monotonic() + pause
+        if next_try >= self.end:
             raise self._final(error, "the next try would come after the timeout of "
                               f"{self._timeout:g} s")
+        if next_try >= self._outage_began + options.max_outage:
+            raise self._final(error, "the next try would come after the max_outage of "
+                              f"{options.max_outage:g} s")
         if not self._retries.budget.take():
             raise self._final(error, f"this client has used up its {options.budget} retries, which come back "
                               "with answers")

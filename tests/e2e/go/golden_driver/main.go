@@ -44,6 +44,14 @@ type call struct {
 	CodeType    string
 }
 
+type connectionOptions struct {
+	RootCertificates string
+	PrivateKey       string
+	CertificateChain string
+	ServerName       string
+	Token            string
+}
+
 type driver struct {
 	client *quantd.Client
 	folder string
@@ -52,19 +60,25 @@ type driver struct {
 func main() {
 	log.SetFlags(0)
 	server, folder := os.Args[1], os.Args[2]
-	connection, err := quantd.Dial(server, quantd.Options{})
+	var given connectionOptions
+	if err := readJSON(filepath.Join(folder, "connection.json"), &given); err != nil {
+		log.Fatal(err)
+	}
+	connection, err := quantd.Dial(server, quantd.Options{
+		RootCertificates: bytesOf(given.RootCertificates),
+		PrivateKey:       bytesOf(given.PrivateKey),
+		CertificateChain: bytesOf(given.CertificateChain),
+		ServerName:       given.ServerName,
+		Token:            given.Token,
+	})
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer connection.Close()
 	d := driver{client: quantd.NewClient(connection), folder: folder}
 
-	text, err := os.ReadFile(filepath.Join(folder, "calls.json"))
-	if err != nil {
-		log.Fatal(err)
-	}
 	var calls []call
-	if err := json.Unmarshal(text, &calls); err != nil {
+	if err := readJSON(filepath.Join(folder, "calls.json"), &calls); err != nil {
 		log.Fatal(err)
 	}
 	for _, c := range calls {
@@ -72,6 +86,22 @@ func main() {
 			log.Fatalf("%s: %v", c.Name, err)
 		}
 	}
+}
+
+func readJSON(file string, target interface{}) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(text, target)
+}
+
+// bytesOf returns nil for an empty text, which means that nothing was given.
+func bytesOf(text string) []byte {
+	if text == "" {
+		return nil
+	}
+	return []byte(text)
 }
 
 func (d driver) make(c call) error {
