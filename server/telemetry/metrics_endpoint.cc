@@ -32,7 +32,7 @@ std::string Render(Metrics* metrics) {
 absl::Status Admit(const AccessControl& access_control, const Credentials& credentials,
                    const std::string& peer, Metrics& metrics, Log& log) {
   Caller caller;
-  const absl::Status status = access_control.Admit(credentials, kMetricsName, caller);
+  absl::Status status = access_control.Admit(credentials, kMetricsName, caller);
   if (!status.ok()) {
     metrics.AccessDenied(status);
     LogCall(log, {.method = kMetricsName,
