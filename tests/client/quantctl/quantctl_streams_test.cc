@@ -104,7 +104,8 @@ TEST_F(QuantctlStreamsTest, AServerCannotDriveTheTerminal) {
 }
 
 TEST_F(QuantctlStreamsTest, TheTextOfAServerIsTheSameInJson) {
-  const std::string message = "\x1b[2J \u009b31m \xe2\x80\xae";
+  const std::string right_to_left = {'\xe2', '\x80', '\xae'};
+  const std::string message = "\x1b[2J \u009b31m " + right_to_left;
   RefuseWith(message);
   const std::string output =
       RunHere({"bench", "--requests=10", "--warmup=0s", "--output=json"}).output;
