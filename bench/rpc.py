@@ -33,6 +33,7 @@ from rpc_processes import Certificate, Driver, LoadTester, Server
 KIB = 1024
 MIB = 1024 * KIB
 
+# In plain text.
 TRANSPORTS = {"tcp": "TCP", "unix": "unix socket"}
 TITLES = TRANSPORTS | {"tls": "TLS"}
 
@@ -151,7 +152,8 @@ def full_plan() -> Plan:
     encrypted = [Load("tls", size, in_flight) for size in (MIB, 64 * MIB) for in_flight in (1, 4)]
     loads |= dict.fromkeys(encrypted, ENCRYPTED)
     ratios = [
-        *(ratio for load in loads if load.tensor_bytes in (MIB, 16 * MIB)
+        *(ratio for load in loads
+          if load.transport in TRANSPORTS and load.tensor_bytes in (MIB, 16 * MIB)
           for ratio in throughput_ratios(load, echo_target=0.95, plain_target=1.6)),
         *(latency_ratio(Load(transport, 4 * KIB, 1), target=1.1) for transport in TRANSPORTS),
         client_ratio(Load("unix", 64 * MIB, 1), target=3.5),
