@@ -25,7 +25,7 @@ absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::initializer_list<std::span<const std::byte>> parts);
 
 // Returns the path to which a chain of symbolic links leads, whether or not there is a
-// file; `path` itself if it is no link. Does not follow what stands for an open descriptor.
+// file; `path` itself if it is not a link. Does not follow what stands for an open descriptor.
 //
 // Errors: as above.
 absl::StatusOr<std::filesystem::path> FollowLinks(std::filesystem::path path);

@@ -27,7 +27,8 @@ class TokenFile {
   // no token. Reads the file at most once in kMaxAge. What surrounds the token is left out if it is
   // blank.
   //
-  // Errors: kFailedPrecondition if the file cannot be read, or is no token of visible ASCII.
+  // Errors: kFailedPrecondition if the file cannot be read, or is not a token of visible
+  // ASCII characters.
   absl::StatusOr<std::string> AuthorizationHeader();
 
  private:

@@ -8,7 +8,7 @@
 namespace quantd::server {
 
 struct NamedText {
-  // Empty if there is no file.
+  // Empty if no file was given.
   std::string path;
   std::string text;
 

@@ -20,8 +20,8 @@ using TlsContext = std::unique_ptr<SSL_CTX, TlsContextDeleter>;
 // Makes a context with TLS from 1.2 on. Clients need a certificate if `identity` has roots for
 // them. Sessions are not resumed: each connection is checked against the newest roots.
 //
-// Errors: kInvalidArgument if OpenSSL refuses the identity, with OpenSSL's reason: a text of which
-// a part is no certificate, keys that are too short, or a key of another certificate.
+// Errors: kInvalidArgument if OpenSSL refuses the identity, with OpenSSL's reason: a text with a
+// certificate that cannot be read, keys that are too short, or a key of another certificate.
 absl::StatusOr<TlsContext> MakeTlsContext(const TlsIdentity& identity);
 
 }  // namespace quantd::server

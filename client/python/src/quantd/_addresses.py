@@ -39,7 +39,7 @@ def parse(value: str | Sequence[str]) -> tuple[Address, ...]:
     """Returns the addresses that a caller gave: one, several separated by commas, or a sequence.
 
     Errors: TypeError if it is neither a str nor a sequence of these; ValueError if there is none, or one
-    that is no address.
+    that is not an address.
     """
     if isinstance(value, str):
         return tuple(map(_parse_one, value.split(",")))
@@ -120,7 +120,7 @@ def _parse_unix(text: str) -> Address:
 
 
 def _split(text: str) -> tuple[str, str]:
-    """Returns host and port. Errors: ValueError if there is no valid host, or no port."""
+    """Returns host and port. Errors: ValueError if either is missing or not valid."""
     if text.startswith("["):
         host, bracket, rest = text[1:].partition("]")
         try:

@@ -171,7 +171,7 @@ def _pushback_of(trailing_metadata: Any) -> float | None:
     text = _trailer("grpc-retry-pushback-ms", trailing_metadata)
     if text is None:
         return None
-    # By gRPC's specification, a text that is no number means the same as a negative number.
+    # By gRPC's specification, a text that is not a number means the same as a negative one.
     return int(text) / 1000 if re.fullmatch("[0-9]{1,10}", text, re.ASCII) else -1
 
 
