@@ -262,8 +262,8 @@ class Server::Impl {
   TransportCalls::InterceptorFactories InterceptorsOfOtherServices() {
     TransportCalls::InterceptorFactories factories;
     if (checks_calls_) {
-      factories.push_back(
-          std::make_unique<AccessInterceptorFactory>(access_control(), &metrics_, log_));
+      factories.push_back(std::make_unique<AccessInterceptorFactory>(
+          AccessGuard(access_control(), &metrics_, log_)));
     }
     return factories;
   }

@@ -10,7 +10,6 @@
 #include "absl/status/status.h"
 #include "server/access/access_policy.h"
 #include "server/access/call_credentials.h"
-#include "server/telemetry/call_log.h"
 
 namespace quantd::server {
 namespace {
@@ -37,19 +36,11 @@ class AccessInterceptorFactory::Interceptor final : public grpc::experimental::I
  private:
   void Check() const {
     grpc::ServerContextBase& context = *info_->server_context();
-    Caller caller;
     const absl::Status status =
-        factory_.access_control_->Admit(CredentialsOf(context), kReflectionName, caller);
+        factory_.guard_.Admit(CredentialsOf(context), kReflectionName, context.peer());
     if (status.ok()) {
       return;
     }
-    factory_.metrics_->AccessDenied(status);
-    LogCall(*factory_.log_, {.method = kReflectionName,
-                             .status = status,
-                             .peer = context.peer(),
-                             .caller = caller.Name(),
-                             .request_bytes = 0,
-                             .duration = {}});
     // The handler finds the call cancelled. gRPC sends no details with this.
     grpc_call_cancel_with_status(context.c_call(), static_cast<grpc_status_code>(status.raw_code()),
                                  std::string(status.message()).c_str(), nullptr);

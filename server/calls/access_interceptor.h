@@ -5,9 +5,7 @@
 
 #include <grpcpp/support/server_interceptor.h>
 
-#include "server/access/access_control.h"
-#include "server/telemetry/log.h"
-#include "server/telemetry/metrics.h"
+#include "server/access/access_guard.h"
 
 namespace quantd::server {
 
@@ -18,9 +16,7 @@ namespace quantd::server {
 class AccessInterceptorFactory final
     : public grpc::experimental::ServerInterceptorFactoryInterface {
  public:
-  // All must outlive the gRPC server.
-  AccessInterceptorFactory(const AccessControl* access_control, Metrics* metrics, Log* log)
-      : access_control_(access_control), metrics_(metrics), log_(log) {}
+  explicit AccessInterceptorFactory(const AccessGuard& guard) : guard_(guard) {}
 
   grpc::experimental::Interceptor* CreateServerInterceptor(
       grpc::experimental::ServerRpcInfo* info) override;
@@ -28,9 +24,7 @@ class AccessInterceptorFactory final
  private:
   class Interceptor;
 
-  const AccessControl* const access_control_;
-  Metrics* const metrics_;
-  Log* const log_;
+  const AccessGuard guard_;
 };
 
 }  // namespace quantd::server

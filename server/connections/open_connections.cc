@@ -16,21 +16,16 @@
 namespace quantd::server {
 namespace {
 
-template <typename Address>
-std::string NumberOf(int family, const Address& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  return inet_ntop(family, &address, text.data(), text.size()) == nullptr ? "unknown" : text.data();
-}
-
-std::string PeerOfIpv6(in6_addr address) {
+// The first half of an address of IPv6.
+std::string NetworkOf(const SocketAddress& peer) {
   constexpr std::size_t kNetworkBytes = 8;
-  if (IN6_IS_ADDR_V4MAPPED(&address)) {
-    in_addr ipv4{};
-    std::memcpy(&ipv4, &address.s6_addr[sizeof(address) - sizeof(ipv4)], sizeof(ipv4));
-    return NumberOf(AF_INET, ipv4);
-  }
-  std::memset(&address.s6_addr[kNetworkBytes], 0, sizeof(address) - kNetworkBytes);
-  return absl::StrCat(NumberOf(AF_INET6, address), "/64");
+  sockaddr_in6 ipv6{};
+  std::memcpy(&ipv6, peer.get(), sizeof(ipv6));
+  std::memset(&ipv6.sin6_addr.s6_addr[kNetworkBytes], 0, sizeof(ipv6.sin6_addr) - kNetworkBytes);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  return inet_ntop(AF_INET6, &ipv6.sin6_addr, text.data(), text.size()) == nullptr
+             ? "unknown"
+             : absl::StrCat(text.data(), "/64");
 }
 
 std::string PeerOfUnixSocket(int socket) {
@@ -73,23 +68,15 @@ std::uint64_t CookieOf(int socket) {
 }  // namespace
 
 std::string PeerOf(int socket) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof(storage);
-  void* const generic = &storage;
-  if (getpeername(socket, static_cast<sockaddr*>(generic), &size) != 0) {
+  const std::optional<SocketAddress> address = SocketAddress::OfPeer(socket);
+  if (!address.has_value()) {
     return "unknown";  // It has closed the connection again.
   }
-  switch (storage.ss_family) {
-    case AF_INET: {
-      sockaddr_in address{};
-      std::memcpy(&address, &storage, sizeof(address));
-      return NumberOf(AF_INET, address.sin_addr);
-    }
-    case AF_INET6: {
-      sockaddr_in6 address{};
-      std::memcpy(&address, &storage, sizeof(address));
-      return PeerOfIpv6(address.sin6_addr);
-    }
+  switch (address->family()) {
+    case AF_INET:
+      return address->host();
+    case AF_INET6:
+      return NetworkOf(*address);
     default:
       return PeerOfUnixSocket(socket);
   }

@@ -11,9 +11,9 @@
 #include "absl/strings/str_cat.h"
 #include "core/base/host_port.h"
 #include "core/base/status_macros.h"
+#include "server/access/access_guard.h"
 #include "server/address.h"
 #include "server/connections/listening_socket.h"
-#include "server/telemetry/call_log.h"
 #include "server/telemetry/process_metrics.h"
 
 namespace quantd::server {
@@ -29,22 +29,6 @@ std::string Render(Metrics* metrics) {
   return text;
 }
 
-absl::Status Admit(const AccessControl& access_control, const Credentials& credentials,
-                   const std::string& peer, Metrics& metrics, Log& log) {
-  Caller caller;
-  absl::Status status = access_control.Admit(credentials, kMetricsName, caller);
-  if (!status.ok()) {
-    metrics.AccessDenied(status);
-    LogCall(log, {.method = kMetricsName,
-                  .status = status,
-                  .peer = peer,
-                  .caller = caller.Name(),
-                  .request_bytes = 0,
-                  .duration = {}});
-  }
-  return status;
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const std::string& address,
@@ -58,9 +42,9 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(const st
                    .content_type = "text/plain; version=0.0.4; charset=utf-8",
                    .render = [metrics] { return Render(metrics); }};
   if (access.access_control != nullptr) {
-    page.admit = [access_control = access.access_control, metrics, log](
+    page.admit = [guard = AccessGuard(access.access_control, metrics, log)](
                      const Credentials& credentials, const std::string& peer) {
-      return Admit(*access_control, credentials, peer, *metrics, *log);
+      return guard.Admit(credentials, kMetricsName, peer);
     };
   }
   ASSIGN_OR_RETURN(auto server,
