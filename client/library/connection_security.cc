@@ -3,11 +3,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace quantd::client {
-namespace {
-
-bool IsUnixSocket(const ServerAddress& address) { return address.text.starts_with("unix:"); }
-
-}  // namespace
 
 absl::Status CheckSecurity(const ConnectionSecurity& security,
                            std::span<const ServerAddress> addresses) {
@@ -36,7 +31,7 @@ absl::Status CheckSecurity(const ConnectionSecurity& security,
 
 std::shared_ptr<grpc::ChannelCredentials> CredentialsFor(const ConnectionSecurity& security,
                                                          const ServerAddress& address) {
-  if (!security.tls || IsUnixSocket(address)) {
+  if (!security.tls || address.IsUnixSocket()) {
     return grpc::InsecureChannelCredentials();
   }
   return grpc::SslCredentials({.pem_root_certs = security.root_certificates,

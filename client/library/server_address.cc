@@ -72,6 +72,8 @@ absl::StatusOr<ServerAddress> ParseAddress(absl::string_view text) {
 
 }  // namespace
 
+bool ServerAddress::IsUnixSocket() const { return absl::StartsWith(text, kUnixPrefix); }
+
 absl::StatusOr<std::vector<ServerAddress>> ParseServerAddresses(std::string_view text) {
   std::vector<ServerAddress> addresses;
   for (const absl::string_view part : absl::StrSplit(core::ToAbsl(text), ',')) {

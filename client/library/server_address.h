@@ -18,6 +18,9 @@ struct ServerAddress {
   // Whether it is on this machine: a unix socket, localhost or a loopback address. What is sent
   // there crosses no network.
   bool is_local = false;
+
+  // Whether it is a unix socket.
+  bool IsUnixSocket() const;
 };
 
 // Reads one address or several with commas in between: HOST:PORT, with a name, an IPv4 address or

@@ -5,7 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -20,11 +20,6 @@ absl::Status Wrong(const std::string& path, absl::string_view problem) {
                    "; expected a file of this user with one token of visible ASCII characters, at "
                    "most ",
                    kMaxBytes, " bytes"));
-}
-
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
-  return file.ReadAll(kMaxBytes);
 }
 
 }  // namespace
@@ -42,7 +37,7 @@ absl::StatusOr<std::string> TokenFile::AuthorizationHeader() {
 }
 
 absl::StatusOr<std::string> TokenFile::Read() const {
-  const absl::StatusOr<std::string> text = ReadText(path_);
+  const absl::StatusOr<std::string> text = core::ReadFile(path_, kMaxBytes);
   if (!text.ok()) {
     return Wrong(path_, text.status().message());
   }

@@ -16,12 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// Clients that have failed at the same time should not come back at the same time.
-double RandomPart() {
-  thread_local std::minstd_rand generator{std::random_device()()};
-  return std::uniform_real_distribution(0.5, 1.0)(generator);
-}
-
 std::optional<milliseconds> PushbackOf(const grpc::Status& status,
                                        const grpc::ClientContext& context) {
   const auto& trailers = context.GetServerTrailingMetadata();
@@ -91,13 +85,12 @@ std::optional<Tries::Clock::duration> Tries::Fail(const std::string& address, co
       end.pushback.value_or(milliseconds(0)) < milliseconds(0)) {
     return std::nullopt;
   }
-  const Clock::duration backoff = Backoff(end);
-  const bool is_too_late =
-      now + backoff >= std::min(deadline, *outage_start_ + options_.max_outage);
-  return is_too_late || !budget_->Take() ? std::nullopt : std::optional(backoff);
+  const Clock::duration wait = WaitAfter(end);
+  const bool is_too_late = now + wait >= std::min(deadline, *outage_start_ + options_.max_outage);
+  return is_too_late || !budget_->Take() ? std::nullopt : std::optional(wait);
 }
 
-Tries::Clock::duration Tries::Backoff(const TryEnd& end) const {
+Tries::Clock::duration Tries::WaitAfter(const TryEnd& end) {
   if (end.pushback.has_value()) {
     return *end.pushback;
   }
@@ -105,11 +98,10 @@ Tries::Clock::duration Tries::Backoff(const TryEnd& end) const {
   if (failures_in_outage_ < servers_) {
     return Clock::duration::zero();
   }
-  constexpr std::size_t kMaxDoublings = 20;
-  const std::size_t doublings = std::min(failures_in_outage_ / servers_ - 1, kMaxDoublings);
-  const milliseconds backoff =
-      std::min(options_.initial_backoff * (std::int64_t{1} << doublings), options_.max_backoff);
-  return std::chrono::duration_cast<Clock::duration>(backoff * RandomPart());
+  if (!backoff_.has_value()) {
+    backoff_.emplace(options_.initial_backoff, options_.max_backoff, std::random_device()());
+  }
+  return backoff_->After(failures_in_outage_ / servers_);
 }
 
 void Tries::Progress() {

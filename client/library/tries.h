@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "client/library/backoff.h"
 
 namespace quantd::client {
 
@@ -91,7 +92,8 @@ class Tries {
     absl::Status status;
   };
 
-  Clock::duration Backoff(const TryEnd& end) const;
+  // How long to wait after a try that has ended in this way.
+  Clock::duration WaitAfter(const TryEnd& end);
 
   const RetryOptions options_;
   const std::size_t servers_;
@@ -101,6 +103,8 @@ class Tries {
   std::size_t failures_in_outage_ = 0;
   std::optional<Clock::time_point> outage_start_;
   std::size_t failures_ = 0;
+  // Made when it is needed first: most calls are answered.
+  std::optional<Backoff> backoff_;
   // The last one of each address; that of the last try comes last.
   std::vector<Failure> last_failures_;
 };

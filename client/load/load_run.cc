@@ -19,6 +19,9 @@ namespace {
 using std::chrono::nanoseconds;
 
 constexpr std::chrono::milliseconds kWatchInterval{250};
+// How long a closed loop waits after a call that nobody answered, at first and at most.
+constexpr std::chrono::milliseconds kFirstBackoff{10};
+constexpr std::chrono::seconds kLongestBackoff{1};
 // How long calls that are under way may still take after an interruption.
 constexpr std::chrono::seconds kPatienceAfterStop{2};
 // The grace period after the timeout, at which unary calls end on their own.
@@ -43,7 +46,7 @@ LoadRun::LoadRun(const LoadPlan& plan, const Workload& workload)
       unanswered_in_a_row_(plan.concurrency),
       random_(plan.seed),
       free_places_(plan.concurrency),
-      backoff_(plan.seed) {
+      backoff_(kFirstBackoff, kLongestBackoff, plan.seed) {
   if (plan.rate.has_value()) {
     arrivals_.emplace(plan.arrivals, *plan.rate, plan.seed);
   }

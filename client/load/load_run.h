@@ -17,8 +17,8 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "client/library/backoff.h"
 #include "client/load/arrivals.h"
-#include "client/load/backoff.h"
 #include "client/load/calls.h"
 #include "client/load/load_result.h"
 #include "client/load/load_tester.h"

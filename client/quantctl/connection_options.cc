@@ -7,10 +7,12 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "client/library/server_address.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::client {
@@ -19,7 +21,7 @@ namespace {
 constexpr double kMinTimeoutSeconds = 0.001;
 constexpr double kMaxTimeoutSeconds = 1e6;
 
-// The options that a configuration file can have.
+// All options: those that a configuration file can have.
 constexpr std::array<const char*, 10> kNames = {
     "server", "timeout", "retry-for",   "tls",        "ca",
     "cert",   "key",     "server-name", "token-file", "allow-plaintext-token"};
@@ -38,14 +40,18 @@ absl::Status CannotRead(const std::string& what, const std::string& path,
   return absl::InvalidArgumentError(absl::StrCat(what, " ", path, ": ", problem));
 }
 
+// Returns the variable that sets an option: QUANTCTL_SERVER_NAME for server-name.
+std::string EnvironmentName(absl::string_view name) {
+  return absl::StrCat("QUANTCTL_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
+}
+
 // Reads a file in PEM; an empty path has an empty text.
 absl::Status ReadPem(const std::string& option, const std::string& path, std::string& text) {
   constexpr std::size_t kMaxBytes = std::size_t{1} << 20;
   if (path.empty()) {
     return absl::OkStatus();
   }
-  const absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToRead(path);
-  absl::StatusOr<std::string> read = file.ok() ? file->ReadAll(kMaxBytes) : file.status();
+  absl::StatusOr<std::string> read = core::ReadFile(path, kMaxBytes);
   if (!read.ok()) {
     return CannotRead(option, path, read.status().message());
   }
@@ -67,13 +73,11 @@ void AddConnectionOptions(CLI::App& app, ConnectionOptions& options) {
          "--server", options.server,
          "Address of quantd: HOST:PORT, or unix:PATH on the same host. Several with commas in "
          "between share the calls, and take over from each other")
-      ->envname("QUANTCTL_SERVER")
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--timeout", options.timeout_seconds,
                  "How long to wait for the answer to a call, or to one part of a large tensor, in "
                  "seconds")
-      ->envname("QUANTCTL_TIMEOUT")
       ->type_name("SECONDS")
       ->check(CLI::Range(kMinTimeoutSeconds, kMaxTimeoutSeconds).description(""))
       ->capture_default_str();
@@ -81,35 +85,29 @@ void AddConnectionOptions(CLI::App& app, ConnectionOptions& options) {
          "--retry-for", options.retry_seconds,
          "How long to try again while no server answers, in seconds; 0: not at all. bench does "
          "so with several servers alone: what one fails to do is its result")
-      ->envname("QUANTCTL_RETRY_FOR")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, kMaxTimeoutSeconds).description(""))
       ->capture_default_str();
-  app.add_flag("--tls", options.tls, "Encrypt, and check the server's certificate")
-      ->envname("QUANTCTL_TLS");
+  app.add_flag("--tls", options.tls, "Encrypt, and check the server's certificate");
   app.add_option(
          "--ca", options.ca,
          "The certificates to trust, in PEM. Default: those of the system. Switches on --tls")
-      ->envname("QUANTCTL_CA")
       ->type_name("FILE");
   app.add_option(
          "--cert", options.cert,
          "The client's certificate, in PEM, for a server that asks for one. Switches on --tls")
-      ->envname("QUANTCTL_CERT")
       ->type_name("FILE");
-  app.add_option("--key", options.key, "The private key of --cert, in PEM")
-      ->envname("QUANTCTL_KEY")
-      ->type_name("FILE");
+  app.add_option("--key", options.key, "The private key of --cert, in PEM")->type_name("FILE");
   app.add_option("--server-name", options.server_name,
                  "The name to expect in the server's certificate. Default: that of the address")
-      ->envname("QUANTCTL_SERVER_NAME")
       ->type_name("NAME");
   app.add_option("--token-file", options.token_file, "A file with a token to show with each call")
-      ->envname("QUANTCTL_TOKEN_FILE")
       ->type_name("FILE");
   app.add_flag("--allow-plaintext-token", options.allow_plaintext_token,
-               "Send the token over a network without TLS as well")
-      ->envname("QUANTCTL_ALLOW_PLAINTEXT_TOKEN");
+               "Send the token over a network without TLS as well");
+  for (const char* const name : kNames) {
+    app.get_option(absl::StrCat("--", name))->envname(EnvironmentName(name));
+  }
 }
 
 absl::Status ReadConfigurationFile(const std::string& path, bool must_exist, CLI::App& app) {

@@ -5,21 +5,17 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::server {
 namespace {
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
-  return file.ReadAll(ReloadedFiles::kMaxBytes);
-}
-
 absl::StatusOr<std::vector<NamedText>> ReadTexts(const std::vector<std::string>& paths) {
   std::vector<NamedText> files;
   for (const std::string& path : paths) {
-    absl::StatusOr<std::string> text = path.empty() ? std::string() : ReadText(path);
+    absl::StatusOr<std::string> text =
+        path.empty() ? std::string() : core::ReadFile(path, ReloadedFiles::kMaxBytes);
     if (!text.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat(path, ": ", text.status().message(),

@@ -10,7 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 #include "core/base/to_absl.h"
 #include "server/settings/nearest_name.h"
@@ -181,11 +181,6 @@ std::vector<Entry> InOrderOfTheFile(const toml::table& table) {
   return entries;
 }
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  ASSIGN_OR_RETURN(const core::FileDescriptor file, core::FileDescriptor::OpenToRead(path));
-  return file.ReadAll(kMaxConfigurationBytes);
-}
-
 // Writes a basic string of TOML, which can express every text of valid UTF-8.
 std::string Quoted(std::string_view text) {
   std::string quoted = "\"";
@@ -220,7 +215,7 @@ std::string FormatValues(const Setting& setting, const Values& values) {
 }  // namespace
 
 absl::StatusOr<GivenValues> ReadConfigurationFile(const std::string& path) {
-  const absl::StatusOr<std::string> text = ReadText(path);
+  const absl::StatusOr<std::string> text = core::ReadFile(path, kMaxConfigurationBytes);
   if (!text.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("the configuration file ", path, ": ", text.status().message(),

@@ -11,7 +11,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "core/base/file_descriptor.h"
+#include "core/base/read_file.h"
 #include "core/base/status_macros.h"
 
 namespace quantd::server {
@@ -24,11 +24,7 @@ constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
 
 // The text of a file, or nothing if it cannot be read.
 std::optional<std::string> ReadText(const fs::path& path) {
-  const absl::StatusOr<core::FileDescriptor> file = core::FileDescriptor::OpenToRead(path);
-  if (!file.ok()) {
-    return std::nullopt;
-  }
-  absl::StatusOr<std::string> text = file->ReadAll(kMaxFileBytes);
+  absl::StatusOr<std::string> text = core::ReadFile(path, kMaxFileBytes);
   return text.ok() ? std::optional(*std::move(text)) : std::nullopt;
 }
 

@@ -39,7 +39,7 @@ using ::testing::SizeIs;
 
 using Clock = std::chrono::steady_clock;
 
-Workload SmallWorkload(std::size_t operation, wire::Transfer transfer) {
+Workload WorkloadOf(std::size_t operation, wire::Transfer transfer) {
   return {MethodOf(operation, transfer), {{.request = MakeRequest(SmallContent(operation))}}};
 }
 
@@ -66,7 +66,7 @@ class LoadTesterTest : public ::testing::Test {
                                       milliseconds timeout = minutes(1)) const {
     auto tester = LoadTester::Connect(
         {.address = server.address(), .timeout = timeout, .connections = connections},
-        SmallWorkload(operation_, transfer_));
+        WorkloadOf(operation_, transfer_));
     EXPECT_TRUE(tester.ok()) << tester.status();
     return *std::move(tester);
   }
@@ -255,7 +255,7 @@ TEST(LoadTester, NamesTheAddressIfNoServerListens) {
   const std::string address = "unix:" + (folder / "nobody").string();
   const auto tester =
       LoadTester::Connect({.address = address, .timeout = milliseconds(100), .connections = 3},
-                          SmallWorkload(kFakeQuantize, wire::Transfer::kUnary));
+                          WorkloadOf(kFakeQuantize, wire::Transfer::kUnary));
   EXPECT_TRUE(absl::IsUnavailable(tester.status())) << tester.status();
   EXPECT_THAT(std::string(tester.status().message()),
               AllOf(HasSubstr("0 of 3 connections to " + address), HasSubstr("within 100 ms")));

@@ -1,4 +1,4 @@
-#include "client/load/backoff.h"
+#include "client/library/backoff.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -18,8 +18,10 @@ using ::testing::Ge;
 using ::testing::Le;
 using ::testing::SizeIs;
 
+constexpr milliseconds kLongestBackoff{1000};
+
 TEST(Backoff, DoublesWithEachFailureUpToASecond) {
-  Backoff backoff(1);
+  Backoff backoff(milliseconds(10), kLongestBackoff, 1);
   std::uint32_t failures = 0;
   for (const milliseconds longest :
        {milliseconds(10), milliseconds(20), milliseconds(40), milliseconds(80), milliseconds(160),
@@ -34,7 +36,7 @@ TEST(Backoff, DoublesWithEachFailureUpToASecond) {
 }
 
 TEST(Backoff, DiffersFromDrawToDraw) {
-  Backoff backoff(1);
+  Backoff backoff(milliseconds(10), kLongestBackoff, 1);
   std::set<nanoseconds> waits;
   for (int draw = 0; draw < 100; ++draw) {
     waits.insert(backoff.After(5));
